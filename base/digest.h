@@ -1,0 +1,40 @@
+/* Digests and signatures (libsodium): BLAKE2b, keyed or not, and Ed25519. */
+#ifndef BASE_DIGEST_H
+#define BASE_DIGEST_H
+
+#include "base/secret.h"
+
+#define DIGEST_BYTES 32 /* BLAKE2b-256 */
+#define DIGEST_HEX_BYTES 65
+#define DIGEST_SIG_BYTES 64
+#define DIGEST_PUB_BYTES 32
+#define DIGEST_SEED_BYTES 32
+
+struct digest {
+	unsigned char b[DIGEST_BYTES];
+};
+
+/* One call; key NULL for an unkeyed digest, else 16..64 bytes. */
+void digest_of(struct digest *ret, const struct secret *key, struct str data);
+
+/* In pieces. struct digest_run is about 384 bytes, on the caller's stack. */
+struct digest_run {
+	_Alignas(64) unsigned char state[384];
+};
+void digest_begin(struct digest_run *run, const struct secret *key);
+void digest_add(struct digest_run *run, const void *p, size_t len);
+void digest_end(struct digest_run *run, struct digest *ret);
+
+void digest_hex(const struct digest *d, char ret[DIGEST_HEX_BYTES]);
+bool digest_unhex(struct str s, struct digest *ret);
+bool digest_equal(const struct digest *a, const struct digest *b); /* constant time */
+
+/* Ed25519 from a 32-byte seed kept as a secret. */
+int digest_sign(unsigned char ret[DIGEST_SIG_BYTES], const struct secret *seed, struct str data,
+		struct err *err) MUST_USE;
+int digest_public(unsigned char ret[DIGEST_PUB_BYTES], const struct secret *seed,
+		  struct err *err) MUST_USE;
+bool digest_verify(const unsigned char sig[DIGEST_SIG_BYTES],
+		   const unsigned char pub[DIGEST_PUB_BYTES], struct str data);
+
+#endif
