@@ -92,7 +92,7 @@ $(B)/rehearsal: $(REHEARSAL_O) $(call archives,net model base)
 # goes through tests/lib/fault.c, so that the Nth can be made to fail.
 WRAP := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=strdup,--wrap=strndup
 LIB_O := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
-UNIT_C := $(wildcard tests/unit/test_*.c tests/fault/test_*.c tests/crash/test_*.c)
+UNIT_C ?= $(wildcard tests/unit/test_*.c tests/fault/test_*.c tests/crash/test_*.c)
 UNIT_BIN := $(patsubst %.c,$(B)/%,$(UNIT_C))
 
 define unit_test
