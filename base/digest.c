@@ -1,0 +1,107 @@
+#include "base/digest.h"
+
+#include <assert.h>
+
+#include <sodium.h>
+
+#include "base/enc.h"
+
+static_assert(sizeof(struct digest_run) >= sizeof(crypto_generichash_state), "state");
+static_assert(_Alignof(struct digest_run) >= _Alignof(crypto_generichash_state), "alignment");
+static_assert(DIGEST_BYTES == crypto_generichash_BYTES, "BLAKE2b-256");
+static_assert(DIGEST_SIG_BYTES == crypto_sign_BYTES, "Ed25519 signature");
+static_assert(DIGEST_PUB_BYTES == crypto_sign_PUBLICKEYBYTES, "Ed25519 public key");
+static_assert(DIGEST_SEED_BYTES == crypto_sign_SEEDBYTES, "Ed25519 seed");
+
+static crypto_generichash_state *state_of(struct digest_run *run)
+{
+	return (crypto_generichash_state *)(void *)run->state;
+}
+
+void digest_begin(struct digest_run *run, const struct secret *key)
+{
+	assert(!key || (key->len >= crypto_generichash_KEYBYTES_MIN &&
+			key->len <= crypto_generichash_KEYBYTES_MAX));
+	crypto_generichash_init(state_of(run), key ? key->p : NULL, key ? key->len : 0,
+				DIGEST_BYTES);
+}
+
+void digest_add(struct digest_run *run, const void *p, size_t len)
+{
+	if (len)
+		crypto_generichash_update(state_of(run), p, len);
+}
+
+void digest_end(struct digest_run *run, struct digest *ret)
+{
+	crypto_generichash_final(state_of(run), ret->b, sizeof(ret->b));
+	secret_wipe(run, sizeof(*run)); /* it may have been keyed */
+}
+
+void digest_of(struct digest *ret, const struct secret *key, struct str data)
+{
+	struct digest_run run;
+
+	digest_begin(&run, key);
+	digest_add(&run, data.p, data.len);
+	digest_end(&run, ret);
+}
+
+void digest_hex(const struct digest *d, char ret[DIGEST_HEX_BYTES])
+{
+	enc_hex(d->b, sizeof(d->b), ret);
+}
+
+bool digest_unhex(struct str s, struct digest *ret)
+{
+	return enc_unhex(s, ret->b, sizeof(ret->b));
+}
+
+bool digest_equal(const struct digest *a, const struct digest *b)
+{
+	return secret_memequal(a->b, b->b, sizeof(a->b));
+}
+
+/* The pair that grows out of a seed; the private half is wiped by its owner. */
+static int pair_of(const struct secret *seed, unsigned char pub[DIGEST_PUB_BYTES],
+		   unsigned char private[crypto_sign_SECRETKEYBYTES], struct err *err)
+{
+	if (seed->len != DIGEST_SEED_BYTES)
+		return err_set(err, ERR_SECRET, "a signing seed has %d bytes, not %zu",
+			       DIGEST_SEED_BYTES, seed->len);
+	if (crypto_sign_seed_keypair(pub, private, seed->p) < 0)
+		return err_set(err, ERR_INTERNAL, "cannot make a signing key of its seed");
+	return 0;
+}
+
+int digest_sign(unsigned char ret[DIGEST_SIG_BYTES], const struct secret *seed, struct str data,
+		struct err *err)
+{
+	unsigned char private[crypto_sign_SECRETKEYBYTES], pub[DIGEST_PUB_BYTES];
+	int r = pair_of(seed, pub, private, err);
+
+	if (r == 0)
+		crypto_sign_detached(ret, NULL, (const unsigned char *)data.p, data.len,
+				     private);
+	secret_wipe(private, sizeof(private));
+	return r;
+}
+
+int digest_public(unsigned char ret[DIGEST_PUB_BYTES], const struct secret *seed,
+		  struct err *err)
+{
+	unsigned char private[crypto_sign_SECRETKEYBYTES], pub[DIGEST_PUB_BYTES];
+	int r = pair_of(seed, pub, private, err);
+
+	if (r == 0)
+		memcpy(ret, pub, sizeof(pub));
+	secret_wipe(private, sizeof(private));
+	return r;
+}
+
+bool digest_verify(const unsigned char sig[DIGEST_SIG_BYTES],
+		   const unsigned char pub[DIGEST_PUB_BYTES], struct str data)
+{
+	return crypto_sign_verify_detached(sig, (const unsigned char *)data.p, data.len, pub) ==
+	       0;
+}
