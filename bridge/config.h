@@ -1,0 +1,168 @@
+/*
+ * The configuration of one instance: one YAML file, its sections read by the key tables of the
+ * rooms they belong to, then held against each other. A struct config is whole and valid or it
+ * does not exist; once read it is never changed, so every thread may look at it.
+ *
+ * What a person decides at run time (mode of an organisation, readiness of a push source,
+ * approvals) is not here: it lives in the store, where it is audited.
+ */
+#ifndef BRIDGE_CONFIG_H
+#define BRIDGE_CONFIG_H
+
+#include <sys/types.h>
+
+#include "atlassian/options.h"
+#include "base/conf.h"
+#include "base/jx.h"
+#include "ldap/options.h"
+#include "reconcile/policy.h"
+
+#define CONFIG_SOURCES_MAX 32
+#define CONFIG_ORGS_MAX 32
+
+enum config_source_kind { CONFIG_SCIM, CONFIG_LDAP };
+enum config_source_role { CONFIG_HR, CONFIG_DIRECTORY, CONFIG_IDP };
+enum config_profile { CONFIG_PROFILE_GENERIC, CONFIG_PROFILE_ENTRA, CONFIG_PROFILE_OKTA };
+enum config_passphrase { CONFIG_PASSPHRASE_NO, CONFIG_PASSPHRASE_ASK };
+
+struct config_instance {
+	struct conf_mark mark;
+	char *name;
+	char *zone;      /* IANA name; where a person and a source have none */
+	char *state_dir; /* absolute after config_read() */
+};
+
+struct config_log {
+	int level; /* enum log_level */
+	int form;  /* enum log_form */
+};
+
+/* Exactly one of the three is given. */
+struct config_master_key {
+	struct conf_mark mark;
+	char *file;       /* a key file, mode 0600 or 0400 */
+	char *credential; /* name of a systemd credential under $CREDENTIALS_DIRECTORY */
+	int passphrase;   /* enum config_passphrase */
+};
+
+struct config_control {
+	struct conf_mark mark;
+	char *socket; /* never NULL after config_read(): state_dir/control unless given */
+	char *mode;   /* octal text, "0600" */
+	char *group;  /* NULL: none; its members may connect */
+	mode_t mode_bits;
+};
+
+struct config_scim {
+	struct conf_mark mark;
+	char *listen; /* NULL: no SCIM server */
+	char *tls_cert, *tls_key;
+	char *public_url; /* how identity providers see us: meta.location */
+	struct conf_list trusted_proxies;
+	int64_t max_body_bytes;
+	int64_t connections, connections_per_address, threads;
+	int64_t timeout_ms;
+};
+
+/* What only a push source has. */
+struct config_push {
+	int profile; /* enum config_profile */
+	/* Organisations whose externalId this identity provider issues: ids are compared only
+	 * within their issuer. Empty: by mail address alone. */
+	struct conf_list issuer_for;
+};
+
+/* Beyond either bound a read is implausible: the greater of the two counts. */
+struct config_drop {
+	int64_t count;
+	double share; /* of the last accepted read */
+};
+
+struct config_source {
+	struct conf_mark mark;
+	char *name;
+	int kind; /* enum config_source_kind */
+	int role; /* enum config_source_role */
+	char *zone;
+	struct dir_options ldap; /* when kind is CONFIG_LDAP */
+	struct config_push scim; /* when kind is CONFIG_SCIM */
+	int64_t minimum;         /* fewer records: implausible */
+	struct config_drop drop;
+	struct conf_list canaries; /* userName or e-mail of records that must be seen */
+	int64_t every_ms;          /* 0: schedule.sync_every */
+	int64_t max_age_ms;        /* older accepted reads make the source stale */
+	int64_t gone_reads;        /* complete and plausible reads that lacked it */
+	int64_t gone_after_ms;     /* which they must span */
+};
+
+struct config_org {
+	struct conf_mark mark;
+	char *name;
+	struct atl_options cloud;
+	struct conf_list sources; /* whose people this organisation has; empty: all */
+	int64_t every_ms;         /* 0: schedule.collect_every */
+	int64_t max_age_ms;       /* an older snapshot is read again before a plan */
+};
+
+struct config_schedule {
+	int64_t sync_every_ms, collect_every_ms, plan_every_ms;
+	int64_t settle_ms; /* from a subject's first unhandled event */
+};
+
+struct config_notices {
+	char *folder; /* NULL: no notices are written; absolute */
+};
+
+VEC(config_names, char *);
+
+struct config {
+	struct config_instance instance;
+	struct config_log log;
+	struct config_master_key master_key;
+	struct config_control control;
+	struct config_scim scim;
+	struct conf_items sources;       /* struct config_source, in order of trust */
+	struct conf_items organisations; /* struct config_org */
+	struct policy policy;
+	struct config_schedule schedule;
+	struct config_notices notices;
+
+	/* Made by config_read(). */
+	char *file;      /* as given */
+	char *db_file;   /* state_dir/leaverd.db */
+	char *head_file; /* state_dir/audit.head: the signed head of the chain */
+};
+
+/* The rows of the whole file; sub tables belong to their rooms. */
+extern const struct conf_key config_keys[];
+
+/*
+ * Reads file into *ret. All faults of the file are gathered into *faults (may be NULL), those
+ * of the cross checks too: names given twice, unknown sources, zones, folders, filter texts.
+ * Fault: CONFIG with the first and how many there are. *ret is empty then.
+ */
+int config_read(const char *file, struct config *ret, struct conf_faults *faults,
+		struct err *err) MUST_USE;
+void config_free(struct config *c); /* empty is fine */
+
+/*
+ * Which file: given, else $LEAVERD_CONFIG, else ./leaverd.yaml if it is there, else
+ * /etc/leaverd/leaverd.yaml. Borrowed or static.
+ */
+const char *config_find(const char *given);
+
+/* Borrowed; NULL if there is none of that name. */
+const struct config_source *config_source(const struct config *c, const char *name);
+const struct config_org *config_org(const struct config *c, const char *name);
+/* The i-th, in the file's order. */
+const struct config_source *config_source_at(const struct config *c, size_t i);
+const struct config_org *config_org_at(const struct config *c, size_t i);
+
+/* Words of the enums above, for people and JSON. */
+const char *config_kind_word(int kind);
+const char *config_role_word(int role);
+
+/* The whole configuration as YAML, defaults included; secrets are names. */
+int config_show(const struct config *c, struct buf *into, struct err *err) MUST_USE;
+
+#endif
