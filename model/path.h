@@ -28,24 +28,36 @@ struct path {
 	enum path_owner owner;
 	char *urn;  /* NULL for the core schema or a part's own attribute; else as the schema
 		       spells it */
-	char *name; /* first name, as the schema spells it where it is known */
+	char *name; /* first name, as the schema spells it where it is known; NULL: the text
+		       was a whole schema's URN, which then stands in urn (core too) */
 	char *sub;  /* sub-attribute or NULL */
 	const struct schema_attr
 		*attr; /* the row it resolves to (of sub, if given); NULL if unknown */
 	int slot;      /* what a reader made of it with query_each_path(); -1 at birth */
 	size_t at;     /* byte offset in the text it came from */
+	bool coerced;  /* was spelled in a way that only senders we know use */
 };
 
 enum path_dialect {
 	PATH_SCIM_USER, /* only what the User schemas know (common attributes included) */
 	PATH_SCIM_GROUP,
 	PATH_SCIM_ANY, /* root queries: User or Group; unknown names are left unresolved */
-	PATH_POLICY,   /* our dialect: owners, short extension names, names of model/subject
-			  tables */
+	/*
+	 * Our dialect: owners, short extension names, names of the subject tables. The three
+	 * say which subject a bare name belongs to; PATH_POLICY asks seat, account, person in
+	 * that order (for reports and selections without a subject).
+	 */
+	PATH_POLICY,
+	PATH_POLICY_PERSON,
+	PATH_POLICY_ACCOUNT, /* also for orphans */
+	PATH_POLICY_SEAT,
 };
 
-/* Reads the whole of text. Fault: INVALID_PATH naming the byte offset. *ret as it was on a
- * fault. */
+/*
+ * Reads the whole of text. Fault: INVALID_PATH naming the byte offset. *ret as it was on a
+ * fault. Accepted besides the grammar: the legacy "URN.name" and a bare enterprise name
+ * ("manager"): .coerced is set then.
+ */
 int path_parse(struct str text, enum path_dialect dialect, struct path *ret, struct err *err)
 	MUST_USE;
 int path_copy(struct path *ret, const struct path *from, struct err *err) MUST_USE;
@@ -54,5 +66,12 @@ void path_done(struct path *p);
 struct buf;
 void path_text(const struct path *p, struct buf *into);
 bool path_equal(const struct path *a, const struct path *b);
+
+/*
+ * Resolves one name inside the brackets of a complex attribute (`type` of emails[...]): path
+ * has name and attr then. Fault: INVALID_PATH.
+ */
+int path_parse_in(struct str text, const struct schema_attr *parent, struct path *ret,
+		  struct err *err) MUST_USE;
 
 #endif
