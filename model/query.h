@@ -91,13 +91,18 @@ struct query_reader {
 	/*
 	 * How many values path has under node: writes *count and returns the state. A simple
 	 * attribute has 0 or 1; a sub-attribute of a multi-valued one (emails.value) one for
-	 * each element that has it; ABSENT means count 0. `pr` of a complex attribute asks with
-	 * sub NULL.
+	 * each element that has it (or one for each element, VALUE_NULL for those without);
+	 * ABSENT means count 0. `pr` of a complex attribute asks with sub NULL: PRESENT means
+	 * that some sub-attribute has a value, count is then not looked at.
 	 */
 	enum value_state (*count)(void *ctx, struct query_node node, const struct path *path,
 				  size_t *count);
-	/* The i-th of them. Text must be as stored; the evaluator folds where the attribute
-	 * says so, unless *folded is set true by the reader (columns that keep folded text). */
+	/*
+	 * The i-th of them. Text must be as stored; the evaluator folds where the attribute
+	 * says so, unless *folded is set true by the reader (columns that keep folded text).
+	 * dateTime and date are VALUE_TIME; binary is VALUE_TEXT, base64 as stored. VALUE_NULL
+	 * is a value that compares with nothing (an element without it, malformed data).
+	 */
 	void (*value)(void *ctx, struct query_node node, const struct path *path, size_t i,
 		      struct value *ret, bool *folded);
 	/* Elements of a multi-valued complex attribute, or of a part such as seats: the same
@@ -119,7 +124,10 @@ enum truth { TRUTH_FALSE, TRUTH_TRUE, TRUTH_UNKNOWN };
  */
 enum query_logic { QUERY_SCIM, QUERY_POLICY };
 
-/* Pure; never allocates in steady state (scratch is per thread); now_ms resolves VALUE_NOW. */
+/*
+ * Pure; now_ms resolves VALUE_NOW. Allocates only to fold a text that is not ASCII, or to
+ * decode a binary; if that memory is lost the test is TRUTH_UNKNOWN in either logic.
+ */
 enum truth query_eval(const struct query *q, const struct query_reader *reader, void *ctx,
 		      struct query_node node, enum query_logic logic, int64_t now_ms);
 

@@ -8,7 +8,7 @@
 #define MODEL_SCHEMA_H
 
 #include "base/str.h"
-#include "model/path.h"
+#include "model/path.h" /* the URNs */
 
 enum attr_type {
 	ATTR_STRING,
@@ -16,7 +16,7 @@ enum attr_type {
 	ATTR_DECIMAL,
 	ATTR_INTEGER,
 	ATTR_DATETIME,
-	ATTR_DATE,
+	ATTR_DATE, /* a civil date, "2026-11-20"; published over SCIM as a string */
 	ATTR_BINARY,
 	ATTR_REFERENCE,
 	ATTR_COMPLEX
@@ -48,7 +48,20 @@ extern const struct schema schema_user, schema_enterprise, schema_employment, sc
 extern const struct schema_attr
 	schema_common[]; /* schemas, id, externalId, meta: of no schema */
 
-/* Subjects of rules, in the same form (policy dialect only; see leaverd-policy(5)). */
+/*
+ * Subjects of rules, in the same form (policy dialect only; see leaverd-policy(5)).
+ *
+ * subject_person   hr, directory, idp: complex {status, since}: what that role's sources say,
+ *                  status active | disabled | gone | ended | absent, since dateTime;
+ *                  leaveDate dateTime (end of the last working day, else of the termination
+ *                  date, in the person's zone); parts accounts[...] (subject_account). Besides
+ *                  these, a person has every attribute of User and its extensions.
+ * subject_account  accountId, email, emailVerified, name, accountType, accountStatus,
+ *                  membershipStatus, status, claimStatus, managementSource, addedToOrg,
+ *                  lastActive (newest over its seats), admin, platformRoles, groups;
+ *                  parts seats[...] (subject_seat).
+ * subject_seat     product, site, resource, lastActive, added, invited, paths.
+ */
 extern const struct schema_attr subject_account[], subject_seat[], subject_person[];
 
 /* All published schemas, ended by NULL. */
@@ -58,5 +71,11 @@ extern const struct schema *const schema_all[];
 const struct schema *schema_by_urn(struct str urn);
 /* By name in a table, ASCII case ignored; NULL if unknown. */
 const struct schema_attr *schema_attr(const struct schema_attr *table, struct str name);
+
+/* "string", "readWrite" and so on, as RFC 7643 section 7 spells them (dates are strings). */
+const char *schema_type_word(enum attr_type type);
+const char *schema_mutability_word(enum attr_mutability mutability);
+const char *schema_returned_word(enum attr_returned returned);
+const char *schema_uniqueness_word(enum attr_uniqueness uniqueness);
 
 #endif
