@@ -1,0 +1,86 @@
+/*
+ * The SCIM server (RFC 7643, 7644): from a request to a response, over struct scim_backend.
+ *
+ *     /scim/v2/{source}/Users  Groups  .search  ServiceProviderConfig  ResourceTypes  Schemas
+ *     Me and Bulk answer 501; every other path 404, every other method 405: always with an
+ *     Error body.
+ *
+ * scim_service_answer() knows no HTTP server: it takes a struct scim_request and fills a struct
+ * scim_response. scim_service_routes() puts it behind net/httpd. The service is immutable once
+ * made; any number of threads may answer at once.
+ */
+#ifndef SCIM_SERVICE_H
+#define SCIM_SERVICE_H
+
+#include "net/httpd.h"
+#include "scim/backend.h"
+
+struct scim_service;
+
+struct scim_options {
+	const char *public_url;  /* "https://leaverd.example.com": begins Location and
+				    meta.location; without '/' at its end. Never from Host */
+	const char *docs_url;    /* documentationUri; NULL: none */
+	bool open_config;        /* ServiceProviderConfig is served without a token */
+	unsigned max_results;    /* most resources in one page; 0: 200 */
+	unsigned max_operations; /* of one PATCH; 0: 1000 */
+};
+
+/* Copies options; backend must outlive the service. Fault: NOMEM, CONFIG (public_url). */
+int scim_service_new(struct scim_service **ret, const struct scim_backend *backend,
+		     const struct scim_options *options, struct err *err) MUST_USE;
+void scim_service_free(struct scim_service *s); /* when no request is parked */
+OWNED(struct scim_service, scim_service_free)
+
+/* --- behind net/httpd ----------------------------------------------------------------------
+ */
+
+/* Writes the routes (at most room) into a table that the caller ends with NULL; how many. Their
+ * data is s. */
+#define SCIM_ROUTES_MAX 32
+size_t scim_service_routes(struct scim_service *s, struct http_route *into, size_t room);
+/*
+ * For httpd_options.fault: turns the server's own faults (no route, 413) into an Error body if
+ * the request's path is under /scim. False: not ours, nothing done.
+ */
+bool scim_service_fault(struct http_req *req, struct http_reply *reply, const struct err *err);
+
+/* Registers the room's counters (base/metric). Once, at start. */
+void scim_service_metrics(void);
+
+/* --- the protocol, without a server ---------------------------------------------------------
+ */
+
+/* Borrowed until the response is complete. */
+struct scim_request {
+	enum http_method method;
+	struct str path;  /* decoded once, from the source on: "/idp/Users/2819c223" */
+	struct str query; /* raw, as sent */
+	struct str body;
+	/* NULL if not sent */
+	const char *authorization, *accept, *content_type, *if_match, *if_none_match;
+	const char *id;   /* correlation id, for error bodies and logs */
+	const char *peer; /* client address */
+};
+
+struct scim_response {
+	int status;
+	const char *content_type; /* static; NULL: no body */
+	struct buf *body;         /* the caller's, empty, with its ceiling */
+	char location[512];       /* header values; "" : none */
+	char etag[32];
+	const char *allow, *www_authenticate; /* static; NULL: none */
+	int retry_after_s;                    /* 0: none */
+	/* Called when a parked response is complete, once, from any thread. */
+	void (*resume)(struct scim_response *res);
+	void *ctx; /* the caller's */
+};
+
+/*
+ * HTTP_DONE: *res is complete. HTTP_PARKED: a write is under way; res->resume(res) will be
+ * called when it is. Faults become Error bodies: there are none to handle.
+ */
+int scim_service_answer(struct scim_service *s, const struct scim_request *req,
+			struct scim_response *res);
+
+#endif
