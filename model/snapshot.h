@@ -1,0 +1,513 @@
+/*
+ * Facts: everything that a round knows when it judges, frozen at one moment.
+ *
+ * The store fills them row by row (facts_new, facts_add_..., facts_seal); reconcile reads them
+ * and nothing else. Rows may come in any order: the same rows make the same plan, byte for
+ * byte. A million persons, a million accounts and eight million memberships fit into one GiB.
+ *
+ * ZERO IS UNKNOWN, everywhere: a field that nobody filled is unknown, and unknown never acts.
+ * Absent must be said: FACT_ABSENT for times, TRI_NO, facts_set_absent() for cells.
+ *
+ * Texts handed in are copied (interned). Row numbers are returned in *ret and name the row in
+ * later calls. Every builder faults with NOMEM, LIMIT, or INTERNAL for a row that names another
+ * which does not exist. One thread while filling; after facts_seal() immutable and shareable.
+ */
+#ifndef MODEL_SNAPSHOT_H
+#define MODEL_SNAPSHOT_H
+
+#include "base/stamp.h"
+#include "model/frame.h"
+#include "model/path.h"
+#include "model/plan.h"
+#include "model/query.h"
+
+#define FACTS_NONE UINT32_MAX /* no row */
+#define FACTS_SALT_BYTES 16
+
+/* Times are wall ms. 0 (unknown) and -1 (known not to be) are no times. */
+#define FACT_UNKNOWN 0LL
+#define FACT_ABSENT (-1LL)
+
+/* --- columns: the attributes of records that rules, matching and protections name --------- */
+
+enum column_type {
+	COLUMN_TEXT,
+	COLUMN_BOOL,
+	COLUMN_INT,  /* integers and decimals (decimals cut) */
+	COLUMN_TIME, /* dateTime in ms */
+	COLUMN_DATE, /* a civil date as its midnight UTC in ms */
+};
+
+struct facts_column {
+	char *text; /* canonical path: "userName", "emails.value", "urn:...:User:department" */
+	char *urn;  /* of an extension, else NULL */
+	char *name; /* "emails" */
+	char *sub;  /* "value" or NULL */
+	enum column_type type;
+	bool multi; /* name is multi-valued: cells are lists, one entry per element,
+		       FRAME_ABSENT where an element lacks sub; columns of the same name are
+		       aligned */
+};
+VEC(facts_columns, struct facts_column);
+
+/*
+ * Made by policy_bind() (reconcile/policy.h) and handed to facts_new(); slot numbers in bound
+ * queries are indexes into it. facts_columns_want() returns the index of an equal column if
+ * there is one. path must have been resolved against the User schemas (attr set) or is taken as
+ * text.
+ */
+int facts_columns_want(struct facts_columns *c, const struct path *path, uint32_t *ret,
+		       struct err *err) MUST_USE;
+/* By canonical text, ASCII case ignored; FACTS_NONE if it is not projected. */
+uint32_t facts_columns_find(const struct facts_columns *c, struct str text);
+int facts_columns_copy(struct facts_columns *ret, const struct facts_columns *from,
+		       struct err *err) MUST_USE;
+void facts_columns_free(struct facts_columns *c);
+
+/* --- the round ---------------------------------------------------------------------------- */
+
+enum facts_mode { MODE_OBSERVE, MODE_PROPOSE, MODE_ACT };
+
+struct facts_round {
+	struct str org;  /* the organisation's name in the config: stands in plans */
+	struct str zone; /* the instance's time zone; empty is UTC */
+	int64_t now_ms;
+	enum facts_mode mode;
+	uint64_t next_person;   /* the first free ledger number for persons */
+	int64_t armed_ms;       /* first arm; FACT_ABSENT if never */
+	bool org_complete;      /* users, groups, roles were all read to their end */
+	bool org_plausible;     /* counts within bounds of the last accepted read */
+	bool org_identity_same; /* the organisation's id is the one we were armed for */
+	bool foreign_write;     /* a write under our key that our journal does not know */
+	bool hand_approval;     /* restored or told so: nothing is automatic */
+	struct str org_doubt;   /* a sentence for whichever of these is bad */
+};
+
+/* --- sources -------------------------------------------------------------------------------
+ */
+
+enum source_role { SOURCE_HR, SOURCE_DIRECTORY, SOURCE_IDP, SOURCE_ROLE_COUNT };
+enum source_kind { SOURCE_PULL, SOURCE_PUSH };
+
+/* What is wrong with a source's newest read; each is a guard of reconcile/guard.h. */
+enum source_doubt {
+	DOUBT_INCOMPLETE = 1,  /* the read did not reach its end */
+	DOUBT_IMPLAUSIBLE = 2, /* below the minimum, dropped too far, empty */
+	DOUBT_STALE = 4,       /* the newest accepted read is too old */
+	DOUBT_SCHEMA = 8,      /* attributes vanished or changed their form */
+	DOUBT_CANARY = 16,     /* a canary was not seen */
+	DOUBT_IDENTITY = 32,   /* another directory answers under the same address */
+};
+
+struct facts_source {
+	struct str name; /* unique */
+	enum source_role role;
+	enum source_kind kind;
+	bool ready;    /* push: declared ready; pull: has an accepted read. Not ready: does not
+			  count, as if it did not exist */
+	bool accepted; /* the newest read was accepted; a push source: true */
+	unsigned doubts; /* enum source_doubt, ored; not accepted with 0 counts as INCOMPLETE */
+	struct str doubt_text; /* a sentence: "page 3 of ou=people was cut off" */
+	int64_t accepted_ms;   /* when the newest accepted read ended; push: the last event */
+};
+
+/* Sources are added in the order of trust: the first is believed first. */
+
+/* --- records: one source's view of somebody ------------------------------------------------
+ */
+
+enum record_state {
+	RECORD_UNKNOWN,
+	RECORD_ACTIVE,   /* also while missing from one or two reads: not yet gone */
+	RECORD_DISABLED, /* the source says so; stays so if it is deleted afterwards */
+	RECORD_GONE,     /* pull: absent as law 1 demands */
+	RECORD_ENDED,    /* push: active:false or DELETE */
+};
+
+struct facts_record {
+	uint32_t source;        /* row of facts_add_source() */
+	struct str key;         /* immutable id within the source */
+	struct str issuer;      /* whose id .external_id is; empty: the source's name */
+	struct str external_id; /* SCIM externalId; matched only within issuer */
+	uint64_t person;        /* ledger number; 0: not linked yet */
+	enum record_state state;
+	int64_t since_ms;      /* since when .state holds (disabled_since, absent_since, ...) */
+	uint32_t absent_reads; /* for findings */
+	bool doubtful;         /* sits in the doubt queue, unresolved */
+};
+
+/* --- persons -------------------------------------------------------------------------------
+ */
+
+struct facts_person {
+	uint64_t number;                      /* the ledger's, > 0 */
+	unsigned char salt[FACTS_SALT_BYTES]; /* of this person, random, erasable */
+};
+
+/* --- Atlassian -----------------------------------------------------------------------------
+ */
+
+struct facts_account {
+	struct str id;   /* accountId */
+	uint64_t number; /* the ledger's number for it, > 0: what plans name */
+	unsigned char salt[FACTS_SALT_BYTES]; /* for plans about accounts without a person */
+	struct str directory;   /* directoryId in which it is suspended and restored */
+	struct str email, name; /* empty: not told */
+	struct str external_id; /* of Atlassian's SCIM directory; empty: none */
+	struct str issuer;      /* the source whose ids .external_id holds; empty: not known */
+	enum account_status status;
+	int64_t status_since_ms; /* when we first saw this status */
+	enum account_type type;
+	enum tri managed;        /* claimStatus */
+	enum tri synced;         /* managementSource synced: belongs to an external directory */
+	enum tri can_disable;    /* lifecycle.enablement.allowed; UNKNOWN: judge by .synced, and
+				    the    applier asks before it acts */
+	enum tri accepted;       /* TRI_NO: invited and never accepted */
+	enum tri admin;          /* any platform role, or in an admin group */
+	enum tri org_admin;      /* counts for "the last admin" */
+	enum tri paths_known;    /* all its groups and roles were read: TRI_YES to free seats */
+	int64_t added_ms;        /* addedToOrg */
+	int64_t token_active_ms; /* newest use of an API token; FACT_ABSENT: none, or tokens are
+				    not collected; UNKNOWN: collecting failed */
+	enum tri tokens;         /* has live API tokens; UNKNOWN is fine: the applier lists */
+	bool own_credential;     /* the creator of the key we use, or the account itself */
+	uint64_t person;         /* linked by the ledger; 0: not */
+	struct str linked_by;    /* name of the match rule, or "hand" */
+	bool adopted;            /* by hand, or by a match rule that a person approved */
+	bool doubtful;           /* sits in the doubt queue, unresolved */
+};
+
+/* A product on a site; few. */
+struct facts_product {
+	struct str key;      /* "jira", "confluence", "jira-servicedesk" */
+	struct str site;     /* "acme" or its host name */
+	struct str resource; /* ARI or workspace id, for role calls */
+};
+
+struct facts_seat {
+	uint32_t account, product;
+	int64_t last_active_ms; /* FACT_ABSENT: known never used; UNKNOWN: 429, not read */
+	int64_t added_ms;       /* when the seat began; UNKNOWN: the account's is taken */
+};
+
+struct facts_group {
+	struct str id, name;
+	struct str directory; /* directoryId */
+	enum tri synced;      /* managed outside: read-only */
+	enum tri modifiable;  /* managementAccess.modifiable */
+	enum tri admin;       /* gives a platform role */
+};
+
+struct facts_grant {
+	uint32_t group, product;
+	struct str role;     /* "atlassian/user" */
+	enum tri is_default; /* the product's default group: joiners are put back */
+	enum tri billable;   /* TRI_NO for customer, basic, ...: gives no seat */
+};
+
+enum role_method { ROLE_DIRECT, ROLE_INFERRED };
+
+struct facts_role {
+	uint32_t account, product;
+	struct str role;
+	enum role_method method; /* INFERRED: implied by an admin role, cannot be revoked */
+	enum tri billable;
+};
+
+/* --- what people decided -------------------------------------------------------------------
+ */
+
+enum protection_kind {
+	PROTECT_EXEMPTION,
+	PROTECT_SERVICE_ACCOUNT,
+	PROTECT_OPERATOR,
+	PROTECT_SOLE_ROLE,
+	PROTECT_LEGAL_HOLD, /* stops deletion and anonymisation only */
+	PROTECT_LEAVE,      /* stops inactivity rules */
+	PROTECT_KIND_COUNT
+};
+
+struct facts_protection {
+	enum protection_kind kind;
+	uint64_t person;  /* or 0 */
+	uint32_t account; /* or FACTS_NONE; one of the two */
+	struct str rule;  /* only against this rule; empty: every rule */
+	struct str owner, reason;
+	int64_t from_ms, until_ms; /* FACT_ABSENT: no bound on that side */
+};
+
+/* A bar: this rule may not act on this person (set by undo, by hand, by an appeal). */
+struct facts_bar {
+	uint64_t person;  /* or 0 */
+	uint32_t account; /* or FACTS_NONE */
+	struct str rule;  /* empty: every rule */
+	struct str by, reason;
+	int64_t at_ms;
+};
+
+/* --- what happened before ------------------------------------------------------------------
+ */
+
+/* A step of a rule's ladder that was done (also: a warning that was sent). */
+struct facts_progress {
+	uint32_t account;
+	uint32_t product; /* seats; else FACTS_NONE */
+	struct str rule;
+	enum action_kind kind;
+	int64_t done_ms;
+};
+
+/* A subject that an applied (or approved and running) action counted in a window. */
+struct facts_counted {
+	enum plan_class class;
+	uint64_t account;         /* ledger number */
+	struct str product, site; /* seats; else empty */
+	int64_t at_ms;            /* rows of the last seven days are enough */
+};
+
+/* An action of a plan that is not finished: approved and not yet done, or only planned. */
+struct facts_open {
+	uint64_t plan;
+	uint32_t n; /* the action's n within it */
+	enum plan_urgency urgency;
+	enum action_kind kind;
+	struct str rule;
+	uint64_t account;         /* ledger number */
+	struct str product, site; /* seats; else empty */
+	bool approved;            /* approved, unexpired */
+	bool started;
+};
+
+struct facts; /* fields below, for reconcile; the store needs only these: */
+
+/* columns is copied. *ret is new and the caller's to facts_free(). */
+int facts_new(const struct facts_columns *columns, const struct facts_round *round,
+	      struct facts **ret, struct err *err) MUST_USE;
+void facts_free(struct facts *f);
+OWNED(struct facts, facts_free)
+
+int facts_add_source(struct facts *f, const struct facts_source *row, uint32_t *ret,
+		     struct err *err) MUST_USE;
+
+/* A new record's cells are all unknown. */
+int facts_add_record(struct facts *f, const struct facts_record *row, uint32_t *ret,
+		     struct err *err) MUST_USE;
+int facts_set_absent(struct facts *f, uint32_t record, uint32_t column, struct err *err)
+	MUST_USE;
+int facts_set_text(struct facts *f, uint32_t record, uint32_t column, struct str value,
+		   struct err *err) MUST_USE;
+/* BOOL 0 or 1, INT, TIME and DATE in ms. */
+int facts_set_number(struct facts *f, uint32_t record, uint32_t column, int64_t value,
+		     struct err *err) MUST_USE;
+/* For multi columns: n texts; one with p NULL is an element that lacks the sub-attribute. */
+int facts_set_list(struct facts *f, uint32_t record, uint32_t column, const struct str *values,
+		   size_t n, struct err *err) MUST_USE;
+/* All cells of a record out of its SCIM document: model/project.h. */
+
+int facts_add_person(struct facts *f, const struct facts_person *row, struct err *err) MUST_USE;
+/* An address (any case) that belongs or once belonged to a person. */
+int facts_add_address(struct facts *f, struct str address, uint64_t person, struct err *err)
+	MUST_USE;
+/* A match rule that a person approved (`leaverd match approve RULE`). */
+int facts_add_match_approved(struct facts *f, struct str rule, struct err *err) MUST_USE;
+
+int facts_add_account(struct facts *f, const struct facts_account *row, uint32_t *ret,
+		      struct err *err) MUST_USE;
+int facts_add_product(struct facts *f, const struct facts_product *row, uint32_t *ret,
+		      struct err *err) MUST_USE;
+int facts_add_seat(struct facts *f, const struct facts_seat *row, uint32_t *ret,
+		   struct err *err) MUST_USE;
+int facts_add_group(struct facts *f, const struct facts_group *row, uint32_t *ret,
+		    struct err *err) MUST_USE;
+int facts_add_grant(struct facts *f, const struct facts_grant *row, struct err *err) MUST_USE;
+int facts_add_membership(struct facts *f, uint32_t account, uint32_t group, struct err *err)
+	MUST_USE;
+int facts_add_role(struct facts *f, const struct facts_role *row, struct err *err) MUST_USE;
+
+int facts_add_protection(struct facts *f, const struct facts_protection *row, struct err *err)
+	MUST_USE;
+int facts_add_bar(struct facts *f, const struct facts_bar *row, struct err *err) MUST_USE;
+/* An announced leaver (`leaverd expect`): not counted by limits. */
+int facts_add_expected(struct facts *f, uint64_t person, struct err *err) MUST_USE;
+
+int facts_add_progress(struct facts *f, const struct facts_progress *row, struct err *err)
+	MUST_USE;
+int facts_add_counted(struct facts *f, const struct facts_counted *row, struct err *err)
+	MUST_USE;
+int facts_add_open(struct facts *f, const struct facts_open *row, struct err *err) MUST_USE;
+
+/*
+ * Sorts, removes equal memberships, grants and roles, and indexes. Fault: INVALID_VALUE naming
+ * two rows that claim the same key (an accountId, an account number, a person number, a record
+ * key of one source, a group id, a product on a site), and NOMEM. Call once, last.
+ */
+int facts_seal(struct facts *f, struct err *err) MUST_USE;
+
+/* Bytes held, for the bench and `doctor`. */
+size_t facts_bytes(const struct facts *f);
+
+/* --- inside: for reconcile -----------------------------------------------------------------
+ */
+
+struct row_source {
+	struct facts_source in; /* texts borrowed from the pool */
+	uint32_t name, doubt_text;
+};
+
+struct row_record {
+	uint64_t person;
+	int64_t since_ms;
+	uint32_t source, key, issuer, external_id, absent_reads;
+	uint8_t state;
+	bool doubtful;
+};
+
+struct row_person {
+	uint64_t number;
+	unsigned char salt[FACTS_SALT_BYTES];
+};
+
+struct row_account {
+	uint64_t number, person;
+	int64_t status_since_ms, added_ms, token_active_ms;
+	uint32_t id, directory, email, name, external_id, issuer, linked_by;
+	uint8_t status, type;
+	uint8_t managed, synced, can_disable, accepted, admin, org_admin, paths_known, tokens;
+	bool own_credential, adopted, doubtful;
+	unsigned char salt[FACTS_SALT_BYTES];
+};
+
+struct row_product {
+	uint32_t key, site, resource;
+};
+
+struct row_seat {
+	int64_t last_active_ms, added_ms;
+	uint32_t account, product;
+};
+
+struct row_group {
+	uint32_t id, name, directory;
+	uint8_t synced, modifiable, admin;
+};
+
+struct row_grant {
+	uint32_t group, product, role;
+	uint8_t is_default, billable;
+};
+
+struct row_role {
+	uint32_t account, product, role;
+	uint8_t method, billable;
+};
+
+struct row_protection {
+	uint64_t person;
+	int64_t from_ms, until_ms;
+	uint32_t account, rule, owner, reason;
+	uint8_t kind;
+};
+
+struct row_bar {
+	uint64_t person;
+	int64_t at_ms;
+	uint32_t account, rule, by, reason;
+};
+
+struct row_progress {
+	int64_t done_ms;
+	uint32_t account, product, rule;
+	uint8_t kind;
+};
+
+struct row_counted {
+	uint64_t account;
+	int64_t at_ms;
+	uint32_t product, site;
+	uint8_t class;
+};
+
+struct row_open {
+	uint64_t plan, account;
+	uint32_t n, rule, product, site;
+	uint8_t urgency, kind;
+	bool approved, started;
+};
+
+struct row_address {
+	uint64_t person;
+	uint32_t folded;
+};
+
+VEC(vec_source, struct row_source);
+VEC(vec_record, struct row_record);
+VEC(vec_person, struct row_person);
+VEC(vec_account, struct row_account);
+VEC(vec_product, struct row_product);
+VEC(vec_seat, struct row_seat);
+VEC(vec_group, struct row_group);
+VEC(vec_grant, struct row_grant);
+VEC(vec_role, struct row_role);
+VEC(vec_protection, struct row_protection);
+VEC(vec_bar, struct row_bar);
+VEC(vec_progress, struct row_progress);
+VEC(vec_counted, struct row_counted);
+VEC(vec_open, struct row_open);
+VEC(vec_address, struct row_address);
+VEC(vec_u64, uint64_t);
+
+struct facts {
+	struct facts_round round; /* texts borrowed from the pool */
+	struct facts_columns columns;
+	struct pool pool;
+	struct vec_u32 *cells; /* columns.n of them, each one cell per record: FRAME_UNKNOWN,
+				  FRAME_ABSENT, else FRAME_FIRST + ... of a text (its pool
+				  number itself), a number (index in numbers), a list (index in
+				  lists: n, then the elements' cells) */
+	struct vec_i64 numbers;
+	struct vec_u32 lists;
+
+	struct vec_source sources;    /* in order of trust */
+	struct vec_record records;    /* in order of adding: cells go by row */
+	struct vec_person persons;    /* sealed: by number */
+	struct vec_address addresses; /* sealed: by folded text's number, then person */
+	struct vec_u32 match_approved;
+
+	struct vec_account accounts; /* in order of adding */
+	struct vec_product products;
+	struct vec_seat seats; /* sealed: by account, product */
+	struct vec_group groups;
+	struct vec_grant grants; /* sealed: by group, product */
+	struct vec_pair members; /* (account, group); sealed: sorted, no doubles */
+	struct vec_role roles;   /* sealed: by account, product */
+
+	struct vec_protection protections; /* sealed: by account, person */
+	struct vec_bar bars;               /* sealed: by account, person */
+	struct vec_u64 expected;           /* sealed: sorted */
+	struct vec_progress progress;      /* sealed: by account */
+	struct vec_counted counted;
+	struct vec_open open; /* sealed: by account */
+
+	/* sealed: where the rows of an account (a group) begin; n + 1 entries each */
+	uint32_t *seat_at, *member_at, *role_at, *grant_at;
+	uint32_t *account_by_number; /* account rows, sorted by ledger number */
+	bool sealed;
+};
+
+/* Row of an account by ledger number, of a person by number, of a product; FACTS_NONE. */
+uint32_t facts_account_by_number(const struct facts *f, uint64_t number);
+uint32_t facts_person_by_number(const struct facts *f, uint64_t number);
+uint32_t facts_product_find(const struct facts *f, struct str key, struct str site);
+
+/*
+ * What a record says in a column: its state, and for a single value its text or number. A list
+ * tells its length in *count (and state PRESENT also when it is 0 long).
+ */
+enum value_state facts_cell(const struct facts *f, uint32_t record, uint32_t column,
+			    uint32_t *ret);
+enum value_state facts_text(const struct facts *f, uint32_t record, uint32_t column,
+			    struct str *ret);
+enum value_state facts_number(const struct facts *f, uint32_t record, uint32_t column,
+			      int64_t *ret);
+
+#endif
