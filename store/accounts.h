@@ -1,0 +1,196 @@
+/*
+ * What an Atlassian organisation holds: accounts, groups and what they grant, memberships,
+ * seats with the paths that keep them. Written by collecting, in generations.
+ *
+ * A generation is collected beside the current one: what differs is staged, what is equal costs
+ * no write, and all takes effect in one transaction when the generation ends. Ended complete,
+ * what was not seen is removed; ended incomplete, nothing is removed and the parts that were
+ * not read whole are named; thrown away, nothing happened. Only the first generation, which
+ * nobody reads before it ends, is written in place.
+ *
+ * Text of a row may be empty for absent; *unknown* is said by the bits of `unknown`.
+ */
+#ifndef STORE_ACCOUNTS_H
+#define STORE_ACCOUNTS_H
+
+#include "store/db.h"
+
+struct org_row {
+	int64_t id;
+	char *name;
+	char *identity;     /* Atlassian's organisation id, as first seen */
+	int64_t generation; /* newest that ended, 0: none */
+	int64_t ended_ms;
+	bool complete;
+	char *incomplete; /* names of the parts not read whole, separated by blanks */
+	int64_t accounts, seats;
+};
+void org_row_done(struct org_row *o);
+
+int accounts_org_declare(struct db *db, const char *name, int64_t now_ms, int64_t *ret,
+			 struct err *err) MUST_USE;
+int accounts_org_get(struct db *db, const char *name, struct org_row *ret, struct err *err)
+	MUST_USE;
+/* As sources_identity(). */
+int accounts_org_identity(struct db *db, int64_t org, const char *identity, bool replace,
+			  struct err *err) MUST_USE;
+
+enum { /* bits of account_row.unknown and seat_row.unknown: which fields were not told */
+       ACCOUNT_UNKNOWN_EMAIL = 1,
+       ACCOUNT_UNKNOWN_STATUS = 2,
+       ACCOUNT_UNKNOWN_CLAIM = 4,
+       ACCOUNT_UNKNOWN_ROLES = 8,
+       ACCOUNT_UNKNOWN_ACTIVE = 16, /* last active */
+       ACCOUNT_UNKNOWN_GROUPS = 32,
+       ACCOUNT_UNKNOWN_MANAGED_BY = 64,
+       ACCOUNT_UNKNOWN_ADDED = 128,
+};
+
+struct account_row {
+	int64_t id;            /* the store's number: out */
+	int64_t org;           /* out */
+	struct str account_id; /* Atlassian's, opaque */
+	struct str email, name;
+	struct str type;       /* atlassian, app, customer */
+	struct str status;     /* active, inactive, closed... as Atlassian says */
+	struct str membership; /* active, suspended, no_invite, pending... of the directory */
+	struct str claim;      /* managed, unmanaged */
+	struct str managed_by; /* manual, synced source; "" absent */
+	struct str roles;      /* platform roles, separated by blanks, sorted */
+	struct str directory;  /* id of the directory that it was read from */
+	int64_t added_ms, last_active_ms; /* 0: absent */
+	int64_t unknown;                  /* bits above */
+	struct str extra; /* JSON object of what policies may ask besides; "" none */
+	int64_t person;   /* out: linked person or 0 */
+	int64_t first_ms; /* out: first collected */
+	int64_t change;   /* out */
+};
+
+struct seat_row {
+	int64_t account; /* in puts: number given by accounts_number() */
+	struct str product, site;
+	struct str status; /* held, pending... */
+	int64_t added_ms, last_active_ms;
+	int64_t unknown;
+	struct str paths; /* JSON array of the paths that keep it, in stable order */
+	int64_t change;   /* out */
+};
+
+struct org_group_row {
+	int64_t id; /* out */
+	struct str group_id, name, directory;
+	bool synced, is_default, admin; /* levers that may not be used */
+	int64_t unknown;
+	int64_t change;
+};
+
+/* What a group grants on a site: a product with a role. */
+struct grant_row {
+	int64_t group; /* number given by accounts_group_number() */
+	struct str product, site, role;
+};
+
+/* Which parts were read whole. */
+enum { /* bits */
+       ORG_PART_ACCOUNTS = 1,
+       ORG_PART_GROUPS = 2,
+       ORG_PART_GRANTS = 4,
+       ORG_PART_MEMBERS = 8,
+       ORG_PART_SEATS = 16,
+       ORG_PART_MANAGED = 32, /* details of managed accounts: informs, removes nothing */
+       ORG_PART_ALL = 31,
+};
+
+/* One collection, in memory from begin to end: marks of what was seen. Writer's thread only. */
+struct org_run;
+int accounts_begin(struct db *db, int64_t org, int64_t now_ms, struct org_run **ret,
+		   struct err *err) MUST_USE;
+void org_run_free(struct org_run *run); /* without an end: nothing of it counts */
+OWNED(struct org_run, org_run_free)
+int64_t org_run_generation(const struct org_run *run);
+
+/* *numbers (may be NULL) receives count numbers, stable over generations. */
+int accounts_put(struct db *db, struct org_run *run, const struct account_row *rows,
+		 size_t count, int64_t now_ms, int64_t *numbers, struct err *err) MUST_USE;
+int accounts_put_groups(struct db *db, struct org_run *run, const struct org_group_row *rows,
+			size_t count, int64_t *numbers, struct err *err) MUST_USE;
+int accounts_put_grants(struct db *db, struct org_run *run, const struct grant_row *rows,
+			size_t count, struct err *err) MUST_USE;
+/* All members of one group, as account numbers in any order; whole: nobody is missing. */
+int accounts_put_members(struct db *db, struct org_run *run, int64_t group,
+			 const uint32_t *accounts, size_t count, bool whole, struct err *err)
+	MUST_USE;
+int accounts_put_seats(struct db *db, struct org_run *run, const struct seat_row *rows,
+		       size_t count, struct err *err) MUST_USE;
+
+struct org_counts {
+	int64_t accounts, accounts_changed, accounts_missing;
+	int64_t groups, grants, members, seats, seats_changed, seats_missing;
+	int64_t accounts_before, seats_before;
+};
+/* What stands so far, for a judgement of plausibility before the end. */
+int accounts_weigh(struct db *db, struct org_run *run, struct org_counts *ret, struct err *err)
+	MUST_USE;
+/* whole: bits of the parts read whole. Complete when it is ORG_PART_ALL and plausible. reason
+ * (NULL when complete) is kept for people. */
+int accounts_end(struct db *db, struct org_run *run, unsigned whole, bool plausible,
+		 const char *reason, int64_t now_ms, struct err *err) MUST_USE;
+
+/* --- reading, by key in short pages --- */
+
+/* The store's number of an account; STORE_NOT_FOUND. */
+int accounts_number(struct db *db, int64_t org, struct str account_id, int64_t *ret,
+		    struct err *err) MUST_USE;
+int accounts_group_number(struct db *db, int64_t org, struct str group_id, int64_t *ret,
+			  struct err *err) MUST_USE;
+typedef int (*account_fn)(void *ctx, const struct account_row *row, struct err *err);
+typedef int (*seat_fn)(void *ctx, const struct seat_row *row, struct err *err);
+typedef int (*org_group_fn)(void *ctx, const struct org_group_row *row, struct err *err);
+typedef int (*grant_fn)(void *ctx, const struct grant_row *row, struct err *err);
+typedef int (*membership_fn)(void *ctx, uint32_t group, uint32_t account, struct err *err);
+/* fn may stop by returning > 0, which is passed on. */
+int accounts_get(struct db *db, int64_t account, account_fn fn, void *ctx, struct err *err)
+	MUST_USE; /* STORE_NOT_FOUND */
+int accounts_page(struct db *db, int64_t org, int64_t after, size_t most, account_fn fn,
+		  void *ctx, struct err *err) MUST_USE;
+int accounts_by_email(struct db *db, int64_t org, struct str folded, account_fn fn, void *ctx,
+		      struct err *err) MUST_USE;
+int accounts_changed(struct db *db, int64_t org, int64_t after_change, size_t most,
+		     account_fn fn, void *ctx, struct err *err) MUST_USE;
+int accounts_seats(struct db *db, int64_t account, seat_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+/* Pages by (account, product, site): give the last row handed out, or NULL. */
+int accounts_seats_page(struct db *db, int64_t org, const struct seat_row *after, size_t most,
+			seat_fn fn, void *ctx, struct err *err) MUST_USE;
+int accounts_groups(struct db *db, int64_t org, org_group_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+int accounts_grants(struct db *db, int64_t org, grant_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+int accounts_members_page(struct db *db, int64_t org, uint32_t after_group,
+			  uint32_t after_account, size_t most, membership_fn fn, void *ctx,
+			  struct err *err) MUST_USE;
+int accounts_groups_of(struct db *db, int64_t account, membership_fn fn, void *ctx,
+		       struct err *err) MUST_USE;
+
+/* What applying saw by reading back (law 10): updates one account or its seats at once, outside
+ * a generation. seats are all that it now holds. */
+int accounts_seen(struct db *db, const struct account_row *row, const struct seat_row *seats,
+		  size_t count, int64_t now_ms, struct err *err) MUST_USE;
+
+/* History of generations, newest first. */
+struct org_read_row {
+	int64_t generation, begun_ms, ended_ms;
+	bool complete, plausible;
+	struct str incomplete, reason;
+	int64_t accounts, seats;
+};
+typedef int (*org_read_fn)(void *ctx, const struct org_read_row *row, struct err *err);
+int accounts_reads(struct db *db, int64_t org, size_t most, org_read_fn fn, void *ctx,
+		   struct err *err) MUST_USE;
+/* Seats by product and site, total and pending: for `seats before and after`. */
+typedef int (*seat_count_fn)(void *ctx, struct str product, struct str site, int64_t count,
+			     struct err *err);
+int accounts_seat_counts(struct db *db, int64_t org, seat_count_fn fn, void *ctx,
+			 struct err *err) MUST_USE;
+
+#endif

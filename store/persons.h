@@ -1,0 +1,179 @@
+/*
+ * The person ledger: who is one human, which records and accounts are theirs and why we think
+ * so, what a person decided about it, and what protects them. Numbers are never used again. A
+ * person's random salt makes the digests in plans and audit say nothing once it is erased.
+ *
+ * Writes run on the writer; those that a human decides (adopt, confirm, bar, protect, approve a
+ * match rule) write their audit entry themselves.
+ */
+#ifndef STORE_PERSONS_H
+#define STORE_PERSONS_H
+
+#include "store/db.h"
+
+#define PERSON_SALT_BYTES 16
+
+enum person_state { PERSON_LIVE, PERSON_FORGOTTEN, PERSON_MERGED };
+
+struct person_row {
+	int64_t id;
+	unsigned char salt[PERSON_SALT_BYTES];
+	enum person_state state;
+	int64_t created_ms;
+	int64_t change;
+};
+
+/* A new person. *ret is the ledger number. */
+int persons_create(struct db *db, int64_t now_ms, int64_t *ret, struct err *err) MUST_USE;
+int persons_get(struct db *db, int64_t person, struct person_row *ret, struct err *err)
+	MUST_USE;
+typedef int (*person_fn)(void *ctx, const struct person_row *row, struct err *err);
+int persons_page(struct db *db, int64_t after, size_t most, person_fn fn, void *ctx,
+		 struct err *err) MUST_USE;
+/* Ledger numbers of whoever WHO names: a number, an e-mail, a user name, an account id, a
+ * record key. At most room; *count says how many there are. */
+int persons_find(struct db *db, struct str who, int64_t *ret, size_t room, size_t *count,
+		 struct err *err) MUST_USE;
+
+/* Record to person. rule: the match rule's name, or "hand". STORE_UNCHANGED. */
+int persons_link_record(struct db *db, int64_t record, int64_t person, const char *rule,
+			const char *evidence, int64_t now_ms, struct err *err) MUST_USE;
+int persons_unlink_record(struct db *db, int64_t record, struct err *err) MUST_USE;
+
+/* Account to person, with its adoption. */
+struct account_link {
+	int64_t account, person;
+	struct str rule, evidence;
+	bool adopted;
+	struct str adopted_by, adopted_how; /* "rule", "hand", "" */
+	int64_t since_ms, adopted_ms, change;
+};
+typedef int (*account_link_fn)(void *ctx, const struct account_link *row, struct err *err);
+int persons_link_account(struct db *db, int64_t account, int64_t person, const char *rule,
+			 const char *evidence, int64_t now_ms, struct err *err) MUST_USE;
+int persons_unlink_account(struct db *db, int64_t account, struct err *err) MUST_USE;
+int persons_account_link(struct db *db, int64_t account, account_link_fn fn, void *ctx,
+			 struct err *err) MUST_USE; /* STORE_NOT_FOUND */
+int persons_accounts(struct db *db, int64_t person, account_link_fn fn, void *ctx,
+		     struct err *err) MUST_USE;
+/* By hand; the account must be linked (STORE_NOT_FOUND). Audited. STORE_UNCHANGED. */
+int persons_adopt(struct db *db, int64_t account, const char *who, const char *why,
+		  int64_t now_ms, struct err *err) MUST_USE;
+int persons_disown(struct db *db, int64_t account, const char *who, const char *why,
+		   int64_t now_ms, struct err *err) MUST_USE;
+
+/* Match rules that a person approved: links made by them count as adopted. org "" is all. */
+int persons_rule_approve(struct db *db, const char *org, const char *rule, const char *who,
+			 int64_t now_ms, struct err *err) MUST_USE;
+int persons_rule_revoke(struct db *db, const char *org, const char *rule, const char *who,
+			int64_t now_ms, struct err *err) MUST_USE;
+typedef int (*rule_approval_fn)(void *ctx, struct str org, struct str rule, struct str who,
+				int64_t ms, struct err *err);
+int persons_rules_approved(struct db *db, rule_approval_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+
+/* Doubts: two things that may be one. Pairs are (record, record) or (record, account); a pair
+ * that a person refused is never asked again, one confirmed stays linked. */
+enum doubt_kind { DOUBT_RECORDS, DOUBT_ACCOUNT };
+enum doubt_state { DOUBT_OPEN, DOUBT_CONFIRMED, DOUBT_REFUSED, DOUBT_SETTLED };
+extern const char *const doubt_state_words[];
+struct doubt {
+	int64_t id;
+	enum doubt_kind kind;
+	int64_t left;  /* record */
+	int64_t right; /* record or account */
+	struct str rule, evidence, who;
+	enum doubt_state state;
+	int64_t raised_ms, decided_ms;
+};
+typedef int (*doubt_fn)(void *ctx, const struct doubt *row, struct err *err);
+/* STORE_UNCHANGED when the pair is known (in whatever state). */
+int persons_doubt_raise(struct db *db, enum doubt_kind kind, int64_t left, int64_t right,
+			const char *rule, const char *evidence, int64_t now_ms, int64_t *ret_id,
+			struct err *err) MUST_USE;
+/* Confirm links (and for an account adopts) at once; both are audited. STORE_NOT_FOUND. */
+int persons_doubt_decide(struct db *db, int64_t doubt, bool same, const char *who,
+			 const char *why, int64_t now_ms, struct err *err) MUST_USE;
+/* An open doubt that no longer stands (the facts changed). */
+int persons_doubt_settle(struct db *db, int64_t doubt, int64_t now_ms, struct err *err)
+	MUST_USE;
+/* state -1: all. Pages by number. */
+int persons_doubts(struct db *db, int state, int64_t after, size_t most, doubt_fn fn, void *ctx,
+		   struct err *err) MUST_USE;
+
+/* Addresses over time, folded: an address that once belonged to another person never matches
+ * (law 5). Kept for records and accounts alike, by the functions that store those; here for
+ * links made later. */
+struct address_row {
+	struct str folded;
+	int64_t person, first_ms, last_ms;
+};
+typedef int (*address_fn)(void *ctx, const struct address_row *row, struct err *err);
+int persons_address_note(struct db *db, int64_t person, struct str folded, int64_t now_ms,
+			 struct err *err) MUST_USE;
+int persons_addresses(struct db *db, int64_t person, address_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+int persons_address_owners(struct db *db, struct str folded, address_fn fn, void *ctx,
+			   struct err *err) MUST_USE;
+
+/* Bars: one rule ("*" for all) may not act on one person, until a time (0: until lifted). */
+struct bar {
+	int64_t id, person;
+	struct str rule, who, reason;
+	int64_t set_ms, until_ms, lifted_ms;
+};
+typedef int (*bar_fn)(void *ctx, const struct bar *row, struct err *err);
+int persons_bar(struct db *db, int64_t person, const char *rule, const char *who,
+		const char *reason, int64_t until_ms, int64_t now_ms, int64_t *ret_id,
+		struct err *err) MUST_USE;
+int persons_bar_lift(struct db *db, int64_t bar, const char *who, int64_t now_ms,
+		     struct err *err) MUST_USE;
+/* person 0: all. Live ones only unless all. */
+int persons_bars(struct db *db, int64_t person, bool all, int64_t now_ms, bar_fn fn, void *ctx,
+		 struct err *err) MUST_USE;
+
+/* Protections (law 6), on a person, an account, or whatever a filter names. */
+struct protection {
+	int64_t id;
+	struct str kind; /* "exemption", "legal-hold", "leave", "admin", "service-account",
+			    "operator", ... as reconcile's guard table names them */
+	int64_t person, account; /* 0: not this */
+	struct str filter;       /* "" or a policy filter */
+	struct str owner, reason, who;
+	int64_t set_ms, until_ms, lifted_ms; /* until 0: until lifted */
+};
+typedef int (*protection_fn)(void *ctx, const struct protection *row, struct err *err);
+/* Texts of in must not be empty: kind, owner, reason, who. Audited. */
+int persons_protect(struct db *db, const struct protection *in, int64_t now_ms, int64_t *ret_id,
+		    struct err *err) MUST_USE;
+int persons_protect_lift(struct db *db, int64_t protection, const char *who, const char *why,
+			 int64_t now_ms, struct err *err) MUST_USE;
+int persons_protections(struct db *db, bool all, int64_t now_ms, protection_fn fn, void *ctx,
+			struct err *err) MUST_USE;
+
+/* Ladders: how far a rule has come with a subject (warned when, which step when). */
+struct progress {
+	struct str org, rule;
+	int64_t person, account;     /* 0 where there is none */
+	struct str product, site;    /* "" unless a seat */
+	int64_t step;                /* steps of the ladder done */
+	int64_t started_ms, step_ms; /* when the ladder began; when its newest step was done */
+	int64_t change;
+};
+typedef int (*progress_fn)(void *ctx, const struct progress *row, struct err *err);
+int persons_progress_set(struct db *db, const struct progress *in, struct err *err) MUST_USE;
+/* The ladder starts anew: its cause went away. STORE_UNCHANGED when there was none. */
+int persons_progress_clear(struct db *db, const struct progress *in, struct err *err) MUST_USE;
+int persons_progress(struct db *db, const char *org, progress_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+
+/*
+ * Forgets a person (law 8): documents, addresses, evidence, plan values and audit bodies that
+ * name them are emptied, salts too; numbers and digests stay; one audit entry names what was
+ * emptied. Refused (HELD) under a legal hold. After the commit call store_scrub(). *erased (may
+ * be NULL) counts rows.
+ */
+int persons_forget(struct db *db, int64_t person, const char *who, const char *why,
+		   int64_t now_ms, int64_t *erased, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * A query narrowed by SQL. The tree's evaluator (model/query.h) over the document is the truth;
+ * what is made here may only leave out records of which it is certain that they do not match.
+ * A column table says which paths have a column and which operators it may answer.
+ */
+#ifndef STORE_QUERY_SQL_H
+#define STORE_QUERY_SQL_H
+
+#include "model/query.h"
+#include "store/db.h"
+
+#define QUERY_SQL_BINDS_MOST 16
+
+enum query_sql_of { QUERY_SQL_USER, QUERY_SQL_GROUP };
+
+struct query_sql {
+	struct buf where; /* "1" when nothing narrows; parameters ?N from first on */
+	struct db_bind binds[QUERY_SQL_BINDS_MOST]; /* texts borrowed from the query or own */
+	size_t count;
+	char *own[QUERY_SQL_BINDS_MOST]; /* texts made for it (LIKE-free bounds) */
+	bool unique;                     /* at most one record can match (userName, id) */
+};
+
+/* first: number of the first parameter. q may be NULL. */
+int query_sql_make(const struct query *q, enum query_sql_of of, int first,
+		   struct query_sql *ret, struct err *err) MUST_USE;
+void query_sql_done(struct query_sql *s);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * API tokens: "lvd_" and 256 random bits as base64url, shown once; kept as a keyed BLAKE2b, by
+ * which they are found, so that looking one up compares nothing that an outsider can time.
+ */
+#ifndef STORE_TOKENS_H
+#define STORE_TOKENS_H
+
+#include "base/secret.h"
+#include "store/store.h"
+
+#define TOKEN_ALIVE_MOST 2 /* for one source: the old and the new during rotation */
+
+enum token_scope { TOKEN_SOURCE, TOKEN_ROLE };
+extern const char *const token_scope_words[]; /* "source", "role" */
+
+struct token_row {
+	int64_t id;
+	struct str name; /* label, unique among live ones */
+	enum token_scope scope;
+	struct str of;                                    /* the source's or the role's name */
+	struct str who;                                   /* who made it */
+	int64_t made_ms, expires_ms, revoked_ms, used_ms; /* 0: not; used is kept by the hour */
+};
+
+/* *ret receives the text to be shown once. Audited. Faults: LIMIT when two of the source are
+ * alive, CONFLICT for a name in use, SECRET when the vault is not open. expires_ms > now_ms. */
+int tokens_new(struct db *db, const char *name, enum token_scope scope, const char *of,
+	       int64_t expires_ms, const char *who, int64_t now_ms, struct secret *ret,
+	       struct err *err) MUST_USE;
+/* Audited. STORE_NOT_FOUND. */
+int tokens_revoke(struct db *db, const char *name, const char *who, const char *why,
+		  int64_t now_ms, struct err *err) MUST_USE;
+typedef int (*token_fn)(void *ctx, const struct token_row *row, struct err *err);
+int tokens_list(struct db *db, token_fn fn, void *ctx, struct err *err) MUST_USE;
+
+/* Whom a presented token speaks for; live ones only. STORE_NOT_FOUND for whatever is not. */
+struct token_found {
+	int64_t id;
+	enum token_scope scope;
+	char name[128], of[128];
+	int64_t expires_ms;
+	bool touch; /* not noted as used this hour: submit tokens_used() */
+};
+int tokens_find(struct db *db, struct str presented, int64_t now_ms, struct token_found *ret,
+		struct err *err) MUST_USE;
+int tokens_used(struct db *db, int64_t id, int64_t now_ms, struct err *err) MUST_USE;
+
+#endif
