@@ -4,7 +4,8 @@
  *     userName   name.givenName   urn:...:enterprise:2.0:User:manager.value
  *     person.employment.status    account.email       (policy dialect only)
  *
- * In the policy dialect "employment." and "enterprise." stand for the two extension URNs.
+ * In the policy dialect "employment." and "enterprise." stand for the two extension URNs; a
+ * path goes up only ("account." in a person's rule is refused: a person has many).
  * A path owns its texts; path_done() frees them.
  */
 #ifndef MODEL_PATH_H
@@ -31,11 +32,12 @@ struct path {
 	char *name; /* first name, as the schema spells it where it is known; NULL: the text
 		       was a whole schema's URN, which then stands in urn (core too) */
 	char *sub;  /* sub-attribute or NULL */
-	const struct schema_attr
-		*attr; /* the row it resolves to (of sub, if given); NULL if unknown */
-	int slot;      /* what a reader made of it with query_each_path(); -1 at birth */
-	size_t at;     /* byte offset in the text it came from */
-	bool coerced;  /* was spelled in a way that only senders we know use */
+	const struct schema_attr *attr; /* the row it resolves to (of sub, if given); NULL if
+					   unknown */
+	const struct schema_attr *top;  /* the row of name; NULL if unknown */
+	int slot;     /* what a reader made of it with query_each_path(); -1 at birth */
+	size_t at;    /* byte offset in the text it came from */
+	bool coerced; /* was spelled in a way that only senders we know use */
 };
 
 enum path_dialect {
@@ -68,10 +70,11 @@ void path_text(const struct path *p, struct buf *into);
 bool path_equal(const struct path *a, const struct path *b);
 
 /*
- * Resolves one name inside the brackets of a complex attribute (`type` of emails[...]): path
- * has name and attr then. Fault: INVALID_PATH.
+ * The same for a slice: at is added to the offsets that faults and path.at name. With parent
+ * the text stands inside the brackets of that complex attribute (`type` of emails[...]): bare
+ * names are its sub-attributes then; parent NULL is path_parse().
  */
-int path_parse_in(struct str text, const struct schema_attr *parent, struct path *ret,
-		  struct err *err) MUST_USE;
+int path_parse_at(struct str text, size_t at, enum path_dialect dialect,
+		  const struct schema_attr *parent, struct path *ret, struct err *err) MUST_USE;
 
 #endif
