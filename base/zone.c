@@ -397,7 +397,7 @@ static bool is_changed(const struct zone *z, const struct stat *st)
 int zone_get(struct str name, const struct zone **ret, struct err *err)
 {
 	char text[NAME_MAX_BYTES + 1], path[4096];
-	struct zone *z, *loaded;
+	struct zone *z, *loaded = NULL;
 	struct stat st;
 	bool fresh;
 	int r;
@@ -527,7 +527,7 @@ static struct span footer_span(const struct footer *f, int64_t at_s)
 		return span;
 	at_s -= shift_s;
 	year = year_of(at_s + f->std_s);
-	for (int y = year - 1; y <= year + 1; y++) {
+	for (int y = year - 2; y <= year + 2; y++) {
 		span_strike(&span, at_s, rule_day_s(&f->end, y) + f->end.time_s - f->dst_s,
 			    false, f->std_s);
 		span_strike(&span, at_s, rule_day_s(&f->start, y) + f->start.time_s - f->std_s,
