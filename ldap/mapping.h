@@ -1,0 +1,54 @@
+/*
+ * From an entry to a SCIM User: the default map of each server kind, as rows for model/map,
+ * under the operator's `map:`, with the account state on top as `active`.
+ *
+ * One mapping belongs to one read and its thread. It also counts, for every attribute asked
+ * for, how many entries had it: an attribute that an access rule hides is not absent, and a
+ * fallen share is how that shows.
+ */
+#ifndef LDAP_MAPPING_H
+#define LDAP_MAPPING_H
+
+#include "ldap/status.h"
+#include "ldap/verdict.h"
+#include "model/map.h"
+
+struct dir_mapping;
+
+int dir_mapping_new(enum dir_kind kind, const struct dir_options *o, struct dir_mapping **ret,
+		    struct err *err) MUST_USE;
+void dir_mapping_free(struct dir_mapping *m);
+OWNED(struct dir_mapping, dir_mapping_free)
+
+/* The attributes to ask for, NULL-terminated: the key, the map's, the states'. */
+char *const *dir_mapping_names(const struct dir_mapping *m);
+const char *dir_mapping_key(const struct dir_mapping *m);
+enum dir_id_form dir_mapping_key_form(const struct dir_mapping *m);
+
+/* From now on this attribute is unknown in every entry (a canary known to have it does not show
+ * it). Names nobody asked for are ignored. */
+void dir_mapping_hide(struct dir_mapping *m, struct str name, const char *why);
+
+struct dir_mapped {
+	struct map_result map; /* the document and what is unknown in it */
+	struct dir_status status;
+	char key[DIR_ID_BYTES];
+};
+
+/*
+ * Maps one entry. Fault: INVALID_VALUE when it has no usable key (its text names no value);
+ * NOMEM. *ret is the caller's to dir_mapped_done().
+ */
+int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
+		      struct dir_mapped *ret, struct err *err) MUST_USE;
+void dir_mapped_done(struct dir_mapped *m);
+
+/* Starts counting anew. */
+void dir_mapping_reset(struct dir_mapping *m);
+/* What was counted, added to an empty *into. */
+int dir_mapping_stats(const struct dir_mapping *m, struct dir_attr_stats *into, struct err *err)
+	MUST_USE;
+/* A digest of the question as far as the mapping goes: attributes, rows, states. */
+void dir_mapping_digest(const struct dir_mapping *m, struct buf *into);
+
+#endif
