@@ -1,0 +1,206 @@
+/*
+ * Policy: which rules there are, whom they are about, when they hold, what then follows and
+ * after how long; how people are matched; what is protected; how much may happen at once.
+ *
+ * struct policy_conf is what the config's `policy:` section says (policy_keys; bridge includes
+ * it as one CONF_SECTION row). policy_bind() turns it, with the shipped rules, into a struct
+ * policy: filters parsed, paths collected, words resolved. An absent section means the shipped
+ * rules; a rule in the file with a shipped rule's name changes what it states and keeps the
+ * rest. A bound policy is immutable and may be shared between threads.
+ */
+#ifndef RECONCILE_POLICY_H
+#define RECONCILE_POLICY_H
+
+#include "base/conf.h"
+#include "model/plan.h"
+#include "model/query.h"
+#include "model/snapshot.h"
+
+#define POLICY_MAX_RULES 64
+#define POLICY_MAX_STEPS 8 /* of one ladder */
+
+/* --- as the file says it -------------------------------------------------------------------
+ */
+
+struct policy_rule_conf {
+	struct conf_mark mark;
+	char *name;
+	char *subject; /* `for`: person, account, seat, orphan */
+	char *when;    /* filter text, PATH_POLICY */
+	char *anchor;  /* PATH or PATH + DURATION, from which the ladder counts; "now": no path
+			*/
+	char *class;   /* leaver, absence, inactive, orphan */
+	struct conf_list then; /* "suspend", "deactivate after 7d", "free-seat after 14d" */
+	bool settle;           /* waits `settle` after the anchor before its first step */
+	bool automatic;        /* mode act: approved by policy */
+	bool off;
+};
+
+struct policy_match_conf {
+	struct conf_mark mark;
+	char *name;
+	char *on;     /* external-id, email */
+	char *source; /* only records of this source; NULL: of every source */
+};
+
+struct policy_protection_conf {
+	struct conf_mark mark;
+	char *name;
+	char *subject; /* `for`: person, account */
+	char *when;
+	char *kind; /* exemption, service-account, operator, sole-role, leave, legal-hold */
+	char *rule; /* NULL: against every rule */
+	char *owner, *reason;
+	char *until; /* date; NULL: no end */
+};
+
+struct policy_limit_conf {
+	int64_t count; /* subjects that are always allowed */
+	double share;  /* of the subjects in scope; the larger of both is the limit */
+};
+
+struct policy_limits_conf {
+	struct policy_limit_conf leavers_day, leavers_week, absence_day, orphans_week,
+		inactive_week, push_hour;
+};
+
+struct policy_hours_conf {
+	bool on;
+	char *quiet_from, *quiet_until; /* "Fri 15:00", "Mon 07:00": no destructive start
+					   between them, in the instance's zone */
+};
+
+struct policy_conf {
+	struct conf_mark mark;
+	struct conf_items rules;       /* struct policy_rule_conf */
+	struct conf_items match;       /* struct policy_match_conf; none: scim-id, email */
+	struct conf_items protections; /* struct policy_protection_conf */
+	bool shipped;                  /* false: only the rules of the file */
+	struct policy_limits_conf limits;
+	struct policy_hours_conf change_hours;
+	int64_t settle_ms;
+	int leave_date;            /* enum policy_leave_date */
+	bool business_days;        /* waits of whole days count Monday to Friday */
+	struct conf_list holidays; /* dates that are no business days */
+	int64_t hand_approval_ms;  /* from the first arm: nothing is automatic before */
+};
+
+enum policy_leave_date { LEAVE_LAST_WORKING_DAY, LEAVE_TERMINATION_DATE };
+
+/* For a CONF_SECTION row of sub_size sizeof(struct policy_conf). */
+extern const struct conf_key policy_keys[];
+
+/* --- bound ---------------------------------------------------------------------------------
+ */
+
+enum rule_subject { SUBJECT_PERSON, SUBJECT_ACCOUNT, SUBJECT_SEAT, SUBJECT_ORPHAN };
+
+struct rule_step {
+	enum action_kind kind;
+	int64_t after_ms; /* after the anchor; from the second wait on after the step before
+			     that was actually done */
+};
+
+struct rule {
+	char *name, *when_text;
+	enum rule_subject subject;
+	enum plan_class class;
+	struct query *when; /* NULL: always true */
+	struct path anchor; /* .name NULL: counts from the round's now */
+	int64_t anchor_ms;  /* added to the anchor's time */
+	bool settle, automatic;
+	struct rule_step steps[POLICY_MAX_STEPS];
+	size_t step_count;
+	unsigned order; /* place in the policy */
+};
+
+enum match_on { MATCH_EXTERNAL_ID, MATCH_EMAIL };
+
+struct match_rule {
+	char *name;
+	enum match_on on;
+	char *source; /* or NULL */
+};
+
+struct policy_protection {
+	char *name;
+	enum rule_subject subject; /* PERSON or ACCOUNT */
+	struct query *when;
+	enum protection_kind kind;
+	char *rule, *owner, *reason; /* rule NULL: every rule */
+	int64_t until_ms;            /* FACT_ABSENT: no end */
+};
+
+enum limit_kind {
+	LIMIT_LEAVERS_DAY,
+	LIMIT_LEAVERS_WEEK,
+	LIMIT_ABSENCE_DAY,
+	LIMIT_ORPHANS_WEEK,
+	LIMIT_INACTIVE_WEEK,
+	LIMIT_PUSH_HOUR,
+	LIMIT_KIND_COUNT
+};
+
+struct limit {
+	int64_t count;
+	double share;
+};
+
+/* Columns that matching, dates and protections always need: indexes into policy->columns. */
+enum policy_column {
+	COL_USER_NAME,
+	COL_DISPLAY_NAME,
+	COL_EMAIL,
+	COL_EMPLOYEE_NUMBER,
+	COL_PERSON_ID,
+	COL_EMPLOYMENT_STATUS,
+	COL_LAST_WORKING_DAY,
+	COL_TERMINATION_DATE,
+	COL_TIME_ZONE, /* employment.timeZone */
+	COL_USER_ZONE, /* timezone of the core schema */
+	COL_LEAVE_FROM,
+	COL_LEAVE_UNTIL,
+	COL_LEGAL_HOLD,
+	COL_COUNT
+};
+
+struct policy {
+	struct rule rules[POLICY_MAX_RULES];
+	size_t rule_count;
+	struct match_rule *match;
+	size_t match_count;
+	struct policy_protection *protections;
+	size_t protection_count;
+	struct limit limits[LIMIT_KIND_COUNT];
+	bool quiet;                  /* change hours are kept */
+	int quiet_from, quiet_until; /* minutes since Sunday 00:00 */
+	int64_t settle_ms, hand_approval_ms;
+	enum policy_leave_date leave_date;
+	bool business_days;
+	int64_t *holidays; /* midnights UTC, sorted */
+	size_t holiday_count;
+	struct facts_columns columns; /* what facts must project: hand it to facts_new() */
+	uint32_t fixed[COL_COUNT];
+};
+
+/*
+ * *ret is new and the caller's to policy_free(). All faults are gathered into *faults, each
+ * with file, line, rule, key, and the byte offset within a filter. 0 only without a fault;
+ * -ERR_CONFIG otherwise, *ret as it was. conf NULL: the shipped policy.
+ */
+int policy_bind(const struct policy_conf *conf, struct conf_faults *faults, struct policy **ret,
+		struct err *err) MUST_USE;
+void policy_free(struct policy *p);
+OWNED(struct policy, policy_free)
+
+/* NULL if there is none of that name. */
+const struct rule *policy_rule(const struct policy *p, struct str name);
+
+/* Calls fn with the canonical text of each path to be projected. */
+void policy_each_path(const struct policy *p,
+		      void (*fn)(void *ctx, const struct facts_column *column), void *ctx);
+
+/* The shipped rules as YAML, for the sample and `policy check`. */
+int policy_show_shipped(struct buf *into, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * The one door: facts and policy in, at most two plans out, with the links that were made, the
+ * doubts that people must settle, and findings. Pure: no clock, no chance; the same rows, in
+ * any order, make the same bytes.
+ *
+ * Unknown never acts: a rule that is unknown about somebody makes a finding, never an action.
+ */
+#ifndef RECONCILE_RECONCILE_H
+#define RECONCILE_RECONCILE_H
+
+#include "model/plan.h"
+#include "model/snapshot.h"
+#include "reconcile/policy.h"
+
+/* A record or an account that belongs to a person, newly found. Texts are borrowed from facts.
+ */
+struct link {
+	bool account;      /* an account; else a record */
+	uint32_t row;      /* of the account or the record in facts */
+	struct str source; /* record: its source */
+	struct str key;    /* record: its key; account: the accountId */
+	uint64_t person;
+	bool new_person; /* number taken from round.next_person on */
+	struct str rule; /* "first-seen", "person-id", "employee-number", "email", or the name
+			    of the policy's match rule */
+	bool adopted;    /* account: the rule is approved */
+};
+VEC(vec_link, struct link);
+
+/* Two that may be one, or one that may be two: both are shown side by side. */
+struct doubt {
+	bool a_account, b_account;
+	uint32_t a_row, b_row; /* records or accounts of facts; b_row may be FACTS_NONE */
+	const char *kind;      /* "shared-address", "former-address", "two-accounts",
+				  "two-persons", "person-id-clash", "shared-external-id" */
+	const char *text;      /* a sentence without personal values */
+};
+VEC(vec_doubt, struct doubt);
+
+/* Something worth knowing that is no action. */
+struct finding {
+	const char *kind;         /* "unknown", "sources-disagree", "not-heard-of", "returned",
+				     "impossible", "leave-date-unreadable" */
+	const char *rule;         /* or NULL */
+	uint64_t person, account; /* ledger numbers or 0 */
+	const char *text;         /* a sentence without personal values */
+};
+VEC(vec_finding, struct finding);
+
+struct reconcile_counts {
+	uint64_t records, persons, accounts, linked, adopted, orphans, seats;
+	uint64_t true_rules, unknown_rules; /* judgements, over all subjects */
+	uint64_t later;                     /* steps due after the plan's horizon */
+	uint64_t pending;                   /* actions that an approved plan already holds */
+};
+
+struct reconcile_result {
+	struct plan_arena arena;                      /* texts of doubts and findings */
+	struct plan *plans[PLAN_URGENCY_COUNT];       /* NULL where nothing is to be done */
+	struct vec_values values[PLAN_URGENCY_COUNT]; /* by action, same order */
+	struct vec_link links;
+	struct vec_doubt doubts;
+	struct vec_finding findings;
+	struct reconcile_counts counts;
+};
+
+/*
+ * facts must be sealed and built on policy->columns; both outlive *ret. Fault: NOMEM, LIMIT,
+ * INTERNAL (columns differ).
+ */
+int reconcile(const struct facts *facts, const struct policy *policy,
+	      struct reconcile_result **ret, struct err *err) MUST_USE;
+void reconcile_result_free(struct reconcile_result *r);
+OWNED(struct reconcile_result, reconcile_result_free)
+
+/* --- one action, judged again just before it is done ----------------------------------------
+ */
+
+enum judge_verdict {
+	JUDGE_UNKNOWN,    /* something it rests on is unknown now: skip and report */
+	JUDGE_WANTED,     /* the rule holds for this subject, and the step is due */
+	JUDGE_NOT_WANTED, /* it does not hold any more */
+	JUDGE_HELD,       /* it holds, and guards hold the action: see .guards */
+};
+
+#define JUDGE_MAX_GUARDS 24
+
+struct judgement {
+	enum judge_verdict verdict;
+	const char *guards[JUDGE_MAX_GUARDS]; /* names of those that hold, static texts */
+	size_t guard_count;
+	char text[ERR_TEXT_BYTES]; /* why, for the report */
+};
+
+/* What says which action it is. */
+struct action_identity {
+	enum action_kind kind;
+	const char *rule;           /* "block" for `leaverd block` */
+	uint64_t person, account;   /* ledger numbers */
+	const char *product, *site; /* or NULL */
+	int64_t due_ms;
+};
+
+/*
+ * facts may be the whole round's or just those of this person and the organisation's few rows
+ * (sources, groups, products, protections): limits are not judged here. Fault: NOMEM, INTERNAL.
+ */
+int reconcile_judge(const struct facts *facts, const struct policy *policy,
+		    const struct action_identity *action, struct judgement *ret,
+		    struct err *err) MUST_USE;
+
+/* --- leaverd block WHO ----------------------------------------------------------------------
+ */
+
+struct block_request {
+	uint64_t person;    /* or 0 */
+	uint64_t account;   /* ledger number; 0: every account of the person */
+	const char *reason; /* as the caller gave it; no personal values */
+	const char *by;     /* who asks: role or ledger name, stands in the reason */
+};
+
+/*
+ * The urgent plan that suspends and revokes tokens, now. Never held by limits or change hours;
+ * an admin needs two persons; the last admin is held. Fault: REFUSED in mode observe (with the
+ * sentence to show), NOT_FOUND, NOMEM.
+ */
+int reconcile_block(const struct facts *facts, const struct policy *policy,
+		    const struct block_request *request, struct reconcile_result **ret,
+		    struct err *err) MUST_USE;
+
+/* --- undo
+ * -------------------------------------------------------------------------------------*/
+
+/*
+ * The plan that gives back what one action of a plan took, from its before and after (class
+ * RESTORE, rule "undo"). Adds to a routine plan in *into. Fault: REFUSED where a kind cannot be
+ * undone.
+ */
+int reconcile_undo(const struct plan_action *done, struct plan *into, struct err *err) MUST_USE;
+
+#endif
