@@ -7,13 +7,14 @@
  * what was not seen is removed; ended incomplete, nothing is removed and the parts that were
  * not read whole are named; thrown away, nothing happened. Only the first generation, which
  * nobody reads before it ends, is written in place.
- *
- * Text of a row may be empty for absent; *unknown* is said by the bits of `unknown`.
  */
 #ifndef STORE_ACCOUNTS_H
 #define STORE_ACCOUNTS_H
 
+#include "model/account.h"
 #include "store/db.h"
+
+#define ACCOUNT_SALT_BYTES 16
 
 struct org_row {
 	int64_t id;
@@ -35,59 +36,64 @@ int accounts_org_get(struct db *db, const char *name, struct org_row *ret, struc
 int accounts_org_identity(struct db *db, int64_t org, const char *identity, bool replace,
 			  struct err *err) MUST_USE;
 
-enum { /* bits of account_row.unknown and seat_row.unknown: which fields were not told */
-       ACCOUNT_UNKNOWN_EMAIL = 1,
-       ACCOUNT_UNKNOWN_STATUS = 2,
-       ACCOUNT_UNKNOWN_CLAIM = 4,
-       ACCOUNT_UNKNOWN_ROLES = 8,
-       ACCOUNT_UNKNOWN_ACTIVE = 16, /* last active */
-       ACCOUNT_UNKNOWN_GROUPS = 32,
-       ACCOUNT_UNKNOWN_MANAGED_BY = 64,
-       ACCOUNT_UNKNOWN_ADDED = 128,
+/*
+ * Rows as collected. Words, three-valued answers and times are those of model/account.h and
+ * model/snapshot.h: zero is unknown, FACT_ABSENT is known not to be.
+ */
+struct account_row {
+	int64_t id;                     /* out: the store's number, what plans name; stable */
+	int64_t org;                    /* out */
+	struct str account_id;          /* Atlassian's, opaque */
+	struct str directory;           /* directoryId in which it is suspended and restored */
+	struct str email, name;         /* empty: not told */
+	struct str external_id, issuer; /* of Atlassian's SCIM directory; empty: none */
+	enum account_status status;
+	int64_t status_since_ms; /* out: when we first saw this status */
+	enum account_type type;
+	enum tri managed, synced, can_disable, accepted, admin, org_admin, paths_known, tokens;
+	int64_t added_ms, token_active_ms, last_active_ms;
+	bool own_credential;
+	struct str roles; /* platform roles, separated by blanks, sorted; for people */
+	struct str extra; /* JSON object for people; "" none */
+	unsigned char salt[ACCOUNT_SALT_BYTES]; /* out: random, erasable */
+	int64_t person;                         /* out: linked person or 0 */
+	int64_t first_ms;                       /* out: first collected */
+	int64_t change;                         /* out */
 };
 
-struct account_row {
-	int64_t id;            /* the store's number: out */
-	int64_t org;           /* out */
-	struct str account_id; /* Atlassian's, opaque */
-	struct str email, name;
-	struct str type;       /* atlassian, app, customer */
-	struct str status;     /* active, inactive, closed... as Atlassian says */
-	struct str membership; /* active, suspended, no_invite, pending... of the directory */
-	struct str claim;      /* managed, unmanaged */
-	struct str managed_by; /* manual, synced source; "" absent */
-	struct str roles;      /* platform roles, separated by blanks, sorted */
-	struct str directory;  /* id of the directory that it was read from */
-	int64_t added_ms, last_active_ms; /* 0: absent */
-	int64_t unknown;                  /* bits above */
-	struct str extra; /* JSON object of what policies may ask besides; "" none */
-	int64_t person;   /* out: linked person or 0 */
-	int64_t first_ms; /* out: first collected */
-	int64_t change;   /* out */
+/* A product on a site. */
+struct product_row {
+	int64_t id;           /* out */
+	struct str key, site; /* "jira", "acme.atlassian.net" */
+	struct str resource;  /* ARI or workspace id, for role calls */
 };
 
 struct seat_row {
-	int64_t account; /* in puts: number given by accounts_number() */
-	struct str product, site;
-	struct str status; /* held, pending... */
-	int64_t added_ms, last_active_ms;
-	int64_t unknown;
-	struct str paths; /* JSON array of the paths that keep it, in stable order */
-	int64_t change;   /* out */
+	int64_t account, product; /* numbers */
+	int64_t last_active_ms;   /* FACT_ABSENT: known never used */
+	int64_t added_ms;
+	int64_t change; /* out */
 };
 
 struct org_group_row {
 	int64_t id; /* out */
 	struct str group_id, name, directory;
-	bool synced, is_default, admin; /* levers that may not be used */
-	int64_t unknown;
-	int64_t change;
+	enum tri synced, modifiable, admin;
 };
 
-/* What a group grants on a site: a product with a role. */
+/* What a group grants. */
 struct grant_row {
-	int64_t group; /* number given by accounts_group_number() */
-	struct str product, site, role;
+	int64_t group, product; /* numbers */
+	struct str role;
+	enum tri is_default, billable;
+};
+
+/* A role of an account itself. */
+struct role_row {
+	int64_t account, product; /* numbers */
+	struct str role;
+	bool inferred; /* implied by an admin role, cannot be revoked */
+	enum tri billable;
 };
 
 /* Which parts were read whole. */
@@ -97,8 +103,8 @@ enum { /* bits */
        ORG_PART_GRANTS = 4,
        ORG_PART_MEMBERS = 8,
        ORG_PART_SEATS = 16,
-       ORG_PART_MANAGED = 32, /* details of managed accounts: informs, removes nothing */
-       ORG_PART_ALL = 31,
+       ORG_PART_ROLES = 32,
+       ORG_PART_ALL = 63,
 };
 
 /* One collection, in memory from begin to end: marks of what was seen. Writer's thread only. */
@@ -114,6 +120,8 @@ int accounts_put(struct db *db, struct org_run *run, const struct account_row *r
 		 size_t count, int64_t now_ms, int64_t *numbers, struct err *err) MUST_USE;
 int accounts_put_groups(struct db *db, struct org_run *run, const struct org_group_row *rows,
 			size_t count, int64_t *numbers, struct err *err) MUST_USE;
+int accounts_put_products(struct db *db, struct org_run *run, const struct product_row *rows,
+			  size_t count, int64_t *numbers, struct err *err) MUST_USE;
 int accounts_put_grants(struct db *db, struct org_run *run, const struct grant_row *rows,
 			size_t count, struct err *err) MUST_USE;
 /* All members of one group, as account numbers in any order; whole: nobody is missing. */
@@ -122,6 +130,10 @@ int accounts_put_members(struct db *db, struct org_run *run, int64_t group,
 	MUST_USE;
 int accounts_put_seats(struct db *db, struct org_run *run, const struct seat_row *rows,
 		       size_t count, struct err *err) MUST_USE;
+
+/* All roles of one account. */
+int accounts_put_roles(struct db *db, struct org_run *run, int64_t account,
+		       const struct role_row *rows, size_t count, struct err *err) MUST_USE;
 
 struct org_counts {
 	int64_t accounts, accounts_changed, accounts_missing;
@@ -146,6 +158,8 @@ int accounts_group_number(struct db *db, int64_t org, struct str group_id, int64
 typedef int (*account_fn)(void *ctx, const struct account_row *row, struct err *err);
 typedef int (*seat_fn)(void *ctx, const struct seat_row *row, struct err *err);
 typedef int (*org_group_fn)(void *ctx, const struct org_group_row *row, struct err *err);
+typedef int (*product_fn)(void *ctx, const struct product_row *row, struct err *err);
+typedef int (*role_fn)(void *ctx, const struct role_row *row, struct err *err);
 typedef int (*grant_fn)(void *ctx, const struct grant_row *row, struct err *err);
 typedef int (*membership_fn)(void *ctx, uint32_t group, uint32_t account, struct err *err);
 /* fn may stop by returning > 0, which is passed on. */
@@ -159,11 +173,26 @@ int accounts_changed(struct db *db, int64_t org, int64_t after_change, size_t mo
 		     account_fn fn, void *ctx, struct err *err) MUST_USE;
 int accounts_seats(struct db *db, int64_t account, seat_fn fn, void *ctx, struct err *err)
 	MUST_USE;
-/* Pages by (account, product, site): give the last row handed out, or NULL. */
-int accounts_seats_page(struct db *db, int64_t org, const struct seat_row *after, size_t most,
-			seat_fn fn, void *ctx, struct err *err) MUST_USE;
+/* Pages by (account, product): numbers of the last row handed out. */
+int accounts_seats_page(struct db *db, int64_t org, int64_t after_account,
+			int64_t after_product, size_t most, seat_fn fn, void *ctx,
+			struct err *err) MUST_USE;
 int accounts_groups(struct db *db, int64_t org, org_group_fn fn, void *ctx, struct err *err)
 	MUST_USE;
+int accounts_products(struct db *db, int64_t org, product_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+int accounts_roles(struct db *db, int64_t account, role_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+int accounts_roles_page(struct db *db, int64_t org, int64_t after_account,
+			int64_t after_product, struct str after_role, size_t most, role_fn fn,
+			void *ctx, struct err *err) MUST_USE;
+/* The paths that keep a seat: each group of the account that grants the product (role_row
+ * NULL), and each role of its own (group and grant NULL). */
+typedef int (*seat_path_fn)(void *ctx, const struct org_group_row *group,
+			    const struct grant_row *grant, const struct role_row *role,
+			    struct err *err);
+int accounts_seat_paths(struct db *db, int64_t account, int64_t product, seat_path_fn fn,
+			void *ctx, struct err *err) MUST_USE;
 int accounts_grants(struct db *db, int64_t org, grant_fn fn, void *ctx, struct err *err)
 	MUST_USE;
 int accounts_members_page(struct db *db, int64_t org, uint32_t after_group,
@@ -172,10 +201,21 @@ int accounts_members_page(struct db *db, int64_t org, uint32_t after_group,
 int accounts_groups_of(struct db *db, int64_t account, membership_fn fn, void *ctx,
 		       struct err *err) MUST_USE;
 
-/* What applying saw by reading back (law 10): updates one account or its seats at once, outside
- * a generation. seats are all that it now holds. */
-int accounts_seen(struct db *db, const struct account_row *row, const struct seat_row *seats,
-		  size_t count, int64_t now_ms, struct err *err) MUST_USE;
+/*
+ * What applying saw by reading back (law 10): sets one account's row, and all of its
+ * memberships, roles and seats (each NULL: left as they are), at once, outside a generation.
+ */
+struct account_seen {
+	const struct account_row *row; /* account_id names it */
+	const uint32_t *groups;        /* group numbers */
+	size_t group_count;
+	const struct role_row *roles;
+	size_t role_count;
+	const struct seat_row *seats;
+	size_t seat_count;
+};
+int accounts_seen(struct db *db, int64_t org, const struct account_seen *seen, int64_t now_ms,
+		  struct err *err) MUST_USE; /* STORE_NOT_FOUND */
 
 /* History of generations, newest first. */
 struct org_read_row {
@@ -187,8 +227,8 @@ struct org_read_row {
 typedef int (*org_read_fn)(void *ctx, const struct org_read_row *row, struct err *err);
 int accounts_reads(struct db *db, int64_t org, size_t most, org_read_fn fn, void *ctx,
 		   struct err *err) MUST_USE;
-/* Seats by product and site, total and pending: for `seats before and after`. */
-typedef int (*seat_count_fn)(void *ctx, struct str product, struct str site, int64_t count,
+/* Seats by product: for `seats before and after`. */
+typedef int (*seat_count_fn)(void *ctx, const struct product_row *product, int64_t count,
 			     struct err *err);
 int accounts_seat_counts(struct db *db, int64_t org, seat_count_fn fn, void *ctx,
 			 struct err *err) MUST_USE;

@@ -116,15 +116,15 @@ int persons_addresses(struct db *db, int64_t person, address_fn fn, void *ctx, s
 int persons_address_owners(struct db *db, struct str folded, address_fn fn, void *ctx,
 			   struct err *err) MUST_USE;
 
-/* Bars: one rule ("*" for all) may not act on one person, until a time (0: until lifted). */
+/* Bars: one rule ("" for all) may not act on one person, or on one account, until a time (0:
+ * until lifted). */
 struct bar {
-	int64_t id, person;
+	int64_t id, person, account; /* one of the two, the other 0 */
 	struct str rule, who, reason;
 	int64_t set_ms, until_ms, lifted_ms;
 };
 typedef int (*bar_fn)(void *ctx, const struct bar *row, struct err *err);
-int persons_bar(struct db *db, int64_t person, const char *rule, const char *who,
-		const char *reason, int64_t until_ms, int64_t now_ms, int64_t *ret_id,
+int persons_bar(struct db *db, const struct bar *in, int64_t now_ms, int64_t *ret_id,
 		struct err *err) MUST_USE;
 int persons_bar_lift(struct db *db, int64_t bar, const char *who, int64_t now_ms,
 		     struct err *err) MUST_USE;
@@ -132,15 +132,16 @@ int persons_bar_lift(struct db *db, int64_t bar, const char *who, int64_t now_ms
 int persons_bars(struct db *db, int64_t person, bool all, int64_t now_ms, bar_fn fn, void *ctx,
 		 struct err *err) MUST_USE;
 
-/* Protections (law 6), on a person, an account, or whatever a filter names. */
+/* Protections (law 6), on a person or an account. */
+extern const char *const protection_words[]; /* "exemption", "service-account", ... */
 struct protection {
 	int64_t id;
-	struct str kind; /* "exemption", "legal-hold", "leave", "admin", "service-account",
-			    "operator", ... as reconcile's guard table names them */
-	int64_t person, account; /* 0: not this */
-	struct str filter;       /* "" or a policy filter */
+	struct str kind; /* protection_words[]: as enum protection_kind of model/snapshot.h */
+	int64_t person, account; /* one of the two, the other 0 */
+	struct str rule;         /* only against this rule; "" every rule */
 	struct str owner, reason, who;
-	int64_t set_ms, until_ms, lifted_ms; /* until 0: until lifted */
+	int64_t set_ms, lifted_ms;
+	int64_t from_ms, until_ms; /* 0: no bound on that side */
 };
 typedef int (*protection_fn)(void *ctx, const struct protection *row, struct err *err);
 /* Texts of in must not be empty: kind, owner, reason, who. Audited. */
@@ -151,21 +152,29 @@ int persons_protect_lift(struct db *db, int64_t protection, const char *who, con
 int persons_protections(struct db *db, bool all, int64_t now_ms, protection_fn fn, void *ctx,
 			struct err *err) MUST_USE;
 
-/* Ladders: how far a rule has come with a subject (warned when, which step when). */
+/* Announced leavers (`leaverd expect`): not counted by limits until a time. Audited. */
+int persons_expect(struct db *db, int64_t person, const char *who, const char *why,
+		   int64_t until_ms, int64_t now_ms, struct err *err) MUST_USE;
+typedef int (*expected_fn)(void *ctx, int64_t person, struct str who, int64_t until_ms,
+			   struct err *err);
+int persons_expected(struct db *db, int64_t now_ms, expected_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+
+/* Ladders: the steps of a rule that were done to a subject, warnings sent among them. */
 struct progress {
-	struct str org, rule;
-	int64_t person, account;     /* 0 where there is none */
-	struct str product, site;    /* "" unless a seat */
-	int64_t step;                /* steps of the ladder done */
-	int64_t started_ms, step_ms; /* when the ladder began; when its newest step was done */
-	int64_t change;
+	int64_t account;
+	struct str product, site; /* "" unless a seat */
+	struct str rule, kind;    /* kind: action_kinds[].word */
+	int64_t person;           /* or 0 */
+	int64_t done_ms;
 };
 typedef int (*progress_fn)(void *ctx, const struct progress *row, struct err *err);
 int persons_progress_set(struct db *db, const struct progress *in, struct err *err) MUST_USE;
-/* The ladder starts anew: its cause went away. STORE_UNCHANGED when there was none. */
+/* The ladder of that subject and rule starts anew: its cause went away. STORE_UNCHANGED. */
 int persons_progress_clear(struct db *db, const struct progress *in, struct err *err) MUST_USE;
-int persons_progress(struct db *db, const char *org, progress_fn fn, void *ctx, struct err *err)
-	MUST_USE;
+/* Of the accounts of one organisation; pages by account. */
+int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t most,
+		     progress_fn fn, void *ctx, struct err *err) MUST_USE;
 
 /*
  * Forgets a person (law 8): documents, addresses, evidence, plan values and audit bodies that

@@ -16,7 +16,7 @@
 #include "base/digest.h"
 #include "store/db.h"
 
-enum plan_state {
+enum plan_standing {
 	PLAN_OPEN,     /* waits for a decision */
 	PLAN_APPROVED, /* some actions may start */
 	PLAN_RUNNING,
@@ -25,7 +25,7 @@ enum plan_state {
 	PLAN_EXPIRED,
 	PLAN_SUPERSEDED,
 };
-extern const char *const plan_state_words[];
+extern const char *const plan_standing_words[];
 
 enum action_state {
 	ACTION_PLANNED,
@@ -39,7 +39,7 @@ enum action_state {
 };
 extern const char *const action_state_words[];
 
-struct plan_action {
+struct action_row {
 	int64_t n; /* as in the bytes, from 1 */
 	struct str kind, rule, class_, product, site;
 	int64_t person, account; /* 0: none */
@@ -58,7 +58,7 @@ struct plan_new {
 	const char *who;     /* "round", or who asked */
 	bool complete, held;
 	int64_t expires_ms; /* not approved until then: expired */
-	const struct plan_action *actions;
+	const struct action_row *actions;
 	size_t action_count;
 	/* One erasable row an action, in the same order: JSON; salts are the caller's, since
 	 * the digests in the bytes were made with them. */
@@ -73,14 +73,14 @@ struct plan_row {
 	int64_t id;
 	struct str org, urgency, who;
 	struct digest digest;
-	enum plan_state state;
+	enum plan_standing state;
 	bool complete, held;
 	int64_t created_ms, expires_ms, state_ms;
 	int64_t actions, superseded_by;
 	struct str bytes; /* only where asked for by plans_get() */
 };
 typedef int (*plan_fn)(void *ctx, const struct plan_row *row, struct err *err);
-typedef int (*plan_action_fn)(void *ctx, const struct plan_action *row, struct err *err);
+typedef int (*plan_action_fn)(void *ctx, const struct action_row *row, struct err *err);
 
 /* Audited. STORE_UNCHANGED with *ret when an open plan of that organisation and urgency has the
  * same bytes. An older open plan of the same organisation and urgency becomes superseded. */
@@ -94,7 +94,7 @@ int plans_list(struct db *db, const char *org, unsigned states, int64_t before, 
 int plans_actions(struct db *db, int64_t plan, plan_action_fn fn, void *ctx, struct err *err)
 	MUST_USE;
 /* Actions of one person or account in plans of those states, newest plan first. */
-typedef int (*plan_subject_fn)(void *ctx, int64_t plan, const struct plan_action *row,
+typedef int (*plan_subject_fn)(void *ctx, int64_t plan, const struct action_row *row,
 			       struct err *err);
 int plans_of_person(struct db *db, int64_t person, size_t most, plan_subject_fn fn, void *ctx,
 		    struct err *err) MUST_USE;
@@ -104,7 +104,7 @@ int plans_of_account(struct db *db, int64_t account, size_t most, plan_subject_f
 int plans_value(struct db *db, int64_t plan, int64_t n, struct buf *json, struct buf *salt,
 		struct err *err) MUST_USE;
 
-int plans_state_set(struct db *db, int64_t plan, enum plan_state state, const char *who,
+int plans_state_set(struct db *db, int64_t plan, enum plan_standing state, const char *who,
 		    int64_t now_ms, struct err *err) MUST_USE;
 /* Open plans past their time become expired; *count (may be NULL). */
 int plans_expire(struct db *db, int64_t now_ms, int64_t *count, struct err *err) MUST_USE;

@@ -13,7 +13,6 @@
 
 #include <jansson.h>
 
-#include "model/query.h"
 #include "store/db.h"
 
 struct record {
@@ -56,7 +55,8 @@ int records_create(struct db *db, int64_t source, const struct record_put *put, 
  * content: nothing written, version kept). On 0 the version is one more. */
 int records_replace(struct db *db, int64_t source, struct str key, int64_t expect_version,
 		    const struct record_put *put, struct err *err) MUST_USE;
-/* STORE_NOT_FOUND, STORE_STALE. Memberships go with it. */
+/* STORE_NOT_FOUND, STORE_STALE. Memberships go with it: the version and
+ * time of each group that lost one go up. */
 int records_delete(struct db *db, int64_t source, struct str key, int64_t expect_version,
 		   int64_t now_ms, struct err *err) MUST_USE;
 
@@ -70,22 +70,7 @@ int records_by_id(struct db *db, int64_t id, struct record *ret, struct err *err
 
 typedef int (*record_fn)(void *ctx, const struct record *row, struct err *err);
 
-/*
- * A page of live records in order of their number. q (NULL: all) decides; SQL only narrows.
- * fn may stop the page early by returning > 0. total is counted over all pages when asked for:
- * cheap without q and where SQL decides alone, else every narrowed record is judged.
- */
-struct record_page {
-	int64_t after;   /* in: records with a greater number; out: the last one handed out */
-	int64_t skip;    /* in: matching records to pass over first (startIndex - 1) */
-	size_t most;     /* in */
-	bool want_total; /* in */
-	int64_t total;   /* out, when wanted */
-	bool more;       /* out: there are further ones */
-	int64_t now_ms;  /* in: for the query */
-};
-int records_page(struct db *db, int64_t source, const struct query *q, struct record_page *page,
-		 record_fn fn, void *ctx, struct err *err) MUST_USE;
+/* Pages of live records: store/find.h. */
 
 /* All records of a source changed after a change number, tombstones too; pages by change. */
 int records_changed(struct db *db, int64_t source, int64_t after_change, size_t most,
@@ -114,10 +99,11 @@ struct usergroup_put {
 	struct str key;
 	struct str doc;     /* bytes to store, without members */
 	const json_t *json; /* the same, read for displayName and externalId */
+	bool unique; /* no other group of the source may have this displayName (folded) */
 	int64_t now_ms;
 };
 
-/* displayName need not be unique (RFC 7643 4.2). UNIQUENESS for the id. */
+/* UNIQUENESS for the id, and for displayName where put->unique. */
 int usergroups_create(struct db *db, int64_t source, const struct usergroup_put *put,
 		      int64_t *ret_id, struct err *err) MUST_USE;
 /* As records_replace(); members are left alone. put->doc.p and json NULL: only the version and
@@ -129,9 +115,6 @@ int usergroups_delete(struct db *db, int64_t source, struct str key, int64_t exp
 int usergroups_get(struct db *db, int64_t source, struct str key, struct usergroup_row *ret,
 		   struct err *err) MUST_USE;
 typedef int (*usergroup_fn)(void *ctx, const struct usergroup_row *row, struct err *err);
-int usergroups_page(struct db *db, int64_t source, const struct query *q,
-		    struct record_page *page, usergroup_fn fn, void *ctx, struct err *err)
-	MUST_USE;
 
 /* A member is a user or a group of the same source, named by its key. */
 struct member_row {

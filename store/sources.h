@@ -22,7 +22,7 @@
 enum source_state { SOURCE_FILLING, SOURCE_READY, SOURCE_RETIRED };
 extern const char *const source_state_words[]; /* "filling", "ready", "retired" */
 
-struct source {
+struct source_row {
 	int64_t id;
 	char *name, *kind, *role; /* as in the configuration */
 	int rank;                 /* order of trust, 0 first */
@@ -31,21 +31,24 @@ struct source {
 	int64_t read_no;       /* newest read begun, 0: none */
 	int64_t accepted_read; /* newest accepted, 0: none */
 	int64_t accepted_ms;   /* when it ended */
+	unsigned doubts;       /* of the newest ended read, with DOUBT_INCOMPLETE */
+	char *reason;          /* of the same, for people; NULL when it was accepted */
 	int64_t spoke_ms;      /* newest push, or end of any read */
 	char *identity;        /* of the directory as first seen (naming context, server id) */
 	int64_t users, active, groups; /* live records, of these active; groups */
 };
-void source_done(struct source *s);
+void source_row_done(struct source_row *s);
 
-VEC(vec_source, struct source);
-void vec_source_free_all(struct vec_source *v); /* the elements too */
+VEC(vec_source_row, struct source_row);
+void vec_source_row_free_all(struct vec_source_row *v); /* the elements too */
 
 /* Makes or updates the row of a configured source. *ret is its number. */
 int sources_declare(struct db *db, const char *name, const char *kind, const char *role,
 		    int rank, int64_t now_ms, int64_t *ret, struct err *err) MUST_USE;
-int sources_get(struct db *db, const char *name, struct source *ret, struct err *err) MUST_USE;
-int sources_by_id(struct db *db, int64_t id, struct source *ret, struct err *err) MUST_USE;
-int sources_all(struct db *db, struct vec_source *into, struct err *err) MUST_USE;
+int sources_get(struct db *db, const char *name, struct source_row *ret, struct err *err)
+	MUST_USE;
+int sources_by_id(struct db *db, int64_t id, struct source_row *ret, struct err *err) MUST_USE;
+int sources_all(struct db *db, struct vec_source_row *into, struct err *err) MUST_USE;
 /* Audited. STORE_UNCHANGED. */
 int sources_state_set(struct db *db, int64_t source, enum source_state state, const char *who,
 		      const char *why, int64_t now_ms, struct err *err) MUST_USE;
@@ -106,21 +109,24 @@ int sources_read_weigh(struct db *db, struct read_run *run, struct read_counts *
 
 /* The bounds of plausibility, from the source's options. */
 struct read_bounds {
-	int64_t minimum;          /* fewest entries */
-	int64_t drop_most;        /* entries that may be missing... */
-	int64_t drop_permille;    /* ...or this share of those before, whichever is more */
-	int64_t disabled_most;    /* -1: not judged */
-	int64_t unknown_permille; /* share of entries with unknown attributes; -1: not judged */
+	int64_t minimum;           /* fewest entries */
+	int64_t drop_most;         /* entries that may be missing... */
+	int64_t drop_permille;     /* ...or this share of those before, whichever is more */
+	int64_t disabled_most;     /* entries that may turn disabled in one read... */
+	int64_t disabled_permille; /* ...or this share; disabled_most -1: not judged */
+	int64_t unknown_permille;  /* entries that may have lost an attribute that was known in
+				      the last accepted read: this share; -1: not judged */
 };
-/* Pure. True when plausible; else reason says in words which bound, what was read, what was
- * expected, and how to accept it. */
-bool sources_read_judge(const struct read_counts *counts, const struct read_bounds *bounds,
-			char *reason, size_t reason_room);
+/* Pure. 0 when plausible, else bits of enum source_doubt (model/snapshot.h) but INCOMPLETE;
+ * then reason says in words which bound, what was read, what was expected, and how to accept
+ * it. */
+unsigned sources_read_judge(const struct read_counts *counts, const struct read_bounds *bounds,
+			    char *reason, size_t reason_room);
 
 struct read_verdict {
-	bool complete; /* the end was reached: nobody can override that */
-	bool plausible;
-	const char *reason; /* why not, for people; NULL when both */
+	bool complete;      /* the end was reached: nobody can override that */
+	unsigned doubts;    /* 0: plausible; else as sources_read_judge() says, or more */
+	const char *reason; /* for people; NULL when complete and without doubts */
 	int64_t now_ms;
 };
 /* Ends the read and lets it take effect as said at the top. *accepted (may be NULL). */
@@ -135,7 +141,8 @@ int sources_accept(struct db *db, int64_t source, int64_t read_no, const char *w
 /* History of reads, newest first, for people. Borrowed inside the call. */
 struct read_row {
 	int64_t no, kind, begun_ms, ended_ms; /* ended 0: still open */
-	bool complete, plausible, accepted;
+	bool complete, accepted;
+	unsigned doubts;
 	struct str reason, accepted_by;
 	struct read_counts counts;
 };

@@ -14,7 +14,7 @@
 
 #define VAULT_NAME_MOST 64 /* letters, digits, . _ - ; a leading dot is ours */
 
-enum vault_master { VAULT_FILE, VAULT_CREDENTIAL, VAULT_PASSPHRASE };
+enum vault_master { VAULT_FILE, VAULT_CREDENTIAL, VAULT_PASSPHRASE, VAULT_KEY };
 
 struct vault_source {
 	enum vault_master kind;
@@ -22,9 +22,16 @@ struct vault_source {
 				  CREDENTIAL: its name under $CREDENTIALS_DIRECTORY */
 	const char *directory; /* CREDENTIAL: value of $CREDENTIALS_DIRECTORY */
 	const struct secret *passphrase; /* PASSPHRASE */
+	const unsigned char *salt; /* KEY with create: the salt it was made with, or NULL */
+	const struct secret *key;  /* KEY: SECRET_KEY_BYTES, come by elsewhere */
 };
 
 struct vault;
+
+/* True when the store has a vault. The salt that a passphrase is stretched with is written when
+ * it has; else a new random one, to be given to vault_open() with create. */
+int vault_salt(struct store *store, unsigned char salt[SECRET_SALT_BYTES], bool *exists,
+	       struct err *err) MUST_USE;
 
 /*
  * Makes the vault of a new store (create) or opens it; gives the store its keys. Faults:
