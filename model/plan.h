@@ -100,7 +100,7 @@ struct plan_arena {
 
 /* Texts of a plan are NUL-terminated and in its arena; NULL where there is none. */
 
-struct plan_step {
+struct action_step {
 	enum step_op op;
 	const char *directory; /* SUSPEND, RESTORE, REMOVE_GROUP, ADD_GROUP: directoryId */
 	const char *group;     /* group id */
@@ -110,7 +110,7 @@ struct plan_step {
 };
 
 /* The fields that an action touches, before and after. Unset ones are not touched. */
-struct plan_state {
+struct action_fields {
 	enum account_status status; /* ACCOUNT_UNKNOWN: not touched */
 	const char **groups;        /* ids of the groups that give the seat, sorted */
 	size_t group_count;
@@ -119,7 +119,7 @@ struct plan_state {
 	bool paths; /* groups and roles are told (also if none) */
 };
 
-struct plan_evidence {
+struct action_evidence {
 	const char *path;   /* "leaveDate", "directory.status", "lastActive" */
 	const char *value;  /* dates, numbers, words; NULL where it would be personal: then it
 			       stands in the values row */
@@ -128,7 +128,7 @@ struct plan_evidence {
 
 enum action_verdict { VERDICT_PASS, VERDICT_HELD };
 
-struct plan_action {
+struct action {
 	uint32_t n; /* 1.., its place in the plan: approvals name it */
 	enum action_kind kind;
 	const char *rule;
@@ -138,10 +138,10 @@ struct plan_action {
 	struct digest subject;      /* BLAKE2b-256 of salt and values */
 	const char *product, *site; /* seats; else NULL */
 	const char *reason;         /* one sentence without personal values */
-	struct plan_evidence *evidence;
+	struct action_evidence *evidence;
 	size_t evidence_count;
-	struct plan_state before, after;
-	struct plan_step *steps;
+	struct action_fields before, after;
+	struct action_step *steps;
 	size_t step_count;
 	const char **kept; /* paths to the seat that stay, and why, a sentence each */
 	size_t kept_count;
@@ -173,7 +173,7 @@ struct plan_superseded {
 	uint32_t n;
 };
 
-VEC(vec_action, struct plan_action);
+VEC(vec_action, struct action);
 VEC(vec_guard, struct plan_guard);
 VEC(vec_superseded, struct plan_superseded);
 

@@ -66,13 +66,13 @@ void facts_columns_free(struct facts_columns *c);
 
 /* --- the round ---------------------------------------------------------------------------- */
 
-enum facts_mode { MODE_OBSERVE, MODE_PROPOSE, MODE_ACT };
+enum org_mode { ORG_OBSERVE, ORG_PROPOSE, ORG_ACT };
 
 struct facts_round {
 	struct str org;  /* the organisation's name in the config: stands in plans */
 	struct str zone; /* the instance's time zone; empty is UTC */
 	int64_t now_ms;
-	enum facts_mode mode;
+	enum org_mode mode;
 	uint64_t next_person;   /* the first free ledger number for persons */
 	int64_t armed_ms;       /* first arm; FACT_ABSENT if never */
 	bool org_complete;      /* users, groups, roles were all read to their end */
@@ -439,21 +439,21 @@ struct row_address {
 	uint32_t folded;
 };
 
-VEC(vec_source, struct row_source);
-VEC(vec_record, struct row_record);
-VEC(vec_person, struct row_person);
-VEC(vec_account, struct row_account);
-VEC(vec_product, struct row_product);
-VEC(vec_seat, struct row_seat);
-VEC(vec_group, struct row_group);
-VEC(vec_grant, struct row_grant);
-VEC(vec_role, struct row_role);
-VEC(vec_protection, struct row_protection);
-VEC(vec_bar, struct row_bar);
-VEC(vec_progress, struct row_progress);
-VEC(vec_counted, struct row_counted);
-VEC(vec_open, struct row_open);
-VEC(vec_address, struct row_address);
+VEC(vec_row_source, struct row_source);
+VEC(vec_row_record, struct row_record);
+VEC(vec_row_person, struct row_person);
+VEC(vec_row_account, struct row_account);
+VEC(vec_row_product, struct row_product);
+VEC(vec_row_seat, struct row_seat);
+VEC(vec_row_group, struct row_group);
+VEC(vec_row_grant, struct row_grant);
+VEC(vec_row_role, struct row_role);
+VEC(vec_row_protection, struct row_protection);
+VEC(vec_row_bar, struct row_bar);
+VEC(vec_row_progress, struct row_progress);
+VEC(vec_row_counted, struct row_counted);
+VEC(vec_row_open, struct row_open);
+VEC(vec_row_address, struct row_address);
 VEC(vec_u64, uint64_t);
 
 struct facts {
@@ -467,26 +467,26 @@ struct facts {
 	struct vec_i64 numbers;
 	struct vec_u32 lists;
 
-	struct vec_source sources;    /* in order of trust */
-	struct vec_record records;    /* in order of adding: cells go by row */
-	struct vec_person persons;    /* sealed: by number */
-	struct vec_address addresses; /* sealed: by folded text's number, then person */
+	struct vec_row_source sources;    /* in order of trust */
+	struct vec_row_record records;    /* in order of adding: cells go by row */
+	struct vec_row_person persons;    /* sealed: by number */
+	struct vec_row_address addresses; /* sealed: by folded text's number, then person */
 	struct vec_u32 match_approved;
 
-	struct vec_account accounts; /* in order of adding */
-	struct vec_product products;
-	struct vec_seat seats; /* sealed: by account, product */
-	struct vec_group groups;
-	struct vec_grant grants; /* sealed: by group, product */
-	struct vec_pair members; /* (account, group); sealed: sorted, no doubles */
-	struct vec_role roles;   /* sealed: by account, product */
+	struct vec_row_account accounts; /* in order of adding */
+	struct vec_row_product products;
+	struct vec_row_seat seats; /* sealed: by account, product */
+	struct vec_row_group groups;
+	struct vec_row_grant grants; /* sealed: by group, product */
+	struct vec_pair members;     /* (account, group); sealed: sorted, no doubles */
+	struct vec_row_role roles;   /* sealed: by account, product */
 
-	struct vec_protection protections; /* sealed: by account, person */
-	struct vec_bar bars;               /* sealed: by account, person */
-	struct vec_u64 expected;           /* sealed: sorted */
-	struct vec_progress progress;      /* sealed: by account */
-	struct vec_counted counted;
-	struct vec_open open; /* sealed: by account */
+	struct vec_row_protection protections; /* sealed: by account, person */
+	struct vec_row_bar bars;               /* sealed: by account, person */
+	struct vec_u64 expected;               /* sealed: sorted */
+	struct vec_row_progress progress;      /* sealed: by account */
+	struct vec_row_counted counted;
+	struct vec_row_open open; /* sealed: by account */
 
 	/* sealed: where the rows of an account (a group) begin; n + 1 entries each */
 	uint32_t *seat_at, *member_at, *role_at, *grant_at;

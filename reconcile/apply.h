@@ -12,10 +12,11 @@
 
 #include "reconcile/ports.h"
 
-#define APPLY_MAX_ATTEMPTS 5                    /* intents of one step */
-#define APPLY_RETRY_MS (30 * STAMP_SECOND_MS)   /* times 2, 4, 8 ... */
-#define APPLY_UNVERIFIED_MS (1 * STAMP_HOUR_MS) /* then an open intent is given up to people   \
-						 */
+#define APPLY_MAX_ATTEMPTS 5                  /* intents of one step */
+#define APPLY_RETRY_MS (30 * STAMP_SECOND_MS) /* times 2, 4, 8 ... */
+#define APPLY_UNVERIFIED_MS                                                                    \
+	(1 * STAMP_HOUR_MS) /* then an open intent is given up to people                       \
+			     */
 
 struct policy;
 

@@ -131,7 +131,7 @@ struct policy_protection {
 	int64_t until_ms;            /* FACT_ABSENT: no end */
 };
 
-enum limit_kind {
+enum policy_limit_kind {
 	LIMIT_LEAVERS_DAY,
 	LIMIT_LEAVERS_WEEK,
 	LIMIT_ABSENCE_DAY,
@@ -139,11 +139,6 @@ enum limit_kind {
 	LIMIT_INACTIVE_WEEK,
 	LIMIT_PUSH_HOUR,
 	LIMIT_KIND_COUNT
-};
-
-struct limit {
-	int64_t count;
-	double share;
 };
 
 /* Columns that matching, dates and protections always need: indexes into policy->columns. */
@@ -171,7 +166,7 @@ struct policy {
 	size_t match_count;
 	struct policy_protection *protections;
 	size_t protection_count;
-	struct limit limits[LIMIT_KIND_COUNT];
+	struct policy_limit_conf limits[LIMIT_KIND_COUNT];
 	bool quiet;                  /* change hours are kept */
 	int quiet_from, quiet_until; /* minutes since Sunday 00:00 */
 	int64_t settle_ms, hand_approval_ms;

@@ -45,7 +45,7 @@ struct reconcile_target {
 	 * cache. *ret is zeroed by the caller, who calls target_state_done(). Answer:
 	 * TARGET_GONE.
 	 */
-	int (*read)(void *ctx, const struct plan_action *action, struct target_state *ret,
+	int (*read)(void *ctx, const struct action *action, struct target_state *ret,
 		    struct err *err);
 	/*
 	 * Makes the one remote change of a step. key is stable over repetitions: mail and
@@ -53,22 +53,22 @@ struct reconcile_target {
 	 * token after the other until none is left. Doing what is already so is 0. A fault does
 	 * not mean that nothing happened. Answer: TARGET_IMPOSSIBLE.
 	 */
-	int (*act)(void *ctx, const struct plan_action *action, const struct plan_step *step,
+	int (*act)(void *ctx, const struct action *action, const struct action_step *step,
 		   const char *key, struct err *err);
 	/* Whether the effect of a step is there now. Not called for steps whose row is not
 	 * verifiable. Answer: TARGET_GONE (then the step counts as done). */
-	int (*verify)(void *ctx, const struct plan_action *action, const struct plan_step *step,
+	int (*verify)(void *ctx, const struct action *action, const struct action_step *step,
 		      enum verify *ret, struct err *err);
 };
 
 /* --- journal --------------------------------------------------------------------------------
  */
 
-enum journal_mark {
-	JOURNAL_NONE,
-	JOURNAL_INTENT,  /* about to act; whether it happened is not known */
-	JOURNAL_DONE,    /* the step's effect is there, or was acknowledged */
-	JOURNAL_REFUSED, /* the other side refused: it did not happen */
+enum step_mark {
+	STEP_MARK_NONE,
+	STEP_MARK_INTENT,  /* about to act; whether it happened is not known */
+	STEP_MARK_DONE,    /* the step's effect is there, or was acknowledged */
+	STEP_MARK_REFUSED, /* the other side refused: it did not happen */
 };
 
 enum apply_outcome {
@@ -93,7 +93,7 @@ struct journal_state {
 	enum apply_outcome ended; /* OUTCOME_NONE while it is not */
 	int64_t ended_ms;         /* when the last step's outcome was written; 0 if none */
 	struct {
-		enum journal_mark mark;
+		enum step_mark mark;
 		int64_t at_ms;     /* of the newest line */
 		unsigned attempts; /* intents written */
 	} steps[APPLY_MAX_STEPS];
@@ -103,17 +103,16 @@ struct journal_state {
 struct reconcile_journal {
 	void *ctx;
 	/* *ret is zeroed by the caller. */
-	int (*state)(void *ctx, uint64_t plan, const struct plan_action *action,
+	int (*state)(void *ctx, uint64_t plan, const struct action *action,
 		     struct journal_state *ret, struct err *err);
-	int (*begin)(void *ctx, uint64_t plan, const struct plan_action *action, int64_t at_ms,
+	int (*begin)(void *ctx, uint64_t plan, const struct action *action, int64_t at_ms,
 		     struct err *err);
-	int (*intent)(void *ctx, uint64_t plan, const struct plan_action *action, size_t step,
+	int (*intent)(void *ctx, uint64_t plan, const struct action *action, size_t step,
 		      int64_t at_ms, struct err *err);
-	int (*outcome)(void *ctx, uint64_t plan, const struct plan_action *action, size_t step,
-		       enum journal_mark mark, const char *text, int64_t at_ms,
-		       struct err *err);
+	int (*outcome)(void *ctx, uint64_t plan, const struct action *action, size_t step,
+		       enum step_mark mark, const char *text, int64_t at_ms, struct err *err);
 	/* Also for actions that were never begun (skipped, already). */
-	int (*end)(void *ctx, uint64_t plan, const struct plan_action *action,
+	int (*end)(void *ctx, uint64_t plan, const struct action *action,
 		   enum apply_outcome outcome, const char *text, int64_t at_ms,
 		   struct err *err);
 };
@@ -135,9 +134,9 @@ struct apply_item {
 	uint64_t plan_id;
 	const struct plan *plan; /* plan_parse() of the stored bytes */
 	struct digest digest;    /* of those stored bytes, computed now */
-	const struct plan_action *action;
+	const struct action *action;
 	struct apply_approval approval;
-	enum facts_mode mode; /* of the organisation, read now */
+	enum org_mode mode; /* of the organisation, read now */
 };
 
 enum apply_answer {

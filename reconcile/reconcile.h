@@ -14,7 +14,7 @@
 
 /* A record or an account that belongs to a person, newly found. Texts are borrowed from facts.
  */
-struct link {
+struct match_link {
 	bool account;      /* an account; else a record */
 	uint32_t row;      /* of the account or the record in facts */
 	struct str source; /* record: its source */
@@ -25,17 +25,17 @@ struct link {
 			    of the policy's match rule */
 	bool adopted;    /* account: the rule is approved */
 };
-VEC(vec_link, struct link);
+VEC(vec_match_link, struct match_link);
 
 /* Two that may be one, or one that may be two: both are shown side by side. */
-struct doubt {
+struct match_doubt {
 	bool a_account, b_account;
 	uint32_t a_row, b_row; /* records or accounts of facts; b_row may be FACTS_NONE */
 	const char *kind;      /* "shared-address", "former-address", "two-accounts",
 				  "two-persons", "person-id-clash", "shared-external-id" */
 	const char *text;      /* a sentence without personal values */
 };
-VEC(vec_doubt, struct doubt);
+VEC(vec_match_doubt, struct match_doubt);
 
 /* Something worth knowing that is no action. */
 struct finding {
@@ -58,8 +58,8 @@ struct reconcile_result {
 	struct plan_arena arena;                      /* texts of doubts and findings */
 	struct plan *plans[PLAN_URGENCY_COUNT];       /* NULL where nothing is to be done */
 	struct vec_values values[PLAN_URGENCY_COUNT]; /* by action, same order */
-	struct vec_link links;
-	struct vec_doubt doubts;
+	struct vec_match_link links;
+	struct vec_match_doubt doubts;
 	struct vec_finding findings;
 	struct reconcile_counts counts;
 };
@@ -136,6 +136,6 @@ int reconcile_block(const struct facts *facts, const struct policy *policy,
  * RESTORE, rule "undo"). Adds to a routine plan in *into. Fault: REFUSED where a kind cannot be
  * undone.
  */
-int reconcile_undo(const struct plan_action *done, struct plan *into, struct err *err) MUST_USE;
+int reconcile_undo(const struct action *done, struct plan *into, struct err *err) MUST_USE;
 
 #endif

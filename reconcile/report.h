@@ -43,6 +43,6 @@ int report_plan_text(const struct report_input *in, size_t most, struct buf *int
 		     struct err *err) MUST_USE;
 
 /* One sentence an action: "free-seat jira at acme of account 17: ...". */
-void report_action_line(const struct plan_action *a, struct buf *into);
+void report_action_line(const struct action *a, struct buf *into);
 
 #endif
