@@ -1,8 +1,8 @@
 /*
  * The house, built in order and taken down in reverse: wiring, no rules.
  *
- * One struct app a process. Fields are set by app_open() and then only read; what changes at run
- * time has its own lock inside its own module.
+ * One struct app a process. Fields are set by app_open() and then only read; what changes at
+ * run time has its own lock inside its own module.
  */
 #ifndef BRIDGE_APP_H
 #define BRIDGE_APP_H
@@ -18,9 +18,9 @@ struct httpc;
 struct serve;
 
 struct app {
-	struct config config;  /* whole and valid */
+	struct config config; /* whole and valid */
 	const char *config_file;
-	struct store *store;   /* with APP_STORE */
+	struct store *store; /* with APP_STORE */
 	struct lease *lease;
 	struct writer *writer; /* the one writing thread */
 	struct vault *vault;   /* unlocked */
@@ -31,7 +31,8 @@ struct app {
 enum { APP_STORE = 1, APP_HTTP = 2 };
 
 /* Reads the config and builds what parts says. Everything is undone on a fault. */
-int app_open(struct app *app, const char *config_file, unsigned parts, struct err *err) MUST_USE;
+int app_open(struct app *app, const char *config_file, unsigned parts, struct err *err)
+	MUST_USE;
 void app_close(struct app *app); /* half-built is fine */
 
 #endif

@@ -13,7 +13,6 @@
 #include <stdio.h>
 
 #include "base/jx.h"
-#include "bridge/app.h"
 #include "bridge/verb.h"
 
 /* Exit statuses, documented in leaverd(8). */
@@ -40,7 +39,6 @@ enum cli_type {
 	CLI_TEXT,     /* a text, given once */
 	CLI_TEXTS,    /* an array of texts: given any number of times */
 	CLI_INT,      /* an integer, not negative */
-	CLI_SHARE,    /* "2 %" or 0.02 */
 	CLI_DURATION, /* 90d: milliseconds */
 	CLI_TIME,     /* dateTime, date, or a duration from now: milliseconds since 1970 */
 	CLI_SWITCH,   /* a flag for the command itself: not sent */
@@ -91,12 +89,13 @@ struct command {
 struct cli {
 	const struct command *command; /* NULL until found */
 	const char *config_file;       /* --config, NULL: config_find() */
-	bool json, quiet, color, tty;  /* tty: stdout is a terminal */
-	unsigned width;                /* columns; tables are fitted to it; 0: no limit */
-	int passphrase_fd;             /* --passphrase-fd, or -1 */
-	int64_t now_ms;                /* when it started */
-	struct buf out;                /* what goes to stdout at the end */
-	json_t *switches;              /* CLI_SWITCH and CLI_LOCAL values */
+	bool json, quiet, verbose;
+	bool color, tty;   /* tty: stdout is a terminal */
+	unsigned width;    /* columns; tables are fitted to it; 0: no limit */
+	int passphrase_fd; /* --passphrase-fd, or -1 */
+	int64_t now_ms;    /* when it started */
+	struct buf out;    /* what goes to stdout at the end */
+	json_t *switches;  /* CLI_SWITCH and CLI_LOCAL values */
 };
 
 /*

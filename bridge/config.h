@@ -15,7 +15,8 @@
 #include "base/conf.h"
 #include "base/jx.h"
 #include "ldap/options.h"
-#include "reconcile/policy.h"
+
+struct policy; /* reconcile/policy.h */
 
 #define CONFIG_SOURCES_MAX 32
 #define CONFIG_ORGS_MAX 32
@@ -72,27 +73,18 @@ struct config_push {
 	struct conf_list issuer_for;
 };
 
-/* Beyond either bound a read is implausible: the greater of the two counts. */
-struct config_drop {
-	int64_t count;
-	double share; /* of the last accepted read */
-};
-
 struct config_source {
 	struct conf_mark mark;
 	char *name;
 	int kind; /* enum config_source_kind */
 	int role; /* enum config_source_role */
 	char *zone;
-	struct dir_options ldap; /* when kind is CONFIG_LDAP */
+	struct dir_options ldap; /* when kind is CONFIG_LDAP; bounds of plausible reads too */
 	struct config_push scim; /* when kind is CONFIG_SCIM */
-	int64_t minimum;         /* fewer records: implausible */
-	struct config_drop drop;
-	struct conf_list canaries; /* userName or e-mail of records that must be seen */
-	int64_t every_ms;          /* 0: schedule.sync_every */
-	int64_t max_age_ms;        /* older accepted reads make the source stale */
-	int64_t gone_reads;        /* complete and plausible reads that lacked it */
-	int64_t gone_after_ms;     /* which they must span */
+	int64_t every_ms;        /* 0: schedule.sync_every */
+	int64_t max_age_ms;      /* older accepted reads make the source stale */
+	int64_t gone_reads;      /* complete and plausible reads that lacked it */
+	int64_t gone_after_ms;   /* which they must span */
 };
 
 struct config_org {
@@ -106,14 +98,11 @@ struct config_org {
 
 struct config_schedule {
 	int64_t sync_every_ms, collect_every_ms, plan_every_ms;
-	int64_t settle_ms; /* from a subject's first unhandled event */
 };
 
 struct config_notices {
 	char *folder; /* NULL: no notices are written; absolute */
 };
-
-VEC(config_names, char *);
 
 struct config {
 	struct config_instance instance;
@@ -123,17 +112,18 @@ struct config {
 	struct config_scim scim;
 	struct conf_items sources;       /* struct config_source, in order of trust */
 	struct conf_items organisations; /* struct config_org */
-	struct policy policy;
 	struct config_schedule schedule;
 	struct config_notices notices;
 
 	/* Made by config_read(). */
-	char *file;      /* as given */
-	char *db_file;   /* state_dir/leaverd.db */
-	char *head_file; /* state_dir/audit.head: the signed head of the chain */
+	struct policy *policy; /* bound: the shipped rules and what the file changes of them */
+	char *file;            /* as given */
+	char *db_file;         /* state_dir/leaverd.db */
+	char *head_file;       /* state_dir/audit.head: the signed head of the chain */
+	struct config_whole *whole; /* config.c's own: the file as it was read */
 };
 
-/* The rows of the whole file; sub tables belong to their rooms. */
+/* The rows of the whole file, for conf_walk(); sub tables belong to their rooms. */
 extern const struct conf_key config_keys[];
 
 /*

@@ -33,9 +33,8 @@ struct render_column {
 	const char *head;
 	const char *member; /* of each row; "before.email" goes down */
 	enum render_as as;
-	bool firm;      /* never shortened when the terminal is narrow */
-	bool if_any;    /* column left out when no row has a value */
-	bool last_wins; /* takes what room is left; at most one */
+	bool firm;   /* never shortened when the terminal is narrow */
+	bool if_any; /* column left out when no row has a value */
 	/* The style of a cell by its text; NULL: plain. */
 	enum render_style (*style)(const char *text);
 };

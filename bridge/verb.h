@@ -1,13 +1,15 @@
 /*
  * Verbs: what a command does, apart from how it was asked.
  *
- * `leaverd plan` in a shell makes a request (a JSON object), one verb answers it (a JSON object),
- * and the command prints the answer as a table or, with --json, as it is. While `serve` runs the
- * request crosses the control socket and the verb runs in the daemon; with no daemon the command
- * takes the lease and runs the same verb itself. So each verb is written once and cannot tell.
+ * `leaverd plan` in a shell makes a request (a JSON object), one verb answers it (a JSON
+ * object), and the command prints the answer as a table or, with --json, as it is. While
+ * `serve` runs the request crosses the control socket and the verb runs in the daemon; with no
+ * daemon the command takes the lease and runs the same verb itself. So each verb is written
+ * once and cannot tell.
  *
- * Verbs run on the control workers (a few threads) or on the command's main thread; they may wait
- * for directories and for Atlassian, never hold a lock meanwhile, and look at verb_cancelled().
+ * Verbs run on the control workers (a few threads) or on the command's main thread; they may
+ * wait for directories and for Atlassian, never hold a lock meanwhile, and look at
+ * verb_cancelled().
  */
 #ifndef BRIDGE_VERB_H
 #define BRIDGE_VERB_H
@@ -18,37 +20,48 @@
 
 struct app;
 
-/* Who asks: recorded in the audit chain as "uid:NAME". Unattributed to a person until signed. */
+/* Who asks: recorded in the audit chain as "uid:NAME". Unattributed to a person until signed.
+ */
 struct who {
 	uid_t uid;
 	pid_t pid;
-	char name[80]; /* "uid:alice", "uid:1001" where there is no such name, "daemon" for schedules */
+	char name[80]; /* "uid:alice", "uid:1001" where there is no such name, "daemon" for
+			  schedules */
 };
 
 struct verb {
 	const char *name;
 	unsigned needs; /* VERB_x */
-	/* in: the request, an object. out: an empty object to fill. Fault: the command's exit status
-	 * comes from its class (bridge/cli.h); what was put into out before is still printed. */
-	int (*run)(struct app *app, const struct who *who, const json_t *in, json_t *out, struct err *err);
+	/* in: the request, an object. out: an empty object to fill. Fault: the command's exit
+	 * status comes from its class (bridge/cli.h); what was put into out before is still
+	 * printed. */
+	int (*run)(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		   struct err *err);
 };
 
 enum {
 	VERB_STORE = 1, /* the store open, the vault unlocked, the lease held */
 	VERB_HTTP = 2,  /* the HTTP client running */
-	VERB_LONG = 4,  /* may take minutes: runs on the long worker, so that short ones go on */
+	VERB_LONG = 4, /* may take minutes: runs on the long worker, so that short ones go on */
 };
 
 /* Tables, each ended by a NULL name; bridge/verb.c joins them. */
-extern const struct verb verbs_admin[]; /* init's store part, secret, token, audit, backup, config, doctor */
-extern const struct verb verbs_data[];  /* users, groups, accounts, seats, orphans, adopt, match, source */
+extern const struct verb
+	verbs_admin[]; /* init's store part, secret, token, audit, backup, config, doctor */
+extern const struct verb
+	verbs_data[]; /* users, groups, accounts, seats, orphans, adopt, match, source */
 extern const struct verb verbs_round[]; /* sync, collect, plan */
-extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply, pause, resume, block, arm, why */
+extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply, pause, resume,
+					   block, arm, why */
 
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);
 
-/* True when the client went away or the daemon stops: the verb should end with -ERR_CANCELLED. */
+/* True when the client went away or the daemon stops: the verb should end with -ERR_CANCELLED.
+ */
 bool verb_cancelled(const struct app *app);
+/* Says so to every verb of this process, for good: the daemon stops, or the command was
+ * interrupted. Safe in a signal handler. */
+void verb_cancel(void);
 
 #endif

@@ -1,0 +1,29 @@
+#include "bridge/verb.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+static atomic_bool cancelled;
+
+void verb_cancel(void)
+{
+	atomic_store(&cancelled, true);
+}
+
+bool verb_cancelled(const struct app *app)
+{
+	(void)app;
+	return atomic_load(&cancelled);
+}
+
+const struct verb *verb_find(const char *name)
+{
+	static const struct verb *const tables[] = { verbs_admin, verbs_data, verbs_round,
+						     verbs_plan };
+
+	for (size_t i = 0; i < COUNT_OF(tables); i++)
+		for (const struct verb *v = tables[i]; v->name; v++)
+			if (!strcmp(v->name, name))
+				return v;
+	return NULL;
+}
