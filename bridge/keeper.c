@@ -1,0 +1,728 @@
+#include "bridge/keeper.h"
+
+#include "base/log.h"
+#include "base/map.h"
+#include "base/stamp.h"
+#include "model/filter.h"
+#include "scim/auth.h"
+#include "store/audit.h"
+#include "store/find.h"
+#include "store/records.h"
+#include "store/sources.h"
+#include "store/tokens.h"
+#include "store/writer.h"
+
+struct keeper {
+	struct scim_backend backend;
+	struct app *app;
+	void (*changed)(void *ctx, const char *source);
+	void *changed_ctx;
+};
+
+/* --- who a token is ------------------------------------------------------------------------
+ */
+
+static const char *const profile_names[] = {
+	[CONFIG_PROFILE_GENERIC] = "generic",
+	[CONFIG_PROFILE_ENTRA] = "entra",
+	[CONFIG_PROFILE_OKTA] = "okta",
+};
+
+struct token_touch {
+	int64_t id, now_ms;
+};
+
+static int token_touch_write(void *ctx, struct db *db, struct err *err)
+{
+	struct token_touch *t = ctx;
+
+	return tokens_used(db, t->id, t->now_ms, err);
+}
+
+static void token_touch_done(void *ctx, int r, const struct err *err)
+{
+	if (r < 0)
+		log_warn("token.touch", LOG_E(err));
+	free(ctx);
+}
+
+/* Notes the token's use, once an hour; that it could not be noted keeps nobody out. */
+static void note_use(struct keeper *k, int64_t id, int64_t now_ms)
+{
+	struct token_touch *t = malloc(sizeof(*t));
+	struct err err;
+
+	if (!t)
+		return;
+	*t = (struct token_touch){ id, now_ms };
+	if (writer_submit(k->app->writer, token_touch_write, token_touch_done, t, &err) < 0)
+		free(t);
+}
+
+static int keeper_client(void *ctx, struct str token, struct scim_client *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(source_row_done) struct source_row row = { 0 };
+	struct keeper *k = ctx;
+	struct token_found found;
+	struct scim_client client = { 0 };
+	const struct config_source *source;
+	int64_t now_ms = stamp_now_ms();
+	int r;
+
+	r = store_read_begin(k->app->store, &db, err);
+	if (r < 0)
+		return r;
+	r = tokens_find(db, token, now_ms, &found, err);
+	if (r != 0)
+		return r < 0 ? r : SCIM_ABSENT;
+	if (found.scope != TOKEN_SOURCE)
+		return SCIM_ABSENT;
+	source = config_source(&k->app->config, found.of);
+	if (!source || source->kind != CONFIG_SCIM)
+		return SCIM_ABSENT;
+	r = sources_get(db, found.of, &row, err);
+	if (r != 0)
+		return r < 0 ? r : SCIM_ABSENT;
+	if (row.state == SOURCE_RETIRED)
+		return SCIM_ABSENT;
+
+	if (strlen(found.of) >= sizeof(client.source) ||
+	    strlen(found.name) >= sizeof(client.token))
+		return err_set(err, ERR_INTERNAL, "token %s: its name is too long", found.name);
+	memcpy(client.source, found.of, strlen(found.of) + 1);
+	memcpy(client.token, found.name, strlen(found.name) + 1);
+	client.source_id = row.id;
+	client.rights = SCIM_MAY_ALL;
+	if (!scim_profile(str_of(profile_names[source->scim.profile]), &client.profile))
+		return err_set(err, ERR_INTERNAL, "source %s: its profile is not known to SCIM",
+			       found.of);
+	if (found.touch)
+		note_use(k, found.id, now_ms);
+	*ret = client;
+	return 0;
+}
+
+/* --- reads ---------------------------------------------------------------------------------
+ */
+
+static struct scim_row row_of_record(const struct record *r)
+{
+	return (struct scim_row){
+		.type = SCIM_USER,
+		.id = r->key,
+		.bytes = r->doc,
+		.version = (uint64_t)r->version,
+		.created_ms = r->created_ms,
+		.modified_ms = r->modified_ms,
+	};
+}
+
+static struct scim_row row_of_group(const struct usergroup_row *g)
+{
+	return (struct scim_row){
+		.type = SCIM_GROUP,
+		.id = g->key,
+		.bytes = g->doc,
+		.version = (uint64_t)g->version,
+		.created_ms = g->created_ms,
+		.modified_ms = g->modified_ms,
+	};
+}
+
+/* Hands one row to fn: 0, SCIM_ABSENT or a fault. */
+static int get_row(struct db *db, int64_t source, enum scim_type type, struct str id,
+		   scim_row_fn fn, void *arg, struct err *err)
+{
+	CLEANUP(record_done) struct record record = { 0 };
+	CLEANUP(usergroup_row_done) struct usergroup_row group = { 0 };
+	struct scim_row row;
+	int r;
+
+	if (type == SCIM_USER) {
+		r = records_get(db, source, id, &record, err);
+		row = row_of_record(&record);
+	} else {
+		r = usergroups_get(db, source, id, &group, err);
+		row = row_of_group(&group);
+	}
+	if (r != 0)
+		return r < 0 ? r : SCIM_ABSENT;
+	return fn(arg, &row, err);
+}
+
+static int keeper_get(void *ctx, const struct scim_client *client, enum scim_type type,
+		      struct str id, scim_row_fn fn, void *arg, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct keeper *k = ctx;
+	int r;
+
+	r = store_read_begin(k->app->store, &db, err);
+	if (r < 0)
+		return r;
+	return get_row(db, client->source_id, type, id, fn, arg, err);
+}
+
+struct find_hand {
+	scim_row_fn fn;
+	void *arg;
+};
+
+static int find_row_hand(void *ctx, const struct find_row *found, struct err *err)
+{
+	struct find_hand *hand = ctx;
+	struct scim_row row = {
+		.type = found->type == FIND_USERS ? SCIM_USER : SCIM_GROUP,
+		.id = found->key,
+		.bytes = found->doc,
+		.version = (uint64_t)found->version,
+		.created_ms = found->created_ms,
+		.modified_ms = found->modified_ms,
+	};
+
+	return hand->fn(hand->arg, &row, err);
+}
+
+static int keeper_find(void *ctx, const struct scim_client *client,
+		       const struct scim_find *find, uint64_t *total, scim_row_fn fn, void *arg,
+		       struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct keeper *k = ctx;
+	struct find_hand hand = { fn, arg };
+	struct find want = {
+		.types = (find->types & SCIM_USER ? FIND_USERS : 0) |
+			 (find->types & SCIM_GROUP ? FIND_GROUPS : 0),
+		.where = find->where,
+		.sort_by = find->sort_by,
+		.descending = find->descending,
+		.start = find->start,
+		.count = find->count,
+		.want_total = true,
+		.now_ms = stamp_now_ms(),
+	};
+	int r;
+
+	r = store_read_begin(k->app->store, &db, err);
+	if (r < 0)
+		return r;
+	r = find_run(db, client->source_id, &want, total, NULL, find_row_hand, &hand, err);
+	if (r == -ERR_LIMIT)
+		return err_set(err, ERR_TOO_MANY,
+			       "too many resources match to be sorted: narrow the filter");
+	return r < 0 ? r : 0;
+}
+
+struct member_run {
+	scim_member_fn fn;
+	void *arg;
+};
+
+static int hand_member(void *ctx, const struct member_row *row, struct err *err)
+{
+	struct member_run *run = ctx;
+	struct scim_member member = { row->key, row->display,
+				      row->is_group ? SCIM_GROUP : SCIM_USER };
+
+	return run->fn(run->arg, &member, err);
+}
+
+static int hand_group(void *ctx, const struct usergroup_row *row, struct err *err)
+{
+	struct member_run *run = ctx;
+	struct scim_member member = { row->key, row->display, SCIM_GROUP };
+
+	return run->fn(run->arg, &member, err);
+}
+
+static int keeper_members(void *ctx, const struct scim_client *client, struct str group,
+			  scim_member_fn fn, void *arg, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(usergroup_row_done) struct usergroup_row row = { 0 };
+	struct member_run run = { fn, arg };
+	struct keeper *k = ctx;
+	int r;
+
+	r = store_read_begin(k->app->store, &db, err);
+	if (r < 0)
+		return r;
+	r = usergroups_get(db, client->source_id, group, &row, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return usergroups_members(db, row.id, hand_member, &run, err);
+}
+
+static int keeper_groups(void *ctx, const struct scim_client *client, struct str member,
+			 scim_member_fn fn, void *arg, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(record_done) struct record row = { 0 };
+	struct member_run run = { fn, arg };
+	struct keeper *k = ctx;
+	int r;
+
+	r = store_read_begin(k->app->store, &db, err);
+	if (r < 0)
+		return r;
+	r = records_get(db, client->source_id, member, &row, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return usergroups_of(db, row.id, hand_group, &run, err);
+}
+
+/* --- writes, on the writer's thread --------------------------------------------------------
+ */
+
+struct keeper_write {
+	struct keeper *k;
+	struct scim_write *w;
+	struct scim_after after;
+};
+
+/* What stands before a write; one of the two is filled. */
+struct standing {
+	struct db *db;
+	struct record record;
+	struct usergroup_row group;
+	struct scim_row row;
+	int64_t source;
+};
+
+static int standing_members(const struct scim_before *before, scim_member_fn fn, void *arg,
+			    struct err *err)
+{
+	struct standing *s = before->ctx;
+	struct member_run run = { fn, arg };
+
+	return usergroups_members(s->db, s->group.id, hand_member, &run, err);
+}
+
+static int standing_is_member(const struct scim_before *before, struct str id, struct err *err)
+{
+	struct standing *s = before->ctx;
+	int fault = 0;
+	bool is = usergroups_has_member(s->db, s->group.id, id, &fault, err);
+
+	if (fault < 0)
+		return fault;
+	return is ? 0 : SCIM_ABSENT;
+}
+
+static int standing_load(struct standing *s, struct scim_write *w, struct err *err)
+{
+	struct str id = str_of(w->id);
+	int r;
+
+	if (w->type == SCIM_USER) {
+		r = records_get(s->db, s->source, id, &s->record, err);
+		s->row = row_of_record(&s->record);
+	} else {
+		r = usergroups_get(s->db, s->source, id, &s->group, err);
+		s->row = row_of_group(&s->group);
+	}
+	if (r > 0)
+		return err_set(err, ERR_NOT_FOUND, "there is no %s with id %s",
+			       w->type == SCIM_USER ? "User" : "Group", w->id);
+	return r;
+}
+
+static void standing_done(struct standing *s)
+{
+	record_done(&s->record);
+	usergroup_row_done(&s->group);
+}
+
+/* Groups may share a displayName unless the source's client cannot bear it. */
+struct same_name {
+	struct str id;
+	bool found;
+};
+
+static int same_name_row(void *ctx, const struct find_row *row, struct err *err)
+{
+	struct same_name *same = ctx;
+
+	(void)err;
+	same->found |= !str_eq(row->key, same->id);
+	return 0;
+}
+
+static int group_name_free(struct standing *s, struct scim_write *w,
+			   const struct scim_change *change, struct err *err)
+{
+	CLEANUP(query_free_at) struct query *q = NULL;
+	CLEANUP(buf_done) struct buf text;
+	struct same_name same = { .id = str_of(w->id) };
+	struct find want = { .types = FIND_GROUPS, .count = 2, .now_ms = stamp_now_ms() };
+	int r;
+
+	buf_init(&text, FILTER_MAX_BYTES);
+	buf_add_text(&text, "displayName eq ");
+	buf_add_json(&text, change->name_folded);
+	r = buf_fault(&text, err, "displayName");
+	if (r == 0)
+		r = filter_parse(buf_str(&text), PATH_SCIM_GROUP, &q, err);
+	want.where = q;
+	if (r == 0)
+		r = find_run(s->db, s->source, &want, NULL, NULL, same_name_row, &same, err);
+	if (r < 0)
+		return r;
+	if (same.found)
+		return err_set(err, ERR_UNIQUENESS,
+			       "displayName: another group of this source has it");
+	return 0;
+}
+
+struct member_set {
+	struct member_id *ids;
+	const struct scim_members *wanted;
+	struct buf gone; /* keys to remove, NUL-separated */
+};
+
+struct member_id {
+	UT_hash_handle hh;
+	struct str key;
+};
+
+static int note_gone(void *ctx, const struct member_row *row, struct err *err)
+{
+	struct member_set *set = ctx;
+	struct member_id *found = NULL;
+
+	(void)err;
+	HASH_FIND(hh, set->ids, row->key.p, row->key.len, found);
+	if (!found) {
+		buf_add_str(&set->gone, row->key);
+		buf_add_char(&set->gone, '\0');
+	}
+	return 0;
+}
+
+/* Removes the members that a whole new list does not name. */
+static int members_trim(struct standing *s, const struct scim_members *m, bool *changed,
+			struct err *err)
+{
+	struct member_set set = { .wanted = m };
+	struct member_id *rows = calloc(m->add_n ? m->add_n : 1, sizeof(*rows));
+	int r = 0;
+
+	if (!rows)
+		return err_nomem(err);
+	buf_init(&set.gone, 64 * 1024 * 1024);
+	for (size_t i = 0; i < m->add_n; i++) {
+		rows[i].key = m->add[i];
+		HASH_ADD_KEYPTR(hh, set.ids, rows[i].key.p, rows[i].key.len, &rows[i]);
+		if (!MAP_ADDED(&rows[i])) {
+			r = err_nomem(err);
+			break;
+		}
+	}
+	if (r == 0)
+		r = usergroups_members(s->db, s->group.id, note_gone, &set, err);
+	if (r == 0)
+		r = buf_fault(&set.gone, err, "the members to remove");
+	for (size_t at = 0; r == 0 && at < set.gone.len;) {
+		struct str key = str_of(set.gone.p + at);
+
+		r = usergroups_member_remove(s->db, s->group.id, key, err);
+		if (r >= 0) {
+			*changed |= r == 0;
+			r = 0;
+		}
+		at += key.len + 1;
+	}
+	HASH_CLEAR(hh, set.ids);
+	free(rows);
+	buf_done(&set.gone);
+	return r;
+}
+
+static int members_write(struct standing *s, const struct scim_members *m, bool *changed,
+			 struct err *err)
+{
+	int r = 0;
+
+	if (m->all)
+		r = members_trim(s, m, changed, err);
+	for (size_t i = 0; r == 0 && i < m->remove_n; i++) {
+		r = usergroups_member_remove(s->db, s->group.id, m->remove[i], err);
+		if (r >= 0) {
+			*changed |= r == 0;
+			r = 0;
+		}
+	}
+	for (size_t i = 0; r == 0 && i < m->add_n; i++) {
+		r = usergroups_member_add(s->db, s->group.id, m->add[i], err);
+		if (r == STORE_NOT_FOUND)
+			return err_set(err, ERR_INVALID_VALUE,
+				       "members: there is no user or group with id " STR_FMT,
+				       STR_ARG(m->add[i]));
+		if (r >= 0) {
+			*changed |= r == 0;
+			r = 0;
+		}
+	}
+	return r;
+}
+
+static int user_write(struct standing *s, struct scim_write *w,
+		      const struct scim_change *change, int64_t now_ms, struct err *err)
+{
+	struct record_put put = {
+		.key = str_of(w->id),
+		.doc = change->bytes,
+		.json = change->doc,
+		.now_ms = now_ms,
+	};
+	int r;
+
+	if (w->kind == SCIM_CREATE)
+		return records_create(s->db, s->source, &put, NULL, err);
+	if (!change->doc_changed)
+		return STORE_UNCHANGED;
+	r = records_replace(s->db, s->source, str_of(w->id), 0, &put, err);
+	return r;
+}
+
+/* 0 when something changed, STORE_UNCHANGED when nothing did. */
+static int group_write(struct standing *s, struct scim_write *w,
+		       const struct scim_change *change, int64_t now_ms, struct err *err)
+{
+	struct usergroup_put put = { .key = str_of(w->id), .now_ms = now_ms };
+	bool changed = false;
+	int r = 0;
+
+	if (change->unique && (change->doc_changed || w->kind == SCIM_CREATE))
+		r = group_name_free(s, w, change, err);
+	if (r < 0)
+		return r;
+	if (change->doc_changed || w->kind == SCIM_CREATE) {
+		put.doc = change->bytes;
+		put.json = change->doc;
+	}
+	if (w->kind == SCIM_CREATE) {
+		r = usergroups_create(s->db, s->source, &put, &s->group.id, err);
+		changed = true;
+	}
+	if (r == 0)
+		r = members_write(s, &change->members, &changed, err);
+	if (r < 0 || w->kind == SCIM_CREATE)
+		return r;
+	if (!changed && !change->doc_changed)
+		return STORE_UNCHANGED;
+	r = usergroups_replace(s->db, s->source, str_of(w->id), 0, &put, err);
+	/* The same document with other members: the version goes up all the same. */
+	if (r == STORE_UNCHANGED && changed) {
+		put.doc = (struct str){ 0 };
+		put.json = NULL;
+		r = usergroups_replace(s->db, s->source, str_of(w->id), 0, &put, err);
+	}
+	return r;
+}
+
+struct parents {
+	struct buf keys; /* NUL-separated */
+};
+
+static int note_parent(void *ctx, const struct usergroup_row *row, struct err *err)
+{
+	struct parents *p = ctx;
+
+	(void)err;
+	buf_add_str(&p->keys, row->key);
+	buf_add_char(&p->keys, '\0');
+	return 0;
+}
+
+/* A user's memberships go with it: each group that lost one has a new version. */
+static int user_delete(struct standing *s, struct scim_write *w, int64_t now_ms,
+		       struct err *err)
+{
+	struct parents parents;
+	int r;
+
+	buf_init(&parents.keys, 16 * 1024 * 1024);
+	r = usergroups_of(s->db, s->record.id, note_parent, &parents, err);
+	if (r == 0)
+		r = buf_fault(&parents.keys, err, "the groups of a user");
+	if (r == 0)
+		r = records_delete(s->db, s->source, str_of(w->id), 0, now_ms, err);
+	for (size_t at = 0; r == 0 && at < parents.keys.len;) {
+		struct str key = str_of(parents.keys.p + at);
+		struct usergroup_put put = { .key = key, .now_ms = now_ms };
+
+		r = usergroups_replace(s->db, s->source, key, 0, &put, err);
+		at += key.len + 1;
+	}
+	buf_done(&parents.keys);
+	return r;
+}
+
+static int write_audit(struct keeper_write *kw, struct db *db, int64_t now_ms, struct err *err)
+{
+	static const char *const what[2][3] = {
+		{ "record.create", "record.change", "record.delete" },
+		{ "group.create", "group.change", "group.delete" },
+	};
+	char who[SCIM_NAME_BYTES + 8], target[SCIM_NAME_BYTES + ENC_UUID_CHARS + 16];
+	CLEANUP(buf_done) struct buf body;
+	struct scim_write *w = kw->w;
+	struct audit_new entry = { .now_ms = now_ms };
+
+	buf_init(&body, 4096);
+	snprintf(who, sizeof(who), "token:%s", w->client.token);
+	snprintf(target, sizeof(target), "%s/%s", w->client.source, w->id);
+	buf_addf(&body, "{\"peer\":");
+	buf_add_json(&body, str_of(w->peer));
+	buf_addf(&body, ",\"request\":");
+	buf_add_json(&body, str_of(w->request));
+	buf_addf(&body, ",\"version\":%llu}", (unsigned long long)kw->after.version);
+	entry.who = who;
+	entry.what = what[w->type == SCIM_GROUP][w->kind];
+	entry.target = target;
+	entry.body = buf_str(&body);
+	if (buf_fault(&body, err, "an audit entry") < 0)
+		return -err->code;
+	return audit_add(db, &entry, NULL, err);
+}
+
+/* What the resource looks like after the write: version and times for the reply. */
+static int read_after(struct standing *s, struct keeper_write *kw, struct err *err)
+{
+	int r;
+
+	standing_done(s);
+	s->record = (struct record){ 0 };
+	s->group = (struct usergroup_row){ 0 };
+	r = standing_load(s, kw->w, err);
+	if (r < 0)
+		return r;
+	kw->after.version = s->row.version;
+	kw->after.created_ms = s->row.created_ms;
+	kw->after.modified_ms = s->row.modified_ms;
+	return 0;
+}
+
+static int keeper_write_in(struct keeper_write *kw, struct standing *s, struct err *err)
+{
+	struct scim_write *w = kw->w;
+	struct scim_before before = {
+		.row = w->kind == SCIM_CREATE ? NULL : &s->row,
+		.members = standing_members,
+		.is_member = standing_is_member,
+		.ctx = s,
+	};
+	struct scim_change change = { 0 };
+	int64_t now_ms = stamp_now_ms();
+	int r = 0;
+
+	if (w->kind != SCIM_CREATE)
+		r = standing_load(s, w, err);
+	if (r == 0)
+		r = w->apply(w, &before, &change, err);
+	if (r < 0)
+		return r;
+	if (w->kind == SCIM_DELETE)
+		r = w->type == SCIM_USER ? user_delete(s, w, now_ms, err)
+					 : usergroups_delete(s->db, s->source, str_of(w->id), 0,
+							     now_ms, err);
+	else
+		r = w->type == SCIM_USER ? user_write(s, w, &change, now_ms, err)
+					 : group_write(s, w, &change, now_ms, err);
+	if (r < 0)
+		return r;
+	kw->after.changed = r == 0;
+	if (w->kind != SCIM_DELETE)
+		r = read_after(s, kw, err);
+	if (r >= 0 && kw->after.changed)
+		r = write_audit(kw, s->db, now_ms, err);
+	if (r >= 0)
+		r = sources_spoke(s->db, s->source, now_ms, err);
+	return r < 0 ? r : 0;
+}
+
+static int keeper_write_run(void *ctx, struct db *db, struct err *err)
+{
+	struct keeper_write *kw = ctx;
+	struct standing s = { .db = db, .source = kw->w->client.source_id };
+	int r;
+
+	r = keeper_write_in(kw, &s, err);
+	standing_done(&s);
+	return r;
+}
+
+static void keeper_write_done(void *ctx, int r, const struct err *err)
+{
+	struct keeper_write *kw = ctx;
+	struct keeper *k = kw->k;
+	struct scim_write *w = kw->w;
+	char source[SCIM_NAME_BYTES];
+
+	memcpy(source, w->client.source, sizeof(source));
+	if (r == 0)
+		w->done(w, 0, &kw->after, NULL);
+	else
+		w->done(w, r, NULL, err);
+	/* w may be freed by now */
+	if (r == 0 && kw->after.changed && k->changed)
+		k->changed(k->changed_ctx, source);
+	free(kw);
+}
+
+static int keeper_submit(void *ctx, struct scim_write *w, struct err *err)
+{
+	struct keeper *k = ctx;
+	struct keeper_write *kw = calloc(1, sizeof(*kw));
+	int r;
+
+	if (!kw)
+		return err_nomem(err);
+	kw->k = k;
+	kw->w = w;
+	r = writer_submit(k->app->writer, keeper_write_run, keeper_write_done, kw, err);
+	if (r < 0)
+		free(kw);
+	return r;
+}
+
+/* --- birth and death -----------------------------------------------------------------------
+ */
+
+int keeper_new(struct keeper **ret, struct app *app, struct err *err)
+{
+	struct keeper *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return err_nomem(err);
+	k->app = app;
+	k->backend = (struct scim_backend){
+		.ctx = k,
+		.client = keeper_client,
+		.get = keeper_get,
+		.find = keeper_find,
+		.members = keeper_members,
+		.groups = keeper_groups,
+		.submit = keeper_submit,
+	};
+	*ret = k;
+	return 0;
+}
+
+void keeper_free(struct keeper *k)
+{
+	free(k);
+}
+
+const struct scim_backend *keeper_backend(const struct keeper *k)
+{
+	return &k->backend;
+}
+
+void keeper_on_change(struct keeper *k, void (*fn)(void *ctx, const char *source), void *ctx)
+{
+	k->changed = fn;
+	k->changed_ctx = ctx;
+}
