@@ -45,8 +45,12 @@ struct conf_items {
 	size_t n, size;
 };
 
-/* Where a struct read from a file stood: put `struct conf_mark mark` as first member to have
- * it. */
+/*
+ * Where a struct read from a file stood: put `struct conf_mark mark` as first member to have
+ * it. It is known by the room it takes: no row of the struct may lie in its first
+ * sizeof(struct conf_mark) bytes, and a struct whose rows leave that room must have a mark
+ * there.
+ */
 struct conf_mark {
 	const char *file; /* borrowed from the struct conf_doc's caller */
 	size_t line, column;
@@ -56,7 +60,12 @@ struct conf_key {
 	const char *name;
 	enum conf_type type;
 	size_t offset;
-	const char *preset; /* default as text; NULL: none (field stays zero), "!" : required */
+	/*
+	 * Default as text; NULL: none (field stays zero); "!": required. Of a LIST: texts with
+	 * commas between. A SECTION that is left out gets the presets of its keys, and none of
+	 * its required keys is missed, unless it is required itself.
+	 */
+	const char *preset;
 	int64_t least, most;      /* bounds for INT, MS, BYTES; items for LIST and ITEMS */
 	const char *const *words; /* ENUM: NULL-terminated */
 	const struct conf_key *sub;
@@ -71,7 +80,8 @@ VEC(conf_faults, char *);
 /*
  * Reads file (at most 1 MiB) into *into (zeroed by the caller), following keys. Unknown keys,
  * duplicates, wrong types and values out of bounds are all gathered into *faults.
- * 0 only without a fault; -ERR_CONFIG with *err holding the first, and how many there are.
+ * 0 only without a fault; -ERR_CONFIG with *err holding the first, and how many there are;
+ * -ERR_NOMEM. After a fault *into is zeroed. faults may be NULL; of a file 100 are kept.
  */
 int conf_read(const char *file, const struct conf_key *keys, void *into,
 	      struct conf_faults *faults, struct err *err) MUST_USE;
@@ -79,7 +89,10 @@ int conf_read(const char *file, const struct conf_key *keys, void *into,
 int conf_read_text(const char *name, struct str text, const struct conf_key *keys, void *into,
 		   struct conf_faults *faults, struct err *err) MUST_USE;
 
-/* Adds a fault found later (a filter that does not parse) under the mark of its struct. */
+/*
+ * Adds a fault found later (a filter that does not parse) under the mark of its struct.
+ * -ERR_CONFIG when it was added, -ERR_NOMEM.
+ */
 int conf_fault(struct conf_faults *faults, const struct conf_mark *mark, const char *key,
 	       const char *format, ...) PRINTF(4, 5);
 
