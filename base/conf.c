@@ -258,11 +258,11 @@ static void fault_unknown(struct reader *r, const struct place *at, const struct
 	const char *meant = nearest(keys, name);
 	CLEANUP(buf_done) struct buf known;
 
+	buf_init(&known, FAULT_BYTES / 2);
 	if (meant) {
 		fault(r, at, "unknown key, did you mean %s?", meant);
 		return;
 	}
-	buf_init(&known, FAULT_BYTES / 2);
 	for (const struct conf_key *row = keys; row->name; row++)
 		buf_addf(&known, "%s%s", known.len ? ", " : "", row->name);
 	fault(r, at, "unknown key, expected one of %s", known.p ? known.p : "none");

@@ -1,6 +1,7 @@
 #include "base/conf_value.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 
 #define SECRET_NAME_BYTES 64
@@ -56,21 +57,18 @@ static int take_text(const struct conf_key *row, struct str s, struct str folder
 
 static int take_path(const struct conf_key *row, struct str s, struct str folder, void *field)
 {
-	CLEANUP(buf_done) struct buf whole;
-	int r;
+	CLEANUP(buf_done) struct buf whole = { .max = 2 * PATH_MAX };
 
 	(void)row;
-	if (s.len == 0)
+	if (s.len == 0 || s.len >= PATH_MAX)
 		return 1;
 	if (s.p[0] == '/')
 		folder.len = 0;
-	buf_init(&whole, SIZE_MAX);
 	buf_add_str(&whole, folder);
 	buf_add_str(&whole, s);
 	if (whole.fault)
-		return -ERR_NOMEM;
-	r = put_text(buf_str(&whole), field);
-	return r;
+		return whole.fault == ERR_NOMEM ? -ERR_NOMEM : 1;
+	return put_text(buf_str(&whole), field);
 }
 
 static bool is_secret_name(struct str s)
