@@ -30,7 +30,7 @@ struct atl_options {
 	int64_t idle_after_ms;        /* a seat unused for so long is idle */
 	bool tokens;                  /* read when API tokens were last used */
 	int64_t page_size;
-	double per_second; /* reads a second until Atlassian's headers say otherwise */
+	int64_t per_second; /* requests a second until Atlassian's headers say otherwise */
 	int64_t at_once;
 	char *message; /* shown to people whose account is deactivated; NULL: Atlassian's own */
 	char *proxy;
