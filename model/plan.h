@@ -92,11 +92,22 @@ bool step_op_of(struct str word, enum step_op *ret);
 bool plan_class_of(struct str word, enum plan_class *ret);
 bool plan_urgency_of(struct str word, enum plan_urgency *ret);
 
-/* Memory of a plan: texts live in it until plan_free(). */
+/* Memory that is given back in one go: texts of a plan live in it until plan_free(). */
 struct plan_arena {
 	struct plan_block *head;
 	size_t bytes;
 };
+
+/* Zeroed memory, aligned for anything; *(void **)ret_pointer receives it. */
+int arena_alloc(struct plan_arena *a, size_t bytes, void *ret_pointer, struct err *err)
+	MUST_USE;
+/* A copy, NUL-terminated. */
+int arena_text(struct plan_arena *a, struct str s, const char **ret, struct err *err) MUST_USE;
+int arena_textf(struct plan_arena *a, const char **ret, struct err *err, const char *format,
+		...) PRINTF(4, 5) MUST_USE;
+int arena_vtextf(struct plan_arena *a, const char **ret, struct err *err, const char *format,
+		 va_list args) PRINTF(4, 0) MUST_USE;
+void arena_done(struct plan_arena *a); /* twice is fine */
 
 /* Texts of a plan are NUL-terminated and in its arena; NULL where there is none. */
 
@@ -112,9 +123,9 @@ struct action_step {
 /* The fields that an action touches, before and after. Unset ones are not touched. */
 struct action_fields {
 	enum account_status status; /* ACCOUNT_UNKNOWN: not touched */
-	const char **groups;        /* ids of the groups that give the seat, sorted */
+	const char *const *groups;  /* ids of the groups that give the seat, sorted */
 	size_t group_count;
-	const char **roles; /* direct roles that give the seat, sorted */
+	const char *const *roles; /* direct roles that give the seat, sorted */
 	size_t role_count;
 	bool paths; /* groups and roles are told (also if none) */
 };
@@ -143,7 +154,7 @@ struct action {
 	struct action_fields before, after;
 	struct action_step *steps;
 	size_t step_count;
-	const char **kept; /* paths to the seat that stay, and why, a sentence each */
+	const char *const *kept; /* paths to the seat that stay, and why, a sentence each */
 	size_t kept_count;
 	int64_t due_ms;
 	int64_t anchor_ms;    /* what the ladder counts from; due - anchor is how late it is */
@@ -151,7 +162,7 @@ struct action {
 	bool automatic;       /* the policy may approve it in mode act */
 	unsigned needs;       /* how many persons' approvals: 1, or 2 (admins) */
 	enum action_verdict verdict;
-	const char **held_by; /* guard names, sorted */
+	const char *const *held_by; /* guard names, sorted */
 	size_t held_count;
 	const char *
 		*says; /* for each guard of held_by: what it saw and what would release it */
@@ -159,6 +170,7 @@ struct action {
 
 enum guard_verdict { GUARD_PASS, GUARD_HOLD_ACTION, GUARD_HOLD_PLAN };
 const char *guard_verdict_word(enum guard_verdict verdict);
+bool guard_verdict_of(struct str word, enum guard_verdict *ret);
 
 struct plan_guard {
 	const char *name;
@@ -202,12 +214,11 @@ int plan_new(struct plan **ret, struct err *err) MUST_USE;
 void plan_free(struct plan *p);
 OWNED(struct plan, plan_free)
 
-/* Copies into the plan's arena; NUL-terminated. plan_alloc() gives zeroed memory. */
-int plan_text(struct plan *p, struct str s, const char **ret, struct err *err) MUST_USE;
-int plan_alloc(struct plan *p, size_t bytes, void *ret_pointer, struct err *err) MUST_USE;
-
 /* The canonical bytes, added to *into (whose ceiling should be PLAN_MAX_BYTES). */
 int plan_write(const struct plan *p, struct buf *into, struct err *err) MUST_USE;
+
+/* Its "before" or "after" alone: {"status":"active"}. */
+void plan_write_fields(const struct action_fields *fields, struct buf *into);
 
 /*
  * Reads what plan_write() wrote, strictly: every member known, typed, in range, n counting from

@@ -302,6 +302,10 @@ int facts_set_number(struct facts *f, uint32_t record, uint32_t column, int64_t 
 /* For multi columns: n texts; one with p NULL is an element that lacks the sub-attribute. */
 int facts_set_list(struct facts *f, uint32_t record, uint32_t column, const struct str *values,
 		   size_t n, struct err *err) MUST_USE;
+/* The same out of ready cells (facts_number_cell, pool numbers), for lists of numbers. */
+int facts_set_cells(struct facts *f, uint32_t record, uint32_t column, const uint32_t *cells,
+		    size_t n, struct err *err) MUST_USE;
+int facts_number_cell(struct facts *f, int64_t value, uint32_t *ret, struct err *err) MUST_USE;
 /* All cells of a record out of its SCIM document: model/project.h. */
 
 int facts_add_person(struct facts *f, const struct facts_person *row, struct err *err) MUST_USE;
@@ -457,7 +461,7 @@ VEC(vec_row_address, struct row_address);
 VEC(vec_u64, uint64_t);
 
 struct facts {
-	struct facts_round round; /* texts borrowed from the pool */
+	struct facts_round round; /* its texts are copies of its own */
 	struct facts_columns columns;
 	struct pool pool;
 	struct vec_u32 *cells; /* columns.n of them, each one cell per record: FRAME_UNKNOWN,
