@@ -1,0 +1,723 @@
+#include "bridge/planner.h"
+
+#include "base/log.h"
+#include "base/stamp.h"
+#include "reconcile/report.h"
+#include "store/accounts.h"
+#include "store/facts.h"
+#include "store/persons.h"
+#include "store/plans.h"
+#include "store/records.h"
+#include "store/sources.h"
+#include "store/writer.h"
+
+#define PLANNER_PASSES 5       /* matching rounds until nothing new is linked */
+#define PLANNER_LINK_BATCH 500 /* links in one request to the writer */
+
+/* --- facts ---------------------------------------------------------------------------------
+ */
+
+static enum source_role role_of(int role)
+{
+	switch (role) {
+	case CONFIG_HR:
+		return SOURCE_HR;
+	case CONFIG_DIRECTORY:
+		return SOURCE_DIRECTORY;
+	default:
+		return SOURCE_IDP;
+	}
+}
+
+static bool source_serves(const struct config_org *org, const char *name)
+{
+	for (size_t i = 0; i < org->sources.n; i++)
+		if (strcmp(org->sources.v[i], name) == 0)
+			return true;
+	return org->sources.n == 0;
+}
+
+/* Whose ids a source's externalId holds: the organisation's, where the config says so. */
+static const char *issuer_of(const struct config_source *s, const struct config_org *org)
+{
+	for (size_t i = 0; i < s->scim.issuer_for.n; i++)
+		if (strcmp(s->scim.issuer_for.v[i], org->name) == 0)
+			return s->name;
+	return NULL;
+}
+
+static int read_round(struct app *app, const struct config_org *org, struct facts_round *ret,
+		      struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(free_at) char *armed = NULL;
+	enum store_mode mode;
+	int64_t armed_ms = 0;
+	int r;
+
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = store_mode_get(db, org->name, &mode, err);
+	if (r >= 0)
+		r = store_setting_get(db, org->name, "armed_ms", &armed, err);
+	if (r < 0)
+		return r;
+	if (armed && !str_int64(str_of(armed), &armed_ms))
+		return err_set(err, ERR_DAMAGED, "organisation %s: setting armed_ms is no time",
+			       org->name);
+	*ret = (struct facts_round){
+		.org = str_of(org->name),
+		.zone = str_of(app->config.instance.zone),
+		.now_ms = stamp_now_ms(),
+		.mode = mode == STORE_ACT       ? ORG_ACT
+			: mode == STORE_PROPOSE ? ORG_PROPOSE
+						: ORG_OBSERVE,
+		.armed_ms = armed ? armed_ms : FACT_ABSENT,
+	};
+	return 0;
+}
+
+int planner_facts(struct app *app, const struct config_org *org, uint64_t person,
+		  uint64_t account, struct facts **ret, struct err *err)
+{
+	struct facts_source_option sources[CONFIG_SOURCES_MAX];
+	struct facts_round round;
+	struct facts_want want = {
+		.org = org->name,
+		.columns = &app->config.policy->columns,
+		.round = &round,
+		.sources = sources,
+		.person = (int64_t)person,
+		.account = (int64_t)account,
+	};
+	int r;
+
+	r = read_round(app, org, &round, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < app->config.sources.n; i++) {
+		const struct config_source *s = config_source_at(&app->config, i);
+
+		if (!source_serves(org, s->name) || want.source_count == CONFIG_SOURCES_MAX)
+			continue;
+		sources[want.source_count++] = (struct facts_source_option){
+			.name = s->name,
+			.role = role_of(s->role),
+			.kind = s->kind == CONFIG_LDAP ? SOURCE_PULL : SOURCE_PUSH,
+			.stale_ms = s->max_age_ms,
+			.issuer = issuer_of(s, org),
+		};
+	}
+	return store_facts(app->store, &want, ret, NULL, err);
+}
+
+/* --- links and doubts ----------------------------------------------------------------------
+ */
+
+struct link_write {
+	const struct facts *facts;
+	const struct reconcile_result *result;
+	const struct config_org *org;
+	size_t at, most; /* links of this request */
+};
+
+static int org_number(struct db *db, const char *name, int64_t *ret, struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	int r = accounts_org_get(db, name, &row, err);
+
+	if (r > 0)
+		return err_set(err, ERR_NOT_FOUND, "organisation %s was not declared", name);
+	*ret = row.id;
+	return r;
+}
+
+static int record_number(struct db *db, struct str source, struct str key, int64_t *ret,
+			 struct err *err)
+{
+	CLEANUP(source_row_done) struct source_row row = { 0 };
+	CLEANUP(record_done) struct record record = { 0 };
+	char name[256];
+	int r;
+
+	if (source.len >= sizeof(name))
+		return err_set(err, ERR_INTERNAL, "a source's name is too long");
+	memcpy(name, source.p, source.len);
+	name[source.len] = '\0';
+	r = sources_get(db, name, &row, err);
+	if (r == 0)
+		r = records_get(db, row.id, key, &record, err);
+	*ret = record.id;
+	return r;
+}
+
+/* A number that reconcile gave must be the one the ledger gives, or the plans would name
+ * somebody else. Somebody else made a person meanwhile: the round is done again on newer facts.
+ */
+static int make_person(struct db *db, uint64_t number, int64_t now_ms, struct err *err)
+{
+	struct person_row row;
+	int64_t made;
+	int r = persons_get(db, (int64_t)number, &row, err);
+
+	if (r <= 0)
+		return r;
+	r = persons_create(db, now_ms, &made, err);
+	if (r == 0 && (uint64_t)made != number)
+		return err_set(
+			err, ERR_CONFLICT,
+			"the person ledger moved while matching: person %lld was expected, "
+			"%lld came",
+			(long long)number, (long long)made);
+	return r;
+}
+
+static int link_one(struct db *db, const struct link_write *w, const struct match_link *l,
+		    int64_t org, int64_t now_ms, struct err *err)
+{
+	CLEANUP(free_at) char *rule = str_dup(l->rule);
+	int64_t id;
+	int r = 0;
+
+	(void)w;
+	if (!rule)
+		return err_nomem(err);
+	if (l->new_person)
+		r = make_person(db, l->person, now_ms, err);
+	if (r < 0)
+		return r;
+	if (l->account)
+		r = accounts_number(db, org, l->key, &id, err);
+	else
+		r = record_number(db, l->source, l->key, &id, err);
+	if (r != 0)
+		return r < 0 ? r : 0; /* went away meanwhile: the next round sees it */
+	if (l->account)
+		r = persons_link_account(db, id, (int64_t)l->person, rule, rule, now_ms, err);
+	else
+		r = persons_link_record(db, id, (int64_t)l->person, rule, rule, now_ms, err);
+	return r < 0 ? r : 0;
+}
+
+static int links_write(void *ctx, struct db *db, struct err *err)
+{
+	struct link_write *w = ctx;
+	int64_t now_ms = stamp_now_ms(), org;
+	int r = org_number(db, w->org->name, &org, err);
+
+	for (size_t i = w->at; r == 0 && i < w->at + w->most; i++)
+		r = link_one(db, w, &w->result->links.v[i], org, now_ms, err);
+	return r;
+}
+
+static int save_links(struct app *app, const struct config_org *org, const struct facts *facts,
+		      const struct reconcile_result *result, struct err *err)
+{
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < result->links.n; at += PLANNER_LINK_BATCH) {
+		struct link_write w = { facts, result, org, at, result->links.n - at };
+
+		if (w.most > PLANNER_LINK_BATCH)
+			w.most = PLANNER_LINK_BATCH;
+		r = writer_call(app->writer, links_write, &w, err);
+	}
+	return r;
+}
+
+static struct str source_name(const struct facts *f, uint32_t record)
+{
+	return pool_str(&f->pool, f->sources.v[f->records.v[record].source].name);
+}
+
+/* Doubts pair a record with a record or an account; two accounts stand beside each other in the
+ * findings only, since nothing can be linked between them. */
+static int doubt_one(struct db *db, const struct link_write *w, const struct match_doubt *d,
+		     int64_t org, int64_t now_ms, struct err *err)
+{
+	const struct facts *f = w->facts;
+	bool swap = d->a_account && !d->b_account;
+	uint32_t left_row = swap ? d->b_row : d->a_row, right_row = swap ? d->a_row : d->b_row;
+	bool right_account = swap ? d->a_account : d->b_account;
+	int64_t left, right, id;
+	int r;
+
+	if ((d->a_account && d->b_account) || left_row == FACTS_NONE || right_row == FACTS_NONE)
+		return 0;
+	r = record_number(db, source_name(f, left_row),
+			  pool_str(&f->pool, f->records.v[left_row].key), &left, err);
+	if (r == 0 && right_account)
+		r = accounts_number(db, org, pool_str(&f->pool, f->accounts.v[right_row].id),
+				    &right, err);
+	else if (r == 0)
+		r = record_number(db, source_name(f, right_row),
+				  pool_str(&f->pool, f->records.v[right_row].key), &right, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = persons_doubt_raise(db, right_account ? DOUBT_ACCOUNT : DOUBT_RECORDS, left, right,
+				d->kind, d->text, now_ms, &id, err);
+	return r < 0 ? r : 0;
+}
+
+static int doubts_write(void *ctx, struct db *db, struct err *err)
+{
+	struct link_write *w = ctx;
+	int64_t now_ms = stamp_now_ms(), org;
+	int r = org_number(db, w->org->name, &org, err);
+
+	for (size_t i = 0; r == 0 && i < w->result->doubts.n; i++)
+		r = doubt_one(db, w, &w->result->doubts.v[i], org, now_ms, err);
+	return r;
+}
+
+/* --- saving plans --------------------------------------------------------------------------
+ */
+
+struct plan_write {
+	const struct plan *plan;
+	const struct vec_values *values;
+	const char *who;
+	struct buf bytes;
+	struct action_row *rows;
+	struct plan_value *value_rows;
+	int64_t number;
+	bool unchanged;
+};
+
+static int plan_write_run(void *ctx, struct db *db, struct err *err)
+{
+	struct plan_write *w = ctx;
+	struct plan_new in = {
+		.org = w->plan->org,
+		.urgency = plan_urgency_word(w->plan->urgency),
+		.bytes = buf_str(&w->bytes),
+		.who = w->who,
+		.complete = w->plan->complete,
+		.held = w->plan->held,
+		.expires_ms = w->plan->now_ms + PLAN_APPROVE_MS,
+		.actions = w->rows,
+		.action_count = w->plan->actions.n,
+		.values = w->value_rows,
+		.now_ms = w->plan->now_ms,
+	};
+	int r = plans_save(db, &in, &w->number, err);
+
+	w->unchanged = r == STORE_UNCHANGED;
+	return r < 0 ? r : 0;
+}
+
+static void fill_rows(struct plan_write *w)
+{
+	for (size_t i = 0; i < w->plan->actions.n; i++) {
+		const struct action *a = &w->plan->actions.v[i];
+		const struct plan_values *v = &w->values->v[i];
+
+		w->rows[i] = (struct action_row){
+			.n = a->n,
+			.kind = str_of(action_kinds[a->kind].word),
+			.rule = str_of(a->rule),
+			.class_ = str_of(plan_class_word(a->class)),
+			.product = str_of(a->product),
+			.site = str_of(a->site),
+			.person = (int64_t)a->person,
+			.account = (int64_t)a->account,
+			.due_ms = a->due_ms,
+			.held = a->verdict == VERDICT_HELD,
+			.automatic = a->automatic,
+		};
+		w->value_rows[i] = (struct plan_value){
+			.salt = str_n((const char *)v->salt, sizeof(v->salt)),
+			.json = str_of(v->json),
+		};
+	}
+}
+
+static int save_plan(struct app *app, const struct plan *plan, const struct vec_values *values,
+		     const char *who, uint64_t *ret, bool *unchanged, struct err *err)
+{
+	struct plan_write w = { .plan = plan, .values = values, .who = who };
+	size_t n = plan->actions.n ? plan->actions.n : 1;
+	int r;
+
+	if (values->n != plan->actions.n)
+		return err_set(err, ERR_INTERNAL, "a plan of %zu actions has %zu value rows",
+			       plan->actions.n, values->n);
+	buf_init(&w.bytes, PLAN_MAX_BYTES);
+	w.rows = calloc(n, sizeof(*w.rows));
+	w.value_rows = calloc(n, sizeof(*w.value_rows));
+	r = w.rows && w.value_rows ? plan_write(plan, &w.bytes, err) : err_nomem(err);
+	if (r == 0)
+		r = buf_fault(&w.bytes, err, "the plan");
+	if (r == 0) {
+		fill_rows(&w);
+		r = writer_call(app->writer, plan_write_run, &w, err);
+	}
+	free(w.rows);
+	free(w.value_rows);
+	buf_done(&w.bytes);
+	if (r < 0)
+		return r;
+	*ret = (uint64_t)w.number;
+	*unchanged = w.unchanged;
+	return 0;
+}
+
+/* --- one round -----------------------------------------------------------------------------
+ */
+
+static int round_out_plan(struct app *app, const struct plan *plan,
+			  const struct vec_values *values, const char *who, json_t *plans,
+			  struct err *err)
+{
+	size_t held = 0;
+	uint64_t number;
+	bool unchanged;
+	json_t *row;
+	int r;
+
+	r = save_plan(app, plan, values, who, &number, &unchanged, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < plan->actions.n; i++)
+		held += plan->actions.v[i].verdict == VERDICT_HELD;
+	log_info("plan.made", LOG_U("plan", number), LOG_T("org", plan->org),
+		 LOG_T("urgency", plan_urgency_word(plan->urgency)),
+		 LOG_U("actions", plan->actions.n), LOG_U("held", held),
+		 LOG_B("whole", plan->held), LOG_B("unchanged", unchanged));
+	row = json_pack("{s:I,s:s,s:I,s:I,s:b,s:b}", "plan", (json_int_t)number, "urgency",
+			plan_urgency_word(plan->urgency), "actions",
+			(json_int_t)plan->actions.n, "held_actions", (json_int_t)held, "held",
+			plan->held, "unchanged", unchanged);
+	return jx_add(plans, row, err);
+}
+
+static int round_out_findings(const struct reconcile_result *result, json_t *out,
+			      struct err *err)
+{
+	json_t *findings = json_array();
+	int r = jx_set(out, "findings", findings, err);
+
+	for (size_t i = 0; r == 0 && i < result->findings.n && i < 1000; i++) {
+		const struct finding *f = &result->findings.v[i];
+
+		r = jx_add(findings,
+			   json_pack("{s:s,s:s?,s:I,s:I,s:s}", "kind", f->kind, "rule", f->rule,
+				     "person", (json_int_t)f->person, "account",
+				     (json_int_t)f->account, "text", f->text),
+			   err);
+	}
+	return r;
+}
+
+static int round_out(const struct reconcile_result *result, const char *org, json_t *out,
+		     struct err *err)
+{
+	const struct reconcile_counts *c = &result->counts;
+	json_t *counts;
+	int r;
+
+	counts =
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "records",
+			  (json_int_t)c->records, "persons", (json_int_t)c->persons, "accounts",
+			  (json_int_t)c->accounts, "linked", (json_int_t)c->linked, "adopted",
+			  (json_int_t)c->adopted, "orphans", (json_int_t)c->orphans, "seats",
+			  (json_int_t)c->seats, "unknown_rules", (json_int_t)c->unknown_rules,
+			  "later", (json_int_t)c->later, "pending", (json_int_t)c->pending);
+	r = jx_set(out, "org", json_string(org), err);
+	if (r == 0)
+		r = jx_set(out, "counts", counts, err);
+	else
+		json_decref(counts);
+	if (r == 0)
+		r = jx_set(out, "doubts", json_integer((json_int_t)result->doubts.n), err);
+	if (r == 0)
+		r = jx_set(out, "findings_total", json_integer((json_int_t)result->findings.n),
+			   err);
+	return r == 0 ? round_out_findings(result, out, err) : r;
+}
+
+/* Matches until nothing new is found: plans name ledger numbers, so all links are written
+ * before a plan is made of them. *links counts what was written. */
+static int match_round(struct app *app, const struct config_org *org, struct facts **ret_facts,
+		       struct reconcile_result **ret, size_t *links, struct err *err)
+{
+	for (int pass = 0; pass < PLANNER_PASSES; pass++) {
+		CLEANUP(facts_free_at) struct facts *facts = NULL;
+		CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
+		struct link_write w;
+		int r;
+
+		r = planner_facts(app, org, 0, 0, &facts, err);
+		if (r == 0)
+			r = reconcile(facts, app->config.policy, &result, err);
+		if (r < 0)
+			return r;
+		if (result->links.n == 0) {
+			w = (struct link_write){ facts, result, org, 0, 0 };
+			r = writer_call(app->writer, doubts_write, &w, err);
+			if (r < 0)
+				return r;
+			*ret_facts = TAKE(facts);
+			*ret = TAKE(result);
+			return 0;
+		}
+		r = save_links(app, org, facts, result, err);
+		if (r < 0 && r != -ERR_CONFLICT)
+			return r;
+		*links += result->links.n;
+	}
+	return err_set(err, ERR_INCOMPLETE,
+		       "matching did not come to rest in %d passes: the sources are changing "
+		       "faster than they can be matched; try again",
+		       PLANNER_PASSES);
+}
+
+int planner_round(struct app *app, const struct config_org *org, const char *who, json_t *out,
+		  struct err *err)
+{
+	CLEANUP(facts_free_at) struct facts *facts = NULL;
+	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
+	json_t *plans = json_array();
+	int64_t begun = stamp_mono_ms();
+	size_t links = 0;
+	int r;
+
+	r = jx_set(out, "plans", plans, err);
+	if (r == 0)
+		r = match_round(app, org, &facts, &result, &links, err);
+	for (int u = 0; r == 0 && u < PLAN_URGENCY_COUNT; u++)
+		if (result->plans[u])
+			r = round_out_plan(app, result->plans[u], &result->values[u], who,
+					   plans, err);
+	if (r == 0)
+		r = jx_set(out, "links", json_integer((json_int_t)links), err);
+	if (r == 0)
+		r = round_out(result, org->name, out, err);
+	if (r == 0)
+		r = jx_set(out, "ms", json_integer(stamp_mono_ms() - begun), err);
+	if (r < 0)
+		return err_context(err, r, "round of %s", org->name);
+	return 0;
+}
+
+int planner_block(struct app *app, const struct config_org *org,
+		  const struct block_request *request, const char *who, uint64_t *ret_plan,
+		  struct err *err)
+{
+	CLEANUP(facts_free_at) struct facts *facts = NULL;
+	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
+	bool unchanged;
+	int r;
+
+	r = planner_facts(app, org, 0, 0, &facts, err);
+	if (r == 0)
+		r = reconcile_block(facts, app->config.policy, request, &result, err);
+	if (r < 0)
+		return r;
+	if (!result->plans[PLAN_URGENT])
+		return err_set(err, ERR_NOT_FOUND,
+			       "nothing is left to block: every account is suspended already");
+	return save_plan(app, result->plans[PLAN_URGENT], &result->values[PLAN_URGENT], who,
+			 ret_plan, &unchanged, err);
+}
+
+/* --- showing -------------------------------------------------------------------------------
+ */
+
+struct loaded {
+	struct buf bytes;
+	struct digest digest;
+	enum plan_standing standing;
+	int64_t created_ms, expires_ms;
+};
+
+static int load_row(void *ctx, const struct plan_row *row, struct err *err)
+{
+	struct loaded *l = ctx;
+
+	buf_add_str(&l->bytes, row->bytes);
+	l->standing = row->state;
+	l->created_ms = row->created_ms;
+	l->expires_ms = row->expires_ms;
+	digest_of(&l->digest, NULL, row->bytes);
+	return buf_fault(&l->bytes, err, "the plan");
+}
+
+static int load_bytes(struct db *db, uint64_t plan, struct loaded *ret, struct err *err)
+{
+	int r = plans_get(db, (int64_t)plan, load_row, ret, err);
+
+	if (r > 0)
+		return err_set(err, ERR_NOT_FOUND,
+			       "there is no plan %llu; `leaverd show` lists them",
+			       (unsigned long long)plan);
+	return r;
+}
+
+int planner_load(struct app *app, uint64_t plan, struct plan **ret, struct digest *digest,
+		 struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct loaded l = { 0 };
+	int r;
+
+	buf_init(&l.bytes, PLAN_MAX_BYTES);
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = load_bytes(db, plan, &l, err);
+	if (r == 0)
+		r = plan_parse(buf_str(&l.bytes), ret, err);
+	if (r == 0 && digest)
+		*digest = l.digest;
+	buf_done(&l.bytes);
+	return r;
+}
+
+struct values_read {
+	json_t **docs; /* one an action; NULL where it was erased */
+	struct report_who *who;
+	size_t n;
+};
+
+static void values_read_done(struct values_read *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		json_decref(v->docs[i]);
+	free(v->docs);
+	free(v->who);
+}
+
+static int values_read(struct db *db, uint64_t plan, const struct plan *p,
+		       struct values_read *ret, struct err *err)
+{
+	size_t n = p->actions.n ? p->actions.n : 1;
+	int r = 0;
+
+	ret->docs = calloc(n, sizeof(*ret->docs));
+	ret->who = calloc(n, sizeof(*ret->who));
+	if (!ret->docs || !ret->who)
+		return err_nomem(err);
+	ret->n = p->actions.n;
+	for (size_t i = 0; r == 0 && i < p->actions.n; i++) {
+		CLEANUP(buf_done) struct buf json, salt;
+
+		buf_init(&json, 1024 * 1024);
+		buf_init(&salt, 64);
+		ret->who[i].n = p->actions.v[i].n;
+		r = plans_value(db, (int64_t)plan, p->actions.v[i].n, &json, &salt, err);
+		if (r > 0 || json.len == 0) {
+			r = r < 0 ? r : 0;
+			continue;
+		}
+		if (r == 0)
+			r = jx_parse(buf_str(&json), JX_LENIENT, &ret->docs[i], err);
+		if (r < 0)
+			break;
+		ret->who[i].account_id = str_of(jx_get_text(ret->docs[i], "account_id"));
+		ret->who[i].email = str_of(jx_get_text(ret->docs[i], "email"));
+		ret->who[i].name = str_of(jx_get_text(ret->docs[i], "name"));
+	}
+	return r;
+}
+
+struct states_read {
+	json_t *actions; /* the report's */
+};
+
+static int state_row(void *ctx, const struct action_row *row, struct err *err)
+{
+	struct states_read *s = ctx;
+	json_t *a = json_array_get(s->actions, (size_t)(row->n - 1));
+	int r;
+
+	if (!a)
+		return err_set(err, ERR_DAMAGED, "action %lld is not in the plan's bytes",
+			       (long long)row->n);
+	r = jx_set(a, "state", json_string(action_state_words[row->state]), err);
+	if (r == 0 && row->result.len)
+		r = jx_set(a, "result", json_stringn(row->result.p, row->result.len), err);
+	return r;
+}
+
+static int decision_row(void *ctx, const struct decision *row, struct err *err)
+{
+	json_t *d = json_pack(
+		"{s:s,s:s%,s:s%,s:s%,s:s%,s:I}", "decision", decision_words[row->kind], "who",
+		row->who.p, row->who.len, "actions", row->actions.p, row->actions.len, "guards",
+		row->guards.p ? row->guards.p : "", row->guards.len, "why",
+		row->why.p ? row->why.p : "", row->why.len, "at", (json_int_t)row->ms);
+
+	return jx_add(ctx, d, err);
+}
+
+static int show_rest(struct db *db, uint64_t plan, const struct loaded *l, json_t *doc,
+		     struct err *err)
+{
+	struct states_read states = { json_object_get(doc, "actions") };
+	json_t *decisions = json_array();
+	int r = jx_set(doc, "decisions", decisions, err);
+
+	if (r == 0)
+		r = plans_actions(db, (int64_t)plan, state_row, &states, err);
+	if (r == 0)
+		r = plans_decisions(db, (int64_t)plan, decision_row, decisions, err);
+	if (r == 0)
+		r = jx_set(doc, "state", json_string(plan_standing_words[l->standing]), err);
+	if (r == 0)
+		r = jx_set(doc, "created", json_integer(l->created_ms), err);
+	if (r == 0)
+		r = jx_set(doc, "expires", json_integer(l->expires_ms), err);
+	if (r == 0)
+		r = jx_set(doc, "plan", json_integer((json_int_t)plan), err);
+	return r;
+}
+
+static int show_in(struct db *db, uint64_t plan, struct loaded *l, json_t **ret,
+		   struct err *err)
+{
+	CLEANUP(plan_free_at) struct plan *p = NULL;
+	CLEANUP(values_read_done) struct values_read values = { 0 };
+	CLEANUP(buf_done) struct buf text;
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	char id[24];
+	struct report_input in;
+	int r;
+
+	buf_init(&text, PLAN_MAX_BYTES);
+	r = load_bytes(db, plan, l, err);
+	if (r == 0)
+		r = plan_parse(buf_str(&l->bytes), &p, err);
+	if (r == 0)
+		r = values_read(db, plan, p, &values, err);
+	if (r < 0)
+		return r;
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)plan);
+	in = (struct report_input){ p, str_of(id), l->digest, values.who, values.n };
+	r = report_plan_json(&in, &text, err);
+	if (r == 0)
+		r = buf_fault(&text, err, "the report of a plan");
+	if (r == 0)
+		r = jx_parse(buf_str(&text), JX_LENIENT, &doc, err);
+	if (r == 0)
+		r = show_rest(db, plan, l, doc, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(doc);
+	return 0;
+}
+
+int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct loaded l = { 0 };
+	int r;
+
+	buf_init(&l.bytes, PLAN_MAX_BYTES);
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = show_in(db, plan, &l, ret, err);
+	buf_done(&l.bytes);
+	if (r < 0)
+		return err_context(err, r, "plan %llu", (unsigned long long)plan);
+	return 0;
+}

@@ -1,0 +1,44 @@
+/*
+ * Planning: facts out of the store, through the one door of reconcile, back into the store as
+ * links, doubts and plans. Wiring only: what is to be done is decided below.
+ *
+ * A plan is bytes with a digest once it is saved; no thread waits for the person who approves
+ * it. One planning at a time for an organisation (the caller sees to it).
+ */
+#ifndef BRIDGE_PLANNER_H
+#define BRIDGE_PLANNER_H
+
+#include "base/jx.h"
+#include "bridge/app.h"
+#include "model/plan.h"
+#include "reconcile/reconcile.h"
+
+/* Facts of the newest accepted reads; of one person or account only where it is not 0. */
+int planner_facts(struct app *app, const struct config_org *org, uint64_t person,
+		  uint64_t account, struct facts **ret, struct err *err) MUST_USE;
+
+/*
+ * One round: matches until nothing new is linked, then plans. who: "uid:NAME" or "round".
+ * *urgent and *routine receive the numbers of the plans that now stand, 0 for none. out: org,
+ * counts, plans[] (plan, urgency, actions, held), links, doubts, findings[].
+ */
+int planner_round(struct app *app, const struct config_org *org, const char *who, json_t *out,
+		  struct err *err) MUST_USE;
+
+/* `leaverd block`: the urgent plan for one person or account; *ret_plan its number. */
+int planner_block(struct app *app, const struct config_org *org,
+		  const struct block_request *request, const char *who, uint64_t *ret_plan,
+		  struct err *err) MUST_USE;
+
+/*
+ * A stored plan for people: report_plan_json()'s members (digest, complete, held, guards,
+ * actions with the values joined) with plan, urgency, state and decisions added. *ret is new.
+ * Fault: NOT_FOUND, DAMAGED.
+ */
+int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err) MUST_USE;
+
+/* The stored bytes, parsed, with their digest as computed now. */
+int planner_load(struct app *app, uint64_t plan, struct plan **ret, struct digest *digest,
+		 struct err *err) MUST_USE;
+
+#endif
