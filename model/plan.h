@@ -164,8 +164,8 @@ struct action {
 	enum action_verdict verdict;
 	const char *const *held_by; /* guard names, sorted */
 	size_t held_count;
-	const char *
-		*says; /* for each guard of held_by: what it saw and what would release it */
+	/* for each guard of held_by: what it saw and what would release it */
+	const char *const *says;
 };
 
 enum guard_verdict { GUARD_PASS, GUARD_HOLD_ACTION, GUARD_HOLD_PLAN };
