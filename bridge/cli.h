@@ -62,6 +62,7 @@ struct cli_operand {
 	const char *name; /* "PLAN" */
 	const char *member;
 	unsigned least, most;
+	bool number;       /* a whole number */
 	const char *words; /* as above */
 };
 

@@ -76,6 +76,23 @@ int render_apply(struct cli *cli, const json_t *out);
 int render_block(struct cli *cli, const json_t *out);
 int render_why(struct cli *cli, const json_t *out);
 
+/* bridge/render_admin.c */
+int render_doctor(struct cli *cli, const json_t *out);
+int render_source(struct cli *cli, const json_t *out);
+int render_plans(struct cli *cli, const json_t *out);
+int render_users(struct cli *cli, const json_t *out);
+int render_groups(struct cli *cli, const json_t *out);
+int render_accounts(struct cli *cli, const json_t *out);
+int render_seats(struct cli *cli, const json_t *out);
+int render_adopt(struct cli *cli, const json_t *out);
+int render_match(struct cli *cli, const json_t *out);
+int render_protections(struct cli *cli, const json_t *out);
+int render_bars(struct cli *cli, const json_t *out);
+int render_secrets(struct cli *cli, const json_t *out);
+int render_token(struct cli *cli, const json_t *out);
+int render_tokens(struct cli *cli, const json_t *out);
+int render_verify(struct cli *cli, const json_t *out);
+
 /* bridge/render.c: prints "text" if the answer has it, else its members; then "notes". */
 int render_simple(struct cli *cli, const json_t *out);
 

@@ -1,6 +1,5 @@
 #include "bridge/verb.h"
 
-#include <stdatomic.h>
 #include <string.h>
 
 static atomic_bool cancelled;
@@ -8,6 +7,11 @@ static atomic_bool cancelled;
 void verb_cancel(void)
 {
 	atomic_store(&cancelled, true);
+}
+
+const atomic_bool *verb_cancel_flag(void)
+{
+	return &cancelled;
 }
 
 bool verb_cancelled(const struct app *app)

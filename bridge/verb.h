@@ -14,6 +14,7 @@
 #ifndef BRIDGE_VERB_H
 #define BRIDGE_VERB_H
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "base/jx.h"
@@ -63,5 +64,7 @@ bool verb_cancelled(const struct app *app);
 /* Says so to every verb of this process, for good: the daemon stops, or the command was
  * interrupted. Safe in a signal handler. */
 void verb_cancel(void);
+/* The flag behind the two, for rooms that look at one themselves. Lives for ever. */
+const atomic_bool *verb_cancel_flag(void);
 
 #endif

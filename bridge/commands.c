@@ -1,0 +1,517 @@
+#include "bridge/commands.h"
+
+#include "bridge/local.h"
+#include "bridge/render.h"
+
+/* clang-format off */
+
+/* --- options that several commands share ----------------------------------------------------- */
+
+#define OPT_END { 0 }
+#define OPT_ORG { "org", 'o', "ORG", CLI_TEXT, NULL, false, "one organisation instead of all", NULL }
+#define OPT_REASON(must, text) { "reason", 'r', "TEXT", CLI_TEXT, NULL, must, text, NULL }
+#define OPT_LIMIT { "limit", 'n', "N", CLI_INT, NULL, false, "at most so many rows (default 100; 0: all)", NULL }
+#define OPT_FILTER(text) { "filter", 'f', "FILTER", CLI_TEXT, NULL, false, text, NULL }
+#define OPT_ALL(text) { "all", 'a', NULL, CLI_FLAG, NULL, false, text, NULL }
+
+#define ARG_END { 0 }
+#define ARG_PLAN { .name = "PLAN", .member = "plan", .least = 1, .most = 1, .number = true }
+#define ARG_WHO { .name = "WHO", .member = "who", .least = 1, .most = 1 }
+#define ARG_ONE(n, m) { .name = n, .member = m, .least = 1, .most = 1 }
+#define ARG_MAYBE(n, m) { .name = n, .member = m, .least = 0, .most = 1 }
+
+const struct cli_option command_globals[] = {
+	{ "config", 'c', "FILE", CLI_LOCAL, "-c", false,
+	  "the configuration; default $LEAVERD_CONFIG, ./leaverd.yaml, /etc/leaverd/leaverd.yaml", NULL },
+	{ "json", 'j', NULL, CLI_SWITCH, "-j", false, "print the answer as JSON", NULL },
+	{ "quiet", 'q', NULL, CLI_SWITCH, "-q", false, "no progress, no confirmations", NULL },
+	{ "verbose", 'v', NULL, CLI_SWITCH, "-v", false, "log what happens on stderr", NULL },
+	{ "passphrase-fd", 0, "FD", CLI_LOCAL, "-p", false,
+	  "read the vault's passphrase from this open file descriptor", NULL },
+	{ "help", 'h', NULL, CLI_SWITCH, "-h", false, "explain the command", NULL },
+	{ "version", 0, NULL, CLI_SWITCH, "-V", false, "print the version", NULL },
+	OPT_END
+};
+
+/* --- setting up ------------------------------------------------------------------------------ */
+
+static const struct cli_operand init_operands[] = { ARG_MAYBE("DIR", "dir"), ARG_END };
+static const struct cli_option init_options[] = {
+	{ "answers", 0, "FILE", CLI_TEXT, NULL, false, "answers as 'question: answer' lines, for scripts", NULL },
+	{ "name", 0, "NAME", CLI_TEXT, NULL, false, "name of the instance", NULL },
+	{ "zone", 0, "ZONE", CLI_TEXT, NULL, false, "time zone, such as Europe/Berlin", NULL },
+	{ "key", 0, "WAY", CLI_TEXT, NULL, false, "what opens the vault: a file, a passphrase, a systemd credential", "file passphrase credential" },
+	{ "source", 0, "NAME", CLI_TEXT, NULL, false, "name of the first source of people", NULL },
+	{ "kind", 0, "KIND", CLI_TEXT, NULL, false, "scim: pushed to us; ldap: read by us", "scim ldap" },
+	{ "address", 0, "ADDRESS", CLI_TEXT, NULL, false, "scim: where to listen; ldap: URL and base, separated by a blank", NULL },
+	{ "org", 0, "NAME", CLI_TEXT, NULL, false, "our name for the Atlassian organisation", NULL },
+	{ "org-id", 0, "ID", CLI_TEXT, NULL, false, "Atlassian's id of the organisation", NULL },
+	OPT_END
+};
+
+static const struct cli_option check_options[] = {
+	{ "show", 's', NULL, CLI_SWITCH, NULL, false, "print the whole configuration, defaults included", NULL },
+	OPT_END
+};
+
+static const struct cli_operand arm_operands[] = {
+	{ .name = "MODE", .member = "mode", .least = 1, .most = 1, .words = "observe propose act" }, ARG_END
+};
+static const struct cli_option arm_options[] = {
+	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+static const struct cli_operand sync_operands[] = { ARG_MAYBE("SOURCE", "source"), ARG_END };
+static const struct cli_option sync_options[] = {
+	{ "dry-run", 'd', NULL, CLI_FLAG, NULL, false, "read and judge, keep nothing", NULL }, OPT_END
+};
+static const struct cli_operand collect_operands[] = { ARG_MAYBE("ORG", "org"), ARG_END };
+static const struct cli_operand source_operands[] = { ARG_ONE("SOURCE", "source"), ARG_END };
+static const struct cli_operand source_maybe[] = { ARG_MAYBE("SOURCE", "source"), ARG_END };
+static const struct cli_option source_accept_options[] = {
+	{ "read", 0, "N", CLI_INT, NULL, false, "this read; default: the newest", NULL },
+	OPT_REASON(true, "why the read is right; stands in the audit chain"), OPT_END
+};
+static const struct cli_option reason_options[] = { OPT_REASON(true, "why; stands in the audit chain"), OPT_END };
+
+/* --- plans ----------------------------------------------------------------------------------- */
+
+static const struct cli_option plan_options[] = {
+	OPT_ORG,
+	{ "sample", 's', "N", CLI_INT, NULL, false, "show so many actions of each rule, drawn evenly", NULL },
+	OPT_END
+};
+static const struct cli_operand plan_operands[] = { ARG_PLAN, ARG_END };
+static const struct cli_option plans_options[] = {
+	OPT_ORG, OPT_ALL("finished, expired and superseded ones too"), OPT_LIMIT, OPT_END
+};
+static const struct cli_option show_options[] = {
+	OPT_FILTER("only actions that it names: rule, kind, class, product, email, person, account, held"),
+	OPT_LIMIT, OPT_END
+};
+static const struct cli_option approve_options[] = {
+	{ "rule", 0, "RULE", CLI_TEXTS, "rules", false, "only actions of this rule; may be repeated", NULL },
+	{ "person", 0, "WHO", CLI_TEXTS, "persons", false, "only actions about this person; may be repeated", NULL },
+	{ "action", 0, "N", CLI_TEXTS, "actions", false, "only this action; may be repeated", NULL },
+	{ "release", 0, "GUARD", CLI_TEXTS, "guards", false, "release this guard as well; may be repeated", NULL },
+	OPT_REASON(false, "why; needed to release a guard"),
+	OPT_END
+};
+static const struct cli_operand release_operands[] = { ARG_PLAN, ARG_ONE("GUARD", "guard"), ARG_END };
+static const struct cli_option apply_options[] = {
+	{ "wait", 'w', NULL, CLI_FLAG, NULL, false, "wait until nothing of it can start any more", NULL }, OPT_END
+};
+static const struct cli_option pause_options[] = {
+	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
+static const struct cli_operand who_operands[] = { ARG_WHO, ARG_END };
+static const struct cli_option block_options[] = {
+	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
+static const struct cli_option why_options[] = { OPT_ORG, OPT_END };
+
+/* --- people ---------------------------------------------------------------------------------- */
+
+static const struct cli_option users_options[] = {
+	{ "source", 's', "SOURCE", CLI_TEXT, NULL, false, "one source instead of all", NULL },
+	OPT_FILTER("a SCIM filter, such as 'userName sw \"a\"'"), OPT_LIMIT, OPT_END
+};
+static const struct cli_option accounts_options[] = {
+	OPT_ORG, OPT_FILTER("such as 'lastActive lt now-90d and claimStatus eq \"managed\"'"), OPT_LIMIT, OPT_END
+};
+static const struct cli_option seats_options[] = {
+	OPT_ORG, OPT_FILTER("such as 'product eq \"jira\" and lastActive lt now-90d'"),
+	{ "count", 'C', NULL, CLI_FLAG, NULL, false, "only how many, by product and site", NULL },
+	OPT_LIMIT, OPT_END
+};
+static const struct cli_option orphans_options[] = {
+	OPT_ORG, OPT_FILTER("as for accounts"), OPT_LIMIT, OPT_END
+};
+static const struct cli_operand adopt_operands[] = {
+	{ .name = "ACCOUNT", .member = "accounts", .least = 0, .most = 256 }, ARG_END
+};
+static const struct cli_option adopt_options[] = {
+	OPT_ORG,
+	{ "rule", 0, "RULE", CLI_TEXT, NULL, false, "all accounts that this match rule linked, now and later", NULL },
+	{ "undo", 'u', NULL, CLI_FLAG, NULL, false, "they are not ours any more", NULL },
+	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
+static const struct cli_option match_options[] = {
+	OPT_ALL("decided ones too"), OPT_LIMIT, OPT_END
+};
+static const struct cli_operand doubt_operands[] = {
+	{ .name = "DOUBT", .member = "doubt", .least = 1, .most = 1, .number = true }, ARG_END
+};
+static const struct cli_operand rule_operands[] = { ARG_ONE("RULE", "rule"), ARG_END };
+static const struct cli_option rule_options[] = {
+	OPT_ORG,
+	{ "undo", 'u', NULL, CLI_FLAG, NULL, false, "take the approval back", NULL }, OPT_END
+};
+
+/* --- protections ----------------------------------------------------------------------------- */
+
+#define PROTECTION_KINDS "exemption legal-hold leave operator service-account sole-role admin"
+
+static const struct cli_operand protect_operands[] = { ARG_MAYBE("WHO", "who"), ARG_END };
+static const struct cli_option protect_options[] = {
+	{ "kind", 'k', "KIND", CLI_TEXT, NULL, false, "default exemption", PROTECTION_KINDS },
+	{ "account", 0, "ACCOUNT", CLI_TEXT, NULL, false, "one account instead of a person", NULL },
+	OPT_FILTER("whoever it names instead of one person"),
+	OPT_ORG,
+	{ "owner", 0, "NAME", CLI_TEXT, NULL, true, "who answers for it", NULL },
+	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when it ends: a date, or a duration such as 90d", NULL },
+	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
+static const struct cli_operand number_operands[] = {
+	{ .name = "NUMBER", .member = "number", .least = 1, .most = 1, .number = true }, ARG_END
+};
+static const struct cli_option all_options[] = { OPT_ALL("lifted and ended ones too"), OPT_END };
+static const struct cli_option bar_options[] = {
+	{ "rule", 0, "RULE", CLI_TEXT, NULL, false, "this rule; default: every rule", NULL },
+	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when it ends: a date, or a duration such as 90d", NULL },
+	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
+
+/* --- secrets and tokens ---------------------------------------------------------------------- */
+
+static const struct cli_operand name_operands[] = { ARG_ONE("NAME", "name"), ARG_END };
+static const struct cli_option secret_options[] = {
+	{ "owner", 0, "NAME", CLI_TEXT, NULL, false, "who can renew it", NULL },
+	{ "expires", 'e', "DATE", CLI_TIME, "expires_ms", false, "when it stops working: a date, or a duration such as 365d", NULL },
+	OPT_END
+};
+static const struct cli_option rekey_options[] = {
+	{ "key-file", 0, "FILE", CLI_TEXT, NULL, false, "a new master key in this file, which is made if it is not there", NULL },
+	{ "new-passphrase", 0, NULL, CLI_SWITCH, NULL, false, "a new passphrase, asked for twice", NULL },
+	OPT_END
+};
+static const struct cli_option token_options[] = {
+	{ "source", 's', "SOURCE", CLI_TEXT, NULL, false, "for the SCIM client of this source", NULL },
+	{ "role", 0, "ROLE", CLI_TEXT, NULL, false, "for a person or program with this role", "viewer operator approver hr-confidential" },
+	{ "expires", 'e', "DATE", CLI_TIME, "expires_ms", false, "default: in 365 days", NULL },
+	OPT_END
+};
+
+/* --- proof and keeping ----------------------------------------------------------------------- */
+
+static const struct cli_option verify_options[] = {
+	{ "head", 0, "[FILE]", CLI_TEXT, NULL, false, "hold the chain against its signed head as well: audit.head, or a copy kept elsewhere", NULL },
+	OPT_END
+};
+static const struct cli_option export_options[] = {
+	{ "after", 0, "N", CLI_INT, NULL, false, "only entries after this number", NULL },
+	{ "limit", 'n', "N", CLI_INT, NULL, false, "at most so many entries (0: all, the default)", NULL },
+	OPT_END
+};
+static const struct cli_operand file_operands[] = { ARG_ONE("FILE", "file"), ARG_END };
+static const struct cli_operand topic_operands[] = {
+	{ .name = "COMMAND", .member = "topic", .least = 0, .most = 3 }, ARG_END
+};
+static const struct cli_operand shell_operands[] = {
+	{ .name = "SHELL", .member = "shell", .least = 1, .most = 1, .words = "bash zsh" }, ARG_END
+};
+
+#define SETUP "Setting up"
+#define READ "Reading"
+#define PLAN "Planning and acting"
+#define PEOPLE "People and accounts"
+#define PROTECT "Protections"
+#define SECRETS "Secrets"
+#define KEEP "Proof and keeping"
+#define HELP "Help"
+
+const struct command commands[] = {
+	{ "init", SETUP, "ask eight questions; write a config, a vault, mode observe",
+	  "Makes a new instance in DIR (default: here): leaverd.yaml with about thirty commented lines, a "
+	  "state folder that only its owner can enter, a master key, an empty store and vault. Every "
+	  "organisation starts in mode observe: nothing can be changed at Atlassian until 'arm'.\n"
+	  "Answers come from the options, from --answers, else from questions on the terminal. Nothing that "
+	  "exists is ever overwritten.",
+	  "leaverd init /etc/leaverd\n"
+	  "  asks, and writes /etc/leaverd/leaverd.yaml\n"
+	  "leaverd init demo --name acme --zone Europe/Berlin --key file --source entra --kind scim --address 127.0.0.1:8443 --org acme --org-id 1234\n"
+	  "  asks nothing\n",
+	  .options = init_options, .operands = init_operands, .local = local_init },
+	{ "serve", SETUP, "the daemon",
+	  "Serves SCIM, reads sources and organisations on schedule, makes plans, applies approved ones, and "
+	  "answers commands on its control socket. Stays in the foreground; SIGTERM ends it between two "
+	  "actions, SIGHUP reads certificates and reloadable keys again.",
+	  "leaverd serve --config /etc/leaverd/leaverd.yaml\n"
+	  "  as conf/leaverd.service does\n",
+	  .local = local_serve },
+	{ "arm", SETUP, "observe, propose, act: what may be done to an organisation",
+	  "observe: the act layer refuses every write, whatever the key may do. propose: rounds plan, a person "
+	  "approves each plan. act: as propose, and rules marked automatic are approved by policy. Going up "
+	  "needs three complete rounds, a checked sample ('plan --sample') and a tested backup; going down is "
+	  "always possible at once.",
+	  "leaverd arm propose --org acme --reason 'sample of 20 checked, CHG-812'\n"
+	  "  from now on approved plans are applied\n"
+	  "leaverd arm observe --reason 'migration weekend'\n"
+	  "  stops writing in every organisation\n",
+	  .options = arm_options, .operands = arm_operands, .verb = "arm" },
+	{ "doctor", SETUP, "reach every system; say which right is missing",
+	  "Connects to every directory, binds, looks at base, schema and canaries; asks every organisation "
+	  "harmless questions, one for each right that leaverd needs; looks at expiring secrets and tokens, "
+	  "at the last backup and at the audit head. Changes nothing.",
+	  "leaverd doctor\n"
+	  "  a table of checks; status 6 if a system cannot be reached\n",
+	  .verb = "doctor", .render = render_doctor },
+	{ "config check", SETUP, "read the configuration and say everything that is wrong",
+	  "All faults of a file are told at once, each with line, column, key, what was found and what was "
+	  "expected. Reads nothing but the configuration and touches no other system.",
+	  "leaverd config check --config new.yaml\n"
+	  "  status 3 when it has faults\n"
+	  "leaverd config check --show\n"
+	  "  the whole configuration, defaults included; secrets appear as names\n",
+	  .options = check_options, .local = local_config_check },
+	{ "config keys", SETUP, "print the dotted names of all keys", "One key a line, for programs.",
+	  "leaverd config keys\n  instance.name and so on\n", .local = local_config_keys, .hidden = true },
+
+	{ "sync", READ, "read sources of people now",
+	  "Reads every pulled source, or one, to its end; judges the read (canaries, minimum, drop, schema) and "
+	  "keeps it if it is accepted. Push sources bring themselves. A read that is not complete or not "
+	  "plausible justifies no removal; the answer says which and why.",
+	  "leaverd sync\n  all pulled sources\n"
+	  "leaverd sync corp-ldap --dry-run\n  read and judge, keep nothing\n",
+	  .options = sync_options, .operands = sync_operands, .verb = "sync", .render = render_sync },
+	{ "collect", READ, "read Atlassian now",
+	  "Reads accounts, groups, grants, seats and the paths that keep them. What could not be read whole is "
+	  "named, and nothing destructive rests on it.",
+	  "leaverd collect acme\n  one organisation\n",
+	  .operands = collect_operands, .verb = "collect", .render = render_collect },
+	{ "source status", READ, "where each source stands",
+	  "State, newest read, newest accepted read and its age, records, and why the newest read was not "
+	  "accepted.",
+	  "leaverd source status corp-ldap\n  with its last reads\n",
+	  .operands = source_maybe, .verb = "source.status", .render = render_source },
+	{ "source accept", READ, "accept an implausible read after looking at it",
+	  "A complete read that broke a bound (fewer people than expected, a canary missing) takes effect now. "
+	  "An incomplete read cannot be accepted by anybody.",
+	  "leaverd source accept corp-ldap --reason 'branch sold, 212 people left, CHG-901'\n"
+	  "  the newest read counts\n",
+	  .options = source_accept_options, .operands = source_operands, .verb = "source.accept" },
+	{ "source ready", READ, "a push source is filled: from now on it counts",
+	  "Until then a push source says nothing about anybody. Declare it ready when the identity provider "
+	  "has sent everyone.",
+	  "leaverd source ready entra --reason 'initial cycle ended, 1204 users'\n  it counts\n",
+	  .options = reason_options, .operands = source_operands, .verb = "source.ready" },
+	{ "source retire", READ, "a source counts no longer",
+	  "Its records stay, but say nothing any more: nobody is gone because a source was retired.",
+	  "leaverd source retire old-ldap --reason 'switched off'\n  it is silent\n",
+	  .options = reason_options, .operands = source_operands, .verb = "source.retire" },
+
+	{ "plan", PLAN, "what would be done, and why",
+	  "Holds what sources say against what Atlassian holds, under the policy, and keeps the result as a "
+	  "plan for each organisation and urgency. A plan is immutable, has a digest, and does nothing by "
+	  "itself. Guards say what holds it.",
+	  "leaverd plan --sample 20\n  twenty actions of each rule, to check by hand\n"
+	  "leaverd plan --org acme --json\n  for programs\n",
+	  .options = plan_options, .verb = "plan", .render = render_plan },
+	{ "plans", PLAN, "the plans that there are",
+	  "Newest first, with state, counts and expiry.",
+	  "leaverd plans --all\n  finished ones too\n",
+	  .options = plans_options, .verb = "plans", .render = render_plans },
+	{ "show", PLAN, "one plan with its actions, decisions and outcomes",
+	  "Joins the plan's bytes with the names that stand beside it.",
+	  "leaverd show 12 --filter 'rule eq \"leaver-hr\"'\n  only the leavers by HR\n",
+	  .options = show_options, .operands = plan_operands, .verb = "show", .render = render_show },
+	{ "approve", PLAN, "let a plan, or part of it, be applied",
+	  "Names the plan's digest as it now stands. Without --rule, --person or --action all actions that no "
+	  "guard holds are approved.",
+	  "leaverd approve 12\n  all that is not held\n"
+	  "leaverd approve 12 --rule orphan --reason 'list checked with IT'\n  orphans are never automatic\n"
+	  "leaverd approve 12 --release limit-leavers-day --reason 'closing of the Lyon office'\n"
+	  "  together with a guard\n",
+	  .options = approve_options, .operands = plan_operands, .verb = "approve", .render = render_decision },
+	{ "reject", PLAN, "this plan is not to be applied",
+	  "Final for this plan; the next round plans anew.",
+	  "leaverd reject 12 --reason 'directory migration still running'\n  nothing of it starts\n",
+	  .options = reason_options, .operands = plan_operands, .verb = "reject", .render = render_decision },
+	{ "release", PLAN, "release one guard of a plan",
+	  "What the guard held may be approved. Some guards need two people; incompleteness can be released "
+	  "by nobody.",
+	  "leaverd release 12 canary --reason 'canary account was renamed'\n  the guard lets go\n",
+	  .options = reason_options, .operands = release_operands, .verb = "release", .render = render_decision },
+	{ "apply", PLAN, "start applying what is approved",
+	  "Each action is judged again just before it is done; intent and outcome are in the journal; the "
+	  "result is read back.",
+	  "leaverd apply 12 --wait\n  until nothing of it can start any more\n",
+	  .options = apply_options, .operands = plan_operands, .verb = "apply", .render = render_apply },
+	{ "pause", PLAN, "stop applying between two actions", "Running steps end, nothing new starts, in one "
+	  "organisation or in all.",
+	  "leaverd pause --reason 'Atlassian incident'\n  everything stops\n",
+	  .options = pause_options, .verb = "pause" },
+	{ "resume", PLAN, "go on after a pause", "Plans that expired meanwhile start nothing.",
+	  "leaverd resume --reason 'incident over'\n  goes on\n",
+	  .options = pause_options, .verb = "resume" },
+	{ "block", PLAN, "one person, now: suspend and revoke",
+	  "Makes an urgent plan for one person, approved by you, and applies it at once. Refused in mode "
+	  "observe; admins need a second person; counted by limits, never held by them.",
+	  "leaverd block ada@example.com --reason 'device stolen'\n  within seconds\n",
+	  .options = block_options, .operands = who_operands, .verb = "block", .render = render_block },
+	{ "why", PLAN, "everything about one person",
+	  "Who it is, from which sources, what they hold by which path, what will happen by which rule, what "
+	  "holds it, and who decided what. WHO: a ledger number, mail address, user name, account id or "
+	  "record key. Reading it is logged.",
+	  "leaverd why ada@example.com\n  the whole story\n",
+	  .options = why_options, .operands = who_operands, .verb = "why", .render = render_why },
+
+	{ "users", PEOPLE, "records of people, as sources gave them",
+	  "Filters are SCIM filters.",
+	  "leaverd users --source entra --filter 'active eq false'\n  whom Entra has switched off\n",
+	  .options = users_options, .verb = "users", .render = render_users },
+	{ "groups", PEOPLE, "groups, as push sources gave them", "Filters are SCIM filters.",
+	  "leaverd groups --filter 'displayName sw \"jira\"'\n  with how many members\n",
+	  .options = users_options, .verb = "groups", .render = render_groups },
+	{ "accounts", PEOPLE, "accounts at Atlassian",
+	  "Filters are of the policy dialect, about an account: leaverd-policy(5).",
+	  "leaverd accounts --filter 'claimStatus eq \"unmanaged\"'\n  accounts that are not ours to disable\n",
+	  .options = accounts_options, .verb = "accounts", .render = render_accounts },
+	{ "seats", PEOPLE, "seats, and the paths that keep them",
+	  "Filters are of the policy dialect, about a seat.",
+	  "leaverd seats --filter 'product eq \"jira\" and lastActive lt now-90d'\n  idle seats of Jira\n"
+	  "leaverd seats --count\n  how many, by product and site\n",
+	  .options = seats_options, .verb = "seats", .render = render_seats },
+	{ "orphans", PEOPLE, "accounts of our domains that nobody explains",
+	  "Managed accounts that no person is linked to. What is shown is what the last round linked; an "
+	  "orphan is acted on only after approval.",
+	  "leaverd orphans --org acme\n  a list to go through\n",
+	  .options = orphans_options, .verb = "orphans", .render = render_accounts },
+	{ "adopt", PEOPLE, "make linked accounts ours",
+	  "An account that a match rule linked is not acted on before a person says that it is ours: one by "
+	  "one, or all that a rule links.",
+	  "leaverd adopt 5f1c0e --reason 'checked with HR'\n  one account\n"
+	  "leaverd adopt --rule email --reason 'sample of 50 was right'\n  all that the rule links, later ones too\n",
+	  .options = adopt_options, .operands = adopt_operands, .verb = "adopt", .render = render_adopt },
+	{ "match", PEOPLE, "doubtful matches, side by side", "The same as 'match list'.",
+	  "leaverd match\n  open doubts\n",
+	  .options = match_options, .verb = "match.list", .render = render_match },
+	{ "match list", PEOPLE, "doubtful matches, side by side",
+	  "Two records, or a record and an account, that may be one person. Nothing acts on a doubt.",
+	  "leaverd match list --all\n  decided ones too\n",
+	  .options = match_options, .verb = "match.list", .render = render_match },
+	{ "match confirm", PEOPLE, "they are the same person", "Links them at once, and adopts the account.",
+	  "leaverd match confirm 7 --reason 'same employee number on paper'\n  linked\n",
+	  .options = reason_options, .operands = doubt_operands, .verb = "match.confirm" },
+	{ "match refuse", PEOPLE, "they are two people", "The pair is never asked about again.",
+	  "leaverd match refuse 7 --reason 'father and son'\n  kept apart\n",
+	  .options = reason_options, .operands = doubt_operands, .verb = "match.refuse" },
+	{ "match approve", PEOPLE, "trust a match rule: accounts that it links are adopted",
+	  "Until then its links are shown and act on nothing.",
+	  "leaverd match approve email --org acme\n  later links too\n",
+	  .options = rule_options, .operands = rule_operands, .verb = "match.approve" },
+
+	{ "protect add", PROTECT, "an exemption with owner, reason and end",
+	  "A protection names what it stops: exemption, operator, service-account, sole-role and admin stop "
+	  "automatic acts; leave stops inactivity; legal-hold stops deletion. None keeps a confirmed leaver's "
+	  "access open in silence.",
+	  "leaverd protect add ada@example.com --owner 'HR Lyon' --until 90d --reason 'long illness'\n"
+	  "  nothing automatic for 90 days\n"
+	  "leaverd protect add --filter 'email sw \"svc-\"' --kind service-account --owner IT --reason 'robots'\n"
+	  "  whoever the filter names\n",
+	  .options = protect_options, .operands = protect_operands, .verb = "protect.add" },
+	{ "protect list", PROTECT, "what is protected, by whom, until when", "Live ones, unless --all.",
+	  "leaverd protect list\n  a table\n",
+	  .options = all_options, .verb = "protect.list", .render = render_protections },
+	{ "protect remove", PROTECT, "lift a protection", "It stays in the list and in the audit chain as lifted.",
+	  "leaverd protect remove 3 --reason 'back at work'\n  lifted\n",
+	  .options = reason_options, .operands = number_operands, .verb = "protect.remove" },
+	{ "bars add", PROTECT, "forbid a rule for one person", "The rule may not act on this person.",
+	  "leaverd bars add ada@example.com --rule inactive-jira --until 180d --reason 'parental leave cover'\n"
+	  "  the rule passes them by\n",
+	  .options = bar_options, .operands = who_operands, .verb = "bars.add" },
+	{ "bars list", PROTECT, "which rules are forbidden for whom", "Live ones, unless --all.",
+	  "leaverd bars list\n  a table\n",
+	  .options = all_options, .verb = "bars.list", .render = render_bars },
+	{ "bars lift", PROTECT, "allow the rule again", "From the next round on.",
+	  "leaverd bars lift 4\n  lifted\n", .operands = number_operands, .verb = "bars.lift" },
+
+	{ "secret set", SECRETS, "put a secret into the vault",
+	  "The value comes from stdin or from a question without echo, never from the command line. It is "
+	  "sealed at once and never shown again. A name that exists gets a new version.",
+	  "leaverd secret set ldap-bind --owner 'directory team' --expires 365d < password.txt\n  from a file\n"
+	  "leaverd secret set atlassian-key\n  asks\n",
+	  .options = secret_options, .operands = name_operands, .verb = "secret.set", .prepare = prepare_secret },
+	{ "secret list", SECRETS, "names, versions, owners, expiry: no values", "Values are never shown.",
+	  "leaverd secret list\n  a table\n", .verb = "secret.list", .render = render_secrets },
+	{ "secret remove", SECRETS, "remove a secret", "All of its versions.",
+	  "leaverd secret remove old-key\n  gone\n", .operands = name_operands, .verb = "secret.remove" },
+	{ "secret rotate", SECRETS, "a new value for a secret that exists",
+	  "As 'secret set', but refuses a name that is not there.",
+	  "leaverd secret rotate atlassian-key --expires 365d\n  asks for the new value\n",
+	  .options = secret_options, .operands = name_operands, .verb = "secret.rotate", .prepare = prepare_secret },
+	{ "secret rekey", SECRETS, "seal everything anew, under a new master key if given",
+	  "A new data key, all secrets sealed under it, in one transaction: wholly or not at all. With "
+	  "--key-file or --new-passphrase the master key changes too: then change master_key in the "
+	  "configuration.",
+	  "leaverd secret rekey\n  new data key, same master key\n"
+	  "leaverd secret rekey --key-file /etc/leaverd/master.key.new\n  a new master key\n",
+	  .options = rekey_options, .verb = "secret.rekey", .prepare = prepare_rekey },
+	{ "token new", SECRETS, "a token for a SCIM client or an API user",
+	  "256 random bits, shown once, kept as a keyed digest. Two of a source may be alive, so that a client "
+	  "can change over without a gap.",
+	  "leaverd token new entra-2027 --source entra --expires 365d\n  prints the token\n",
+	  .options = token_options, .operands = name_operands, .verb = "token.new", .render = render_token },
+	{ "token list", SECRETS, "tokens, what they are for, when they end", "Never the tokens themselves.",
+	  "leaverd token list\n  a table\n", .verb = "token.list", .render = render_tokens },
+	{ "token revoke", SECRETS, "a token opens nothing any more", "At once.",
+	  "leaverd token revoke entra-2026 --reason rotated\n  refused from now on\n",
+	  .options = reason_options, .operands = name_operands, .verb = "token.revoke" },
+
+	{ "audit verify", KEEP, "walk the audit chain",
+	  "Names the first entry that was changed, removed or put in. With --head it also notices a cut tail "
+	  "and a chain that was rewritten as a whole: leaverd-audit(5).",
+	  "leaverd audit verify --head\n  against state_dir/audit.head\n"
+	  "leaverd audit verify --head=/mnt/worm/audit.head\n  against a copy kept elsewhere\n",
+	  .options = verify_options, .verb = "audit.verify", .prepare = prepare_head, .render = render_verify },
+	{ "audit export", KEEP, "the chain as JSON Lines", "One entry a line, oldest first.",
+	  "leaverd audit export --after 1200 > audit.jsonl\n  new ones only\n",
+	  .options = export_options, .local = local_audit_export },
+	{ "backup", KEEP, "copy the store online, as of one moment",
+	  "The copy is checked, synced, mode 0600, and only then has its name. It holds the sealed vault: keep "
+	  "the master key elsewhere.",
+	  "leaverd backup /var/backups/leaverd-monday.db\n  while serve goes on\n",
+	  .operands = file_operands, .verb = "backup", .prepare = prepare_file },
+	{ "restore", KEEP, "start again from a backup",
+	  "Stop serve first. The present store is kept beside it; the restored one starts a new epoch: mode "
+	  "observe, push sources back to filling, plans expired.",
+	  "leaverd restore /var/backups/leaverd-monday.db\n  then look with 'doctor' before 'arm'\n",
+	  .operands = file_operands, .local = local_restore },
+	{ "forget", KEEP, "erase what we keep about a person",
+	  "Empties documents, addresses, evidence, values of plans and bodies of audit entries; numbers and "
+	  "digests stay, and the chain still verifies. Refused under a legal hold. If a source still holds the "
+	  "person, the next read brings them back: remove them there first.",
+	  "leaverd forget 812 --reason 'request of 3 May'\n  nothing of them is left in our files\n",
+	  .options = reason_options, .operands = who_operands, .verb = "forget" },
+
+	{ "help", HELP, "explain a command", "Without a word: the overview. 'help exit' explains exit statuses.",
+	  "leaverd help secret set\n  this text for another command\n",
+	  .operands = topic_operands, .local = local_help },
+	{ "version", HELP, "print the version", "Version, and whether the build has the virtual clock of tests.",
+	  "leaverd version\n  one line\n", .local = local_version },
+	{ "completion", HELP, "completion for bash or zsh", "Prints a script to be sourced by the shell.",
+	  "source <(leaverd completion bash)\n  for this shell\n",
+	  .operands = shell_operands, .local = local_completion },
+	{ 0 }
+};
+/* clang-format on */
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++)
+		if (!strcmp(c->name, name))
+			return c;
+	return NULL;
+}
+
+bool command_has_sub(const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const struct command *c = commands; c->name; c++)
+		if (!strncmp(c->name, word, len) && c->name[len] == ' ')
+			return true;
+	return false;
+}

@@ -1,0 +1,520 @@
+#include "bridge/config.h"
+
+#include <ctype.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/zone.h"
+#include "reconcile/policy.h"
+
+/*
+ * The policy section stands beside struct config, not in it, so that whoever needs a setting
+ * need not know the reconciler's nouns. It lives on the heap as long as the config does.
+ */
+struct config_whole {
+	struct config c; /* first: offsets in it are offsets in the whole */
+	struct policy_conf policy;
+};
+
+#define CONFIG_HERE "leaverd.yaml"
+#define CONFIG_SYSTEM "/etc/leaverd/leaverd.yaml"
+#define CONFIG_NAME_MAX 63
+
+static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
+static const char *const log_forms[] = { "logfmt", "json", NULL };
+static const char *const passphrase_words[] = { "no", "ask", NULL };
+static const char *const kinds[] = { "scim", "ldap", NULL };
+static const char *const roles[] = { "hr", "directory", "idp", NULL };
+static const char *const profiles[] = { "generic", "entra", "okta", NULL };
+
+const char *config_kind_word(int kind)
+{
+	return kind >= 0 && kind < (int)COUNT_OF(kinds) - 1 ? kinds[kind] : "?";
+}
+
+const char *config_role_word(int role)
+{
+	return role >= 0 && role < (int)COUNT_OF(roles) - 1 ? roles[role] : "?";
+}
+
+/* --- the rows --------------------------------------------------------------------------------
+ */
+
+/* clang-format off */
+#define ROW(n, t, st, f, ...) { .name = n, .type = t, .offset = offsetof(struct st, f), __VA_ARGS__ }
+#define WITHIN(l, m) .least = (l), .most = (m)
+#define DAYS(n) ((n) * 86400000LL)
+
+static const struct conf_key instance_keys[] = {
+	ROW("name", CONF_TEXT, config_instance, name, .preset = "!", WITHIN(1, CONFIG_NAME_MAX),
+	    .help = "the legal entity whose people these are: small letters, digits, - and _"),
+	ROW("zone", CONF_TEXT, config_instance, zone, .preset = "UTC",
+	    .help = "time zone of people who have none, such as Europe/Berlin"),
+	ROW("state_dir", CONF_PATH, config_instance, state_dir, .preset = "/var/lib/leaverd",
+	    .help = "folder of database, audit head and control socket, mode 0700"),
+	{ 0 }
+};
+
+static const struct conf_key log_keys[] = {
+	ROW("level", CONF_ENUM, config_log, level, .preset = "info", .words = log_levels, .reload = true,
+	    .help = "error: an operator now; warn: soon; info: nobody; debug: developers"),
+	ROW("form", CONF_ENUM, config_log, form, .preset = "logfmt", .words = log_forms,
+	    .help = "logfmt for people, json for programs"),
+	{ 0 }
+};
+
+static const struct conf_key master_key_keys[] = {
+	ROW("file", CONF_PATH, config_master_key, file,
+	    .help = "file of 32 random bytes in hex, mode 0600 or 0400"),
+	ROW("credential", CONF_TEXT, config_master_key, credential,
+	    .help = "name of a systemd credential (LoadCredential=) that holds the same"),
+	ROW("passphrase", CONF_ENUM, config_master_key, passphrase, .preset = "no", .words = passphrase_words,
+	    .help = "ask: on the terminal, or from --passphrase-fd"),
+	{ 0 }
+};
+
+static const struct conf_key control_keys[] = {
+	ROW("socket", CONF_PATH, config_control, socket,
+	    .help = "Unix socket of serve; default: control in state_dir"),
+	ROW("mode", CONF_TEXT, config_control, mode, .preset = "0600",
+	    .help = "its mode, octal; 0660 together with group"),
+	ROW("group", CONF_TEXT, config_control, group,
+	    .help = "group whose members may give commands, besides root and the daemon's user"),
+	{ 0 }
+};
+
+static const struct conf_key scim_keys[] = {
+	ROW("listen", CONF_TEXT, config_scim, listen,
+	    .help = "address and port of the SCIM server, such as 127.0.0.1:8443; left out: none"),
+	ROW("tls_cert", CONF_PATH, config_scim, tls_cert, .reload = true,
+	    .help = "PEM file: certificate and the chain above it"),
+	ROW("tls_key", CONF_PATH, config_scim, tls_key, .reload = true,
+	    .help = "PEM file: the certificate's key"),
+	ROW("public_url", CONF_TEXT, config_scim, public_url,
+	    .help = "how identity providers reach the server, such as https://scim.example.com"),
+	ROW("trusted_proxies", CONF_LIST, config_scim, trusted_proxies, WITHIN(0, 64),
+	    .help = "addresses or CIDRs whose X-Forwarded-For is believed"),
+	ROW("max_body", CONF_BYTES, config_scim, max_body_bytes, .preset = "1MiB",
+	    WITHIN(16 << 10, 64 << 20), .help = "longer request bodies are refused with 413"),
+	ROW("connections", CONF_INT, config_scim, connections, .preset = "1024", WITHIN(1, 65536),
+	    .help = "open connections in all"),
+	ROW("connections_per_address", CONF_INT, config_scim, connections_per_address, .preset = "0",
+	    WITHIN(0, 65536), .help = "open connections from one address; 0: no limit of its own"),
+	ROW("threads", CONF_INT, config_scim, threads, .preset = "2", WITHIN(1, 64),
+	    .help = "threads that answer requests"),
+	ROW("timeout", CONF_MS, config_scim, timeout_ms, .preset = "30s", WITHIN(1000, 600000),
+	    .help = "for a whole request, and for an idle connection"),
+	{ 0 }
+};
+
+static const struct conf_key push_keys[] = {
+	ROW("profile", CONF_ENUM, config_push, profile, .preset = "generic", .words = profiles,
+	    .help = "whose habits the client has: generic, entra, okta"),
+	ROW("issuer_for", CONF_LIST, config_push, issuer_for, WITHIN(0, CONFIG_ORGS_MAX),
+	    .help = "organisations whose externalIds come from this identity provider"),
+	{ 0 }
+};
+
+static const struct conf_key source_keys[] = {
+	ROW("name", CONF_TEXT, config_source, name, .preset = "!", WITHIN(1, CONFIG_NAME_MAX),
+	    .help = "stands in plans, in the log and in /scim/v2/NAME"),
+	ROW("kind", CONF_ENUM, config_source, kind, .preset = "!", .words = kinds,
+	    .help = "scim: pushed to us; ldap: read by us"),
+	ROW("role", CONF_ENUM, config_source, role, .preset = "!", .words = roles,
+	    .help = "hr: says who is employed; directory: who may log in; idp: who is sent to us"),
+	ROW("zone", CONF_TEXT, config_source, zone,
+	    .help = "time zone of its people who have none of their own"),
+	ROW("every", CONF_MS, config_source, every_ms, .preset = "0", WITHIN(0, DAYS(31)),
+	    .help = "how often it is read; 0: schedule.sync_every"),
+	ROW("max_age", CONF_MS, config_source, max_age_ms, .preset = "36h", WITHIN(60000, DAYS(31)),
+	    .help = "older accepted reads hold what rests on them"),
+	ROW("gone_reads", CONF_INT, config_source, gone_reads, .preset = "3", WITHIN(2, 100),
+	    .help = "complete and plausible reads in a row that must lack somebody"),
+	ROW("gone_after", CONF_MS, config_source, gone_after_ms, .preset = "24h", WITHIN(0, DAYS(366)),
+	    .help = "the time that these reads must span"),
+	ROW("ldap", CONF_SECTION, config_source, ldap, .sub = dir_option_keys,
+	    .sub_size = sizeof(struct dir_options), .help = "the directory, for kind ldap"),
+	ROW("scim", CONF_SECTION, config_source, scim, .sub = push_keys,
+	    .sub_size = sizeof(struct config_push), .help = "the client, for kind scim"),
+	{ 0 }
+};
+
+static const struct conf_key org_keys[] = {
+	ROW("name", CONF_TEXT, config_org, name, .preset = "!", WITHIN(1, CONFIG_NAME_MAX),
+	    .help = "stands in plans and on the command line"),
+	ROW("sources", CONF_LIST, config_org, sources, WITHIN(0, CONFIG_SOURCES_MAX),
+	    .help = "sources whose people this organisation has; left out: all"),
+	ROW("every", CONF_MS, config_org, every_ms, .preset = "0", WITHIN(0, DAYS(31)),
+	    .help = "how often it is read; 0: schedule.collect_every"),
+	ROW("max_age", CONF_MS, config_org, max_age_ms, .preset = "12h", WITHIN(60000, DAYS(31)),
+	    .help = "an older picture of the organisation is read again before a plan is made"),
+	ROW("cloud", CONF_SECTION, config_org, cloud, .sub = atl_option_keys,
+	    .sub_size = sizeof(struct atl_options), .preset = "!", .help = "the Atlassian Cloud organisation"),
+	{ 0 }
+};
+
+static const struct conf_key schedule_keys[] = {
+	ROW("sync_every", CONF_MS, config_schedule, sync_every_ms, .preset = "1h", WITHIN(60000, DAYS(31)),
+	    .reload = true, .help = "how often pulled sources are read"),
+	ROW("collect_every", CONF_MS, config_schedule, collect_every_ms, .preset = "6h",
+	    WITHIN(60000, DAYS(31)), .reload = true, .help = "how often organisations are read"),
+	ROW("plan_every", CONF_MS, config_schedule, plan_every_ms, .preset = "1h", WITHIN(60000, DAYS(31)),
+	    .reload = true, .help = "how often plans are made"),
+	{ 0 }
+};
+
+static const struct conf_key notices_keys[] = {
+	ROW("folder", CONF_PATH, config_notices, folder,
+	    .help = "notices (warnings to people) are written here as files; left out: none"),
+	{ 0 }
+};
+
+const struct conf_key config_keys[] = {
+	ROW("instance", CONF_SECTION, config, instance, .sub = instance_keys,
+	    .sub_size = sizeof(struct config_instance), .preset = "!", .help = "whose leaverd this is"),
+	ROW("log", CONF_SECTION, config, log, .sub = log_keys, .sub_size = sizeof(struct config_log),
+	    .help = "events on stderr, one a line"),
+	ROW("master_key", CONF_SECTION, config, master_key, .sub = master_key_keys,
+	    .sub_size = sizeof(struct config_master_key), .preset = "!", .help = "what opens the vault: one of three"),
+	ROW("control", CONF_SECTION, config, control, .sub = control_keys,
+	    .sub_size = sizeof(struct config_control), .help = "where commands reach serve"),
+	ROW("scim", CONF_SECTION, config, scim, .sub = scim_keys, .sub_size = sizeof(struct config_scim),
+	    .help = "the SCIM 2.0 server"),
+	ROW("sources", CONF_ITEMS, config, sources, .sub = source_keys,
+	    .sub_size = sizeof(struct config_source), WITHIN(0, CONFIG_SOURCES_MAX),
+	    .help = "where people come from, most trusted first"),
+	ROW("organisations", CONF_ITEMS, config, organisations, .sub = org_keys,
+	    .sub_size = sizeof(struct config_org), WITHIN(0, CONFIG_ORGS_MAX),
+	    .help = "Atlassian's side"),
+	ROW("policy", CONF_SECTION, config_whole, policy, .sub = policy_keys,
+	    .sub_size = sizeof(struct policy_conf),
+	    .reload = true, .help = "rules, limits, protections: leaverd-policy(5)"),
+	ROW("schedule", CONF_SECTION, config, schedule, .sub = schedule_keys,
+	    .sub_size = sizeof(struct config_schedule), .help = "when serve does what"),
+	ROW("notices", CONF_SECTION, config, notices, .sub = notices_keys,
+	    .sub_size = sizeof(struct config_notices), .help = "what people are told"),
+	{ 0 }
+};
+/* clang-format on */
+
+/* --- what rows cannot say --------------------------------------------------------------------
+ */
+
+/* Names stand in URLs, file names and log lines. */
+static bool name_is_good(const char *name)
+{
+	size_t n = 0;
+
+	for (; name[n]; n++)
+		if (!islower((unsigned char)name[n]) && !isdigit((unsigned char)name[n]) &&
+		    (n == 0 || (name[n] != '-' && name[n] != '_')))
+			return false;
+	return n > 0 && n <= CONFIG_NAME_MAX;
+}
+
+static void check_name(struct conf_faults *faults, const struct conf_mark *mark,
+		       const char *name)
+{
+	if (name && !name_is_good(name))
+		conf_fault(
+			faults, mark, "name",
+			"\"%s\" is no name: expected small letters, digits, - and _, beginning "
+			"with a letter or digit, at most %d of them",
+			name, CONFIG_NAME_MAX);
+}
+
+static void check_zone(struct conf_faults *faults, const struct conf_mark *mark,
+		       const char *zone)
+{
+	const struct zone *found;
+	struct err err;
+
+	if (zone && zone_get(str_of(zone), &found, &err) < 0)
+		conf_fault(faults, mark, "zone", "%s", err.text);
+}
+
+static void check_instance(struct config *c, struct conf_faults *faults)
+{
+	check_name(faults, &c->instance.mark, c->instance.name);
+	check_zone(faults, &c->instance.mark, c->instance.zone);
+}
+
+static void check_master_key(struct config *c, struct conf_faults *faults)
+{
+	const struct config_master_key *m = &c->master_key;
+	int given = !!m->file + !!m->credential + (m->passphrase != CONFIG_PASSPHRASE_NO);
+
+	if (given != 1)
+		conf_fault(faults, &m->mark, "master_key",
+			   "%s: expected exactly one of file, credential, passphrase: ask",
+			   given ? "several ways are given" : "nothing is given");
+}
+
+/* "0660" */
+static bool mode_read(const char *text, mode_t *ret)
+{
+	mode_t mode = 0;
+	size_t n;
+
+	for (n = 0; text[n] >= '0' && text[n] <= '7' && n < 4; n++)
+		mode = mode << 3 | (mode_t)(text[n] - '0');
+	if (!n || text[n] || mode > 0777)
+		return false;
+	*ret = mode;
+	return true;
+}
+
+static void check_control(struct config *c, struct conf_faults *faults)
+{
+	struct config_control *k = &c->control;
+	struct sockaddr_un address;
+
+	if (!mode_read(k->mode ? k->mode : "", &k->mode_bits) || k->mode_bits & 07)
+		conf_fault(faults, &k->mark, "mode",
+			   "\"%s\": expected an octal mode without rights for others, such as "
+			   "0600 "
+			   "or 0660",
+			   k->mode ? k->mode : "");
+	if (k->socket && strlen(k->socket) >= sizeof(address.sun_path))
+		conf_fault(faults, &k->mark, "socket",
+			   "%s is longer than the %zu characters that a Unix socket's path may "
+			   "have: "
+			   "give a shorter one",
+			   k->socket, sizeof(address.sun_path) - 1);
+}
+
+static bool is_loopback(const char *listen)
+{
+	struct str s = str_of(listen);
+
+	return str_starts(s, STR("127.")) || str_starts(s, STR("[::1]:")) ||
+	       str_starts(s, STR("localhost:")) || str_starts(s, STR("unix:"));
+}
+
+static void check_scim(struct config *c, struct conf_faults *faults)
+{
+	const struct config_scim *s = &c->scim;
+
+	if (!s->tls_cert != !s->tls_key)
+		conf_fault(faults, &s->mark, s->tls_cert ? "tls_cert" : "tls_key",
+			   "given alone: expected tls_cert and tls_key together");
+	if (s->listen && !s->tls_cert && !is_loopback(s->listen))
+		conf_fault(faults, &s->mark, "listen",
+			   "%s without TLS would carry tokens in the clear: give tls_cert and "
+			   "tls_key, or listen on 127.0.0.1 behind a proxy that has them",
+			   s->listen);
+	if (s->public_url && !str_istarts(str_of(s->public_url), STR("https://")) &&
+	    !str_istarts(str_of(s->public_url), STR("http://")))
+		conf_fault(faults, &s->mark, "public_url",
+			   "\"%s\": expected a URL that begins with https://", s->public_url);
+}
+
+/* Names of a list that no source (no organisation) has. */
+static void check_list(struct config *c, struct conf_faults *faults,
+		       const struct conf_mark *mark, const char *key,
+		       const struct conf_list *list, bool of_orgs)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const char *name = list->v[i];
+		bool known =
+			of_orgs ? config_org(c, name) != NULL : config_source(c, name) != NULL;
+
+		if (!known)
+			conf_fault(faults, mark, key,
+				   "\"%s\" is no %s: expected a name from %s", name,
+				   of_orgs ? "organisation" : "source",
+				   of_orgs ? "organisations" : "sources");
+	}
+}
+
+static void check_source(struct config *c, struct config_source *s, struct conf_faults *faults)
+{
+	struct err err;
+
+	check_name(faults, &s->mark, s->name);
+	if (s->name && config_source(c, s->name) != s)
+		conf_fault(faults, &s->mark, "name", "\"%s\" is given to two sources", s->name);
+	check_zone(faults, &s->mark, s->zone);
+	s->ldap.name = s->name;
+	if (s->kind == CONFIG_LDAP)
+		(void)!dir_options_check(&s->ldap, faults, &err);
+	else if (s->ldap.uris.n)
+		conf_fault(
+			faults, &s->ldap.mark, "ldap",
+			"the source is of kind scim: expected a section scim, or kind: ldap");
+	check_list(c, faults, &s->mark, "issuer_for", &s->scim.issuer_for, true);
+	if (s->kind == CONFIG_SCIM && !c->scim.listen)
+		conf_fault(faults, &s->mark, "kind",
+			   "the source is pushed over SCIM, but scim.listen is not set: nobody "
+			   "could "
+			   "reach it");
+}
+
+static void check_sources(struct config *c, struct conf_faults *faults)
+{
+	struct config_source *v = c->sources.v;
+
+	for (size_t i = 0; i < c->sources.n; i++)
+		check_source(c, &v[i], faults);
+}
+
+static void check_orgs(struct config *c, struct conf_faults *faults)
+{
+	struct config_org *v = c->organisations.v;
+	struct err err;
+
+	for (size_t i = 0; i < c->organisations.n; i++) {
+		check_name(faults, &v[i].mark, v[i].name);
+		if (v[i].name && config_org(c, v[i].name) != &v[i])
+			conf_fault(faults, &v[i].mark, "name",
+				   "\"%s\" is given to two organisations", v[i].name);
+		check_list(c, faults, &v[i].mark, "sources", &v[i].sources, false);
+		v[i].cloud.name = v[i].name;
+		(void)!atl_options_check(&v[i].cloud, faults, &err);
+	}
+}
+
+static void check_policy(struct config *c, struct conf_faults *faults)
+{
+	struct err err;
+
+	(void)!policy_bind(&c->whole->policy, faults, &c->policy, &err);
+}
+
+static void (*const checks[])(struct config *, struct conf_faults *) = {
+	check_instance, check_master_key, check_control, check_scim,
+	check_sources,  check_orgs,       check_policy,
+};
+
+/* --- reading ---------------------------------------------------------------------------------
+ */
+
+static char *joined(const char *folder, const char *name)
+{
+	struct buf b;
+	char *text;
+
+	buf_init(&b, 8192);
+	buf_addf(&b, "%s/%s", folder, name);
+	text = buf_take(&b, NULL);
+	buf_done(&b);
+	return text;
+}
+
+static int derive(struct config *c, const char *file, struct err *err)
+{
+	c->file = str_dup(str_of(file));
+	c->db_file = joined(c->instance.state_dir, "leaverd.db");
+	c->head_file = joined(c->instance.state_dir, "audit.head");
+	if (!c->control.socket)
+		c->control.socket = joined(c->instance.state_dir, "control");
+	if (!c->file || !c->db_file || !c->head_file || !c->control.socket)
+		return err_nomem(err);
+	return 0;
+}
+
+/* The first fault, and how many there are. */
+static int first_fault(const char *file, const struct conf_faults *faults, struct err *err)
+{
+	if (faults->n == 1)
+		return err_set(err, ERR_CONFIG, "%s", faults->v[0]);
+	return err_set(err, ERR_CONFIG, "%s (and %zu more in %s: see 'leaverd config check')",
+		       faults->v[0], faults->n - 1, file);
+}
+
+int config_read(const char *file, struct config *ret, struct conf_faults *faults,
+		struct err *err)
+{
+	CLEANUP(conf_faults_free) struct conf_faults own = { 0 };
+	struct conf_faults *all = faults ? faults : &own;
+	struct config_whole *whole = calloc(1, sizeof(*whole));
+	struct config *c;
+	int r;
+
+	if (!whole)
+		return err_nomem(err);
+	c = &whole->c;
+	c->whole = whole;
+	r = conf_read(file, config_keys, whole, all, err);
+	c->whole = whole;
+	if (r == 0)
+		r = derive(c, file, err);
+	for (size_t i = 0; r == 0 && i < COUNT_OF(checks); i++)
+		checks[i](c, all);
+	if (r == 0 && all->n)
+		r = first_fault(file, all, err);
+	if (r < 0) {
+		config_free(c);
+		return r;
+	}
+	*ret = *c;
+	return 0;
+}
+
+void config_free(struct config *c)
+{
+	struct config_whole *whole = c->whole;
+
+	if (c != &whole->c)
+		*c = (struct config){ 0 };
+	if (!whole)
+		return;
+	policy_free(whole->c.policy);
+	free(whole->c.file);
+	free(whole->c.db_file);
+	free(whole->c.head_file);
+	conf_free(config_keys, whole);
+	free(whole);
+}
+
+const char *config_find(const char *given)
+{
+	const char *named = getenv("LEAVERD_CONFIG");
+
+	if (given)
+		return given;
+	if (named && *named)
+		return named;
+	return access(CONFIG_HERE, F_OK) == 0 ? CONFIG_HERE : CONFIG_SYSTEM;
+}
+
+/* --- asking ----------------------------------------------------------------------------------
+ */
+
+const struct config_source *config_source_at(const struct config *c, size_t i)
+{
+	return i < c->sources.n ? (const struct config_source *)c->sources.v + i : NULL;
+}
+
+const struct config_org *config_org_at(const struct config *c, size_t i)
+{
+	return i < c->organisations.n ? (const struct config_org *)c->organisations.v + i
+				      : NULL;
+}
+
+const struct config_source *config_source(const struct config *c, const char *name)
+{
+	for (size_t i = 0; name && i < c->sources.n; i++) {
+		const struct config_source *s = config_source_at(c, i);
+
+		if (s->name && !strcmp(s->name, name))
+			return s;
+	}
+	return NULL;
+}
+
+const struct config_org *config_org(const struct config *c, const char *name)
+{
+	for (size_t i = 0; name && i < c->organisations.n; i++) {
+		const struct config_org *o = config_org_at(c, i);
+
+		if (o->name && !strcmp(o->name, name))
+			return o;
+	}
+	return NULL;
+}
+
+int config_show(const struct config *c, struct buf *into, struct err *err)
+{
+	return conf_show(config_keys, c->whole, into, err);
+}
