@@ -1,0 +1,33 @@
+/*
+ * Budgets: which of Atlassian's API families a call belongs to, and how fast each may be asked
+ * until the answers' headers say otherwise (reference: "Rate limits" of Atlassian's admin
+ * APIs). One budget per family and organisation, since Atlassian counts per key.
+ */
+#ifndef ATLASSIAN_LIMITS_H
+#define ATLASSIAN_LIMITS_H
+
+#include "atlassian/options.h"
+#include "net/httpc.h"
+
+enum atl_family {
+	ATL_ORG_READ,    /* organisations API: directories, users, groups, roles */
+	ATL_ORG_WRITE,   /* suspend, restore, memberships, roles */
+	ATL_LAST_ACTIVE, /* one request an account: about 200 a minute were measured */
+	ATL_MANAGE,      /* user management: privileges, lifecycle, an account's tokens */
+	ATL_TOKENS,      /* API access: every token of the organisation */
+	ATL_FAMILY_COUNT
+};
+
+struct atl_limit {
+	const char *name; /* for people */
+	double per_second, most_per_second, burst;
+	unsigned at_once;
+	bool by_option; /* per_second and at_once of the options take the place of these */
+};
+extern const struct atl_limit atl_limits[ATL_FAMILY_COUNT];
+
+/* Makes the budgets of one organisation in the client. */
+int atl_limits_register(struct httpc *http, const struct atl_options *o,
+			unsigned ret[ATL_FAMILY_COUNT], struct err *err) MUST_USE;
+
+#endif
