@@ -27,8 +27,8 @@ extern const char *const dir_state_words[DIR_STATE_COUNT];
 
 struct dir_status {
 	enum dir_state state;
-	const char *attr;   /* the attribute that decided; NULL: none said anything */
-	char raw[80];       /* its value as it stood, cut, for evidence; empty if none */
+	const char *attr; /* that decided; static or the settings'; NULL: none said anything */
+	char raw[80];     /* its value as it stood, cut, for evidence; empty if none */
 	int64_t expires_ms; /* the earliest expiry stored, also a future one; STAMP_NEVER: none
 			     */
 };

@@ -67,6 +67,9 @@ struct dir_verdict {
 #define DIR_BRANCHES_MAX 4096
 
 void dir_verdict_done(struct dir_verdict *v); /* NULL and zeroed are fine */
+void dir_attr_stats_free(struct dir_attr_stats *s);
+void dir_branches_free(struct dir_branches *b);
+void dir_canaries_free(struct dir_canaries *c);
 
 /* *ret is new. */
 int dir_verdict_json(const struct dir_verdict *v, json_t **ret, struct err *err) MUST_USE;
