@@ -27,7 +27,7 @@
 		if (n <= a->room)                                                              \
 			return 0;                                                              \
 		while (room < n)                                                               \
-			room *= 2;                                                             \
+			room = room > SIZE_MAX / 2 ? n : room * 2;                             \
 		v = reallocarray(a->v, room, sizeof(type));                                    \
 		if (!v)                                                                        \
 			return -ERR_NOMEM;                                                     \
