@@ -1,0 +1,704 @@
+#include "bridge/rounds.h"
+
+#include "atlassian/collect.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/stamp.h"
+#include "model/snapshot.h"
+#include "store/accounts.h"
+#include "store/writer.h"
+
+/* Accounts that go to the writer at once. */
+#define COLLECT_BATCH 200
+#define COLLECT_NONE UINT32_MAX
+
+/* Memory that lives as long as a batch (or the collection). */
+struct chunk {
+	struct chunk *next;
+	size_t used, room;
+	char bytes[];
+};
+
+static int chunk_keep(struct chunk **chunks, struct str s, struct str *ret, struct err *err)
+{
+	struct chunk *c = *chunks;
+
+	if (!c || c->room - c->used < s.len) {
+		size_t room = s.len > 65536 ? s.len : 65536;
+
+		c = malloc(sizeof(*c) + room);
+		if (!c)
+			return err_nomem(err);
+		*c = (struct chunk){ .next = *chunks, .room = room };
+		*chunks = c;
+	}
+	if (s.len)
+		memcpy(c->bytes + c->used, s.p, s.len);
+	*ret = str_n(c->bytes + c->used, s.len);
+	c->used += s.len;
+	return 0;
+}
+
+static void chunks_free(struct chunk **chunks)
+{
+	while (*chunks) {
+		struct chunk *c = *chunks;
+
+		*chunks = c->next;
+		free(c);
+	}
+}
+
+/* An id that Atlassian gave, and the store's number for it. */
+struct numbered {
+	UT_hash_handle hh;
+	struct str id;
+	uint32_t index; /* dense, in order of coming */
+	int64_t number; /* 0 until it was put */
+};
+
+struct pending_group {
+	struct org_group_row row;
+	struct numbered *id;
+};
+
+struct pending_grant {
+	struct numbered *group, *product;
+	struct grant_row row;
+};
+
+struct pending_seat {
+	struct numbered *account, *product;
+	int64_t last_active_ms;
+};
+
+struct pending_role {
+	struct numbered *account, *product;
+	struct role_row row;
+};
+
+struct member_pair {
+	struct numbered *group, *account;
+};
+
+VEC(pending_groups, struct pending_group);
+VEC(pending_grants, struct pending_grant);
+VEC(pending_seats, struct pending_seat);
+VEC(pending_roles, struct pending_role);
+VEC(member_pairs, struct member_pair);
+VEC(product_rows, struct product_row);
+VEC(u32s, uint32_t);
+
+struct collect {
+	struct app *app;
+	const struct config_org *org;
+	const atomic_bool *cancel;
+	int64_t org_id;
+	struct org_run *run;
+	struct chunk *batch_text, *text; /* of a batch; of the whole collection */
+	struct numbered *accounts, *groups, *products;
+	struct product_rows product_rows;
+	struct pending_groups pending_groups;
+	struct pending_grants pending_grants;
+	struct account_row rows[COLLECT_BATCH];
+	struct numbered *row_ids[COLLECT_BATCH];
+	size_t n;
+	struct pending_seats seats;
+	struct pending_roles roles;
+	struct member_pairs members;
+	bool frame_put; /* products, groups and grants were put */
+	char identity[128];
+	struct atl_result result;
+	struct org_counts counts;
+	bool plausible;
+	char reason[ERR_TEXT_BYTES];
+};
+
+/* --- ids -----------------------------------------------------------------------------------
+ */
+
+static int number_id(struct collect *c, struct numbered **map, struct str id, bool make,
+		     struct numbered **ret, struct err *err)
+{
+	struct numbered *found = NULL;
+	int r;
+
+	HASH_FIND(hh, *map, id.p, id.len, found);
+	if (!found && make) {
+		found = calloc(1, sizeof(*found));
+		if (!found)
+			return err_nomem(err);
+		found->index = HASH_COUNT(*map);
+		r = chunk_keep(&c->text, id, &found->id, err);
+		if (r == 0)
+			HASH_ADD_KEYPTR(hh, *map, found->id.p, found->id.len, found);
+		if (r < 0 || !MAP_ADDED(found)) {
+			free(found);
+			return r < 0 ? r : err_nomem(err);
+		}
+	}
+	*ret = found;
+	return 0;
+}
+
+static void numbers_free(struct numbered **map)
+{
+	struct numbered *each, *next;
+
+	HASH_ITER (hh, *map, each, next) {
+		HASH_DEL(*map, each);
+		free(each);
+	}
+}
+
+/* --- what comes ----------------------------------------------------------------------------
+ */
+
+static int on_org(void *ctx, const struct atl_org *row, struct err *err)
+{
+	struct collect *c = ctx;
+
+	if (row->id.len >= sizeof(c->identity))
+		return err_set(err, ERR_PROTOCOL, "the organisation's id is too long");
+	memcpy(c->identity, row->id.p, row->id.len);
+	c->identity[row->id.len] = '\0';
+	return 0;
+}
+
+static int on_resource(void *ctx, const struct atl_resource *row, struct err *err)
+{
+	struct collect *c = ctx;
+	struct product_row product = { 0 };
+	struct numbered *id;
+	int r;
+
+	if (!row->counted)
+		return 0;
+	r = number_id(c, &c->products, row->id, true, &id, err);
+	if (r < 0 || id->index < c->product_rows.n)
+		return r;
+	product.resource = id->id;
+	r = chunk_keep(&c->text, row->key, &product.key, err);
+	if (r == 0)
+		r = chunk_keep(&c->text, row->site, &product.site, err);
+	if (r == 0 && product_rows_add(&c->product_rows, product) < 0)
+		r = err_nomem(err);
+	return r;
+}
+
+static int on_group(void *ctx, const struct atl_group *row, struct err *err)
+{
+	struct collect *c = ctx;
+	struct pending_group g = { 0 };
+	int r;
+
+	r = number_id(c, &c->groups, row->id, true, &g.id, err);
+	if (r < 0)
+		return r;
+	g.row = (struct org_group_row){
+		.group_id = g.id->id,
+		.synced = row->synced,
+		.modifiable = row->modifiable,
+		.admin = row->admin,
+	};
+	r = chunk_keep(&c->text, row->name, &g.row.name, err);
+	if (r == 0)
+		r = chunk_keep(&c->text, row->directory, &g.row.directory, err);
+	if (r == 0 && pending_groups_add(&c->pending_groups, g) < 0)
+		r = err_nomem(err);
+	return r;
+}
+
+static int on_grant(void *ctx, const struct atl_grant *row, struct err *err)
+{
+	struct collect *c = ctx;
+	struct pending_grant g = { 0 };
+	int r;
+
+	r = number_id(c, &c->groups, row->group, false, &g.group, err);
+	if (r == 0)
+		r = number_id(c, &c->products, row->resource, false, &g.product, err);
+	if (r < 0 || !g.group || !g.product) /* of a site that is not ours to look at */
+		return r;
+	g.row.is_default = row->is_default;
+	g.row.billable = row->billable;
+	r = chunk_keep(&c->text, row->role, &g.row.role, err);
+	if (r == 0 && pending_grants_add(&c->pending_grants, g) < 0)
+		r = err_nomem(err);
+	return r;
+}
+
+static int flush(struct collect *c, struct err *err);
+
+static int on_account(void *ctx, const struct atl_account *row, struct err *err)
+{
+	struct collect *c = ctx;
+	struct account_row *a;
+	int r;
+
+	if (c->n == COLLECT_BATCH) {
+		r = flush(c, err);
+		if (r < 0)
+			return r;
+	}
+	a = &c->rows[c->n];
+	*a = (struct account_row){
+		.status = row->status,
+		.type = row->type,
+		.managed = row->managed,
+		.synced = row->synced,
+		.can_disable = row->can_disable,
+		.accepted = row->accepted,
+		.admin = row->admin,
+		.org_admin = row->org_admin,
+		.paths_known = row->paths_known,
+		.tokens = row->tokens,
+		.added_ms = row->added_ms,
+		.token_active_ms = row->token_active_ms,
+		.last_active_ms = row->last_active_ms,
+		.own_credential = row->own,
+	};
+	r = number_id(c, &c->accounts, row->id, true, &c->row_ids[c->n], err);
+	if (r == 0)
+		r = chunk_keep(&c->batch_text, row->directory, &a->directory, err);
+	if (r == 0)
+		r = chunk_keep(&c->batch_text, row->email, &a->email, err);
+	if (r == 0)
+		r = chunk_keep(&c->batch_text, row->name, &a->name, err);
+	if (r == 0)
+		r = chunk_keep(&c->batch_text, row->roles, &a->roles, err);
+	if (r < 0)
+		return r;
+	a->account_id = c->row_ids[c->n]->id;
+	c->n++;
+	return 0;
+}
+
+static int on_member(void *ctx, struct str account, struct str group, struct err *err)
+{
+	struct collect *c = ctx;
+	struct member_pair pair;
+	int r;
+
+	r = number_id(c, &c->accounts, account, false, &pair.account, err);
+	if (r == 0)
+		r = number_id(c, &c->groups, group, false, &pair.group, err);
+	if (r < 0 || !pair.account || !pair.group)
+		return r;
+	return member_pairs_add(&c->members, pair) < 0 ? err_nomem(err) : 0;
+}
+
+static int on_seat(void *ctx, const struct atl_seat *row, struct err *err)
+{
+	struct collect *c = ctx;
+	struct pending_seat s = { .last_active_ms = row->last_active_ms };
+	int r;
+
+	r = number_id(c, &c->accounts, row->account, false, &s.account, err);
+	if (r == 0)
+		r = number_id(c, &c->products, row->resource, false, &s.product, err);
+	if (r < 0 || !s.account || !s.product)
+		return r;
+	return pending_seats_add(&c->seats, s) < 0 ? err_nomem(err) : 0;
+}
+
+static int on_role(void *ctx, const struct atl_role *row, struct err *err)
+{
+	struct collect *c = ctx;
+	struct pending_role p = { 0 };
+	int r;
+
+	r = number_id(c, &c->accounts, row->account, false, &p.account, err);
+	if (r == 0)
+		r = number_id(c, &c->products, row->resource, false, &p.product, err);
+	if (r < 0 || !p.account || !p.product)
+		return r;
+	p.row.inferred = row->inferred;
+	p.row.billable = row->billable;
+	r = chunk_keep(&c->batch_text, row->role, &p.row.role, err);
+	if (r == 0 && pending_roles_add(&c->roles, p) < 0)
+		r = err_nomem(err);
+	return r;
+}
+
+static bool on_stop(void *ctx)
+{
+	struct collect *c = ctx;
+
+	return c->cancel && atomic_load(c->cancel);
+}
+
+/* --- writing -------------------------------------------------------------------------------
+ */
+
+static int put_frame(struct collect *c, struct db *db, struct err *err)
+{
+	int64_t number;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->product_rows.n; i++) {
+		struct numbered *id;
+
+		r = accounts_put_products(db, c->run, &c->product_rows.v[i], 1, &number, err);
+		if (r == 0)
+			r = number_id(c, &c->products, c->product_rows.v[i].resource, false,
+				      &id, err);
+		if (r == 0)
+			id->number = number;
+	}
+	for (size_t i = 0; r == 0 && i < c->pending_groups.n; i++) {
+		r = accounts_put_groups(db, c->run, &c->pending_groups.v[i].row, 1, &number,
+					err);
+		c->pending_groups.v[i].id->number = number;
+	}
+	for (size_t i = 0; r == 0 && i < c->pending_grants.n; i++) {
+		struct pending_grant *g = &c->pending_grants.v[i];
+
+		g->row.group = g->group->number;
+		g->row.product = g->product->number;
+		r = accounts_put_grants(db, c->run, &g->row, 1, err);
+	}
+	c->frame_put = r == 0;
+	return r;
+}
+
+static int put_accounts(struct collect *c, struct db *db, int64_t now_ms, struct err *err)
+{
+	int64_t numbers[COLLECT_BATCH];
+	int r = accounts_put(db, c->run, c->rows, c->n, now_ms, numbers, err);
+
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		c->row_ids[i]->number = numbers[i];
+	return r;
+}
+
+static int put_seats(struct collect *c, struct db *db, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->seats.n; i++) {
+		struct seat_row row = {
+			.account = c->seats.v[i].account->number,
+			.product = c->seats.v[i].product->number,
+			.last_active_ms = c->seats.v[i].last_active_ms,
+		};
+
+		r = accounts_put_seats(db, c->run, &row, 1, err);
+	}
+	return r;
+}
+
+/* Roles come together for an account, and stand in the store as its whole list. */
+static int put_roles(struct collect *c, struct db *db, struct err *err)
+{
+	struct role_row rows[256];
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->roles.n; i++) {
+		struct pending_role *p = &c->roles.v[i];
+		bool last = i + 1 == c->roles.n || c->roles.v[i + 1].account != p->account;
+
+		if (n == COUNT_OF(rows))
+			return err_set(err, ERR_LIMIT, "an account has more than %zu roles",
+				       COUNT_OF(rows));
+		p->row.account = p->account->number;
+		p->row.product = p->product->number;
+		rows[n++] = p->row;
+		if (!last)
+			continue;
+		r = accounts_put_roles(db, c->run, p->account->number, rows, n, err);
+		n = 0;
+	}
+	return r;
+}
+
+static int flush_write(void *ctx, struct db *db, struct err *err)
+{
+	struct collect *c = ctx;
+	int r = 0;
+
+	if (!c->frame_put)
+		r = put_frame(c, db, err);
+	if (r == 0)
+		r = put_accounts(c, db, stamp_now_ms(), err);
+	if (r == 0)
+		r = put_seats(c, db, err);
+	return r == 0 ? put_roles(c, db, err) : r;
+}
+
+static int flush(struct collect *c, struct err *err)
+{
+	int r = writer_call(c->app->writer, flush_write, c, err);
+
+	c->n = 0;
+	c->seats.n = 0;
+	c->roles.n = 0;
+	chunks_free(&c->batch_text);
+	return r;
+}
+
+static int pair_compare(const void *x, const void *y)
+{
+	const struct member_pair *a = x, *b = y;
+
+	if (a->group->number != b->group->number)
+		return a->group->number < b->group->number ? -1 : 1;
+	if (a->account->number != b->account->number)
+		return a->account->number < b->account->number ? -1 : 1;
+	return 0;
+}
+
+/* One group's members at a time, each in a request of its own: a group may be huge. */
+struct members_write {
+	struct collect *c;
+	struct u32s accounts;
+	int64_t group;
+};
+
+static int members_write(void *ctx, struct db *db, struct err *err)
+{
+	struct members_write *w = ctx;
+	bool whole = w->c->result.whole & ATL_PART_MEMBERS;
+
+	return accounts_put_members(db, w->c->run, w->group, w->accounts.v, w->accounts.n,
+				    whole, err);
+}
+
+static int put_group(struct collect *c, int64_t group, size_t from, size_t to, struct err *err)
+{
+	struct members_write w = { .c = c, .group = group };
+	int r = 0;
+
+	for (size_t i = from; r == 0 && i < to; i++)
+		if (i == from || c->members.v[i].account != c->members.v[i - 1].account)
+			r = u32s_add(&w.accounts, (uint32_t)c->members.v[i].account->number);
+	if (r < 0)
+		r = err_nomem(err);
+	else
+		r = writer_call(c->app->writer, members_write, &w, err);
+	u32s_done(&w.accounts);
+	return r;
+}
+
+static int put_members(struct collect *c, struct err *err)
+{
+	struct numbered *g, *next;
+	size_t at = 0;
+	int r = 0;
+
+	if (c->members.n)
+		qsort(c->members.v, c->members.n, sizeof(c->members.v[0]), pair_compare);
+	while (r == 0 && at < c->members.n) {
+		size_t to = at;
+
+		while (to < c->members.n && c->members.v[to].group == c->members.v[at].group)
+			to++;
+		r = put_group(c, c->members.v[at].group->number, at, to, err);
+		c->members.v[at].group->index = COLLECT_NONE; /* seen */
+		at = to;
+	}
+	/* groups that nobody is in any more */
+	HASH_ITER (hh, c->groups, g, next) {
+		if (r == 0 && g->index != COLLECT_NONE && g->number)
+			r = put_group(c, g->number, 0, 0, err);
+	}
+	return r;
+}
+
+static int begin_write(void *ctx, struct db *db, struct err *err)
+{
+	struct collect *c = ctx;
+
+	return accounts_begin(db, c->org_id, stamp_now_ms(), &c->run, err);
+}
+
+/* Absent is not unknown for the organisation too: a read that shrank too far changes nothing.
+ */
+static void judge(struct collect *c)
+{
+	const struct atl_options *o = &c->org->cloud;
+	int64_t allowed = (int64_t)((double)c->counts.accounts_before * o->drop_share);
+
+	if (allowed < o->drop_count)
+		allowed = o->drop_count;
+	c->plausible = true;
+	if (c->counts.accounts < o->minimum) {
+		c->plausible = false;
+		snprintf(c->reason, sizeof(c->reason),
+			 "%lld accounts were read, the configuration expects %lld at least",
+			 (long long)c->counts.accounts, (long long)o->minimum);
+	} else if (c->result.complete && c->counts.accounts_missing > allowed) {
+		c->plausible = false;
+		snprintf(c->reason, sizeof(c->reason),
+			 "%lld of %lld accounts are missing since the last read, more than the "
+			 "%lld allowed",
+			 (long long)c->counts.accounts_missing,
+			 (long long)c->counts.accounts_before, (long long)allowed);
+	}
+}
+
+static int end_write(void *ctx, struct db *db, struct err *err)
+{
+	struct collect *c = ctx;
+	int r;
+
+	r = accounts_weigh(db, c->run, &c->counts, err);
+	if (r < 0)
+		return r;
+	judge(c);
+	r = accounts_org_identity(db, c->org_id, c->identity, false, err);
+	if (r == STORE_STALE) {
+		c->plausible = false;
+		snprintf(c->reason, sizeof(c->reason),
+			 "another organisation answers under this key and id than before");
+	}
+	if (r < 0)
+		return r;
+	if (!c->reason[0] && !c->result.complete)
+		snprintf(c->reason, sizeof(c->reason), "%s", c->result.why);
+	return accounts_end(db, c->run, c->result.whole, c->plausible,
+			    c->reason[0] ? c->reason : NULL, stamp_now_ms(), err);
+}
+
+/* --- one collection ------------------------------------------------------------------------
+ */
+
+static int client_new(struct collect *c, struct atl_client **ret, struct err *err)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	CLEANUP(secret_done) struct secret login = { 0 };
+	const struct atl_options *o = &c->org->cloud;
+	int r;
+
+	r = rounds_secret(c->app, o->key, &key, err);
+	if (r == 0)
+		r = rounds_secret(c->app, o->proxy_login, &login, err);
+	if (r == 0)
+		r = atl_client_new(ret, o, &key, o->proxy_login ? &login : NULL, c->app->http,
+				   err);
+	return r;
+}
+
+static int collect_read(struct collect *c, struct atl_client *client, struct err *err)
+{
+	const struct atl_sink sink = {
+		.ctx = c,
+		.org = on_org,
+		.resource = on_resource,
+		.group = on_group,
+		.grant = on_grant,
+		.account = on_account,
+		.member = on_member,
+		.seat = on_seat,
+		.role = on_role,
+		.stop = on_stop,
+	};
+	int r;
+
+	r = writer_call(c->app->writer, begin_write, c, err);
+	if (r == 0)
+		r = atl_collect(client, &sink, stamp_now_ms(), &c->result, err);
+	if (r == 0)
+		r = flush(c, err);
+	if (r == 0)
+		r = put_members(c, err);
+	return r == 0 ? writer_call(c->app->writer, end_write, c, err) : r;
+}
+
+static int collect_out(struct collect *c, int64_t ms, json_t *out, struct err *err)
+{
+	const struct {
+		const char *name;
+		json_t *value;
+	} members[] = {
+		{ "org", json_string(c->org->name) },
+		{ "generation", json_integer(org_run_generation(c->run)) },
+		{ "complete", json_boolean(c->result.complete && c->plausible) },
+		{ "why", c->reason[0] ? json_string(c->reason) : json_null() },
+		{ "accounts", json_integer(c->counts.accounts) },
+		{ "accounts_changed", json_integer(c->counts.accounts_changed) },
+		{ "accounts_missing", json_integer(c->counts.accounts_missing) },
+		{ "groups", json_integer(c->counts.groups) },
+		{ "members", json_integer(c->counts.members) },
+		{ "seats", json_integer(c->counts.seats) },
+		{ "seats_changed", json_integer(c->counts.seats_changed) },
+		{ "requests", json_integer((json_int_t)c->result.calls) },
+		{ "ms", json_integer(ms) },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT_OF(members); i++) {
+		int set = jx_set(out, members[i].name, members[i].value, err);
+
+		r = r < 0 ? r : set;
+	}
+	return r;
+}
+
+static void collect_done(struct collect *c)
+{
+	org_run_free(c->run);
+	chunks_free(&c->batch_text);
+	numbers_free(&c->accounts);
+	numbers_free(&c->groups);
+	numbers_free(&c->products);
+	chunks_free(&c->text);
+	product_rows_done(&c->product_rows);
+	pending_groups_done(&c->pending_groups);
+	pending_grants_done(&c->pending_grants);
+	pending_seats_done(&c->seats);
+	pending_roles_done(&c->roles);
+	member_pairs_done(&c->members);
+	free(c);
+}
+
+static int collect_run(struct collect *c, json_t *out, struct err *err)
+{
+	CLEANUP(atl_client_free_at) struct atl_client *client = NULL;
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	int64_t begun = stamp_mono_ms();
+	struct db *db = NULL;
+	int r;
+
+	r = store_read_begin(c->app->store, &db, err);
+	if (r == 0)
+		r = accounts_org_get(db, c->org->name, &row, err);
+	store_read_end(db);
+	if (r > 0)
+		return err_set(err, ERR_INTERNAL, "it was not declared");
+	c->org_id = row.id;
+	if (r == 0)
+		r = client_new(c, &client, err);
+	if (r == 0)
+		r = collect_read(c, client, err);
+	if (r < 0)
+		return r;
+	if (c->result.complete && c->plausible)
+		log_info("collect.done", LOG_T("org", c->org->name),
+			 LOG_I("accounts", c->counts.accounts), LOG_I("seats", c->counts.seats),
+			 LOG_U("requests", c->result.calls),
+			 LOG_I("ms", stamp_mono_ms() - begun));
+	else
+		log_warn("collect.incomplete", LOG_T("org", c->org->name),
+			 LOG_T("text", c->reason));
+	return collect_out(c, stamp_mono_ms() - begun, out, err);
+}
+
+int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
+		   json_t *out, struct err *err)
+{
+	struct collect *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return err_nomem(err);
+	c->app = app;
+	c->org = org;
+	c->cancel = cancel;
+	r = collect_run(c, out, err);
+	collect_done(c);
+	if (r < 0)
+		return err_context(err, r, "organisation %s", org->name);
+	return 0;
+}
