@@ -170,7 +170,7 @@ void stamp_date_text(int64_t ms, char ret[STAMP_TEXT_BYTES])
 
 void stamp_text(int64_t ms, char ret[STAMP_TEXT_BYTES])
 {
-	int64_t in_day = ms - div_floor(ms, STAMP_DAY_MS) * STAMP_DAY_MS;
+	int64_t in_day = ms % STAMP_DAY_MS + (ms % STAMP_DAY_MS < 0 ? STAMP_DAY_MS : 0);
 	unsigned hour = (unsigned)(in_day / STAMP_HOUR_MS);
 	unsigned minute = (unsigned)(in_day / STAMP_MINUTE_MS % 60);
 	unsigned second = (unsigned)(in_day / STAMP_SECOND_MS % 60);
