@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "base/stamp.h"
+#include "bridge/clients.h"
 #include "bridge/rounds.h"
 #include "bridge/unlock.h"
 #include "net/httpc.h"
@@ -92,8 +93,12 @@ static int open_parts(struct app *app, unsigned parts, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	if (parts & APP_HTTP)
-		return httpc_new(&app->http, NULL, err);
+	if (parts & APP_HTTP) {
+		r = httpc_new(&app->http, NULL, err);
+		if (r < 0)
+			return r;
+		return clients_new(&app->clients, err);
+	}
 	return 0;
 }
 
@@ -113,6 +118,7 @@ int app_open(struct app *app, const char *config_file, unsigned parts, struct er
 
 void app_close(struct app *app)
 {
+	clients_free(app->clients);
 	httpc_free(app->http);
 	writer_stop(app->writer);
 	vault_close(app->vault);

@@ -12,20 +12,20 @@
 
 struct store;
 struct vault;
-struct lease;
 struct writer;
 struct httpc;
+struct clients;
 struct serve;
 
 struct app {
 	struct config config; /* whole and valid */
 	const char *config_file;
-	struct store *store; /* with APP_STORE */
-	struct lease *lease;
-	struct writer *writer; /* the one writing thread */
-	struct vault *vault;   /* unlocked */
-	struct httpc *http;    /* with APP_HTTP */
-	struct serve *serve;   /* the daemon's own state; NULL in a command that works alone */
+	struct store *store;     /* with APP_STORE */
+	struct writer *writer;   /* the one writing thread */
+	struct vault *vault;     /* unlocked */
+	struct httpc *http;      /* with APP_HTTP */
+	struct clients *clients; /* one per organisation, with APP_HTTP */
+	struct serve *serve; /* the daemon's own state; NULL in a command that works alone */
 };
 
 enum { APP_STORE = 1, APP_HTTP = 2 };

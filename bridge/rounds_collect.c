@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/stamp.h"
+#include "bridge/clients.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/writer.h"
@@ -564,22 +565,6 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 /* --- one collection ------------------------------------------------------------------------
  */
 
-static int client_new(struct collect *c, struct atl_client **ret, struct err *err)
-{
-	CLEANUP(secret_done) struct secret key = { 0 };
-	CLEANUP(secret_done) struct secret login = { 0 };
-	const struct atl_options *o = &c->org->cloud;
-	int r;
-
-	r = rounds_secret(c->app, o->key, &key, err);
-	if (r == 0)
-		r = rounds_secret(c->app, o->proxy_login, &login, err);
-	if (r == 0)
-		r = atl_client_new(ret, o, &key, o->proxy_login ? &login : NULL, c->app->http,
-				   err);
-	return r;
-}
-
 static int collect_read(struct collect *c, struct atl_client *client, struct err *err)
 {
 	const struct atl_sink sink = {
@@ -655,7 +640,7 @@ static void collect_done(struct collect *c)
 
 static int collect_run(struct collect *c, json_t *out, struct err *err)
 {
-	CLEANUP(atl_client_free_at) struct atl_client *client = NULL;
+	struct atl_client *client = NULL;
 	CLEANUP(org_row_done) struct org_row row = { 0 };
 	int64_t begun = stamp_mono_ms();
 	struct db *db = NULL;
@@ -669,7 +654,7 @@ static int collect_run(struct collect *c, json_t *out, struct err *err)
 		return err_set(err, ERR_INTERNAL, "it was not declared");
 	c->org_id = row.id;
 	if (r == 0)
-		r = client_new(c, &client, err);
+		r = clients_get(c->app, c->org, &client, err);
 	if (r == 0)
 		r = collect_read(c, client, err);
 	if (r < 0)

@@ -1,0 +1,492 @@
+#include "bridge/hands.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "atlassian/act.h"
+#include "base/stamp.h"
+#include "bridge/clients.h"
+#include "model/snapshot.h"
+#include "store/accounts.h"
+#include "store/plans.h"
+#include "store/writer.h"
+
+#define HANDS_ID_BYTES 256
+
+struct hands {
+	struct app *app;
+	const struct config_org *org;
+	/* Of the action that is aimed at. */
+	struct atl_client *client;
+	char account[HANDS_ID_BYTES];
+	char resource[HANDS_ID_BYTES]; /* seat actions: the product's id; else "" */
+	char email[HANDS_ID_BYTES], name[HANDS_ID_BYTES];
+	bool urgent;
+};
+
+/* --- aiming --------------------------------------------------------------------------------
+ */
+
+struct product_find {
+	const struct action *action;
+	char *ret;
+};
+
+static int product_row_find(void *ctx, const struct product_row *row, struct err *err)
+{
+	struct product_find *f = ctx;
+
+	(void)err;
+	if (!str_eq(row->key, str_of(f->action->product)) ||
+	    !str_eq(row->site, str_of(f->action->site)) || row->resource.len >= HANDS_ID_BYTES)
+		return 0;
+	memcpy(f->ret, row->resource.p, row->resource.len);
+	f->ret[row->resource.len] = '\0';
+	return 1;
+}
+
+static int aim_product(struct hands *h, struct db *db, const struct action *action,
+		       struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row org = { 0 };
+	struct product_find find = { action, h->resource };
+	int r;
+
+	h->resource[0] = '\0';
+	if (!action->product)
+		return 0;
+	r = accounts_org_get(db, h->org->name, &org, err);
+	if (r == 0)
+		r = accounts_products(db, org.id, product_row_find, &find, err);
+	if (r < 0)
+		return r;
+	if (!h->resource[0])
+		return err_set(err, ERR_NOT_FOUND,
+			       "%s at %s is no product of organisation %s any more",
+			       action->product, action->site, h->org->name);
+	return 0;
+}
+
+static int text_of(const json_t *doc, const char *key, char ret[HANDS_ID_BYTES],
+		   struct err *err)
+{
+	const char *text = jx_get_text(doc, key);
+
+	if (text && strlen(text) >= HANDS_ID_BYTES)
+		return err_set(err, ERR_LIMIT, "%s is longer than %d bytes", key,
+			       HANDS_ID_BYTES - 1);
+	snprintf(ret, HANDS_ID_BYTES, "%s", text ? text : "");
+	return 0;
+}
+
+static int aim_values(struct hands *h, struct db *db, uint64_t plan,
+		      const struct action *action, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	CLEANUP(buf_done) struct buf json;
+	CLEANUP(buf_done) struct buf salt;
+	struct digest digest;
+	int r;
+
+	buf_init(&json, 1024 * 1024);
+	buf_init(&salt, 64);
+	r = plans_value(db, (int64_t)plan, action->n, &json, &salt, err);
+	if (r < 0)
+		return r;
+	if (r > 0 || json.len == 0 || salt.len != PLAN_SALT_BYTES)
+		return err_set(err, ERR_DAMAGED, "whom it is about was erased");
+	/* The values stand beside the plan's bytes; that they are the ones which were approved
+	 * is what the digest inside the bytes says. */
+	plan_subject_digest((const unsigned char *)salt.p, buf_str(&json), &digest);
+	if (!digest_equal(&digest, &action->subject))
+		return err_set(err, ERR_DAMAGED,
+			       "whom it is about is not what the plan's digest says");
+	r = jx_parse(buf_str(&json), JX_LENIENT, &doc, err);
+	if (r == 0)
+		r = text_of(doc, "account_id", h->account, err);
+	if (r == 0)
+		r = text_of(doc, "email", h->email, err);
+	if (r == 0)
+		r = text_of(doc, "name", h->name, err);
+	if (r == 0 && !h->account[0])
+		return err_set(err, ERR_DAMAGED, "it names no account");
+	return r;
+}
+
+int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum org_mode mode,
+	      struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r;
+
+	h->urgent = action->class == PLAN_LEAVER;
+	r = clients_get(h->app, h->org, &h->client, err);
+	if (r < 0)
+		return r;
+	atl_client_writes(h->client, mode != ORG_OBSERVE);
+	r = store_read_begin(h->app->store, &db, err);
+	if (r == 0)
+		r = aim_values(h, db, plan, action, err);
+	if (r == 0)
+		r = aim_product(h, db, action, err);
+	if (r < 0)
+		return err_context(err, r, "plan %llu: action %u", (unsigned long long)plan,
+				   action->n);
+	return 0;
+}
+
+/* --- reading -------------------------------------------------------------------------------
+ */
+
+static int text_add(struct vec_text *into, const char *text, struct err *err)
+{
+	char *copy;
+
+	for (size_t i = 0; i < into->n; i++)
+		if (strcmp(into->v[i], text) == 0)
+			return 0;
+	copy = str_dup(str_of(text));
+	if (copy && vec_text_add(into, copy) == 0)
+		return 0;
+	free(copy);
+	return err_nomem(err);
+}
+
+static int compare_texts(const void *x, const void *y)
+{
+	return strcmp(*(char *const *)x, *(char *const *)y);
+}
+
+static int fill_paths(struct hands *h, const struct atl_reading *reading,
+		      struct target_state *ret, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < reading->paths.n; i++) {
+		const struct atl_path_row *p = &reading->paths.v[i];
+
+		if (strcmp(p->resource, h->resource) != 0 || p->billable == TRI_NO)
+			continue;
+		if (p->kind == ATL_PATH_GROUP) {
+			r = text_add(&ret->groups, p->group, err);
+		} else if (p->kind == ATL_PATH_DIRECT) {
+			r = text_add(&ret->roles, p->role, err);
+		} else {
+			char text[HANDS_ID_BYTES + 64];
+
+			snprintf(text, sizeof(text),
+				 "role %s, implied by an administrator's role", p->role);
+			r = text_add(&ret->others, text, err);
+		}
+	}
+	if (ret->groups.n)
+		qsort(ret->groups.v, ret->groups.n, sizeof(ret->groups.v[0]), compare_texts);
+	if (ret->roles.n)
+		qsort(ret->roles.v, ret->roles.n, sizeof(ret->roles.v[0]), compare_texts);
+	ret->paths = reading->paths_told;
+	return r;
+}
+
+/* Whether the product says that the account has access to it now. */
+static enum tri seat_told(const struct hands *h, const struct atl_reading *reading)
+{
+	if (!reading->products_told)
+		return TRI_UNKNOWN;
+	for (size_t i = 0; i < reading->products.n; i++)
+		if (strcmp(reading->products.v[i].resource, h->resource) == 0)
+			return TRI_YES;
+	return TRI_NO;
+}
+
+/* --- what was seen, into the store ---------------------------------------------------------
+ */
+
+#define SEEN_MOST 512
+
+struct seen_write {
+	struct hands *h;
+	const struct atl_reading *reading;
+};
+
+struct resource_find {
+	const char *resource;
+	int64_t id;
+};
+
+static int resource_row_find(void *ctx, const struct product_row *row, struct err *err)
+{
+	struct resource_find *f = ctx;
+
+	(void)err;
+	if (!str_eq(row->resource, str_of(f->resource)))
+		return 0;
+	f->id = row->id;
+	return 1;
+}
+
+static int product_number(struct db *db, int64_t org, const char *resource, int64_t *ret,
+			  struct err *err)
+{
+	struct resource_find find = { resource, 0 };
+	int r = accounts_products(db, org, resource_row_find, &find, err);
+
+	*ret = find.id;
+	return r < 0 ? r : find.id == 0;
+}
+
+static int seen_groups(struct db *db, int64_t org, const struct atl_reading *reading,
+		       uint32_t *groups, size_t *n, struct err *err)
+{
+	for (size_t i = 0; i < reading->groups.n && *n < SEEN_MOST; i++) {
+		int64_t number;
+		int r = accounts_group_number(db, org, str_of(reading->groups.v[i]), &number,
+					      err);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			groups[(*n)++] = (uint32_t)number;
+	}
+	return 0;
+}
+
+static int seen_seats(struct db *db, int64_t org, const struct atl_reading *reading,
+		      struct seat_row *seats, size_t *n, struct err *err)
+{
+	for (size_t i = 0; i < reading->products.n && *n < SEEN_MOST; i++) {
+		int64_t number;
+		int r = product_number(db, org, reading->products.v[i].resource, &number, err);
+
+		if (r < 0)
+			return r;
+		if (r == 0)
+			seats[(*n)++] = (struct seat_row){
+				.product = number,
+				.last_active_ms = reading->products.v[i].last_active_ms,
+			};
+	}
+	return 0;
+}
+
+static int seen_roles(struct db *db, int64_t org, const struct atl_reading *reading,
+		      struct role_row *roles, size_t *n, struct err *err)
+{
+	for (size_t i = 0; i < reading->paths.n && *n < SEEN_MOST; i++) {
+		const struct atl_path_row *p = &reading->paths.v[i];
+		int64_t number;
+		int r;
+
+		if (p->kind == ATL_PATH_GROUP)
+			continue;
+		r = product_number(db, org, p->resource, &number, err);
+		if (r < 0)
+			return r;
+		if (r == 0)
+			roles[(*n)++] = (struct role_row){
+				.product = number,
+				.role = str_of(p->role),
+				.inferred = p->kind == ATL_PATH_INFERRED,
+				.billable = p->billable,
+			};
+	}
+	return 0;
+}
+
+static int seen_run(void *ctx, struct db *db, struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row org = { 0 };
+	struct seen_write *w = ctx;
+	const struct atl_reading *reading = w->reading;
+	const struct atl_account *a = &reading->row;
+	uint32_t groups[SEEN_MOST];
+	struct seat_row seats[SEEN_MOST];
+	struct role_row roles[SEEN_MOST];
+	struct account_row row = {
+		.account_id = a->id,
+		.directory = a->directory,
+		.email = a->email,
+		.name = a->name,
+		.status = a->status,
+		.type = a->type,
+		.managed = a->managed,
+		.synced = a->synced,
+		.can_disable = a->can_disable,
+		.accepted = a->accepted,
+		.admin = a->admin,
+		.org_admin = a->org_admin,
+		.paths_known = a->paths_known,
+		.tokens = a->tokens,
+		.added_ms = a->added_ms,
+		.token_active_ms = a->token_active_ms,
+		.last_active_ms = a->last_active_ms,
+		.own_credential = a->own,
+		.roles = a->roles,
+	};
+	struct account_seen seen = { .row = &row, .groups = groups };
+	int r;
+
+	r = accounts_org_get(db, w->h->org->name, &org, err);
+	if (r == 0)
+		r = seen_groups(db, org.id, reading, groups, &seen.group_count, err);
+	if (r == 0 && reading->products_told) {
+		seen.seats = seats;
+		r = seen_seats(db, org.id, reading, seats, &seen.seat_count, err);
+	}
+	if (r == 0 && reading->paths_told) {
+		seen.roles = roles;
+		r = seen_roles(db, org.id, reading, roles, &seen.role_count, err);
+	}
+	if (r == 0)
+		r = accounts_seen(db, org.id, &seen, stamp_now_ms(), err);
+	return r < 0 ? r : 0;
+}
+
+static int target_read(void *ctx, const struct action *action, struct target_state *ret,
+		       struct err *err)
+{
+	CLEANUP(atl_reading_done) struct atl_reading reading = { 0 };
+	struct hands *h = ctx;
+	struct seen_write seen = { h, &reading };
+	unsigned with = action_kinds[action->kind].seat ? ATL_WITH_PATHS : 0;
+	int r;
+
+	if (action_kinds[action->kind].managed_only)
+		with |= ATL_WITH_MANAGE;
+	r = atl_read_account(h->client, str_of(h->account), with, (struct str){ 0 }, h->urgent,
+			     &reading, err);
+	if (r != 0)
+		return r == ATL_GONE ? TARGET_GONE : r;
+	ret->status = reading.row.status;
+	if (with & ATL_WITH_PATHS) {
+		ret->seat = seat_told(h, &reading);
+		r = fill_paths(h, &reading, ret, err);
+	}
+	if (r == 0)
+		r = writer_call(h->app->writer, seen_run, &seen, err);
+	return r;
+}
+
+/* --- notices -------------------------------------------------------------------------------
+ */
+
+/* Makes FOLDER/KEY.txt, once: the same key again is the same notice. Written beside, then
+ * renamed, so that a reader never sees half of one. */
+static int notice_file(const char *folder, const char *key, struct str text, struct err *err)
+{
+	char name[512], beside[540];
+	CLEANUP(fd_close_at) int fd = -1;
+	struct stat st;
+	size_t n = (size_t)snprintf(name, sizeof(name), "%s/", folder);
+
+	for (const char *p = key; *p && n < sizeof(name) - 8; p++)
+		name[n++] = *p == '/' ? '-' : *p;
+	snprintf(name + n, sizeof(name) - n, ".txt");
+	snprintf(beside, sizeof(beside), "%s.part", name);
+	if (stat(name, &st) == 0)
+		return 0;
+	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_errno(err, ERR_IO, errno, "notice %s", beside);
+	if (write(fd, text.p, text.len) != (ssize_t)text.len || fsync(fd) < 0)
+		return err_errno(err, ERR_IO, errno, "notice %s", beside);
+	if (rename(beside, name) < 0)
+		return err_errno(err, ERR_IO, errno, "notice %s", name);
+	return 0;
+}
+
+static int notify(struct hands *h, const struct action *action, const char *key,
+		  struct err *err)
+{
+	const char *folder = h->app->config.notices.folder;
+	CLEANUP(buf_done) struct buf text;
+	char when[STAMP_TEXT_BYTES];
+	int r;
+
+	if (!folder)
+		return err_set(
+			err, ERR_CONFIG,
+			"nobody can be warned: notices.folder is not set; set it, or take "
+			"the warning out of rule %s",
+			action->rule);
+	buf_init(&text, 16384);
+	stamp_text(stamp_now_ms(), when);
+	buf_addf(&text, "To: %s <%s>\nDate: %s\nKey: %s\nSubject: Your access to %s at %s\n\n",
+		 h->name, h->email, when, key, action->product ? action->product : "Atlassian",
+		 action->site ? action->site : h->org->name);
+	buf_addf(&text,
+		 "You have not used %s at %s for a while.\n%s\n\n"
+		 "If you still need it, just use it: that is enough. Otherwise your licence "
+		 "will be\n"
+		 "given to somebody else; nothing that you made is deleted.\n",
+		 action->product ? action->product : "your account",
+		 action->site ? action->site : h->org->name, action->reason);
+	r = buf_fault(&text, err, "a notice");
+	return r == 0 ? notice_file(folder, key, buf_str(&text), err) : r;
+}
+
+/* --- acting --------------------------------------------------------------------------------
+ */
+
+static int target_act(void *ctx, const struct action *action, const struct action_step *step,
+		      const char *key, struct err *err)
+{
+	struct hands *h = ctx;
+	int r;
+
+	if (step->op == STEP_NOTIFY)
+		return notify(h, action, key, err);
+	r = atl_act(h->client, str_of(h->account), step, h->urgent, err);
+	return r == ATL_IMPOSSIBLE ? TARGET_IMPOSSIBLE : r;
+}
+
+static int target_verify(void *ctx, const struct action *action, const struct action_step *step,
+			 enum verify *ret, struct err *err)
+{
+	static const enum verify answers[] = {
+		[ATL_VERIFY_UNKNOWN] = VERIFY_UNKNOWN,
+		[ATL_VERIFY_DONE] = VERIFY_DONE,
+		[ATL_VERIFY_NOT_DONE] = VERIFY_NOT_DONE,
+	};
+	struct hands *h = ctx;
+	enum atl_verified seen = ATL_VERIFY_UNKNOWN;
+	int r;
+
+	(void)action;
+	if (step->op == STEP_NOTIFY) {
+		*ret = VERIFY_UNKNOWN;
+		return 0;
+	}
+	r = atl_verify(h->client, str_of(h->account), step, &seen, err);
+	if (r != 0)
+		return r == ATL_GONE ? TARGET_GONE : r;
+	*ret = answers[seen];
+	return 0;
+}
+
+/* --- birth and death -----------------------------------------------------------------------
+ */
+
+int hands_new(struct hands **ret, struct app *app, const struct config_org *org,
+	      struct err *err)
+{
+	struct hands *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return err_nomem(err);
+	h->app = app;
+	h->org = org;
+	*ret = h;
+	return 0;
+}
+
+void hands_free(struct hands *h)
+{
+	free(h);
+}
+
+struct reconcile_target hands_target(struct hands *h)
+{
+	return (struct reconcile_target){ h, target_read, target_act, target_verify };
+}
