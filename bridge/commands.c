@@ -152,15 +152,16 @@ static const struct cli_option rule_options[] = {
 
 /* --- protections ----------------------------------------------------------------------------- */
 
-#define PROTECTION_KINDS "exemption legal-hold leave operator service-account sole-role admin"
+#define PROTECTION_KINDS "exemption service-account operator sole-role legal-hold leave"
 
 static const struct cli_operand protect_operands[] = { ARG_MAYBE("WHO", "who"), ARG_END };
 static const struct cli_option protect_options[] = {
 	{ "kind", 'k', "KIND", CLI_TEXT, NULL, false, "default exemption", PROTECTION_KINDS },
 	{ "account", 0, "ACCOUNT", CLI_TEXT, NULL, false, "one account instead of a person", NULL },
-	OPT_FILTER("whoever it names instead of one person"),
+	{ "rule", 0, "RULE", CLI_TEXT, NULL, false, "only against this rule", NULL },
 	OPT_ORG,
 	{ "owner", 0, "NAME", CLI_TEXT, NULL, true, "who answers for it", NULL },
+	{ "from", 0, "DATE", CLI_TIME, "from_ms", false, "when it begins; default: now", NULL },
 	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when it ends: a date, or a duration such as 90d", NULL },
 	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
@@ -404,13 +405,14 @@ const struct command commands[] = {
 	  .options = rule_options, .operands = rule_operands, .verb = "match.approve" },
 
 	{ "protect add", PROTECT, "an exemption with owner, reason and end",
-	  "A protection names what it stops: exemption, operator, service-account, sole-role and admin stop "
+	  "A protection names what it stops: exemption, operator, service-account and sole-role stop "
 	  "automatic acts; leave stops inactivity; legal-hold stops deletion. None keeps a confirmed leaver's "
-	  "access open in silence.",
+	  "access open in silence. Protections for whoever a filter names stand in the policy: "
+	  "leaverd-policy(5).",
 	  "leaverd protect add ada@example.com --owner 'HR Lyon' --until 90d --reason 'long illness'\n"
 	  "  nothing automatic for 90 days\n"
-	  "leaverd protect add --filter 'email sw \"svc-\"' --kind service-account --owner IT --reason 'robots'\n"
-	  "  whoever the filter names\n",
+	  "leaverd protect add --account 5f1c0e --kind service-account --owner IT --reason 'build robot'\n"
+	  "  one account\n",
 	  .options = protect_options, .operands = protect_operands, .verb = "protect.add" },
 	{ "protect list", PROTECT, "what is protected, by whom, until when", "Live ones, unless --all.",
 	  "leaverd protect list\n  a table\n",

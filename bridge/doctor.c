@@ -1,0 +1,372 @@
+#include "bridge/doctor.h"
+
+#include <inttypes.h>
+
+#include "atlassian/org.h"
+#include "atlassian/users.h"
+#include "base/stamp.h"
+#include "bridge/ask.h"
+#include "bridge/clients.h"
+#include "bridge/rounds.h"
+#include "ldap/source.h"
+#include "store/accounts.h"
+#include "store/audit.h"
+#include "store/backup.h"
+#include "store/sources.h"
+#include "store/tokens.h"
+#include "store/vault.h"
+
+#define DOCTOR_SOON_MS (30 * STAMP_DAY_MS)  /* what ends within is warned of */
+#define DOCTOR_BACKUP_MS (7 * STAMP_DAY_MS) /* an older backup is warned of */
+
+enum verdict { DOCTOR_OK, DOCTOR_NOTE, DOCTOR_WARN, DOCTOR_BAD };
+static const char *const verdict_words[] = { "ok", "note", "warn", "bad" };
+
+struct doctor {
+	struct app *app;
+	json_t *checks; /* borrowed from out */
+	int64_t now_ms;
+	int bad, warned, oks;
+	struct err first; /* of the first bad check */
+};
+
+static int say(struct doctor *d, enum verdict verdict, const char *check, const char *target,
+	       struct err *err, const char *format, ...) PRINTF(6, 7) MUST_USE;
+
+static int say(struct doctor *d, enum verdict verdict, const char *check, const char *target,
+	       struct err *err, const char *format, ...)
+{
+	char text[ERR_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	d->bad += verdict == DOCTOR_BAD;
+	d->warned += verdict == DOCTOR_WARN;
+	d->oks += verdict == DOCTOR_OK;
+	return jx_add(d->checks,
+		      json_pack("{s:s,s:s,s:s,s:s}", "check", check, "target", target,
+				"verdict", verdict_words[verdict], "text", text),
+		      err);
+}
+
+/* A fault of a check is a finding of the doctor, not its end. */
+static int bad(struct doctor *d, const char *check, const char *target, const struct err *why,
+	       struct err *err)
+{
+	if (!d->first.code)
+		d->first = *why;
+	return say(d, DOCTOR_BAD, check, target, err, "%s", why->text);
+}
+
+/* --- directories -----------------------------------------------------------------------------
+ */
+
+static int say_probe(struct doctor *d, const char *name, const struct dir_probe *p,
+		     struct err *err)
+{
+	int r;
+
+	r = say(d, DOCTOR_OK, "directory", name, err,
+		"%s at %s%s%s, as %s; %" PRIu64 " people in the first page%s",
+		dir_trait(p->kind)->title, p->uri ? p->uri : "?", p->tls ? ", " : "",
+		p->tls ? p->tls : "", p->who && *p->who ? p->who : "nobody (anonymous)",
+		p->sampled, p->paged ? "" : "; the server does not page");
+	for (size_t i = 0; r == 0 && i < p->unheard.n; i++)
+		r = say(d, DOCTOR_WARN, "directory", name, err,
+			"the map names %s, which the server's schema does not know",
+			p->unheard.v[i]);
+	for (size_t i = 0; r == 0 && i < p->canaries.n; i++) {
+		const struct dir_canary *c = &p->canaries.v[i];
+
+		if (!c->seen)
+			r = say(d, DOCTOR_BAD, "canary", name, err, "%s is not to be seen",
+				c->text);
+		else if (c->lacks)
+			r = say(d, DOCTOR_WARN, "canary", name, err, "%s is seen without %s",
+				c->text, c->lacks);
+	}
+	for (size_t i = 0; r == 0 && i < p->notes.n; i++)
+		r = say(d, DOCTOR_NOTE, "directory", name, err, "%s", p->notes.v[i]);
+	return r;
+}
+
+static int check_directory(struct doctor *d, const struct config_source *s, struct err *err)
+{
+	CLEANUP(dir_probe_done) struct dir_probe probe = { 0 };
+	CLEANUP(secret_done) struct secret password = { 0 };
+	struct err why = { 0 };
+	int r;
+
+	r = rounds_secret(d->app, s->ldap.bind_password, &password, &why);
+	if (r < 0)
+		return bad(d, "directory", s->name, &why, err);
+	r = dir_probe(&s->ldap, password.p ? &password : NULL, verb_cancel_flag(), &probe,
+		      &why);
+	if (r < 0)
+		return bad(d, "directory", s->name, &why, err);
+	return say_probe(d, s->name, &probe, err);
+}
+
+/* --- push sources ----------------------------------------------------------------------------
+ */
+
+static int check_push(struct doctor *d, const struct config_source *s, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(source_row_done) struct source_row row = { 0 };
+	struct err why;
+	int r;
+
+	r = store_read_begin(d->app->store, &db, err);
+	if (r < 0)
+		return r;
+	r = sources_get(db, s->name, &row, &why);
+	if (r < 0)
+		return bad(d, "push source", s->name, &why, err);
+	if (r > 0 || !row.spoke_ms)
+		return say(d, DOCTOR_WARN, "push source", s->name, err,
+			   "nothing was ever pushed: has the identity provider its token and "
+			   "URL?");
+	if (row.state != SOURCE_READY)
+		return say(d, DOCTOR_WARN, "push source", s->name, err,
+			   "%" PRId64 " people, but it is %s and says nothing about anybody: "
+			   "'leaverd source ready %s' when everybody was sent",
+			   row.users, source_state_words[row.state], s->name);
+	return say(d, DOCTOR_OK, "push source", s->name, err,
+		   "%" PRId64 " people, %" PRId64 " active", row.users, row.active);
+}
+
+/* --- organisations ---------------------------------------------------------------------------
+ */
+
+/* One list, its first page: whether the key may read it. */
+struct right {
+	const char *name;
+	int (*open)(struct atl_pages *p, struct atl_client *c, struct err *err);
+};
+
+static int open_users(struct atl_pages *p, struct atl_client *c, struct err *err)
+{
+	return atl_org_users(p, c, STR("-"), NULL, "users", err);
+}
+
+static int open_groups(struct atl_pages *p, struct atl_client *c, struct err *err)
+{
+	return atl_org_groups(p, c, STR("-"), NULL, "groups", err);
+}
+
+static const struct right rights[] = {
+	{ "read directories", atl_org_directories },
+	{ "read domains", atl_org_domains },
+	{ "read products", atl_org_workspaces },
+	{ "read users", open_users },
+	{ "read groups", open_groups },
+	{ "read managed accounts", atl_users_managed },
+};
+
+static int check_right(struct doctor *d, const char *org, struct atl_client *client,
+		       const struct right *right, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	struct atl_pages pages = { 0 };
+	struct err why = { 0 };
+	json_t *rows;
+	int r;
+
+	r = right->open(&pages, client, &why);
+	if (r == 0) {
+		r = atl_pages_next(&pages, &doc, &rows, &why);
+		atl_pages_done(&pages);
+	}
+	if (r >= 0)
+		return say(d, DOCTOR_OK, right->name, org, err, "allowed");
+	if (r == -ERR_FORBIDDEN || r == -ERR_UNAUTHORIZED)
+		err_context(&why, r, "the key of %s may not %s", org, right->name);
+	return bad(d, right->name, org, &why, err);
+}
+
+/* Whether we could deactivate: asked about one account that is managed, changing nothing. */
+static int first_managed(void *ctx, const struct account_row *row, struct err *err)
+{
+	struct buf *into = ctx;
+
+	(void)err;
+	if (row->managed != TRI_YES || row->type != ACCOUNT_PERSON)
+		return 0;
+	buf_add_str(into, row->account_id);
+	return 1;
+}
+
+static int managed_account(struct doctor *d, const char *org, struct buf *into, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct org_row row = { 0 };
+	int r;
+
+	r = store_read_begin(d->app->store, &db, err);
+	if (r == 0)
+		r = accounts_org_get(db, org, &row, err);
+	if (r)
+		return r;
+	r = accounts_page(db, row.id, 0, 1000, first_managed, into, err);
+	org_row_done(&row);
+	return r;
+}
+
+static int check_manage(struct doctor *d, const char *org, struct atl_client *client,
+			struct err *err)
+{
+	struct atl_privileges may = { 0 };
+	CLEANUP(buf_done) struct buf id;
+	struct err why = { 0 };
+	int r;
+
+	buf_init(&id, 256);
+	r = managed_account(d, org, &id, &why);
+	if (r < 0)
+		return bad(d, "manage accounts", org, &why, err);
+	if (!id.len)
+		return say(d, DOCTOR_NOTE, "manage accounts", org, err,
+			   "not asked: no managed account is known yet ('leaverd collect %s')",
+			   org);
+	r = atl_users_privileges(client, buf_str(&id), false, &may, &why);
+	if (r < 0)
+		return bad(d, "manage accounts", org, &why, err);
+	if (!may.enablement.told)
+		return say(d, DOCTOR_NOTE, "manage accounts", org, err,
+			   "Atlassian does not say whether accounts may be deactivated");
+	return say(d, may.enablement.allowed ? DOCTOR_OK : DOCTOR_WARN, "manage accounts", org,
+		   err, "%s%s",
+		   may.enablement.allowed ? "allowed" : "deactivation is not possible: ",
+		   may.enablement.allowed ? "" : atl_reason_words(may.enablement.reason));
+}
+
+static int check_org(struct doctor *d, const struct config_org *org, struct err *err)
+{
+	struct atl_client *client;
+	struct err why = { 0 };
+	char id[80], name[128];
+	int r;
+
+	r = clients_get(d->app, org, &client, &why);
+	if (r == 0)
+		r = atl_org_get(client, id, name, &why);
+	if (r < 0)
+		return bad(d, "organisation", org->name, &why, err);
+	r = say(d, DOCTOR_OK, "organisation", org->name, err, "%s (%s)", name, id);
+	for (size_t i = 0; r == 0 && i < COUNT_OF(rights) && !verb_cancelled(d->app); i++)
+		r = check_right(d, org->name, client, &rights[i], err);
+	return r < 0 ? r : check_manage(d, org->name, client, err);
+}
+
+/* --- at home ---------------------------------------------------------------------------------
+ */
+
+static int check_end(struct doctor *d, const char *check, struct str name, int64_t ends_ms,
+		     struct err *err)
+{
+	char target[160], date[STAMP_TEXT_BYTES];
+
+	if (!ends_ms || ends_ms == STAMP_NEVER || ends_ms > d->now_ms + DOCTOR_SOON_MS)
+		return 0;
+	snprintf(target, sizeof(target), STR_FMT, STR_ARG(name));
+	stamp_date_text(ends_ms, date);
+	if (ends_ms <= d->now_ms)
+		return say(d, DOCTOR_WARN, check, target, err,
+			   "ended on %s: renew or remove it", date);
+	return say(d, DOCTOR_WARN, check, target, err, "ends on %s: renew it", date);
+}
+
+static int each_secret(void *ctx, const struct vault_entry *row, struct err *err)
+{
+	return check_end(ctx, "secret", row->name, row->expires_ms, err);
+}
+
+static int each_token(void *ctx, const struct token_row *row, struct err *err)
+{
+	return row->revoked_ms ? 0 : check_end(ctx, "token", row->name, row->expires_ms, err);
+}
+
+static int check_ends(struct doctor *d, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int64_t backup_ms = 0;
+	int r;
+
+	r = store_read_begin(d->app->store, &db, err);
+	if (r == 0)
+		r = vault_list(db, each_secret, d, err);
+	if (r == 0)
+		r = tokens_list(db, each_token, d, err);
+	if (r == 0)
+		r = backup_last(db, &backup_ms, err);
+	if (r < 0)
+		return r;
+	if (!backup_ms)
+		return say(d, DOCTOR_WARN, "backup", "store", err,
+			   "there is none: 'leaverd backup FILE' makes one, and 'arm' asks for "
+			   "it");
+	return say(d, d->now_ms - backup_ms > DOCTOR_BACKUP_MS ? DOCTOR_WARN : DOCTOR_OK,
+		   "backup", "store", err, "the newest is %" PRId64 " days old",
+		   (int64_t)((d->now_ms - backup_ms) / STAMP_DAY_MS));
+}
+
+static int check_audit(struct doctor *d, struct err *err)
+{
+	struct audit_report report = { 0 };
+	struct err why = { 0 };
+
+	if (audit_verify(d->app->store, true, &report, &why) < 0)
+		return bad(d, "audit chain", "store", &why, err);
+	return say(d, DOCTOR_OK, "audit chain", "store", err, "%" PRId64 " entries verified",
+		   report.entries);
+}
+
+static int run_checks(struct doctor *d, struct err *err)
+{
+	const struct config *c = &d->app->config;
+	int r;
+
+	r = check_audit(d, err);
+	if (r == 0)
+		r = check_ends(d, err);
+	for (size_t i = 0; r == 0 && i < c->sources.n && !verb_cancelled(d->app); i++) {
+		const struct config_source *s = config_source_at(c, i);
+
+		r = s->kind == CONFIG_LDAP ? check_directory(d, s, err) : check_push(d, s, err);
+	}
+	for (size_t i = 0; r == 0 && i < c->organisations.n && !verb_cancelled(d->app); i++)
+		r = check_org(d, config_org_at(c, i), err);
+	return r;
+}
+
+int doctor_run(struct app *app, const struct who *who, const json_t *in, json_t *out,
+	       struct err *err)
+{
+	struct doctor d = { .app = app, .now_ms = stamp_now_ms() };
+	int r;
+
+	(void)who;
+	(void)in;
+	r = jx_set(out, "checks", d.checks = json_array(), err);
+	if (r < 0)
+		return r;
+	r = run_checks(&d, err);
+	if (r == 0)
+		r = jx_set(out, "bad", json_integer(d.bad), err);
+	if (r == 0)
+		r = jx_set(out, "warned", json_integer(d.warned), err);
+	if (r < 0)
+		return r;
+	if (verb_cancelled(app))
+		return err_set(err, ERR_CANCELLED, "doctor was interrupted");
+	if (d.bad && d.first.code)
+		return err_set(err, d.first.code, "%d of %d checks failed, the first: %s",
+			       d.bad, d.bad + d.warned + d.oks, d.first.text);
+	if (d.bad)
+		return err_set(err, ERR_INCOMPLETE, "%d of %d checks failed", d.bad,
+			       d.bad + d.warned + d.oks);
+	return 0;
+}

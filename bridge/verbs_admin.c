@@ -1,0 +1,850 @@
+#include "bridge/verb.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/stamp.h"
+#include "bridge/ask.h"
+#include "bridge/doctor.h"
+#include "model/filter.h"
+#include "reconcile/policy.h"
+#include "store/audit.h"
+#include "store/backup.h"
+#include "store/persons.h"
+#include "store/tokens.h"
+#include "store/vault.h"
+#include "store/writer.h"
+
+#define TOKEN_DAYS 365
+#define EXPORT_MOST 10000
+#define EXPORT_BYTES (48u << 20)
+
+/* --- secrets ---------------------------------------------------------------------------------
+ */
+
+struct secret_write {
+	struct app *app;
+	const char *who;
+	char *name, *owner;
+	struct str value;
+	int64_t expires_ms;
+	bool must_exist;
+	struct secret plain;
+};
+
+static const struct jx_row secret_rows[] = {
+	{ "name", JX_TEXT, offsetof(struct secret_write, name), true },
+	{ "owner", JX_TEXT, offsetof(struct secret_write, owner), false },
+	{ "value", JX_STR, offsetof(struct secret_write, value), true },
+	{ "expires_ms", JX_INT, offsetof(struct secret_write, expires_ms), false },
+	{ 0 },
+};
+
+static void secret_write_done(struct secret_write *w)
+{
+	free(w->name);
+	free(w->owner);
+	secret_done(&w->plain);
+}
+
+static int write_secret(void *ctx, struct db *db, struct err *err)
+{
+	struct secret_write *w = ctx;
+	struct secret old = { 0 };
+	int r;
+
+	if (w->must_exist) {
+		r = vault_get(w->app->vault, db, w->name, &old, err);
+		secret_done(&old);
+		if (r == STORE_NOT_FOUND)
+			return err_set(
+				err, ERR_NOT_FOUND,
+				"there is no secret %s to rotate ('leaverd secret set' makes "
+				"one)",
+				w->name);
+		if (r < 0)
+			return r;
+	}
+	return vault_set(w->app->vault, db, w->name, &w->plain, w->owner ? w->owner : "",
+			 w->expires_ms, w->who, stamp_now_ms(), err);
+}
+
+static int check_secret_name(const char *name, struct err *err)
+{
+	if (name[0] == '.')
+		return err_set(err, ERR_INVALID_VALUE,
+			       "secret %s: names that begin with a dot are leaverd's own",
+			       name);
+	return 0;
+}
+
+static int secret_put(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		      bool must_exist, struct err *err)
+{
+	CLEANUP(secret_write_done)
+	struct secret_write w = { .app = app, .who = who->name, .must_exist = must_exist };
+	int r;
+
+	r = jx_read(in, secret_rows, &w, err);
+	if (r < 0)
+		return r;
+	r = check_secret_name(w.name, err);
+	if (r < 0)
+		return r;
+	if (!w.value.len)
+		return err_set(err, ERR_INVALID_VALUE, "secret %s: its value is empty", w.name);
+	r = secret_set(&w.plain, w.value.p, w.value.len, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, write_secret, &w, err);
+	if (r < 0)
+		return r;
+	return ask_say(out, err, "Secret %s is %s.", w.name, must_exist ? "rotated" : "set");
+}
+
+static int run_secret_set(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			  struct err *err)
+{
+	return secret_put(app, who, in, out, false, err);
+}
+
+static int run_secret_rotate(struct app *app, const struct who *who, const json_t *in,
+			     json_t *out, struct err *err)
+{
+	return secret_put(app, who, in, out, true, err);
+}
+
+static int list_secret(void *ctx, const struct vault_entry *row, struct err *err)
+{
+	if (row->name.len && row->name.p[0] == '.')
+		return 0;
+	return jx_add(ctx,
+		      json_pack("{s:s%,s:s%,s:I,s:o,s:o}", "name", ASK_S(row->name), "owner",
+				ASK_S(row->owner), "version", (json_int_t)row->version,
+				"set_ms", ask_ms(row->set_ms), "expires_ms",
+				ask_ms(row->expires_ms)),
+		      err);
+}
+
+static int run_secret_list(struct app *app, const struct who *who, const json_t *in,
+			   json_t *out, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	json_t *rows = json_array();
+	int r;
+
+	(void)who;
+	(void)in;
+	r = jx_set(out, "secrets", rows, err);
+	if (r < 0)
+		return r;
+	r = store_read_begin(app->store, &db, err);
+	return r < 0 ? r : vault_list(db, list_secret, rows, err);
+}
+
+/* A name, a reason, and who: what many a change needs. */
+struct named_change {
+	struct app *app;
+	const char *who;
+	char *name, *reason;
+};
+
+static void named_change_done(struct named_change *c)
+{
+	free(c->name);
+	free(c->reason);
+}
+
+static const struct jx_row named_rows[] = {
+	{ "name", JX_TEXT, offsetof(struct named_change, name), true },
+	{ "reason", JX_TEXT, offsetof(struct named_change, reason), false },
+	{ 0 },
+};
+
+static int remove_secret(void *ctx, struct db *db, struct err *err)
+{
+	struct named_change *c = ctx;
+	int r = vault_remove(c->app->vault, db, c->name, c->who, stamp_now_ms(), err);
+
+	if (r == STORE_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, "there is no secret %s", c->name);
+	return r;
+}
+
+static int run_secret_remove(struct app *app, const struct who *who, const json_t *in,
+			     json_t *out, struct err *err)
+{
+	CLEANUP(named_change_done) struct named_change c = { .app = app, .who = who->name };
+	int r;
+
+	r = jx_read(in, named_rows, &c, err);
+	if (r < 0)
+		return r;
+	r = check_secret_name(c.name, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, remove_secret, &c, err);
+	return r < 0 ? r : ask_say(out, err, "Secret %s is removed.", c.name);
+}
+
+struct rekey {
+	struct app *app;
+	const char *who;
+	char *key_file;
+	struct str passphrase;
+	struct secret plain;
+	struct vault_source source;
+	bool changed; /* the master key too */
+};
+
+static const struct jx_row rekey_rows[] = {
+	{ "key_file", JX_TEXT, offsetof(struct rekey, key_file), false },
+	{ "passphrase", JX_STR, offsetof(struct rekey, passphrase), false },
+	{ 0 },
+};
+
+static void rekey_done(struct rekey *k)
+{
+	free(k->key_file);
+	secret_done(&k->plain);
+}
+
+/* Which master key it is to be sealed under; a key file that is not there is made. */
+static int rekey_source(struct rekey *k, struct err *err)
+{
+	if (k->key_file && k->passphrase.len)
+		return err_set(err, ERR_USAGE, "give a key file or a new passphrase, not both");
+	k->changed = k->key_file || k->passphrase.len;
+	if (k->key_file) {
+		k->source = (struct vault_source){ .kind = VAULT_FILE, .path = k->key_file };
+		return access(k->key_file, F_OK) == 0 ? 0
+						      : vault_make_key_file(k->key_file, err);
+	}
+	if (!k->passphrase.len)
+		return 0;
+	k->source = (struct vault_source){ .kind = VAULT_PASSPHRASE, .passphrase = &k->plain };
+	return secret_set(&k->plain, k->passphrase.p, k->passphrase.len, err);
+}
+
+static int write_rekey(void *ctx, struct db *db, struct err *err)
+{
+	struct rekey *k = ctx;
+
+	return vault_rekey(k->app->vault, db, k->changed ? &k->source : NULL, k->who,
+			   stamp_now_ms(), err);
+}
+
+static int run_secret_rekey(struct app *app, const struct who *who, const json_t *in,
+			    json_t *out, struct err *err)
+{
+	CLEANUP(rekey_done) struct rekey k = { .app = app, .who = who->name };
+	int r;
+
+	r = jx_read(in, rekey_rows, &k, err);
+	if (r < 0)
+		return r;
+	r = rekey_source(&k, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, write_rekey, &k, err);
+	vault_rekey_done(app->vault, r >= 0);
+	if (r < 0)
+		return r;
+	if (k.key_file)
+		return ask_say(
+			out, err,
+			"Everything is sealed anew under the master key in %s. Put it into "
+			"master_key.file of %s now: the old key opens nothing any more.",
+			k.key_file, app->config_file);
+	return ask_say(out, err, "Everything is sealed anew%s.",
+		       k.changed ? " under the new passphrase" : "");
+}
+
+/* --- tokens ----------------------------------------------------------------------------------
+ */
+
+struct token_make {
+	const char *who;
+	char *name, *source, *role;
+	int64_t expires_ms;
+	struct secret token;
+};
+
+static const struct jx_row token_rows[] = {
+	{ "name", JX_TEXT, offsetof(struct token_make, name), true },
+	{ "source", JX_TEXT, offsetof(struct token_make, source), false },
+	{ "role", JX_TEXT, offsetof(struct token_make, role), false },
+	{ "expires_ms", JX_INT, offsetof(struct token_make, expires_ms), false },
+	{ 0 },
+};
+
+static void token_make_done(struct token_make *t)
+{
+	free(t->name);
+	free(t->source);
+	free(t->role);
+	secret_done(&t->token);
+}
+
+static int make_token(void *ctx, struct db *db, struct err *err)
+{
+	struct token_make *t = ctx;
+
+	return tokens_new(db, t->name, t->source ? TOKEN_SOURCE : TOKEN_ROLE,
+			  t->source ? t->source : t->role, t->expires_ms, t->who,
+			  stamp_now_ms(), &t->token, err);
+}
+
+static int check_token(struct app *app, const struct token_make *t, struct err *err)
+{
+	const struct config_source *source;
+	int r;
+
+	if (!t->source == !t->role)
+		return err_set(err, ERR_USAGE,
+			       "a token is for one source (--source) or one role (--role)");
+	if (!t->source)
+		return 0;
+	r = ask_source(app, t->source, &source, err);
+	if (r < 0)
+		return r;
+	if (source->kind != CONFIG_SCIM)
+		return err_set(
+			err, ERR_INVALID_VALUE,
+			"source %s is read by us (kind: %s): nobody needs a token for it",
+			t->source, config_kind_word(source->kind));
+	return 0;
+}
+
+static int run_token_new(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			 struct err *err)
+{
+	CLEANUP(token_make_done) struct token_make t = { .who = who->name };
+	int r;
+
+	t.expires_ms = stamp_now_ms() + TOKEN_DAYS * STAMP_DAY_MS;
+	r = jx_read(in, token_rows, &t, err);
+	if (r < 0)
+		return r;
+	r = check_token(app, &t, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, make_token, &t, err);
+	if (r < 0)
+		return r;
+	r = jx_set(out, "name", json_string(t.name), err);
+	if (r == 0)
+		r = jx_set(out, t.source ? "source" : "role",
+			   json_string(t.source ? t.source : t.role), err);
+	if (r == 0)
+		r = jx_set(out, "expires_ms", ask_ms(t.expires_ms), err);
+	if (r < 0)
+		return r;
+	return jx_set(out, "token", json_stringn((const char *)t.token.p, t.token.len), err);
+}
+
+static const char *token_state(const struct token_row *row, int64_t now_ms)
+{
+	if (row->revoked_ms)
+		return "revoked";
+	return row->expires_ms && row->expires_ms <= now_ms ? "expired" : "live";
+}
+
+static int list_token(void *ctx, const struct token_row *row, struct err *err)
+{
+	return jx_add(ctx,
+		      json_pack("{s:s%,s:s,s:s%,s:s%,s:s,s:o,s:o,s:o,s:o}", "name",
+				ASK_S(row->name), "scope", token_scope_words[row->scope], "of",
+				ASK_S(row->of), "who", ASK_S(row->who), "state",
+				token_state(row, stamp_now_ms()), "made_ms",
+				ask_ms(row->made_ms), "expires_ms", ask_ms(row->expires_ms),
+				"revoked_ms", ask_ms(row->revoked_ms), "used_ms",
+				ask_ms(row->used_ms)),
+		      err);
+}
+
+static int run_token_list(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			  struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	json_t *rows = json_array();
+	int r;
+
+	(void)who;
+	(void)in;
+	r = jx_set(out, "tokens", rows, err);
+	if (r < 0)
+		return r;
+	r = store_read_begin(app->store, &db, err);
+	return r < 0 ? r : tokens_list(db, list_token, rows, err);
+}
+
+static int revoke_token(void *ctx, struct db *db, struct err *err)
+{
+	struct named_change *c = ctx;
+	int r = tokens_revoke(db, c->name, c->who, c->reason, stamp_now_ms(), err);
+
+	if (r == STORE_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, "there is no live token %s", c->name);
+	return r;
+}
+
+static int run_token_revoke(struct app *app, const struct who *who, const json_t *in,
+			    json_t *out, struct err *err)
+{
+	CLEANUP(named_change_done) struct named_change c = { .app = app, .who = who->name };
+	int r;
+
+	r = jx_read(in, named_rows, &c, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, revoke_token, &c, err);
+	return r < 0 ? r : ask_say(out, err, "Token %s opens nothing any more.", c.name);
+}
+
+/* --- audit -----------------------------------------------------------------------------------
+ */
+
+static int run_audit_verify(struct app *app, const struct who *who, const json_t *in,
+			    json_t *out, struct err *err)
+{
+	const json_t *head = json_object_get(in, "head");
+	struct audit_report report = { 0 };
+	struct err err2;
+	int r, s;
+
+	(void)who;
+	if (json_is_string(head))
+		r = audit_verify_with(app->store, json_string_value(head), &report, err);
+	else
+		r = audit_verify(app->store, json_is_true(head), &report, err);
+	s = jx_set(out, "entries", json_integer(report.entries), &err2);
+	if (s == 0)
+		s = jx_set(out, "forgotten", json_integer(report.forgotten), &err2);
+	if (s == 0)
+		s = jx_set(out, "last", json_integer(report.last), &err2);
+	if (s == 0)
+		s = jx_set(out, "damaged",
+			   report.damaged ? json_integer(report.damaged) : json_null(), &err2);
+	if (s == 0)
+		s = jx_set(out, "with_head", json_boolean(head != NULL), &err2);
+	if (s == 0 && r == 0)
+		s = jx_set(out, "text", json_string(report.text), &err2);
+	if (r < 0)
+		return r;
+	return s < 0 ? err_set(err, -s, "%s", err2.text) : 0;
+}
+
+static int run_audit_export(struct app *app, const struct who *who, const json_t *in,
+			    json_t *out, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(buf_done) struct buf lines;
+	int64_t after = json_integer_value(json_object_get(in, "after")), last = 0;
+	int64_t most = json_integer_value(json_object_get(in, "limit"));
+	int r;
+
+	(void)who;
+	buf_init(&lines, EXPORT_BYTES);
+	if (most <= 0 || most > EXPORT_MOST)
+		most = EXPORT_MOST;
+	r = store_read_begin(app->store, &db, err);
+	if (r < 0)
+		return r;
+	r = audit_export(db, after, (size_t)most, &lines, &last, err);
+	if (r < 0)
+		return r;
+	r = jx_set(out, "last", json_integer(last), err);
+	if (r < 0)
+		return r;
+	return jx_set(out, "lines", json_stringn(lines.p ? lines.p : "", lines.len), err);
+}
+
+/* --- backup, forget --------------------------------------------------------------------------
+ */
+
+struct backup_write {
+	const char *path, *who;
+	struct backup_report report;
+};
+
+static int note_backup(void *ctx, struct db *db, struct err *err)
+{
+	struct backup_write *b = ctx;
+
+	return backup_note(db, b->path, &b->report, b->who, stamp_now_ms(), err);
+}
+
+static int run_backup(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		      struct err *err)
+{
+	struct backup_write b = { .path = jx_get_text(in, "file"), .who = who->name };
+	int r;
+
+	if (!b.path)
+		return err_set(err, ERR_USAGE, "backup needs its file");
+	r = backup_to(app->store, b.path, &b.report, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, note_backup, &b, err);
+	if (r < 0)
+		return r;
+	r = jx_set(out, "bytes", json_integer(b.report.bytes), err);
+	if (r == 0)
+		r = jx_set(out, "audit_last", json_integer(b.report.audit_last), err);
+	if (r < 0)
+		return r;
+	return ask_say(out, err,
+		       "%s holds everything up to audit entry %" PRId64
+		       " and was read back whole (%" PRId64
+		       " bytes). It opens only with the master "
+		       "key: keep that elsewhere.",
+		       b.path, b.report.audit_last, b.report.bytes);
+}
+
+struct forget {
+	const char *who, *why;
+	int64_t person, erased;
+};
+
+static int write_forget(void *ctx, struct db *db, struct err *err)
+{
+	struct forget *f = ctx;
+
+	return persons_forget(db, f->person, f->who, f->why, stamp_now_ms(), &f->erased, err);
+}
+
+static int run_forget(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		      struct err *err)
+{
+	const char *text = jx_get_text(in, "who");
+	struct forget f = { .who = who->name, .why = jx_get_text(in, "reason") };
+	int r;
+
+	if (!text || !f.why)
+		return err_set(err, ERR_USAGE, "forget needs whom and a reason");
+	r = ask_person(app, text, &f.person, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, write_forget, &f, err);
+	if (r < 0)
+		return r;
+	r = store_scrub(app->store, err);
+	if (r < 0)
+		return err_context(
+			err, r,
+			"person %" PRId64
+			" is forgotten, but the freed pages could not be overwritten; "
+			"run forget again",
+			f.person);
+	r = jx_set(out, "person", json_integer(f.person), err);
+	if (r == 0)
+		r = jx_set(out, "erased", json_integer(f.erased), err);
+	if (r < 0)
+		return r;
+	return ask_say(out, err,
+		       "Person %" PRId64 " is forgotten: %" PRId64
+		       " rows were emptied and overwritten. The numbers and the chain stay.",
+		       f.person, f.erased);
+}
+
+/* --- protections and bars --------------------------------------------------------------------
+ */
+
+struct protect {
+	struct app *app;
+	const char *by;
+	char *who, *account, *rule, *org, *kind, *owner, *reason;
+	int64_t from_ms, until_ms, id, person, number;
+};
+
+static const struct jx_row protect_rows[] = {
+	{ "who", JX_TEXT, offsetof(struct protect, who), false },
+	{ "account", JX_TEXT, offsetof(struct protect, account), false },
+	{ "rule", JX_TEXT, offsetof(struct protect, rule), false },
+	{ "org", JX_TEXT, offsetof(struct protect, org), false },
+	{ "kind", JX_TEXT, offsetof(struct protect, kind), false },
+	{ "owner", JX_TEXT, offsetof(struct protect, owner), true },
+	{ "reason", JX_TEXT, offsetof(struct protect, reason), true },
+	{ "from_ms", JX_INT, offsetof(struct protect, from_ms), false },
+	{ "until_ms", JX_INT, offsetof(struct protect, until_ms), false },
+	{ 0 },
+};
+
+static void protect_done(struct protect *p)
+{
+	free(p->who);
+	free(p->account);
+	free(p->rule);
+	free(p->org);
+	free(p->kind);
+	free(p->owner);
+	free(p->reason);
+}
+
+static int write_protect(void *ctx, struct db *db, struct err *err)
+{
+	struct protect *p = ctx;
+	const struct protection row = {
+		.kind = p->kind ? str_of(p->kind) : STR("exemption"),
+		.person = p->person,
+		.account = p->number,
+		.rule = p->rule ? str_of(p->rule) : STR(""),
+		.owner = str_of(p->owner),
+		.reason = str_of(p->reason),
+		.who = str_of(p->by),
+		.from_ms = p->from_ms,
+		.until_ms = p->until_ms,
+	};
+
+	return persons_protect(db, &row, stamp_now_ms(), &p->id, err);
+}
+
+static int check_rule(struct app *app, const char *rule, struct err *err)
+{
+	if (!rule || policy_rule(app->config.policy, str_of(rule)))
+		return 0;
+	return err_set(err, ERR_NOT_FOUND,
+		       "the policy has no rule %s ('leaverd config check --show' prints them)",
+		       rule);
+}
+
+/* Whom it is about: a person or an account, one of the two. */
+static int protect_subject(struct protect *p, struct err *err)
+{
+	if (!p->who == !p->account)
+		return err_set(err, ERR_USAGE,
+			       "say whom to protect: WHO or --account, one of them");
+	if (p->who)
+		return ask_person(p->app, p->who, &p->person, err);
+	return ask_account(p->app, p->org, p->account, &p->number, err);
+}
+
+static int run_protect_add(struct app *app, const struct who *who, const json_t *in,
+			   json_t *out, struct err *err)
+{
+	CLEANUP(protect_done) struct protect p = { .app = app, .by = who->name };
+	int r;
+
+	r = jx_read(in, protect_rows, &p, err);
+	if (r < 0)
+		return r;
+	if (p.until_ms && p.until_ms <= stamp_now_ms())
+		return err_set(err, ERR_INVALID_VALUE, "--until lies in the past");
+	r = check_rule(app, p.rule, err);
+	if (r < 0)
+		return r;
+	r = protect_subject(&p, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, write_protect, &p, err);
+	if (r < 0)
+		return r;
+	r = jx_set(out, "number", json_integer(p.id), err);
+	if (r < 0)
+		return r;
+	return ask_say(out, err, "Protection %" PRId64 " (%s) holds%s.", p.id,
+		       p.kind ? p.kind : "exemption",
+		       p.until_ms ? " until its date" : " until it is removed");
+}
+
+static int list_protection(void *ctx, const struct protection *row, struct err *err)
+{
+	return jx_add(
+		ctx,
+		json_pack("{s:I,s:s%,s:o,s:o,s:s%,s:s%,s:s%,s:s%,s:o,s:o,s:o,s:o}", "number",
+			  (json_int_t)row->id, "kind", ASK_S(row->kind), "person",
+			  row->person ? json_integer(row->person) : json_null(), "account",
+			  row->account ? json_integer(row->account) : json_null(), "rule",
+			  ASK_S(row->rule), "owner", ASK_S(row->owner), "reason",
+			  ASK_S(row->reason), "who", ASK_S(row->who), "set_ms",
+			  ask_ms(row->set_ms), "from_ms", ask_ms(row->from_ms), "until_ms",
+			  ask_ms(row->until_ms), "lifted_ms", ask_ms(row->lifted_ms)),
+		err);
+}
+
+static int run_protect_list(struct app *app, const struct who *who, const json_t *in,
+			    json_t *out, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	bool all = json_is_true(json_object_get(in, "all"));
+	json_t *rows = json_array();
+	int r;
+
+	(void)who;
+	r = jx_set(out, "protections", rows, err);
+	if (r < 0)
+		return r;
+	r = store_read_begin(app->store, &db, err);
+	if (r < 0)
+		return r;
+	return persons_protections(db, all, stamp_now_ms(), list_protection, rows, err);
+}
+
+/* A number, a reason, and who. */
+struct number_change {
+	const char *who, *why;
+	int64_t number;
+};
+
+static int lift_protection(void *ctx, struct db *db, struct err *err)
+{
+	struct number_change *c = ctx;
+	int r = persons_protect_lift(db, c->number, c->who, c->why, stamp_now_ms(), err);
+
+	if (r == STORE_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, "there is no live protection %" PRId64,
+			       c->number);
+	return r;
+}
+
+static int run_protect_remove(struct app *app, const struct who *who, const json_t *in,
+			      json_t *out, struct err *err)
+{
+	struct number_change c = { .who = who->name, .why = jx_get_text(in, "reason") };
+	int r;
+
+	c.number = json_integer_value(json_object_get(in, "number"));
+	if (!c.why)
+		return err_set(err, ERR_USAGE, "protect remove needs a reason");
+	r = writer_call(app->writer, lift_protection, &c, err);
+	return r < 0 ? r : ask_say(out, err, "Protection %" PRId64 " is lifted.", c.number);
+}
+
+struct bar_set {
+	const char *by;
+	char *who, *rule, *reason;
+	int64_t until_ms, person, id;
+};
+
+static const struct jx_row bar_rows[] = {
+	{ "who", JX_TEXT, offsetof(struct bar_set, who), true },
+	{ "rule", JX_TEXT, offsetof(struct bar_set, rule), false },
+	{ "reason", JX_TEXT, offsetof(struct bar_set, reason), true },
+	{ "until_ms", JX_INT, offsetof(struct bar_set, until_ms), false },
+	{ 0 },
+};
+
+static void bar_set_done(struct bar_set *b)
+{
+	free(b->who);
+	free(b->rule);
+	free(b->reason);
+}
+
+static int write_bar(void *ctx, struct db *db, struct err *err)
+{
+	struct bar_set *b = ctx;
+	const struct bar row = {
+		.person = b->person,
+		.rule = b->rule ? str_of(b->rule) : STR(""),
+		.who = str_of(b->by),
+		.reason = str_of(b->reason),
+		.until_ms = b->until_ms,
+	};
+
+	return persons_bar(db, &row, stamp_now_ms(), &b->id, err);
+}
+
+static int run_bars_add(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			struct err *err)
+{
+	CLEANUP(bar_set_done) struct bar_set b = { .by = who->name };
+	int r;
+
+	r = jx_read(in, bar_rows, &b, err);
+	if (r < 0)
+		return r;
+	r = check_rule(app, b.rule, err);
+	if (r < 0)
+		return r;
+	r = ask_person(app, b.who, &b.person, err);
+	if (r < 0)
+		return r;
+	r = writer_call(app->writer, write_bar, &b, err);
+	if (r < 0)
+		return r;
+	r = jx_set(out, "number", json_integer(b.id), err);
+	if (r < 0)
+		return r;
+	return ask_say(out, err, "Bar %" PRId64 ": %s passes person %" PRId64 " by.", b.id,
+		       b.rule ? b.rule : "every rule", b.person);
+}
+
+static int list_bar(void *ctx, const struct bar *row, struct err *err)
+{
+	return jx_add(ctx,
+		      json_pack("{s:I,s:o,s:o,s:s%,s:s%,s:s%,s:o,s:o,s:o}", "number",
+				(json_int_t)row->id, "person",
+				row->person ? json_integer(row->person) : json_null(),
+				"account",
+				row->account ? json_integer(row->account) : json_null(), "rule",
+				ASK_S(row->rule), "who", ASK_S(row->who), "reason",
+				ASK_S(row->reason), "set_ms", ask_ms(row->set_ms), "until_ms",
+				ask_ms(row->until_ms), "lifted_ms", ask_ms(row->lifted_ms)),
+		      err);
+}
+
+static int run_bars_list(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			 struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	bool all = json_is_true(json_object_get(in, "all"));
+	json_t *rows = json_array();
+	int r;
+
+	(void)who;
+	r = jx_set(out, "bars", rows, err);
+	if (r < 0)
+		return r;
+	r = store_read_begin(app->store, &db, err);
+	return r < 0 ? r : persons_bars(db, 0, all, stamp_now_ms(), list_bar, rows, err);
+}
+
+static int lift_bar(void *ctx, struct db *db, struct err *err)
+{
+	struct number_change *c = ctx;
+	int r = persons_bar_lift(db, c->number, c->who, stamp_now_ms(), err);
+
+	if (r == STORE_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND, "there is no live bar %" PRId64, c->number);
+	return r;
+}
+
+static int run_bars_lift(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			 struct err *err)
+{
+	struct number_change c = { .who = who->name };
+	int r;
+
+	c.number = json_integer_value(json_object_get(in, "number"));
+	r = writer_call(app->writer, lift_bar, &c, err);
+	return r < 0 ? r : ask_say(out, err, "Bar %" PRId64 " is lifted.", c.number);
+}
+
+/* --- the table -------------------------------------------------------------------------------
+ */
+
+const struct verb verbs_admin[] = {
+	{ "secret.set", VERB_STORE, run_secret_set },
+	{ "secret.rotate", VERB_STORE, run_secret_rotate },
+	{ "secret.list", VERB_STORE, run_secret_list },
+	{ "secret.remove", VERB_STORE, run_secret_remove },
+	{ "secret.rekey", VERB_STORE, run_secret_rekey },
+	{ "token.new", VERB_STORE, run_token_new },
+	{ "token.list", VERB_STORE, run_token_list },
+	{ "token.revoke", VERB_STORE, run_token_revoke },
+	{ "audit.verify", VERB_STORE, run_audit_verify },
+	{ "audit.export", VERB_STORE, run_audit_export },
+	{ "backup", VERB_STORE, run_backup },
+	{ "forget", VERB_STORE, run_forget },
+	{ "protect.add", VERB_STORE, run_protect_add },
+	{ "protect.list", VERB_STORE, run_protect_list },
+	{ "protect.remove", VERB_STORE, run_protect_remove },
+	{ "bars.add", VERB_STORE, run_bars_add },
+	{ "bars.list", VERB_STORE, run_bars_list },
+	{ "bars.lift", VERB_STORE, run_bars_lift },
+	{ "doctor", VERB_STORE | VERB_HTTP | VERB_LONG, doctor_run },
+	{ 0 },
+};
