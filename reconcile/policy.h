@@ -22,17 +22,20 @@
 /* --- as the file says it -------------------------------------------------------------------
  */
 
+/* In a rule of a shipped name: what is not stated stays as shipped. */
+enum policy_stated { STATED_NOT, STATED_TRUE, STATED_FALSE };
+
 struct policy_rule_conf {
 	struct conf_mark mark;
 	char *name;
 	char *subject; /* `for`: person, account, seat, orphan */
-	char *when;    /* filter text, PATH_POLICY */
-	char *anchor;  /* PATH or PATH + DURATION, from which the ladder counts; "now": no path
-			*/
+	char *when;    /* filter text, PATH_POLICY dialects */
+	char *anchor;  /* "now", PATH, or PATH + DURATION: what the ladder counts from */
 	char *class;   /* leaver, absence, inactive, orphan */
 	struct conf_list then; /* "suspend", "deactivate after 7d", "free-seat after 14d" */
-	bool settle;           /* waits `settle` after the anchor before its first step */
-	bool automatic;        /* mode act: approved by policy */
+	int settle; /* enum policy_stated: waits `settle` after the anchor before its first step
+		     */
+	int automatic; /* enum policy_stated: approved by policy in mode act */
 	bool off;
 };
 
@@ -141,6 +144,38 @@ enum policy_limit_kind {
 	LIMIT_KIND_COUNT
 };
 
+/*
+ * Slots of bound paths (struct path.slot): below POLICY_DERIVED an index into policy->columns;
+ * from there on an attribute that is made of facts, not read from a record.
+ */
+#define POLICY_DERIVED 0x10000
+enum policy_slot {
+	SLOT_STATUS = POLICY_DERIVED, /* + enum source_role: hr.status, directory.status, ... */
+	SLOT_SINCE = SLOT_STATUS + SOURCE_ROLE_COUNT, /* + enum source_role */
+	SLOT_LEAVE_DATE = SLOT_SINCE + SOURCE_ROLE_COUNT,
+	SLOT_ACCOUNTS, /* part: the person's accounts */
+	SLOT_ACCOUNT_ID,
+	SLOT_ACCOUNT_EMAIL,
+	SLOT_ACCOUNT_NAME,
+	SLOT_ACCOUNT_TYPE,
+	SLOT_ACCOUNT_ACCOUNT_STATUS,
+	SLOT_ACCOUNT_MEMBERSHIP,
+	SLOT_ACCOUNT_STATUS,
+	SLOT_ACCOUNT_CLAIM,
+	SLOT_ACCOUNT_MANAGEMENT,
+	SLOT_ACCOUNT_ADDED,
+	SLOT_ACCOUNT_LAST_ACTIVE,
+	SLOT_ACCOUNT_ADMIN,
+	SLOT_ACCOUNT_GROUPS,
+	SLOT_SEATS, /* part: the account's seats */
+	SLOT_SEAT_PRODUCT,
+	SLOT_SEAT_SITE,
+	SLOT_SEAT_RESOURCE,
+	SLOT_SEAT_LAST_ACTIVE,
+	SLOT_SEAT_ADDED,
+	SLOT_SEAT_INVITED,
+};
+
 /* Columns that matching, dates and protections always need: indexes into policy->columns. */
 enum policy_column {
 	COL_USER_NAME,
@@ -148,7 +183,7 @@ enum policy_column {
 	COL_EMAIL,
 	COL_EMPLOYEE_NUMBER,
 	COL_PERSON_ID,
-	COL_EMPLOYMENT_STATUS,
+	COL_START_DATE,
 	COL_LAST_WORKING_DAY,
 	COL_TERMINATION_DATE,
 	COL_TIME_ZONE, /* employment.timeZone */
@@ -187,6 +222,10 @@ int policy_bind(const struct policy_conf *conf, struct conf_faults *faults, stru
 		struct err *err) MUST_USE;
 void policy_free(struct policy *p);
 OWNED(struct policy, policy_free)
+
+/* Words of the file: "person", "exemption", ... */
+const char *rule_subject_word(enum rule_subject subject);
+const char *protection_kind_word(enum protection_kind kind);
 
 /* NULL if there is none of that name. */
 const struct rule *policy_rule(const struct policy *p, struct str name);

@@ -1,0 +1,713 @@
+#include "reconcile/policy.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "model/filter.h"
+#include "model/schema.h"
+#include "reconcile/calendar.h"
+#include "reconcile/policy_keys.h"
+
+/* --- words --- */
+
+static const char *const subject_words[] = { "person", "account", "seat", "orphan", NULL };
+static const char *const class_words[] = { "leaver", "absence", "inactive", "orphan", NULL };
+static const char *const match_words[] = { "external-id", "email", NULL };
+static const char *const protection_words[] = { "exemption", "service-account", "operator",
+						"sole-role", "legal-hold",      "leave",
+						NULL };
+static const enum path_dialect dialects[] = { PATH_POLICY_PERSON, PATH_POLICY_ACCOUNT,
+					      PATH_POLICY_SEAT, PATH_POLICY_ACCOUNT };
+
+const char *rule_subject_word(enum rule_subject subject)
+{
+	return subject_words[subject];
+}
+
+const char *protection_kind_word(enum protection_kind kind)
+{
+	return (unsigned)kind < PROTECT_KIND_COUNT ? protection_words[kind] : "unknown";
+}
+
+static int word_find(const char *const *words, const char *text)
+{
+	for (int i = 0; text && words[i]; i++)
+		if (strcasecmp(words[i], text) == 0)
+			return i;
+	return -1;
+}
+
+/* --- what binding carries along --- */
+
+struct binding {
+	struct policy *policy;
+	struct conf_faults *faults;
+	struct err *err;
+	const struct conf_mark *mark; /* of the rule or protection being bound */
+	const char *name;             /* its name, for faults */
+	enum rule_subject subject;
+	bool lost;  /* memory: nothing more makes sense */
+	bool wrong; /* at least one fault */
+};
+
+static void fault(struct binding *b, const char *key, const char *format, ...) PRINTF(3, 4);
+static void fault(struct binding *b, const char *key, const char *format, ...)
+{
+	char says[ERR_TEXT_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(says, sizeof(says), format, args);
+	va_end(args);
+	if (!b->wrong)
+		err_set(b->err, ERR_CONFIG, "policy: %s: %s: %s", b->name, key, says);
+	b->wrong = true;
+	if (conf_fault(b->faults, b->mark, key, "%s: %s", b->name, says) == -ERR_NOMEM)
+		b->lost = true;
+}
+
+/* Lost memory is told apart from a text that is wrong. */
+static void fault_from(struct binding *b, const char *key, int r, const struct err *why)
+{
+	if (r == -ERR_NOMEM)
+		b->lost = true;
+	else
+		fault(b, key, "%s", why->text);
+}
+
+static char *keep(struct binding *b, const char *text)
+{
+	char *copy = text ? str_dup(str_of(text)) : NULL;
+
+	if (text && !copy)
+		b->lost = true;
+	return copy;
+}
+
+/* --- paths to slots --- */
+
+/* Whose attribute a name is. */
+enum whose { OF_PERSON, OF_ACCOUNT, OF_SEAT };
+
+/* Attributes that are made of facts: by whose, name and sub-attribute. */
+static const struct {
+	enum whose whose;
+	const char *name, *sub;
+	int slot;
+} derived[] = {
+	{ OF_PERSON, "hr", "status", SLOT_STATUS + SOURCE_HR },
+	{ OF_PERSON, "hr", "since", SLOT_SINCE + SOURCE_HR },
+	{ OF_PERSON, "directory", "status", SLOT_STATUS + SOURCE_DIRECTORY },
+	{ OF_PERSON, "directory", "since", SLOT_SINCE + SOURCE_DIRECTORY },
+	{ OF_PERSON, "idp", "status", SLOT_STATUS + SOURCE_IDP },
+	{ OF_PERSON, "idp", "since", SLOT_SINCE + SOURCE_IDP },
+	{ OF_PERSON, "leaveDate", NULL, SLOT_LEAVE_DATE },
+	{ OF_PERSON, "accounts", NULL, SLOT_ACCOUNTS },
+	{ OF_ACCOUNT, "accountId", NULL, SLOT_ACCOUNT_ID },
+	{ OF_ACCOUNT, "email", NULL, SLOT_ACCOUNT_EMAIL },
+	{ OF_ACCOUNT, "name", NULL, SLOT_ACCOUNT_NAME },
+	{ OF_ACCOUNT, "accountType", NULL, SLOT_ACCOUNT_TYPE },
+	{ OF_ACCOUNT, "accountStatus", NULL, SLOT_ACCOUNT_ACCOUNT_STATUS },
+	{ OF_ACCOUNT, "membershipStatus", NULL, SLOT_ACCOUNT_MEMBERSHIP },
+	{ OF_ACCOUNT, "status", NULL, SLOT_ACCOUNT_STATUS },
+	{ OF_ACCOUNT, "claimStatus", NULL, SLOT_ACCOUNT_CLAIM },
+	{ OF_ACCOUNT, "managementSource", NULL, SLOT_ACCOUNT_MANAGEMENT },
+	{ OF_ACCOUNT, "addedToOrg", NULL, SLOT_ACCOUNT_ADDED },
+	{ OF_ACCOUNT, "lastActive", NULL, SLOT_ACCOUNT_LAST_ACTIVE },
+	{ OF_ACCOUNT, "admin", NULL, SLOT_ACCOUNT_ADMIN },
+	{ OF_ACCOUNT, "groups", NULL, SLOT_ACCOUNT_GROUPS },
+	{ OF_ACCOUNT, "seats", NULL, SLOT_SEATS },
+	{ OF_SEAT, "product", NULL, SLOT_SEAT_PRODUCT },
+	{ OF_SEAT, "site", NULL, SLOT_SEAT_SITE },
+	{ OF_SEAT, "resource", NULL, SLOT_SEAT_RESOURCE },
+	{ OF_SEAT, "lastActive", NULL, SLOT_SEAT_LAST_ACTIVE },
+	{ OF_SEAT, "added", NULL, SLOT_SEAT_ADDED },
+	{ OF_SEAT, "invited", NULL, SLOT_SEAT_INVITED },
+};
+
+static bool same_text(const char *a, const char *b)
+{
+	return !a || !b ? a == b : strcasecmp(a, b) == 0;
+}
+
+static int derived_slot(enum whose whose, const struct path *p)
+{
+	if (p->urn || !p->name)
+		return -1;
+	for (size_t i = 0; i < COUNT_OF(derived); i++)
+		if (derived[i].whose == whose && same_text(derived[i].name, p->name) &&
+		    same_text(derived[i].sub, p->sub))
+			return derived[i].slot;
+	return -1;
+}
+
+static bool in_table(const struct schema_attr *table, const struct schema_attr *attr)
+{
+	for (; attr && table->name; table++)
+		if (table == attr)
+			return true;
+	return false;
+}
+
+static enum whose whose_of(const struct binding *b, const struct path *p)
+{
+	if (p->owner == PATH_PERSON)
+		return OF_PERSON;
+	if (p->owner == PATH_ACCOUNT)
+		return OF_ACCOUNT;
+	switch (b->subject) {
+	case SUBJECT_PERSON:
+		return OF_PERSON;
+	case SUBJECT_SEAT:
+		return OF_SEAT;
+	case SUBJECT_ACCOUNT:
+	case SUBJECT_ORPHAN:
+		break;
+	}
+	return OF_ACCOUNT;
+}
+
+static void column_want(struct binding *b, const struct path *p, int *slot)
+{
+	uint32_t column;
+
+	if (facts_columns_want(&b->policy->columns, p, &column, b->err) < 0)
+		b->lost = true;
+	else
+		*slot = (int)column;
+}
+
+static void path_bind(struct binding *b, const char *key, enum whose whose, struct path *p)
+{
+	p->slot = derived_slot(whose, p);
+	if (p->slot >= 0)
+		return;
+	if (whose != OF_PERSON || (!p->urn && in_table(subject_person, p->top))) {
+		fault(b, key, "byte %zu: %s%s%s cannot be asked here", p->at,
+		      p->name ? p->name : "the schema", p->sub ? "." : "",
+		      p->sub ? p->sub : "");
+		return;
+	}
+	column_want(b, p, &p->slot);
+}
+
+/* Inside emails[...]: the column of emails.type. */
+static void element_bind(struct binding *b, const struct path *part, struct path *p)
+{
+	struct path whole = { .urn = part->urn,
+			      .name = part->name,
+			      .sub = p->name,
+			      .attr = p->attr,
+			      .top = part->top };
+
+	column_want(b, &whole, &p->slot);
+}
+
+/* part: the path before the bracket that q stands in, or NULL. */
+static void query_bind(struct binding *b, const char *key, struct query *q,
+		       const struct path *part)
+{
+	enum whose whose = whose_of(b, &q->path);
+
+	if (q->kind == QUERY_TEST || q->kind == QUERY_PART) {
+		if (part && q->path.owner == PATH_OWN && part->slot == SLOT_SEATS)
+			whose = OF_SEAT;
+		else if (part && q->path.owner == PATH_OWN && part->slot == SLOT_ACCOUNTS)
+			whose = OF_ACCOUNT;
+		if (part && q->path.owner == PATH_OWN && part->slot < POLICY_DERIVED)
+			element_bind(b, part, &q->path);
+		else
+			path_bind(b, key, whose, &q->path);
+	}
+	if (q->kind == QUERY_PART)
+		part = &q->path;
+	if (q->left)
+		query_bind(b, key, q->left, part);
+	if (q->right)
+		query_bind(b, key, q->right, part);
+}
+
+static struct query *when_bind(struct binding *b, const char *text)
+{
+	struct query *q = NULL;
+	struct err why;
+	int r = filter_parse(str_of(text), dialects[b->subject], &q, &why);
+
+	if (r < 0)
+		fault_from(b, "when", r, &why);
+	else
+		query_bind(b, "when", q, NULL);
+	return q;
+}
+
+/* --- one rule --- */
+
+/* "now", PATH, PATH + DURATION. */
+static void anchor_bind(struct binding *b, struct rule *rule, const char *text)
+{
+	struct str path, rest, all = str_trim(str_of(text));
+	struct err why;
+	int r;
+
+	if (str_eq(all, STR("now")))
+		return;
+	if (str_cut(all, '+', &path, &rest) &&
+	    !str_duration_ms(str_trim(rest), &rule->anchor_ms)) {
+		fault(b, "anchor",
+		      "found " STR_FMT ", expected a path, '+' and a duration such as 91d",
+		      STR_ARG(all));
+		return;
+	}
+	r = path_parse(str_trim(path), dialects[b->subject], &rule->anchor, &why);
+	if (r < 0) {
+		fault_from(b, "anchor", r, &why);
+		return;
+	}
+	if (!rule->anchor.attr || rule->anchor.attr->multi ||
+	    (rule->anchor.attr->type != ATTR_DATETIME &&
+	     rule->anchor.attr->type != ATTR_DATE)) {
+		fault(b, "anchor", STR_FMT " is no point in time", STR_ARG(str_trim(path)));
+		return;
+	}
+	path_bind(b, "anchor", whose_of(b, &rule->anchor), &rule->anchor);
+}
+
+/* Which kinds follow on which subject. */
+static bool step_fits(enum rule_subject subject, enum action_kind kind)
+{
+	if (subject == SUBJECT_SEAT)
+		return kind == ACTION_WARN || kind == ACTION_FREE_SEAT;
+	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE ||
+	       kind == ACTION_REVOKE_TOKENS;
+}
+
+/* "KIND" or "KIND after DURATION". */
+static void step_bind(struct binding *b, struct rule *rule, const char *text)
+{
+	struct str word, rest, after = str_trim(str_of(text));
+	struct rule_step step = { 0 };
+	bool waits = str_cut(after, ' ', &word, &rest);
+
+	if (!action_kind_of(word, &step.kind) || !step_fits(b->subject, step.kind)) {
+		fault(b, "then", "found " STR_FMT ", expected %s", STR_ARG(after),
+		      b->subject == SUBJECT_SEAT ? "warn or free-seat"
+						 : "suspend, deactivate or revoke-tokens");
+		return;
+	}
+	rest = str_trim(rest);
+	if (waits &&
+	    (!str_istarts(rest, STR("after ")) ||
+	     !str_duration_ms(str_trim(str_n(rest.p + 6, rest.len - 6)), &step.after_ms))) {
+		fault(b, "then",
+		      "found " STR_FMT ", expected a step such as deactivate after 7d",
+		      STR_ARG(after));
+		return;
+	}
+	if (rule->step_count == POLICY_MAX_STEPS) {
+		fault(b, "then", "more than %d steps", POLICY_MAX_STEPS);
+		return;
+	}
+	if (rule->step_count && step.after_ms < rule->steps[rule->step_count - 1].after_ms) {
+		fault(b, "then", STR_FMT " comes before the step above it", STR_ARG(after));
+		return;
+	}
+	for (size_t i = 0; i < rule->step_count; i++)
+		if (rule->steps[i].kind == step.kind)
+			fault(b, "then", STR_FMT " stands there twice", STR_ARG(word));
+	rule->steps[rule->step_count++] = step;
+}
+
+/* What the file or the shipped rule says, whichever stands. */
+struct stated {
+	const char *name, *subject, *when, *anchor, *class;
+	const char *const *then;
+	size_t then_count;
+	bool settle, automatic;
+};
+
+static void rule_bind(struct binding *b, const struct stated *s)
+{
+	struct policy *p = b->policy;
+	struct rule *rule = &p->rules[p->rule_count];
+	int subject = word_find(subject_words, s->subject);
+	int class = word_find(class_words, s->class);
+
+	if (subject < 0)
+		fault(b, "for", "found %s, expected person, account, seat or orphan",
+		      s->subject ? s->subject : "nothing");
+	if (class < 0)
+		fault(b, "class", "found %s, expected leaver, absence, inactive or orphan",
+		      s->class ? s->class : "nothing");
+	if (s->then_count == 0)
+		fault(b, "then", "found nothing, expected at least one step");
+	if (p->rule_count == POLICY_MAX_RULES)
+		fault(b, "name", "more than %d rules", POLICY_MAX_RULES);
+	if (b->wrong || b->lost || subject < 0 || class < 0)
+		return;
+	*rule = (struct rule){ .subject = (enum rule_subject)subject,
+			       .class = (enum plan_class) class,
+			       .anchor = { .slot = -1 },
+			       .settle = s->settle,
+			       .automatic = s->automatic,
+			       .order = (unsigned)p->rule_count };
+	p->rule_count++;
+	b->subject = rule->subject;
+	rule->name = keep(b, s->name);
+	rule->when_text = keep(b, s->when);
+	if (s->when)
+		rule->when = when_bind(b, s->when);
+	else if (rule->subject != SUBJECT_ORPHAN)
+		fault(b, "when", "found nothing, expected a filter");
+	anchor_bind(b, rule, s->anchor ? s->anchor : "now");
+	for (size_t i = 0; i < s->then_count; i++)
+		step_bind(b, rule, s->then[i]);
+	if ((rule->class == PLAN_ORPHAN) != (rule->subject == SUBJECT_ORPHAN))
+		fault(b, "class", "orphan rules and only they count as orphan");
+	if (rule->class == PLAN_ORPHAN && rule->automatic)
+		fault(b, "automatic", "what is done to orphans is never automatic");
+}
+
+static const struct policy_rule_conf *rule_of_file(const struct policy_conf *conf,
+						   const char *name)
+{
+	const struct policy_rule_conf *v = conf->rules.v;
+
+	for (size_t i = 0; i < conf->rules.n; i++)
+		if (v[i].name && strcmp(v[i].name, name) == 0)
+			return &v[i];
+	return NULL;
+}
+
+static bool stated_bool(int stated, bool shipped)
+{
+	return stated == STATED_NOT ? shipped : stated == STATED_TRUE;
+}
+
+/* A rule of the file over a shipped one (or over nothing). */
+static struct stated stated_of(const struct shipped_rule *shipped,
+			       const struct policy_rule_conf *conf)
+{
+	static const struct shipped_rule nothing;
+	const struct shipped_rule *base = shipped ? shipped : &nothing;
+	struct stated s = { base->name,     base->subject, base->when, base->anchor,
+			    base->class,    base->then,    0,          base->settle,
+			    base->automatic };
+
+	while (s.then_count < POLICY_MAX_STEPS && base->then[s.then_count])
+		s.then_count++;
+	if (!conf)
+		return s;
+	s.name = conf->name;
+	s.subject = conf->subject ? conf->subject : s.subject;
+	s.when = conf->when ? conf->when : s.when;
+	s.anchor = conf->anchor ? conf->anchor : s.anchor;
+	s.class = conf->class ? conf->class : s.class;
+	if (conf->then.n) {
+		s.then = (const char *const *)conf->then.v;
+		s.then_count = conf->then.n;
+	}
+	s.settle = stated_bool(conf->settle, s.settle);
+	s.automatic = stated_bool(conf->automatic, s.automatic);
+	return s;
+}
+
+static void one_rule(struct binding *b, const struct shipped_rule *shipped,
+		     const struct policy_rule_conf *conf)
+{
+	struct stated s = stated_of(shipped, conf);
+	bool wrong = b->wrong;
+
+	if (conf && conf->off)
+		return;
+	b->mark = conf ? &conf->mark : NULL;
+	b->name = s.name;
+	b->wrong = false; /* so that a fault in one rule does not hide those of the next */
+	rule_bind(b, &s);
+	b->wrong = b->wrong || wrong;
+}
+
+static void rules_bind(struct binding *b, const struct policy_conf *conf)
+{
+	const struct policy_rule_conf *v = conf->rules.v;
+
+	for (const struct shipped_rule *s = shipped_rules; conf->shipped && s->name; s++)
+		if (!b->lost)
+			one_rule(b, s, rule_of_file(conf, s->name));
+	for (size_t i = 0; i < conf->rules.n && !b->lost; i++) {
+		const struct shipped_rule *s = shipped_rules;
+
+		while (s->name && strcmp(s->name, v[i].name) != 0)
+			s++;
+		if (!conf->shipped || !s->name)
+			one_rule(b, s->name ? s : NULL, &v[i]);
+	}
+}
+
+/* --- matching, protections, limits, hours --- */
+
+static void match_bind(struct binding *b, const struct policy_conf *conf)
+{
+	const struct policy_match_conf *v = conf->match.n ? conf->match.v : shipped_match;
+	size_t n = conf->match.n ? conf->match.n : shipped_match_count;
+	struct policy *p = b->policy;
+
+	p->match = calloc(n + 1, sizeof(*p->match));
+	if (!p->match) {
+		b->lost = true;
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		int on = word_find(match_words, v[i].on);
+
+		b->mark = &v[i].mark;
+		b->name = v[i].name;
+		if (on < 0)
+			fault(b, "on", "found %s, expected external-id or email", v[i].on);
+		p->match[i] = (struct match_rule){ keep(b, v[i].name), (enum match_on)on,
+						   keep(b, v[i].source) };
+		p->match_count = i + 1;
+	}
+}
+
+static void protection_bind(struct binding *b, const struct policy_protection_conf *conf,
+			    struct policy_protection *ret)
+{
+	int subject = word_find(subject_words, conf->subject);
+	int kind = word_find(protection_words, conf->kind);
+	int64_t date;
+
+	b->mark = &conf->mark;
+	b->name = conf->name;
+	ret->until_ms = FACT_ABSENT;
+	if (subject != SUBJECT_PERSON && subject != SUBJECT_ACCOUNT) {
+		fault(b, "for", "found %s, expected person or account", conf->subject);
+		return;
+	}
+	if (kind < 0) {
+		fault(b, "kind",
+		      "found %s, expected exemption, service-account, operator, sole-role, "
+		      "leave or legal-hold",
+		      conf->kind);
+		return;
+	}
+	ret->subject = b->subject = (enum rule_subject)subject;
+	ret->kind = (enum protection_kind)kind;
+	ret->name = keep(b, conf->name);
+	ret->rule = keep(b, conf->rule);
+	ret->owner = keep(b, conf->owner);
+	ret->reason = keep(b, conf->reason);
+	ret->when = when_bind(b, conf->when);
+	if (!conf->until)
+		return;
+	if (stamp_parse_date(str_of(conf->until), &date))
+		ret->until_ms = date + STAMP_DAY_MS;
+	else
+		fault(b, "until", "found %s, expected a date such as 2027-03-31", conf->until);
+}
+
+static void protections_bind(struct binding *b, const struct policy_conf *conf)
+{
+	const struct policy_protection_conf *v = conf->protections.v;
+	struct policy *p = b->policy;
+
+	p->protections = calloc(conf->protections.n + 1, sizeof(*p->protections));
+	if (!p->protections) {
+		b->lost = true;
+		return;
+	}
+	for (size_t i = 0; i < conf->protections.n && !b->lost; i++) {
+		p->protection_count = i + 1;
+		protection_bind(b, &v[i], &p->protections[i]);
+		if (v[i].rule && !policy_rule(p, str_of(v[i].rule)))
+			fault(b, "rule", "there is no rule %s", v[i].rule);
+	}
+}
+
+static int date_cmp(const void *pa, const void *pb)
+{
+	int64_t a = *(const int64_t *)pa, b = *(const int64_t *)pb;
+
+	return a < b ? -1 : a > b;
+}
+
+static void hours_bind(struct binding *b, const struct policy_conf *conf)
+{
+	struct policy *p = b->policy;
+	const char *from = conf->change_hours.quiet_from,
+		   *until = conf->change_hours.quiet_until;
+
+	b->mark = &conf->mark;
+	b->name = "change_hours";
+	p->quiet = conf->change_hours.on;
+	if (!calendar_week_minute(str_of(from), &p->quiet_from))
+		fault(b, "quiet_from", "found %s, expected a time such as Fri 15:00", from);
+	if (!calendar_week_minute(str_of(until), &p->quiet_until))
+		fault(b, "quiet_until", "found %s, expected a time such as Mon 07:00", until);
+
+	b->name = "holidays";
+	p->business_days = conf->business_days;
+	p->holidays = calloc(conf->holidays.n + 1, sizeof(*p->holidays));
+	if (!p->holidays) {
+		b->lost = true;
+		return;
+	}
+	for (size_t i = 0; i < conf->holidays.n; i++)
+		if (stamp_parse_date(str_of(conf->holidays.v[i]), &p->holidays[i]))
+			p->holiday_count = i + 1;
+		else
+			fault(b, "holidays", "found %s, expected a date such as 2026-12-25",
+			      conf->holidays.v[i]);
+	qsort(p->holidays, p->holiday_count, sizeof(*p->holidays), date_cmp);
+}
+
+static void limits_bind(struct policy *p, const struct policy_limits_conf *conf)
+{
+	p->limits[LIMIT_LEAVERS_DAY] = conf->leavers_day;
+	p->limits[LIMIT_LEAVERS_WEEK] = conf->leavers_week;
+	p->limits[LIMIT_ABSENCE_DAY] = conf->absence_day;
+	p->limits[LIMIT_ORPHANS_WEEK] = conf->orphans_week;
+	p->limits[LIMIT_INACTIVE_WEEK] = conf->inactive_week;
+	p->limits[LIMIT_PUSH_HOUR] = conf->push_hour;
+}
+
+/* --- the columns that are always needed --- */
+
+static const char *const fixed_paths[COL_COUNT] = {
+	[COL_USER_NAME] = "userName",
+	[COL_DISPLAY_NAME] = "displayName",
+	[COL_EMAIL] = "emails.value",
+	[COL_EMPLOYEE_NUMBER] = "enterprise.employeeNumber",
+	[COL_PERSON_ID] = "employment.personId",
+	[COL_START_DATE] = "employment.startDate",
+	[COL_LAST_WORKING_DAY] = "employment.lastWorkingDay",
+	[COL_TERMINATION_DATE] = "employment.terminationDate",
+	[COL_TIME_ZONE] = "employment.timeZone",
+	[COL_USER_ZONE] = "timezone",
+	[COL_LEAVE_FROM] = "employment.leave.from",
+	[COL_LEAVE_UNTIL] = "employment.leave.until",
+	[COL_LEGAL_HOLD] = "employment.legalHold",
+};
+
+static void fixed_bind(struct binding *b)
+{
+	b->name = "columns";
+	for (size_t i = 0; i < COL_COUNT && !b->lost; i++) {
+		CLEANUP(path_done) struct path path = { .slot = -1 };
+		struct err why;
+		int slot = 0, r;
+
+		r = path_parse(str_of(fixed_paths[i]), PATH_POLICY_PERSON, &path, &why);
+		if (r < 0)
+			fault_from(b, fixed_paths[i], r, &why);
+		else
+			column_want(b, &path, &slot);
+		b->policy->fixed[i] = (uint32_t)slot;
+	}
+}
+
+/* --- the whole --- */
+
+static int bind(const struct policy_conf *conf, struct conf_faults *faults, struct policy **ret,
+		struct err *err)
+{
+	CLEANUP(policy_free_at) struct policy *p = calloc(1, sizeof(*p));
+	struct binding b = { .policy = p, .faults = faults, .err = err };
+
+	if (!p)
+		return err_nomem(err);
+	fixed_bind(&b);
+	rules_bind(&b, conf);
+	if (!b.lost)
+		match_bind(&b, conf);
+	if (!b.lost)
+		protections_bind(&b, conf);
+	if (!b.lost)
+		hours_bind(&b, conf);
+	if (b.lost)
+		return err_nomem(err);
+	if (b.wrong)
+		return -ERR_CONFIG;
+	limits_bind(p, &conf->limits);
+	p->settle_ms = conf->settle_ms;
+	p->hand_approval_ms = conf->hand_approval_ms;
+	p->leave_date = (enum policy_leave_date)conf->leave_date;
+	*ret = TAKE(p);
+	return 0;
+}
+
+int policy_bind(const struct policy_conf *conf, struct conf_faults *faults, struct policy **ret,
+		struct err *err)
+{
+	struct policy_conf shipped = { 0 };
+	struct conf_faults none = { 0 };
+	int r;
+
+	if (conf)
+		return bind(conf, faults ? faults : &none, ret, err);
+	r = conf_read_text("the shipped policy", STR("{}\n"), policy_keys, &shipped, &none,
+			   err);
+	if (r == 0)
+		r = bind(&shipped, &none, ret, err);
+	conf_free(policy_keys, &shipped);
+	conf_faults_free(&none);
+	return r;
+}
+
+void policy_free(struct policy *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->rule_count; i++) {
+		free(p->rules[i].name);
+		free(p->rules[i].when_text);
+		query_free(p->rules[i].when);
+		path_done(&p->rules[i].anchor);
+	}
+	for (size_t i = 0; i < p->match_count; i++) {
+		free(p->match[i].name);
+		free(p->match[i].source);
+	}
+	free(p->match);
+	for (size_t i = 0; i < p->protection_count; i++) {
+		free(p->protections[i].name);
+		free(p->protections[i].rule);
+		free(p->protections[i].owner);
+		free(p->protections[i].reason);
+		query_free(p->protections[i].when);
+	}
+	free(p->protections);
+	free(p->holidays);
+	facts_columns_free(&p->columns);
+	free(p);
+}
+
+const struct rule *policy_rule(const struct policy *p, struct str name)
+{
+	for (size_t i = 0; i < p->rule_count; i++)
+		if (str_eq(str_of(p->rules[i].name), name))
+			return &p->rules[i];
+	return NULL;
+}
+
+void policy_each_path(const struct policy *p,
+		      void (*fn)(void *ctx, const struct facts_column *column), void *ctx)
+{
+	for (size_t i = 0; i < p->columns.n; i++)
+		fn(ctx, &p->columns.v[i]);
+}
+
+int policy_show_shipped(struct buf *into, struct err *err)
+{
+	for (const struct shipped_rule *s = shipped_rules; s->name; s++) {
+		buf_addf(into, "- name: %s\n  for: %s\n  class: %s\n", s->name, s->subject,
+			 s->class);
+		if (s->when)
+			buf_addf(into, "  when: '%s'\n", s->when);
+		buf_addf(into, "  anchor: %s\n  then:", s->anchor);
+		for (size_t i = 0; s->then[i]; i++)
+			buf_addf(into, "%s%s", i ? ", " : " [", s->then[i]);
+		buf_addf(into, "]\n  settle: %s\n  automatic: %s\n",
+			 s->settle ? "true" : "false", s->automatic ? "true" : "false");
+	}
+	return buf_fault(into, err, "the shipped rules");
+}
