@@ -1,0 +1,313 @@
+/* Verbs that read and plan: sync, collect, plan. */
+#include "bridge/verb.h"
+
+#include "base/stamp.h"
+#include "bridge/app.h"
+#include "bridge/gate.h"
+#include "bridge/planner.h"
+#include "bridge/rounds.h"
+#include "store/accounts.h"
+#include "store/writer.h"
+
+/* --- sync ----------------------------------------------------------------------------------
+ */
+
+static int sync_one(struct app *app, const struct config_source *source, bool dry_run,
+		    json_t *list, bool *whole, struct err *err)
+{
+	CLEANUP(gate_leave) struct gate gate = { 0 };
+	json_t *out = json_object();
+	int r = jx_add(list, out, err);
+
+	if (r == 0)
+		r = gate_enter(&gate, "sync", source->name, verb_cancel_flag(), err);
+	if (r == 0)
+		r = rounds_sync(app, source, dry_run, verb_cancel_flag(), out, err);
+	if (r == 0 && !(json_is_true(json_object_get(out, "accepted")) ||
+			(dry_run && json_is_true(json_object_get(out, "plausible")))))
+		*whole = false;
+	return r;
+}
+
+static int verb_sync(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		     struct err *err)
+{
+	const char *only = jx_get_text(in, "source");
+	bool dry_run = json_is_true(json_object_get(in, "dry_run")), whole = true;
+	json_t *list = json_array();
+	int r = jx_set(out, "sources", list, err);
+
+	(void)who;
+	if (r == 0 && only && !config_source(&app->config, only))
+		return err_set(err, ERR_NOT_FOUND, "the configuration has no source %s", only);
+	if (r == 0 && only && config_source(&app->config, only)->kind != CONFIG_LDAP)
+		return err_set(err, ERR_USAGE,
+			       "source %s is pushed to us: there is nothing to read; `leaverd "
+			       "source status %s` says where it stands",
+			       only, only);
+	for (size_t i = 0; r == 0 && i < app->config.sources.n; i++) {
+		const struct config_source *s = config_source_at(&app->config, i);
+
+		if (s->kind == CONFIG_LDAP && (!only || strcmp(only, s->name) == 0))
+			r = sync_one(app, s, dry_run, list, &whole, err);
+	}
+	if (r == 0 && !whole)
+		return err_set(
+			err, ERR_INCOMPLETE,
+			"not every read was accepted: nothing is concluded from what such "
+			"a read lacks");
+	return r;
+}
+
+/* --- collect -------------------------------------------------------------------------------
+ */
+
+static int collect_one(struct app *app, const struct config_org *org, json_t *list, bool *whole,
+		       struct err *err)
+{
+	CLEANUP(gate_leave) struct gate gate = { 0 };
+	json_t *out = json_object();
+	int r = jx_add(list, out, err);
+
+	if (r == 0)
+		r = gate_enter(&gate, "collect", org->name, verb_cancel_flag(), err);
+	if (r == 0)
+		r = rounds_collect(app, org, verb_cancel_flag(), out, err);
+	if (r == 0 && !json_is_true(json_object_get(out, "complete")))
+		*whole = false;
+	return r;
+}
+
+static int check_org(struct app *app, const char *only, struct err *err)
+{
+	if (only && !config_org(&app->config, only))
+		return err_set(err, ERR_NOT_FOUND, "the configuration has no organisation %s",
+			       only);
+	return 0;
+}
+
+static int verb_collect(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			struct err *err)
+{
+	const char *only = jx_get_text(in, "org");
+	bool whole = true;
+	json_t *list = json_array();
+	int r = jx_set(out, "organisations", list, err);
+
+	(void)who;
+	if (r == 0)
+		r = check_org(app, only, err);
+	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
+		const struct config_org *org = config_org_at(&app->config, i);
+
+		if (!only || strcmp(only, org->name) == 0)
+			r = collect_one(app, org, list, &whole, err);
+	}
+	if (r == 0 && !whole)
+		return err_set(err, ERR_INCOMPLETE,
+			       "not everything was read: nothing destructive rests on it");
+	return r;
+}
+
+/* --- plan ----------------------------------------------------------------------------------
+ */
+
+static bool collected_lately(struct app *app, const struct config_org *org, int *fault,
+			     struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+
+	*fault = store_read_begin(app->store, &db, err);
+	if (*fault == 0)
+		*fault = accounts_org_get(db, org->name, &row, err);
+	if (*fault != 0)
+		return false;
+	return row.generation && row.complete &&
+	       stamp_now_ms() - row.ended_ms <= org->max_age_ms;
+}
+
+/* An organisation that nobody read, or too long ago, is read first. */
+static int fresh_org(struct app *app, const struct config_org *org, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *list = json_array();
+	bool whole = true;
+	int fault;
+
+	if (collected_lately(app, org, &fault, err))
+		return 0;
+	if (fault < 0)
+		return fault;
+	return list ? collect_one(app, org, list, &whole, err) : err_nomem(err);
+}
+
+/* Of each rule so many, drawn evenly over the plan: every k-th. */
+static int sample(json_t *plan, size_t most, struct err *err)
+{
+	json_t *actions = json_object_get(plan, "actions"), *kept = json_array(), *a;
+	CLEANUP(json_decref_at) json_t *seen = json_object();
+	CLEANUP(json_decref_at) json_t *totals = json_object();
+	size_t i;
+	int r = kept && seen && totals ? 0 : err_nomem(err);
+
+	json_array_foreach (actions, i, a) {
+		const char *rule = jx_get_text(a, "rule");
+		json_int_t n = json_integer_value(json_object_get(totals, rule));
+
+		if (r == 0)
+			r = jx_set(totals, rule, json_integer(n + 1), err);
+	}
+	json_array_foreach (actions, i, a) {
+		const char *rule = jx_get_text(a, "rule");
+		size_t total = (size_t)json_integer_value(json_object_get(totals, rule));
+		size_t at = (size_t)json_integer_value(json_object_get(seen, rule));
+
+		if (r == 0)
+			r = jx_set(seen, rule, json_integer((json_int_t)at + 1), err);
+		/* the at-th of total is drawn when at * most / total steps up */
+		if (r == 0 && (total <= most || at * most / total != (at + 1) * most / total))
+			r = jx_add(kept, json_incref(a), err);
+	}
+	if (r < 0) {
+		json_decref(kept);
+		return r;
+	}
+	return jx_set(plan, "actions", kept, err);
+}
+
+/* One plan of the answer; its members also join the answer's own. */
+static int plan_out(struct app *app, uint64_t number, size_t most, json_t *out, json_t *plans,
+		    struct digest_run *run, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *plan = NULL;
+	json_t *row;
+	size_t i;
+	int r;
+
+	r = planner_show(app, number, &plan, err);
+	if (r < 0)
+		return r;
+	digest_add(run, jx_get_text(plan, "digest"), strlen(jx_get_text(plan, "digest")));
+	if (!json_is_true(json_object_get(plan, "complete")))
+		r = jx_set(out, "complete", json_false(), err);
+	if (r == 0 && json_is_true(json_object_get(plan, "held")))
+		r = jx_set(out, "held", json_true(), err);
+	if (r == 0)
+		r = jx_set(out, "digest", json_incref(json_object_get(plan, "digest")), err);
+	if (r == 0 && most)
+		r = sample(plan, most, err);
+	json_array_foreach (json_object_get(plan, "guards"), i, row) {
+		if (r == 0)
+			r = jx_add(json_object_get(out, "guards"), json_incref(row), err);
+	}
+	json_array_foreach (json_object_get(plan, "actions"), i, row) {
+		if (r == 0)
+			r = jx_set(row, "plan", json_integer((json_int_t)number), err);
+		if (r == 0)
+			r = jx_add(json_object_get(out, "actions"), json_incref(row), err);
+	}
+	return r == 0 ? jx_add(plans, TAKE(plan), err) : r;
+}
+
+static int plan_one(struct app *app, const struct config_org *org, const struct who *who,
+		    size_t most, json_t *out, json_t *plans, struct digest_run *run,
+		    struct err *err)
+{
+	CLEANUP(gate_leave) struct gate gate = { 0 };
+	CLEANUP(json_decref_at) json_t *round = json_object();
+	json_t *row;
+	size_t i;
+	int r;
+
+	if (!round)
+		return err_nomem(err);
+	r = fresh_org(app, org, err);
+	if (r == 0)
+		r = gate_enter(&gate, "plan", org->name, verb_cancel_flag(), err);
+	if (r == 0)
+		r = planner_round(app, org, who->name, round, err);
+	if (r < 0)
+		return r;
+	json_array_foreach (json_object_get(round, "plans"), i, row) {
+		json_int_t number = json_integer_value(json_object_get(row, "plan"));
+
+		if (r == 0)
+			r = plan_out(app, (uint64_t)number, most, out, plans, run, err);
+	}
+	return r == 0 ? jx_add(json_object_get(out, "rounds"), TAKE(round), err) : r;
+}
+
+struct sampled {
+	struct app *app;
+	const char *only;
+};
+
+/* `arm` wants to know that somebody looked at a sample. */
+static int sampled_write(void *ctx, struct db *db, struct err *err)
+{
+	struct sampled *s = ctx;
+	char now[24];
+	int r = 0;
+
+	snprintf(now, sizeof(now), "%lld", (long long)stamp_now_ms());
+	for (size_t i = 0; r >= 0 && i < s->app->config.organisations.n; i++) {
+		const struct config_org *org = config_org_at(&s->app->config, i);
+
+		if (!s->only || strcmp(s->only, org->name) == 0)
+			r = store_setting_set(db, org->name, "sampled_ms", now, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int plan_frame(json_t *out, json_t *plans, struct err *err)
+{
+	static const char *const lists[] = { "guards", "actions", "rounds" };
+	int r = jx_set(out, "plans", plans, err);
+
+	for (size_t i = 0; r == 0 && i < COUNT_OF(lists); i++)
+		r = jx_set(out, lists[i], json_array(), err);
+	if (r == 0)
+		r = jx_set(out, "complete", json_true(), err);
+	if (r == 0)
+		r = jx_set(out, "held", json_false(), err);
+	return r == 0 ? jx_set(out, "digest", json_null(), err) : r;
+}
+
+static int verb_plan(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		     struct err *err)
+{
+	const char *only = jx_get_text(in, "org");
+	size_t most = (size_t)json_integer_value(json_object_get(in, "sample"));
+	struct sampled sampled = { app, only };
+	struct digest_run run;
+	struct digest digest;
+	char hex[DIGEST_HEX_BYTES];
+	json_t *plans = json_array();
+	int r = plan_frame(out, plans, err);
+
+	digest_begin(&run, NULL);
+	if (r == 0)
+		r = check_org(app, only, err);
+	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
+		const struct config_org *org = config_org_at(&app->config, i);
+
+		if (!only || strcmp(only, org->name) == 0)
+			r = plan_one(app, org, who, most, out, plans, &run, err);
+	}
+	digest_end(&run, &digest);
+	digest_hex(&digest, hex);
+	/* One plan: its own digest. More: one over theirs, so that the answer has one as well.
+	 */
+	if (r == 0 && json_array_size(plans) > 1)
+		r = jx_set(out, "digest", json_string(hex), err);
+	if (r == 0 && most)
+		r = writer_call(app->writer, sampled_write, &sampled, err);
+	return r;
+}
+
+const struct verb verbs_round[] = {
+	{ "sync", VERB_STORE | VERB_LONG, verb_sync },
+	{ "collect", VERB_STORE | VERB_HTTP | VERB_LONG, verb_collect },
+	{ "plan", VERB_STORE | VERB_HTTP | VERB_LONG, verb_plan },
+	{ NULL, 0, NULL },
+};
