@@ -110,5 +110,9 @@ int db_checkpoint(struct db *db, bool cut, struct err *err) MUST_USE;
 int db_check(struct db *db, struct err *err) MUST_USE;
 int db_copy(struct db *db, const char *to, const char *vfs, struct err *err) MUST_USE;
 bool db_in_transaction(struct db *db);
+/* Checkpoints when the WAL has grown past what it should have. */
+void db_checkpoint_if_due(struct db *db);
+/* True when changes were made in this transaction that carry a change number. */
+int64_t db_change_last(struct db *db);
 
 #endif

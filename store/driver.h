@@ -80,6 +80,7 @@ struct driver {
 	/* Folds the WAL into the file; with cut, also empties it. 0 also when readers stood in
 	 * the way: the next one will do it. */
 	int (*checkpoint)(struct driver_conn *conn, bool cut, struct err *err);
+	int64_t (*wal_pages)(struct driver_conn *conn); /* as of the last commit */
 	/* Reads the whole file's structure. Fault: DAMAGED with the engine's own words. */
 	int (*check)(struct driver_conn *conn, struct err *err);
 	/* Copies the open database, as of one moment, into a new file, fsynced. */

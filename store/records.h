@@ -13,6 +13,7 @@
 
 #include <jansson.h>
 
+#include "model/account.h"
 #include "store/db.h"
 
 struct record {
@@ -22,7 +23,8 @@ struct record {
 	struct str external_id, user_name; /* empty when absent */
 	struct str doc;
 	struct str unknown; /* names of attributes not known, separated by blanks */
-	bool active, gone, deleted;
+	enum tri active;    /* absent is TRI_YES, in `unknown` is TRI_UNKNOWN */
+	bool gone, deleted;
 	int64_t version;
 	int64_t created_ms, modified_ms;
 	int64_t first_seen_ms;

@@ -1,6 +1,6 @@
 /*
  * The store: one file, one connection that writes, connections that read, and the keys that
- * the vault unsealed. See store/schema.h for what the tables mean.
+ * the vault unsealed. store/migrate.c says what the tables mean.
  *
  *     store_open() -> vault_open() -> writer_start() -> ... -> writer_stop() -> store_close()
  *
@@ -100,5 +100,7 @@ struct store_keys {
 const struct store_keys *store_keys(const struct store *store);
 /* For store/vault.c: gives the keys to the store. */
 void store_keys_give(struct store *store, struct store_keys *keys);
+/* For store/audit.c, on the writer: the entry that the head file names; 0: not known. */
+int64_t *store_head_seq(struct store *store);
 
 #endif

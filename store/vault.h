@@ -18,12 +18,12 @@ enum vault_master { VAULT_FILE, VAULT_CREDENTIAL, VAULT_PASSPHRASE, VAULT_KEY };
 
 struct vault_source {
 	enum vault_master kind;
-	const char *path;      /* FILE: 32 bytes raw, or as 64 hex digits; mode checked.
-				  CREDENTIAL: its name under $CREDENTIALS_DIRECTORY */
-	const char *directory; /* CREDENTIAL: value of $CREDENTIALS_DIRECTORY */
+	const char *path;      /* FILE: 64 hex digits, mode checked. CREDENTIAL: its name */
+	const char *directory; /* CREDENTIAL: the value of $CREDENTIALS_DIRECTORY */
 	const struct secret *passphrase; /* PASSPHRASE */
-	const unsigned char *salt; /* KEY with create: the salt it was made with, or NULL */
-	const struct secret *key;  /* KEY: SECRET_KEY_BYTES, come by elsewhere */
+	const struct secret *key;        /* KEY: SECRET_KEY_BYTES, come by elsewhere */
+	const unsigned char
+		*salt; /* KEY, when making: the salt it was stretched with, or NULL */
 };
 
 struct vault;
@@ -70,9 +70,9 @@ int vault_list(struct db *db, vault_fn fn, void *ctx, struct err *err) MUST_USE;
 
 /*
  * A new data key, all secrets sealed anew under it, and it sealed under the master key of
- * source (NULL: the present one), in the transaction of db: wholly or not at all. The vault
- * uses the new keys from vault_rekey_done(), to be called after the commit with whether it
- * succeeded. Audited.
+ * source (the present one given again, or a new one), in the transaction of db: wholly or not
+ * at all. Call vault_rekey_done() after the commit, with whether it succeeded; until then
+ * secrets can be read all the same. Audited. A fault ends the rekey by itself.
  */
 int vault_rekey(struct vault *vault, struct db *db, const struct vault_source *source,
 		const char *who, int64_t now_ms, struct err *err) MUST_USE;

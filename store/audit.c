@@ -1,0 +1,654 @@
+/*
+ * The chain and its head.
+ *
+ * digest = BLAKE2b-256(salt || body)
+ * link   = BLAKE2b-256, keyed with the audit key, over
+ *          link of the entry before (32 zero bytes before the first)
+ *          seq, ms, person          as 8 bytes each, little-endian
+ *          who, what, target        each as 8 bytes of length, then its bytes
+ *          digest
+ *
+ * Numbers have no gaps: a missing one is a removed entry. The head file is text:
+ *
+ *          leaverd-audit-head 1
+ *          seq 41
+ *          link <64 hex digits>
+ *          ms 1795338000000
+ *          public <64 hex digits: Ed25519 public key>
+ *          signature <128 hex digits: over all lines before>
+ *
+ * It is written beside and renamed, so that there is always a whole one. It may be behind the
+ * database (the machine lost power between commit and rename), never ahead of it.
+ */
+#include "store/audit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/enc.h"
+#include "base/jx.h"
+#include "base/stamp.h"
+#include "base/vec.h"
+
+#define SALT_BYTES 16
+#define BODY_MAX_BYTES (1u << 20)
+#define HEAD_MAX_BYTES 1024
+#define PAGE_ENTRIES 1000
+
+VEC(vec_seq, int64_t);
+
+static void vec_seq_done_at(struct vec_seq *v)
+{
+	vec_seq_done(v);
+}
+
+static void add_number(struct digest_run *run, int64_t number)
+{
+	uint64_t u = (uint64_t)number;
+	unsigned char b[8];
+	size_t i;
+
+	for (i = 0; i < 8; i++)
+		b[i] = (unsigned char)(u >> (8 * i));
+	digest_add(run, b, sizeof(b));
+}
+
+static void add_text(struct digest_run *run, struct str s)
+{
+	add_number(run, (int64_t)s.len);
+	digest_add(run, s.p ? s.p : "", s.len);
+}
+
+static void body_digest(struct str salt, struct str body, struct digest *ret)
+{
+	struct digest_run run;
+
+	digest_begin(&run, NULL);
+	digest_add(&run, salt.p ? salt.p : "", salt.len);
+	digest_add(&run, body.p ? body.p : "", body.len);
+	digest_end(&run, ret);
+}
+
+static void link_of(const struct store_keys *keys, const struct digest *before,
+		    const struct audit_entry *e, struct digest *ret)
+{
+	struct digest_run run;
+
+	digest_begin(&run, &keys->audit);
+	digest_add(&run, before->b, DIGEST_BYTES);
+	add_number(&run, e->seq);
+	add_number(&run, e->ms);
+	add_number(&run, e->person);
+	add_text(&run, e->who);
+	add_text(&run, e->what);
+	add_text(&run, e->target);
+	digest_add(&run, e->digest.b, DIGEST_BYTES);
+	digest_end(&run, ret);
+}
+
+static void take_digest(struct stmt *q, int column, struct digest *ret)
+{
+	struct str b = db_blob(q, column);
+
+	*ret = (struct digest){ { 0 } };
+	if (b.len == DIGEST_BYTES)
+		memcpy(ret->b, b.p, DIGEST_BYTES);
+}
+
+static int last_link(struct db *db, int64_t *seq, struct digest *link, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err, "SELECT seq, link FROM audit ORDER BY seq DESC LIMIT 1");
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	*seq = 0;
+	*link = (struct digest){ { 0 } };
+	if (r == DB_ROW) {
+		*seq = db_int(q, 0);
+		take_digest(q, 1, link);
+	}
+	return 0;
+}
+
+static const struct store_keys *keys_of(struct db *db, struct err *err)
+{
+	const struct store_keys *keys = store_keys(db_store(db));
+
+	if (!keys)
+		(void)err_set(err, ERR_SECRET,
+			      "the vault is not open, so nothing can be written to the audit "
+			      "chain: give the master key");
+	return keys;
+}
+
+int audit_add(struct db *db, const struct audit_new *in, int64_t *ret_seq, struct err *err)
+{
+	const struct store_keys *keys = keys_of(db, err);
+	struct str body = in->body.p ? in->body : STR("{}");
+	struct audit_entry e = { .ms = in->now_ms,
+				 .person = in->person,
+				 .who = str_of(in->who),
+				 .what = str_of(in->what),
+				 .target = str_of(in->target) };
+	unsigned char salt[SALT_BYTES];
+	struct digest before;
+	int r;
+
+	if (!keys)
+		return -ERR_SECRET;
+	if (body.len > BODY_MAX_BYTES && !str_eq(e.what, STR("forget")))
+		return err_set(err, ERR_TOO_LARGE, "an audit body of %zu bytes", body.len);
+	r = last_link(db, &e.seq, &before, err);
+	if (r < 0)
+		return r;
+	e.seq++;
+	secret_random_bytes(salt, sizeof(salt));
+	body_digest(str_n((const char *)salt, sizeof(salt)), body, &e.digest);
+	link_of(keys, &before, &e, &e.link);
+	r = db_run(db, err,
+		   "INSERT INTO audit (seq, ms, who, what, target, person, digest, link, salt,"
+		   " body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+		   DB_I(e.seq), DB_I(e.ms), DB_S(e.who), DB_S(e.what), DB_S(e.target),
+		   DB_I(e.person), DB_B(e.digest.b, DIGEST_BYTES), DB_B(e.link.b, DIGEST_BYTES),
+		   DB_B(salt, sizeof(salt)), DB_S(body));
+	if (r < 0)
+		return err_context(err, r, "audit entry %lld", (long long)e.seq);
+	if (ret_seq)
+		*ret_seq = e.seq;
+	return 0;
+}
+
+int audit_body(struct buf *into, const char *why, const char *before, const char *after,
+	       struct err *err)
+{
+	const char *sep = "";
+
+	buf_add_char(into, '{');
+	if (after) {
+		buf_add_text(into, "\"after\":");
+		buf_add_text(into, after);
+		sep = ",";
+	}
+	if (before) {
+		buf_addf(into, "%s\"before\":", sep);
+		buf_add_text(into, before);
+		sep = ",";
+	}
+	if (why) {
+		buf_addf(into, "%s\"why\":", sep);
+		buf_add_json(into, str_of(why));
+	}
+	buf_add_char(into, '}');
+	return buf_fault(into, err, "the audit entry");
+}
+
+/* --- reading --------------------------------------------------------------------------------
+ */
+
+#define ENTRY_COLUMNS "seq, ms, person, who, what, target, body, forgotten, digest, link, salt"
+enum { COLUMN_SALT = 10 };
+
+static void take_entry(struct stmt *q, struct audit_entry *e)
+{
+	e->seq = db_int(q, 0);
+	e->ms = db_int(q, 1);
+	e->person = db_int(q, 2);
+	e->who = db_text(q, 3);
+	e->what = db_text(q, 4);
+	e->target = db_text(q, 5);
+	e->body = db_text(q, 6);
+	e->forgotten = db_int(q, 7) != 0;
+	take_digest(q, 8, &e->digest);
+	take_digest(q, 9, &e->link);
+}
+
+int audit_list(struct db *db, int64_t after, size_t most, const char *what, int64_t person,
+	       audit_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct audit_entry e;
+	int r;
+
+	if (person)
+		r = db_query(db, &q, err,
+			     "SELECT " ENTRY_COLUMNS " FROM audit WHERE person = ?4 AND"
+			     " seq > ?1 AND (?3 = '' OR what = ?3) ORDER BY seq LIMIT ?2",
+			     DB_I(after), DB_I(most), DB_T(what), DB_I(person));
+	else
+		r = db_query(db, &q, err,
+			     "SELECT " ENTRY_COLUMNS " FROM audit WHERE seq > ?1"
+			     " AND (?3 = '' OR what = ?3) ORDER BY seq LIMIT ?2",
+			     DB_I(after), DB_I(most), DB_T(what));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		take_entry(q, &e);
+		r = fn(ctx, &e, err);
+	}
+	return r;
+}
+
+static void export_entry(const struct audit_entry *e, struct str salt, struct buf *into)
+{
+	char hex[DIGEST_HEX_BYTES], time[STAMP_TEXT_BYTES], salt_hex[2 * SALT_BYTES + 1] = "";
+
+	stamp_text(e->ms, time);
+	if (salt.len == SALT_BYTES)
+		enc_hex(salt.p, salt.len, salt_hex);
+	buf_addf(into, "{\"seq\":%lld,\"time\":\"%s\",\"ms\":%lld,\"who\":", (long long)e->seq,
+		 time, (long long)e->ms);
+	buf_add_json(into, e->who);
+	buf_add_text(into, ",\"what\":");
+	buf_add_json(into, e->what);
+	buf_add_text(into, ",\"target\":");
+	buf_add_json(into, e->target);
+	buf_addf(into, ",\"person\":%lld,\"body\":", (long long)e->person);
+	if (e->forgotten)
+		buf_add_text(into, "null");
+	else
+		buf_add_json(into, e->body);
+	buf_addf(into, ",\"salt\":\"%s\"", salt_hex);
+	digest_hex(&e->digest, hex);
+	buf_addf(into, ",\"digest\":\"%s\"", hex);
+	digest_hex(&e->link, hex);
+	buf_addf(into, ",\"link\":\"%s\"}\n", hex);
+}
+
+int audit_export(struct db *db, int64_t after, size_t most, struct buf *into, int64_t *last,
+		 struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct audit_entry e = { 0 };
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " ENTRY_COLUMNS " FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+		     DB_I(after), DB_I(most));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		take_entry(q, &e);
+		export_entry(&e, db_blob(q, COLUMN_SALT), into);
+		r = buf_fault(into, err, "the exported audit entries");
+	}
+	if (r == 0)
+		*last = e.seq;
+	return r;
+}
+
+/* --- the head -------------------------------------------------------------------------------
+ */
+
+struct head {
+	int64_t seq, ms;
+	struct digest link;
+	unsigned char public_key[DIGEST_PUB_BYTES];
+};
+
+static void head_text(const struct head *h, struct buf *into)
+{
+	char link[DIGEST_HEX_BYTES], public_key[2 * DIGEST_PUB_BYTES + 1];
+
+	digest_hex(&h->link, link);
+	enc_hex(h->public_key, DIGEST_PUB_BYTES, public_key);
+	buf_addf(into, "leaverd-audit-head 1\nseq %lld\nlink %s\nms %lld\npublic %s\n",
+		 (long long)h->seq, link, (long long)h->ms, public_key);
+}
+
+static int write_file(const char *path, struct str text, struct err *err)
+{
+	CLEANUP(fd_close_at) int fd = -1;
+	struct buf tmp;
+	int r;
+
+	buf_init(&tmp, 4096);
+	buf_addf(&tmp, "%s.new", path);
+	r = buf_fault(&tmp, err, "the path of the audit head");
+	if (r == 0)
+		fd = open(tmp.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (r == 0 && (fd < 0 || write(fd, text.p, text.len) != (ssize_t)text.len ||
+		       fsync(fd) < 0 || rename(tmp.p, path) < 0))
+		r = err_errno(err, ERR_IO, errno, "%s: writing the audit head", path);
+	buf_done(&tmp);
+	return r;
+}
+
+static int head_sign_and_write(struct db *db, const struct store_keys *keys,
+			       const struct head *h, struct err *err)
+{
+	unsigned char sig[DIGEST_SIG_BYTES];
+	char hex[2 * DIGEST_SIG_BYTES + 1];
+	struct buf text;
+	int r;
+
+	buf_init(&text, HEAD_MAX_BYTES);
+	head_text(h, &text);
+	r = buf_fault(&text, err, "the audit head");
+	if (r == 0)
+		r = digest_sign(sig, &keys->head_seed, buf_str(&text), err);
+	if (r == 0) {
+		enc_hex(sig, sizeof(sig), hex);
+		buf_addf(&text, "signature %s\n", hex);
+		r = buf_fault(&text, err, "the audit head");
+	}
+	if (r == 0)
+		r = write_file(store_head_path(db_store(db)), buf_str(&text), err);
+	buf_done(&text);
+	return r;
+}
+
+int audit_head_write(struct db *db, struct err *err)
+{
+	const struct store_keys *keys = store_keys(db_store(db));
+	int64_t *written = store_head_seq(db_store(db));
+	struct head h = { 0 };
+	int r;
+
+	if (!keys)
+		return STORE_UNCHANGED;
+	r = last_link(db, &h.seq, &h.link, err);
+	if (r < 0)
+		return r;
+	if (h.seq == 0 || h.seq == *written)
+		return STORE_UNCHANGED;
+	h.ms = stamp_now_ms();
+	r = digest_public(h.public_key, &keys->head_seed, err);
+	if (r == 0)
+		r = head_sign_and_write(db, keys, &h, err);
+	if (r < 0)
+		return r;
+	*written = h.seq;
+	return 0;
+}
+
+static int read_small(const char *path, struct buf *into, struct err *err)
+{
+	CLEANUP(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[HEAD_MAX_BYTES];
+	ssize_t n;
+
+	if (fd < 0)
+		return err_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, errno,
+				 "the audit head %s", path);
+	n = read(fd, text, sizeof(text));
+	if (n < 0)
+		return err_errno(err, ERR_IO, errno, "the audit head %s", path);
+	buf_add(into, text, (size_t)n);
+	return buf_fault(into, err, "the audit head");
+}
+
+/* Cuts "NAME VALUE\n" off the front of *rest. */
+static bool head_line(struct str *rest, const char *name, struct str *value)
+{
+	struct str line, word;
+
+	return str_cut(*rest, '\n', &line, rest) && str_cut(line, ' ', &word, value) &&
+	       str_eq(word, str_of(name));
+}
+
+static bool head_parse(struct str text, struct head *h, size_t *signed_bytes,
+		       unsigned char sig[DIGEST_SIG_BYTES])
+{
+	struct str rest = text, v;
+
+	if (!head_line(&rest, "leaverd-audit-head", &v) || !str_eq(v, STR("1")))
+		return false;
+	if (!head_line(&rest, "seq", &v) || !str_int64(v, &h->seq))
+		return false;
+	if (!head_line(&rest, "link", &v) || !digest_unhex(v, &h->link))
+		return false;
+	if (!head_line(&rest, "ms", &v) || !str_int64(v, &h->ms))
+		return false;
+	if (!head_line(&rest, "public", &v) || !enc_unhex(v, h->public_key, DIGEST_PUB_BYTES))
+		return false;
+	*signed_bytes = text.len - rest.len;
+	return head_line(&rest, "signature", &v) && enc_unhex(v, sig, DIGEST_SIG_BYTES) &&
+	       rest.len == 0;
+}
+
+static int head_read(const struct store_keys *keys, const char *path, struct head *h,
+		     struct err *err)
+{
+	unsigned char sig[DIGEST_SIG_BYTES], ours[DIGEST_PUB_BYTES];
+	size_t signed_bytes = 0;
+	struct buf text;
+	int r;
+
+	buf_init(&text, HEAD_MAX_BYTES);
+	r = read_small(path, &text, err);
+	if (r == 0 && !head_parse(buf_str(&text), h, &signed_bytes, sig))
+		r = err_set(err, ERR_DAMAGED, "the audit head %s is not a whole audit head",
+			    path);
+	if (r == 0)
+		r = digest_public(ours, &keys->head_seed, err);
+	if (r == 0 && (!secret_memequal(ours, h->public_key, DIGEST_PUB_BYTES) ||
+		       !digest_verify(sig, ours, str_n(text.p, signed_bytes))))
+		r = err_set(err, ERR_DAMAGED,
+			    "the audit head %s was not signed by this instance's key: it was "
+			    "changed, or belongs to another instance",
+			    path);
+	buf_done(&text);
+	return r;
+}
+
+/* --- verifying ------------------------------------------------------------------------------
+ */
+
+struct walk {
+	const struct store_keys *keys;
+	struct digest before; /* link of the entry before */
+	int64_t next;         /* number expected next */
+	struct vec_seq empty; /* entries without a body */
+	struct vec_seq named; /* entries that a forget entry names, when they came before it */
+	const struct head *head; /* or NULL */
+	struct audit_report *report;
+};
+
+static int damaged(struct walk *w, int64_t seq, struct err *err, const char *why)
+{
+	w->report->damaged = seq;
+	(void)snprintf(w->report->text, sizeof(w->report->text), "audit entry %lld: %s",
+		       (long long)seq, why);
+	return err_set(err, ERR_DAMAGED, "%s", w->report->text);
+}
+
+static int note_named(struct walk *w, const struct audit_entry *e, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *body = NULL;
+	const json_t *item;
+	size_t i;
+	int r;
+
+	r = jx_parse(e->body, JX_LENIENT, &body, err);
+	if (r < 0)
+		return r == -ERR_NOMEM ? r : damaged(w, e->seq, err, "its body cannot be read");
+	json_array_foreach (json_object_get(body, "audit"), i, item) {
+		int64_t seq = json_integer_value(item);
+
+		if (seq < e->seq && vec_seq_add(&w->named, seq) < 0)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+static int walk_entry(struct walk *w, const struct audit_entry *e, struct str salt,
+		      struct err *err)
+{
+	struct digest want;
+
+	if (e->seq != w->next)
+		return damaged(w, w->next, err, "is missing: it was removed");
+	link_of(w->keys, &w->before, e, &want);
+	if (!digest_equal(&want, &e->link))
+		return damaged(w, e->seq, err,
+			       "does not fit the chain: it or the one before was changed");
+	if (w->head && w->head->seq == e->seq && !digest_equal(&w->head->link, &e->link))
+		return damaged(w, e->seq, err,
+			       "is not the one that the signed head names: the chain was "
+			       "rewritten");
+	if (e->body.len == 0 && salt.len == 0) {
+		w->report->forgotten++;
+		if (vec_seq_add(&w->empty, e->seq) < 0)
+			return err_nomem(err);
+	} else {
+		body_digest(salt, e->body, &want);
+		if (!digest_equal(&want, &e->digest))
+			return damaged(w, e->seq, err, "its body was changed");
+	}
+	w->before = e->link;
+	w->next++;
+	w->report->entries++;
+	w->report->last = e->seq;
+	if (e->body.len > 0 && str_eq(e->what, STR("forget")))
+		return note_named(w, e, err);
+	return 0;
+}
+
+static int walk_page(struct walk *w, struct db *db, bool *more, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct audit_entry e;
+	int r, n = 0;
+
+	r = db_query(db, &q, err,
+		     "SELECT " ENTRY_COLUMNS
+		     " FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2",
+		     DB_I(w->next), DB_I(PAGE_ENTRIES));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		n++;
+		take_entry(q, &e);
+		r = walk_entry(w, &e, db_blob(q, COLUMN_SALT), err);
+	}
+	*more = n == PAGE_ENTRIES;
+	return r;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int check_forgotten(struct walk *w, struct err *err)
+{
+	size_t i, at = 0;
+
+	if (w->named.n > 0)
+		qsort(w->named.v, w->named.n, sizeof(w->named.v[0]), by_number);
+	for (i = 0; i < w->empty.n; i++) {
+		while (at < w->named.n && w->named.v[at] < w->empty.v[i])
+			at++;
+		if (at == w->named.n || w->named.v[at] != w->empty.v[i])
+			return damaged(w, w->empty.v[i], err,
+				       "is empty, and no forget entry names it");
+	}
+	return 0;
+}
+
+static int check_end(struct walk *w, struct err *err)
+{
+	char why[160];
+
+	if (!w->head || w->head->seq <= w->report->last)
+		return 0;
+	(void)snprintf(why, sizeof(why),
+		       "is missing: the signed head names entry %lld, the database ends at "
+		       "%lld: its tail was cut",
+		       (long long)w->head->seq, (long long)w->report->last);
+	return damaged(w, w->report->last + 1, err, why);
+}
+
+static int walk_all(struct store *store, struct walk *w, struct err *err)
+{
+	bool more = true;
+	int r = 0;
+
+	w->next = 1;
+	while (r == 0 && more) {
+		CLEANUP(store_read_end_at) struct db *db = NULL;
+
+		r = store_read_begin(store, &db, err);
+		if (r == 0)
+			r = walk_page(w, db, &more, err);
+	}
+	if (r == 0)
+		r = check_forgotten(w, err);
+	return r < 0 ? r : check_end(w, err);
+}
+
+static int verify(struct store *store, const char *head_path, struct audit_report *ret,
+		  struct err *err)
+{
+	const struct store_keys *keys = store_keys(store);
+	struct walk w = { .keys = keys, .report = ret };
+	struct head head = { 0 };
+	int r = 0;
+
+	*ret = (struct audit_report){ 0 };
+	if (!keys)
+		return err_set(err, ERR_SECRET,
+			       "the vault is not open, so the audit chain cannot be checked: "
+			       "give the master key");
+	/* the head first: entries may be added while we walk, never fall behind it */
+	if (head_path) {
+		r = head_read(keys, head_path, &head, err);
+		w.head = &head;
+	}
+	if (r == 0)
+		r = walk_all(store, &w, err);
+	vec_seq_done_at(&w.empty);
+	vec_seq_done_at(&w.named);
+	if (r == 0)
+		(void)snprintf(ret->text, sizeof(ret->text),
+			       "%lld entries, %lld of them forgotten: the chain is whole%s",
+			       (long long)ret->entries, (long long)ret->forgotten,
+			       head_path ? " and reaches the signed head" : "");
+	else if (ret->text[0] == '\0' && err)
+		(void)snprintf(ret->text, sizeof(ret->text), "%s", err->text);
+	return r;
+}
+
+int audit_verify(struct store *store, bool with_head, struct audit_report *ret, struct err *err)
+{
+	return verify(store, with_head ? store_head_path(store) : NULL, ret, err);
+}
+
+int audit_verify_with(struct store *store, const char *head_path, struct audit_report *ret,
+		      struct err *err)
+{
+	return verify(store, head_path, ret, err);
+}
+
+/* --- forgetting -----------------------------------------------------------------------------
+ */
+
+int audit_erase(struct db *db, int64_t person, struct buf *seqs, int64_t *count,
+		struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int64_t n = 0;
+	int r;
+
+	buf_add_char(seqs, '[');
+	r = db_query(db, &q, err,
+		     "SELECT seq FROM audit WHERE person = ?1 AND forgotten = 0 ORDER BY seq",
+		     DB_I(person));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		buf_addf(seqs, "%s%lld", n++ ? "," : "", (long long)db_int(q, 0));
+		r = 0;
+	}
+	buf_add_char(seqs, ']');
+	if (r == 0)
+		r = buf_fault(seqs, err, "the list of forgotten audit entries");
+	if (r == 0)
+		r = db_run(db, err,
+			   "UPDATE audit SET body = '', salt = x'', forgotten = 1"
+			   " WHERE person = ?1 AND forgotten = 0",
+			   DB_I(person));
+	if (r == 0)
+		*count = n;
+	return r;
+}

@@ -1,0 +1,532 @@
+/*
+ * SQLite behind store/driver.h. The file is in WAL mode with synchronous=FULL: a commit is on
+ * the disk when it returns. Checkpoints are ours (the hook only counts), so that they run on
+ * the writer and the WAL stays bounded.
+ */
+#include "store/driver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "base/stamp.h"
+
+#define HEAD_BYTES 100
+#define PROGRESS_STEPS 2000 /* virtual machine steps between two looks at the deadline */
+
+struct driver_conn {
+	sqlite3 *db;
+	int64_t wal_pages;
+	int64_t wal_most_bytes;
+	int64_t deadline_ms; /* monotonic; 0: none */
+	char *path;
+};
+
+struct driver_stmt {
+	sqlite3_stmt *stmt;
+	struct driver_conn *conn;
+};
+
+static _Atomic int fault_countdown;
+static _Atomic bool fault_happened;
+
+void driver_sqlite_fault_at(int nth)
+{
+	atomic_store(&fault_happened, false);
+	atomic_store(&fault_countdown, nth);
+}
+
+bool driver_sqlite_fault_fired(void)
+{
+	atomic_store(&fault_countdown, 0);
+	return atomic_exchange(&fault_happened, false);
+}
+
+static bool fault_due(void)
+{
+	if (atomic_load_explicit(&fault_countdown, memory_order_relaxed) == 0)
+		return false;
+	if (atomic_fetch_sub(&fault_countdown, 1) != 1)
+		return false;
+	atomic_store(&fault_happened, true);
+	return true;
+}
+
+/* clang-format off */
+static const struct {
+	int rc, code;
+	const char *says;
+} faults[] = {
+	{ SQLITE_NOMEM,      ERR_NOMEM,    "out of memory" },
+	{ SQLITE_FULL,       ERR_FULL,     "the disk is full: free space on it; nothing was lost" },
+	{ SQLITE_CORRUPT,    ERR_DAMAGED,  "the database is damaged: stop leaverd and restore a backup" },
+	{ SQLITE_NOTADB,     ERR_DAMAGED,  "not a SQLite database, or damaged at its head: restore a backup" },
+	{ SQLITE_BUSY,       ERR_BUSY,     "another program holds the database: end it and try again" },
+	{ SQLITE_LOCKED,     ERR_BUSY,     "the database is in use by another statement" },
+	{ SQLITE_INTERRUPT,  ERR_TIMEOUT,  "the read took longer than a read may" },
+	{ SQLITE_READONLY,   ERR_IO,       "the database may not be written: look at the rights of file and folder" },
+	{ SQLITE_PERM,       ERR_IO,       "no right to the file" },
+	{ SQLITE_CANTOPEN,   ERR_IO,       "the file cannot be opened: look at the rights of file and folder" },
+	{ SQLITE_IOERR,      ERR_IO,       "reading or writing the file failed: look at disk and system log" },
+	{ SQLITE_CONSTRAINT, ERR_CONFLICT, "a rule of the tables was broken" },
+	{ SQLITE_TOOBIG,     ERR_TOO_LARGE, "a value is too large for the database" },
+};
+/* clang-format on */
+
+static int tell(struct driver_conn *conn, int rc, struct err *err, const char *what)
+{
+	const char *path = conn && conn->path ? conn->path : "the database";
+	size_t i;
+
+	if ((rc & 0xff) == SQLITE_NOMEM)
+		return err_nomem(err);
+	for (i = 0; i < COUNT_OF(faults); i++)
+		if (faults[i].rc == (rc & 0xff))
+			return err_set(err, faults[i].code, "%s: %s: %s (%s)", path, what,
+				       faults[i].says, sqlite3_errstr(rc));
+	return err_set(err, ERR_INTERNAL, "%s: %s: %s", path, what,
+		       conn && conn->db ? sqlite3_errmsg(conn->db) : sqlite3_errstr(rc));
+}
+
+static int told_fault(struct driver_conn *conn, struct err *err, const char *what)
+{
+	return tell(conn, SQLITE_IOERR, err, what);
+}
+
+static int head_read(const char *path, unsigned char head[HEAD_BYTES], size_t *got,
+		     int64_t *size, struct err *err)
+{
+	CLEANUP(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 && errno == ENOENT) {
+		*got = 0;
+		*size = 0;
+		return 0;
+	}
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, ERR_IO, errno, "%s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(err, ERR_FOREIGN, "%s is not a file", path);
+	n = pread(fd, head, HEAD_BYTES, 0);
+	if (n < 0)
+		return err_errno(err, ERR_IO, errno, "%s: reading its head", path);
+	*got = (size_t)n;
+	*size = st.st_size;
+	return 0;
+}
+
+static uint32_t big32(const unsigned char *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* True when a -wal with content stands beside it: then the head may be older than the data. */
+static bool has_wal(const char *path)
+{
+	char wal[4096];
+	struct stat st;
+	int n = snprintf(wal, sizeof(wal), "%s-wal", path);
+
+	return n > 0 && (size_t)n < sizeof(wal) && stat(wal, &st) == 0 && st.st_size > 0;
+}
+
+static int look(const char *path, struct driver_head *ret, struct err *err)
+{
+	unsigned char head[HEAD_BYTES] = { 0 };
+	size_t got = 0;
+	int64_t size = 0, page;
+	int r;
+
+	r = head_read(path, head, &got, &size, err);
+	if (r < 0)
+		return r;
+	*ret = (struct driver_head){ .empty = size == 0 && !has_wal(path) };
+	if (size == 0)
+		return 0;
+	if (got < HEAD_BYTES || memcmp(head, "SQLite format 3", 16) != 0)
+		return err_set(err, ERR_FOREIGN,
+			       "%s is not a SQLite database: name another path, or put back a "
+			       "backup with `leaverd restore`",
+			       path);
+	page = (int64_t)head[16] << 8 | head[17];
+	if (page == 1)
+		page = 65536;
+	ret->application_id = big32(head + 68);
+	ret->user_version = big32(head + 60);
+	if (page < 512 || (page & (page - 1)) != 0)
+		return err_set(err, ERR_DAMAGED,
+			       "%s is damaged at its head (page size %lld): put back a backup "
+			       "with `leaverd restore`",
+			       path, (long long)page);
+	ret->suspicious = size % page != 0 || (!has_wal(path) && big32(head + 28) != 0 &&
+					       size != page * (int64_t)big32(head + 28));
+	return 0;
+}
+
+static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct driver_conn *conn = arg;
+
+	(void)db;
+	(void)name;
+	conn->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+static int on_progress(void *arg)
+{
+	const struct driver_conn *conn = arg;
+
+	return conn->deadline_ms != 0 && stamp_mono_ms() > conn->deadline_ms;
+}
+
+static int pragma(struct driver_conn *conn, const char *sql, struct err *err)
+{
+	int rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+
+	if (rc != SQLITE_OK)
+		return tell(conn, rc, err, sql);
+	return 0;
+}
+
+static int set_up(struct driver_conn *conn, const struct driver_options *options,
+		  struct err *err)
+{
+	char text[128];
+	int r;
+
+	sqlite3_extended_result_codes(conn->db, 1);
+	sqlite3_busy_timeout(conn->db, (int)options->busy_ms);
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+	r = pragma(conn, "PRAGMA cell_size_check=ON", err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA temp_store=MEMORY", err);
+	if (r < 0)
+		return r;
+	if (options->open == DRIVER_READ) {
+		sqlite3_progress_handler(conn->db, PROGRESS_STEPS, on_progress, conn);
+		return pragma(conn, "PRAGMA query_only=ON", err);
+	}
+	r = pragma(conn, "PRAGMA journal_mode=WAL", err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA synchronous=FULL", err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA secure_delete=FAST", err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA cache_size=-65536", err);
+	snprintf(text, sizeof(text), "PRAGMA journal_size_limit=%lld",
+		 (long long)options->wal_most_bytes);
+	if (r == 0)
+		r = pragma(conn, text, err);
+	sqlite3_wal_hook(conn->db, on_wal, conn);
+	return r;
+}
+
+/* So that WAL and shared memory inherit the mode: nobody else reads what we keep. */
+static int make_file(const char *path, struct err *err)
+{
+	CLEANUP(fd_close_at) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_errno(err, ERR_IO, errno, "%s cannot be made", path);
+	return 0;
+}
+
+static void conn_close(struct driver_conn *conn)
+{
+	if (!conn)
+		return;
+	sqlite3_close(conn->db);
+	free(conn->path);
+	free(conn);
+}
+OWNED(struct driver_conn, conn_close)
+
+static int conn_open(const struct driver_options *options, struct driver_conn **ret,
+		     struct err *err)
+{
+	CLEANUP(conn_close_at) struct driver_conn *conn = calloc(1, sizeof(*conn));
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
+	int rc, r;
+
+	if (!conn)
+		return err_nomem(err);
+	conn->path = str_dup(str_of(options->path));
+	if (!conn->path)
+		return err_nomem(err);
+	conn->wal_most_bytes = options->wal_most_bytes;
+	if (options->open == DRIVER_CREATE && !options->vfs) {
+		r = make_file(options->path, err);
+		if (r < 0)
+			return r;
+	}
+	if (options->open == DRIVER_CREATE)
+		flags |= SQLITE_OPEN_CREATE;
+	/* a reader opens for writing too: the WAL's index is shared memory that all write;
+	 * query_only keeps it from writing data */
+	rc = sqlite3_open_v2(options->path, &conn->db, flags, options->vfs);
+	if (rc != SQLITE_OK)
+		return tell(conn, rc, err, "opening");
+	r = set_up(conn, options, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(conn);
+	return 0;
+}
+
+static int conn_exec(struct driver_conn *conn, const char *sql, struct err *err)
+{
+	int rc;
+
+	if (fault_due())
+		return told_fault(conn, err, "statement");
+	rc = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return tell(conn, rc, err, "statement");
+	return 0;
+}
+
+static void stmt_finalize(struct driver_stmt *stmt)
+{
+	if (!stmt)
+		return;
+	sqlite3_finalize(stmt->stmt);
+	free(stmt);
+}
+OWNED(struct driver_stmt, stmt_finalize)
+
+static int conn_prepare(struct driver_conn *conn, struct str sql, struct driver_stmt **ret,
+			struct err *err)
+{
+	CLEANUP(stmt_finalize_at) struct driver_stmt *stmt = calloc(1, sizeof(*stmt));
+	int rc;
+
+	if (!stmt)
+		return err_nomem(err);
+	if (fault_due())
+		return told_fault(conn, err, "preparing");
+	stmt->conn = conn;
+	rc = sqlite3_prepare_v3(conn->db, sql.p, (int)sql.len, SQLITE_PREPARE_PERSISTENT,
+				&stmt->stmt, NULL);
+	if (rc != SQLITE_OK)
+		return tell(conn, rc, err, "preparing");
+	*ret = TAKE(stmt);
+	return 0;
+}
+
+static void stmt_reset(struct driver_stmt *stmt)
+{
+	sqlite3_reset(stmt->stmt);
+	sqlite3_clear_bindings(stmt->stmt);
+}
+
+static int bound(struct driver_stmt *stmt, int rc, struct err *err)
+{
+	return rc == SQLITE_OK ? 0 : tell(stmt->conn, rc, err, "binding a value");
+}
+
+static int bind_null(struct driver_stmt *stmt, int at, struct err *err)
+{
+	return bound(stmt, sqlite3_bind_null(stmt->stmt, at), err);
+}
+
+static int bind_int(struct driver_stmt *stmt, int at, int64_t value, struct err *err)
+{
+	return bound(stmt, sqlite3_bind_int64(stmt->stmt, at, value), err);
+}
+
+static int bind_text(struct driver_stmt *stmt, int at, struct str value, struct err *err)
+{
+	return bound(stmt,
+		     sqlite3_bind_text64(stmt->stmt, at, value.p ? value.p : "", value.len,
+					 SQLITE_STATIC, SQLITE_UTF8),
+		     err);
+}
+
+static int bind_blob(struct driver_stmt *stmt, int at, struct str value, struct err *err)
+{
+	return bound(stmt,
+		     sqlite3_bind_blob64(stmt->stmt, at, value.p ? value.p : "", value.len,
+					 SQLITE_STATIC),
+		     err);
+}
+
+static int stmt_step(struct driver_stmt *stmt, struct err *err)
+{
+	int rc;
+
+	if (fault_due())
+		return told_fault(stmt->conn, err, "statement");
+	rc = sqlite3_step(stmt->stmt);
+	if (rc == SQLITE_ROW)
+		return DRIVER_ROW;
+	if (rc == SQLITE_DONE)
+		return 0;
+	return tell(stmt->conn, rc, err, "statement");
+}
+
+static bool is_null(struct driver_stmt *stmt, int column)
+{
+	return sqlite3_column_type(stmt->stmt, column) == SQLITE_NULL;
+}
+
+static int64_t get_int(struct driver_stmt *stmt, int column)
+{
+	return sqlite3_column_int64(stmt->stmt, column);
+}
+
+static struct str get_text(struct driver_stmt *stmt, int column)
+{
+	const void *p = sqlite3_column_text(stmt->stmt, column);
+
+	return str_n(p, p ? (size_t)sqlite3_column_bytes(stmt->stmt, column) : 0);
+}
+
+static struct str get_blob(struct driver_stmt *stmt, int column)
+{
+	const void *p = sqlite3_column_blob(stmt->stmt, column);
+
+	return str_n(p, p ? (size_t)sqlite3_column_bytes(stmt->stmt, column) : 0);
+}
+
+static int64_t last_id(struct driver_conn *conn)
+{
+	return sqlite3_last_insert_rowid(conn->db);
+}
+
+static int64_t changes(struct driver_conn *conn)
+{
+	return sqlite3_changes64(conn->db);
+}
+
+static bool in_transaction(struct driver_conn *conn)
+{
+	return sqlite3_get_autocommit(conn->db) == 0;
+}
+
+static void deadline(struct driver_conn *conn, int64_t mono_ms)
+{
+	conn->deadline_ms = mono_ms;
+}
+
+static int checkpoint(struct driver_conn *conn, bool cut, struct err *err)
+{
+	int left = 0, done = 0, rc;
+
+	if (fault_due())
+		return told_fault(conn, err, "folding the WAL into the file");
+	rc = sqlite3_wal_checkpoint_v2(
+		conn->db, NULL, cut ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE,
+		&left, &done);
+	if (rc == SQLITE_OK && left == done)
+		conn->wal_pages = 0;
+	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
+		return 0;
+	return tell(conn, rc, err, "folding the WAL into the file");
+}
+
+static int64_t wal_pages(struct driver_conn *conn)
+{
+	return conn->wal_pages;
+}
+
+static int check(struct driver_conn *conn, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	const unsigned char *says;
+	int rc, r = 0;
+
+	rc = sqlite3_prepare_v2(conn->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	says = rc == SQLITE_ROW ? sqlite3_column_text(stmt, 0) : NULL;
+	if (rc != SQLITE_ROW)
+		r = tell(conn, rc, err, "checking");
+	else if (!says || strcmp((const char *)says, "ok") != 0)
+		r = err_set(err, ERR_DAMAGED,
+			    "%s is damaged (%s): stop leaverd and put back a backup with "
+			    "`leaverd restore`",
+			    conn->path, says ? (const char *)says : "no answer");
+	sqlite3_finalize(stmt);
+	return r;
+}
+
+/* The copy must be whole without a WAL of its own, so that one file is the backup. */
+static int copy_pages(struct driver_conn *conn, sqlite3 *to, struct err *err)
+{
+	sqlite3_backup *backup = sqlite3_backup_init(to, "main", conn->db, "main");
+	int rc;
+
+	if (!backup)
+		return tell(conn, sqlite3_errcode(to), err, "copying");
+	rc = sqlite3_backup_step(backup, -1);
+	if (rc == SQLITE_DONE)
+		rc = SQLITE_OK;
+	if (rc != SQLITE_OK) {
+		sqlite3_backup_finish(backup);
+		return tell(conn, rc, err, "copying");
+	}
+	rc = sqlite3_backup_finish(backup);
+	return rc == SQLITE_OK ? 0 : tell(conn, rc, err, "copying");
+}
+
+static int copy(struct driver_conn *conn, const char *path, const char *vfs, struct err *err)
+{
+	sqlite3 *to = NULL;
+	int fd, rc, r;
+
+	if (fault_due())
+		return told_fault(conn, err, "copying");
+	if (!vfs) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return err_errno(err, errno == EEXIST ? ERR_CONFLICT : ERR_IO, errno,
+					 "%s cannot be made", path);
+		close(fd);
+	}
+	rc = sqlite3_open_v2(path, &to,
+			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			     vfs);
+	r = rc == SQLITE_OK ? copy_pages(conn, to, err) : tell(conn, rc, err, "copying");
+	sqlite3_close(to);
+	if (r < 0 && !vfs)
+		unlink(path);
+	return r;
+}
+
+const struct driver driver_sqlite = {
+	.name = "sqlite",
+	.look = look,
+	.open = conn_open,
+	.close = conn_close,
+	.exec = conn_exec,
+	.prepare = conn_prepare,
+	.finalize = stmt_finalize,
+	.reset = stmt_reset,
+	.bind_null = bind_null,
+	.bind_int = bind_int,
+	.bind_text = bind_text,
+	.bind_blob = bind_blob,
+	.step = stmt_step,
+	.is_null = is_null,
+	.get_int = get_int,
+	.get_text = get_text,
+	.get_blob = get_blob,
+	.last_id = last_id,
+	.changes = changes,
+	.in_transaction = in_transaction,
+	.deadline = deadline,
+	.checkpoint = checkpoint,
+	.wal_pages = wal_pages,
+	.check = check,
+	.copy = copy,
+};
