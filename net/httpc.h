@@ -24,6 +24,7 @@ struct httpc_options {
 	const char *user_agent;        /* NULL: "leaverd/VERSION" */
 	unsigned connections_per_host; /* 0: 8 */
 	unsigned calls;                /* waiting and running together; 0: 1024 */
+	int64_t backoff_ms;            /* before the second try; 0: RETRY_BASE_MS */
 };
 
 struct httpc_header {

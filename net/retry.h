@@ -26,14 +26,15 @@ struct retry_fact {
 	bool connected;        /* a connection stood: the request may have arrived */
 	int64_t asked_wait_ms; /* what the answer asked for; -1: nothing */
 	unsigned tries;        /* made so far, this one included */
+	int64_t base_ms;       /* of the backoff; 0: RETRY_BASE_MS */
 };
 
 /* Whether another try is right, and after how long. chance is in [0, 1). */
 bool retry_again(enum retry_class class, unsigned tries_most, const struct retry_fact *fact,
 		 double chance, int64_t *ret_wait_ms);
 
-/* base 2 s doubled per try, cap 30 s, times 0.7..1.3. tries >= 1. */
-int64_t retry_backoff_ms(unsigned tries, double chance);
+/* base_ms (0: 2 s) doubled per try, cap 30 s, times 0.7..1.3. tries >= 1. */
+int64_t retry_backoff_ms(int64_t base_ms, unsigned tries, double chance);
 
 /* Retry-After: seconds or an HTTP date (RFC 9110 10.2.3) held against the answer's own date.
  * -1 when it is neither. */
