@@ -75,6 +75,16 @@ static inline void scripted_start(struct scripted *s, scripted_fn answer, void *
 		 httpd_port(s->h));
 }
 
+static inline unsigned scripted_asked(struct scripted *s)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->asked;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 /* Forgets what was asked, for the next part of a test. */
 static inline void scripted_forget(struct scripted *s)
 {

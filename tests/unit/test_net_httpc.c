@@ -178,7 +178,7 @@ static void test_when_tries_run_out_the_last_answer_stands(void **state)
 	assert_int_equal(a.status, 503);
 	assert_int_equal(a.tries, 4);
 	assert_true(str_eq(buf_str(&a.body), STR("why")));
-	assert_int_equal(srv.asked, 4);
+	assert_int_equal(scripted_asked(&srv), 4);
 	end();
 }
 
@@ -196,7 +196,7 @@ static void test_refusals_and_redirects_are_answers_at_once(void **state)
 		q = get("/x");
 		assert_ok(httpc_do(http, &q, &a, &err), &err);
 		assert_int_equal(a.status, rows[i]);
-		assert_int_equal(srv.asked, 1);
+		assert_int_equal(scripted_asked(&srv), 1);
 		end();
 	}
 }
@@ -226,7 +226,7 @@ static void test_a_dead_server_is_a_sentence_with_the_number_of_tries(void **sta
 	q.retry = RETRY_IF_NOT_SENT; /* it arrived: once is enough */
 	scripted_forget(&srv);
 	assert_fault(httpc_do(http, &q, &a, &err), ERR_NETWORK, &err, "GET /thing");
-	assert_int_equal(srv.asked, 1);
+	assert_int_equal(scripted_asked(&srv), 1);
 	end();
 }
 
@@ -274,7 +274,7 @@ static void test_an_answer_beyond_its_bound_is_refused(void **state)
 	q = get("/x");
 	q.max_body_bytes = 99999;
 	assert_fault(httpc_do(http, &q, &a, &err), ERR_LIMIT, &err, "longer than 99999");
-	assert_int_equal(srv.asked, 1);
+	assert_int_equal(scripted_asked(&srv), 1);
 	q.max_body_bytes = 100000;
 	assert_ok(httpc_do(http, &q, &whole, &err), &err);
 	assert_int_equal(whole.body.len, 100000);
@@ -335,11 +335,11 @@ static void test_a_wait_beyond_the_deadline_is_not_begun(void **state)
 	assert_ok(httpc_budget(http, &rule, &q.budget, &err), &err);
 	assert_ok(httpc_do(http, &q, &a, &err), &err);
 	assert_int_equal(a.status, 429);
-	assert_int_equal(srv.asked, 1);
+	assert_int_equal(scripted_asked(&srv), 1);
 	/* The budget stays closed: the next call is not sent into it. */
 	q.deadline_ms = 20;
 	assert_fault(httpc_do(http, &q, &none, &err), ERR_TIMEOUT, &err, "rate limit");
-	assert_int_equal(srv.asked, 1);
+	assert_int_equal(scripted_asked(&srv), 1);
 	assert_true(httpc_budget_rate(http, q.budget) == 0);
 	end();
 }
@@ -397,7 +397,7 @@ static void test_a_budget_limits_what_is_under_way_together(void **state)
 		assert_ok(httpc_collect(calls[i], &a, &err), &err);
 		assert_int_equal(a.status, 200);
 	}
-	assert_int_equal(srv.asked, 6);
+	assert_int_equal(scripted_asked(&srv), 6);
 	end();
 }
 
@@ -532,7 +532,7 @@ static void test_many_threads_share_one_client(void **state)
 		pthread_join(t[i], &failed);
 		assert_null(failed);
 	}
-	assert_int_equal(srv.asked, THREADS * EACH);
+	assert_int_equal(scripted_asked(&srv), THREADS * EACH);
 	end();
 }
 
