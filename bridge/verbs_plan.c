@@ -1,0 +1,1038 @@
+/* Verbs about plans: show, approve, reject, release, apply, pause, resume, block, arm, why. */
+#include "bridge/verb.h"
+
+#include "base/log.h"
+#include "base/stamp.h"
+#include "bridge/app.h"
+#include "bridge/applier.h"
+#include "bridge/gate.h"
+#include "bridge/planner.h"
+#include "model/filter.h"
+#include "reconcile/why.h"
+#include "store/accounts.h"
+#include "store/audit.h"
+#include "store/backup.h"
+#include "store/persons.h"
+#include "store/plans.h"
+#include "store/sources.h"
+#include "store/writer.h"
+
+#define ARM_ROUNDS 3                        /* complete reads before anything may be done */
+#define APPLY_WAIT_MS (5 * STAMP_MINUTE_MS) /* how long `apply` waits for Atlassian's lag */
+
+static uint64_t plan_of(const json_t *in)
+{
+	return (uint64_t)json_integer_value(json_object_get(in, "plan"));
+}
+
+/* --- show ----------------------------------------------------------------------------------
+ */
+
+static int filter_actions(json_t *plan, const char *text, struct err *err)
+{
+	CLEANUP(query_free_at) struct query *q = NULL;
+	json_t *kept = json_array(), *row;
+	size_t i;
+	int r;
+
+	if (!kept)
+		return err_nomem(err);
+	r = filter_parse(str_of(text), PATH_SCIM_ANY, &q, err);
+	json_array_foreach (json_object_get(plan, "actions"), i, row) {
+		struct query_node node = { row, 0 };
+
+		if (r == 0 && query_eval(q, &query_json_reader, NULL, node, QUERY_SCIM,
+					 stamp_now_ms()) == TRUTH_TRUE)
+			r = jx_add(kept, json_incref(row), err);
+	}
+	if (r < 0) {
+		json_decref(kept);
+		return r;
+	}
+	return jx_set(plan, "actions", kept, err);
+}
+
+static int verb_show(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		     struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *plan = NULL;
+	const char *filter = jx_get_text(in, "filter");
+	json_int_t limit = json_integer_value(json_object_get(in, "limit"));
+	json_t *actions;
+	int r;
+
+	(void)who;
+	r = planner_show(app, plan_of(in), &plan, err);
+	if (r == 0 && filter)
+		r = filter_actions(plan, filter, err);
+	if (r < 0)
+		return r;
+	actions = json_object_get(plan, "actions");
+	while (limit > 0 && json_array_size(actions) > (size_t)limit)
+		json_array_remove(actions, json_array_size(actions) - 1);
+	return json_object_update(out, plan) == 0 ? 0 : err_nomem(err);
+}
+
+/* --- decisions -----------------------------------------------------------------------------
+ */
+
+struct decide {
+	uint64_t plan;
+	enum decision_kind kind;
+	struct digest digest;
+	const char *who, *why;
+	struct buf actions, guards;
+	int64_t ret;
+};
+
+static int decide_write(void *ctx, struct db *db, struct err *err)
+{
+	struct decide *d = ctx;
+	const struct decision in = {
+		.plan = (int64_t)d->plan,
+		.kind = d->kind,
+		.who = str_of(d->who),
+		.digest = d->digest,
+		.actions = buf_str(&d->actions),
+		.guards = buf_str(&d->guards),
+		.why = str_of(d->why),
+		.ms = stamp_now_ms(),
+	};
+
+	return plans_decide(db, &in, &d->ret, err);
+}
+
+static void decide_done(struct decide *d)
+{
+	buf_done(&d->actions);
+	buf_done(&d->guards);
+}
+
+static bool listed(const json_t *list, const char *text)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		if (text && json_is_string(item) && strcmp(json_string_value(item), text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does the list name this person: by ledger number, mail address, account id or name? */
+static bool person_listed(const json_t *list, const json_t *action)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%lld",
+		 (long long)json_integer_value(json_object_get(action, "person")));
+	return listed(list, number) || listed(list, jx_get_text(action, "email")) ||
+	       listed(list, jx_get_text(action, "account_id")) ||
+	       listed(list, jx_get_text(action, "name"));
+}
+
+static bool number_listed(const json_t *list, json_int_t n)
+{
+	char number[24];
+
+	snprintf(number, sizeof(number), "%lld", (long long)n);
+	return listed(list, number);
+}
+
+/* Held by a guard that this decision does not release, nor one before it. */
+static bool still_held(const json_t *action, const json_t *released)
+{
+	json_t *guard;
+	size_t i;
+
+	json_array_foreach (json_object_get(action, "held_by"), i, guard) {
+		if (!listed(released, json_string_value(guard)))
+			return true;
+	}
+	return false;
+}
+
+/* Guards that earlier decisions released, added to those of this one. */
+static int released_before(const json_t *plan, json_t *released, struct err *err)
+{
+	json_t *d;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (json_object_get(plan, "decisions"), i, d) {
+		struct str rest = str_of(jx_get_text(d, "guards")), item;
+
+		while (r == 0 && rest.len) {
+			str_cut(rest, ' ', &item, &rest);
+			if (item.len)
+				r = jx_add(released, json_stringn(item.p, item.len), err);
+		}
+	}
+	return r;
+}
+
+/* The actions that an approval names: chosen, and held by nothing that is not released. */
+static int choose_actions(const json_t *plan, const json_t *in, const json_t *released,
+			  struct buf *into, size_t *count, size_t *held, struct err *err)
+{
+	const json_t *rules = json_object_get(in, "rules");
+	const json_t *persons = json_object_get(in, "persons");
+	const json_t *numbers = json_object_get(in, "actions");
+	json_t *a;
+	size_t i;
+
+	json_array_foreach (json_object_get(plan, "actions"), i, a) {
+		json_int_t n = json_integer_value(json_object_get(a, "n"));
+
+		if ((rules && !listed(rules, jx_get_text(a, "rule"))) ||
+		    (persons && !person_listed(persons, a)) ||
+		    (numbers && !number_listed(numbers, n)))
+			continue;
+		if (still_held(a, released)) {
+			(*held)++;
+			continue;
+		}
+		buf_addf(into, "%s%lld", into->len ? "," : "", (long long)n);
+		(*count)++;
+	}
+	return buf_fault(into, err, "the list of approved actions");
+}
+
+static int guards_text(const json_t *guards, const json_t *plan, struct buf *into,
+		       struct err *err)
+{
+	json_t *g, *known;
+	size_t i, k;
+
+	json_array_foreach (guards, i, g) {
+		bool found = false;
+
+		json_array_foreach (json_object_get(plan, "guards"), k, known) {
+			found |= listed(guards, jx_get_text(known, "name")) &&
+				 strcmp(jx_get_text(known, "name"), json_string_value(g)) == 0;
+		}
+		if (!found)
+			return err_set(err, ERR_NOT_FOUND, "plan has no guard %s",
+				       json_string_value(g));
+		buf_addf(into, "%s%s", into->len ? " " : "", json_string_value(g));
+	}
+	return buf_fault(into, err, "the list of released guards");
+}
+
+static int decide_out(const struct decide *d, size_t count, size_t held, json_t *out,
+		      struct err *err)
+{
+	int r = jx_set(out, "plan", json_integer((json_int_t)d->plan), err);
+
+	if (r == 0)
+		r = jx_set(out, "decision", json_string(decision_words[d->kind]), err);
+	if (r == 0)
+		r = jx_set(out, "who", json_string(d->who), err);
+	if (r == 0)
+		r = jx_set(out, "actions", json_integer((json_int_t)count), err);
+	if (r == 0)
+		r = jx_set(out, "held_actions", json_integer((json_int_t)held), err);
+	if (r == 0 && d->guards.len)
+		r = jx_set(out, "guards", json_string(d->guards.p), err);
+	return r;
+}
+
+static int approve_in(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		      struct decide *d, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *plan = NULL;
+	CLEANUP(json_decref_at) json_t *released = json_array();
+	const json_t *guards = json_object_get(in, "guards");
+	size_t count = 0, held = 0;
+	int r;
+
+	r = released ? planner_show(app, d->plan, &plan, err) : err_nomem(err);
+	if (r < 0)
+		return r;
+	if (json_array_size(guards) && !jx_get_text(in, "reason"))
+		return err_set(err, ERR_USAGE, "releasing a guard needs --reason");
+	if (!digest_unhex(str_of(jx_get_text(plan, "digest")), &d->digest))
+		return err_set(err, ERR_INTERNAL, "the plan's digest is not one");
+	r = guards_text(guards, plan, &d->guards, err);
+	if (r == 0)
+		r = released_before(plan, released, err);
+	if (r == 0 && guards && json_array_extend(released, (json_t *)guards) < 0)
+		r = err_nomem(err);
+	if (r == 0)
+		r = choose_actions(plan, in, released, &d->actions, &count, &held, err);
+	if (r < 0)
+		return r;
+	if (count == 0)
+		return err_set(
+			err, ERR_HELD,
+			"nothing to approve: %zu of the chosen actions are held; `leaverd "
+			"show %llu` says by which guards",
+			held, (unsigned long long)d->plan);
+	(void)who;
+	r = writer_call(app->writer, decide_write, d, err);
+	return r < 0 ? r : decide_out(d, count, held, out, err);
+}
+
+static void decide_init(struct decide *d, const json_t *in, const struct who *who,
+			enum decision_kind kind)
+{
+	*d = (struct decide){
+		.plan = plan_of(in),
+		.kind = kind,
+		.who = who->name,
+		.why = jx_get_text(in, "reason"),
+	};
+	buf_init(&d->actions, 32 * 1024 * 1024);
+	buf_init(&d->guards, 65536);
+}
+
+static int verb_approve(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			struct err *err)
+{
+	struct decide d;
+	int r;
+
+	decide_init(&d, in, who, DECISION_APPROVE);
+	r = approve_in(app, who, in, out, &d, err);
+	decide_done(&d);
+	return r;
+}
+
+/* Reject and release: about the plan as it stands, whole or by one guard. */
+static int decide_whole(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			enum decision_kind kind, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *plan = NULL;
+	CLEANUP(json_decref_at) json_t *guards = json_array();
+	const char *guard = jx_get_text(in, "guard");
+	struct decide d;
+	int r;
+
+	decide_init(&d, in, who, kind);
+	buf_add_text(&d.actions, "*");
+	r = guards ? planner_show(app, d.plan, &plan, err) : err_nomem(err);
+	if (r == 0 && guard)
+		r = jx_add(guards, json_string(guard), err);
+	if (r == 0)
+		r = guards_text(guards, plan, &d.guards, err);
+	if (r == 0 && !digest_unhex(str_of(jx_get_text(plan, "digest")), &d.digest))
+		r = err_set(err, ERR_INTERNAL, "the plan's digest is not one");
+	if (r == 0)
+		r = writer_call(app->writer, decide_write, &d, err);
+	if (r >= 0)
+		r = decide_out(&d, json_array_size(json_object_get(plan, "actions")), 0, out,
+			       err);
+	decide_done(&d);
+	return r;
+}
+
+static int verb_reject(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		       struct err *err)
+{
+	return decide_whole(app, who, in, out, DECISION_REJECT, err);
+}
+
+static int verb_release(struct app *app, const struct who *who, const json_t *in, json_t *out,
+			struct err *err)
+{
+	return decide_whole(app, who, in, out, DECISION_RELEASE, err);
+}
+
+/* --- apply ---------------------------------------------------------------------------------
+ */
+
+/*
+ * Applies until nothing can start now. Where Atlassian's lag has to be waited out it goes on
+ * after it, for some minutes: what is due later is the daemon's.
+ */
+static int apply_now(struct app *app, const struct config_org *org, struct apply_counts *counts,
+		     struct err *err)
+{
+	CLEANUP(applier_free_at) struct applier *applier = NULL;
+	CLEANUP(gate_leave) struct gate gate = { 0 };
+	const atomic_bool *cancel = verb_cancel_flag();
+	int64_t until = stamp_mono_ms() + APPLY_WAIT_MS, again_ms;
+	int r;
+
+	r = gate_enter(&gate, "apply", org->name, cancel, err);
+	if (r == 0)
+		r = applier_recover(app, org, err);
+	if (r == 0)
+		r = applier_new(&applier, app, org, cancel, err);
+	while (r == 0) {
+		r = applier_run(applier, counts, &again_ms, err);
+		if (r != 0 || again_ms == 0 || again_ms > stamp_now_ms() + APPLY_WAIT_MS)
+			break;
+		while (stamp_now_ms() < again_ms && stamp_mono_ms() < until &&
+		       !atomic_load(cancel))
+			stamp_sleep_ms(20);
+		if (stamp_mono_ms() >= until || atomic_load(cancel))
+			break;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int plan_org(struct app *app, uint64_t number, const struct config_org **ret,
+		    struct err *err)
+{
+	CLEANUP(plan_free_at) struct plan *plan = NULL;
+	int r = planner_load(app, number, &plan, NULL, err);
+
+	if (r < 0)
+		return r;
+	*ret = config_org(&app->config, plan->org);
+	if (!*ret)
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"plan %llu is about organisation %s, which the configuration has "
+			"no more",
+			(unsigned long long)number, plan->org);
+	return 0;
+}
+
+static int paused_sentence(struct app *app, const struct config_org *org, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	enum store_mode mode;
+	bool paused = false;
+	int r;
+
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = store_paused(db, org->name, &paused, err);
+	if (r == 0)
+		r = store_mode_get(db, org->name, &mode, err);
+	if (r < 0)
+		return r;
+	if (mode == STORE_OBSERVE)
+		return err_set(err, ERR_REFUSED,
+			       "organisation %s is in mode observe: nothing is changed there; "
+			       "`leaverd arm propose --org %s` says what is missing for more",
+			       org->name, org->name);
+	if (paused)
+		return err_set(err, ERR_HELD, "organisation %s is paused: `leaverd resume`",
+			       org->name);
+	return 0;
+}
+
+static int seats_row(void *ctx, const struct product_row *product, int64_t count,
+		     struct err *err)
+{
+	return jx_add(ctx,
+		      json_pack("{s:s%,s:s%,s:I}", "product", product->key.p, product->key.len,
+				"site", product->site.p, product->site.len, "seats",
+				(json_int_t)count),
+		      err);
+}
+
+/* Seats by product and site, as the store knows them. */
+static int seats_out(struct app *app, const struct config_org *org, json_t *out,
+		     const char *key, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	json_t *list = json_array();
+	int r = jx_set(out, key, list, err);
+
+	if (r == 0)
+		r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = accounts_org_get(db, org->name, &row, err);
+	if (r == 0)
+		r = accounts_seat_counts(db, row.id, seats_row, list, err);
+	return r;
+}
+
+static int verb_apply(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		      struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *plan = NULL;
+	const struct config_org *org;
+	struct apply_counts counts = { 0 };
+	json_t *counts_out = json_object();
+	int r = jx_set(out, "outcomes", counts_out, err);
+
+	(void)who;
+	if (r == 0)
+		r = plan_org(app, plan_of(in), &org, err);
+	if (r == 0)
+		r = paused_sentence(app, org, err);
+	if (r == 0)
+		r = seats_out(app, org, out, "seats_before", err);
+	if (r == 0)
+		r = apply_now(app, org, &counts, err);
+	if (r == 0)
+		r = applier_counts_out(&counts, counts_out, err);
+	if (r == 0)
+		r = seats_out(app, org, out, "seats_after", err);
+	if (r == 0)
+		r = planner_show(app, plan_of(in), &plan, err);
+	if (r < 0)
+		return r;
+	return json_object_update(out, plan) == 0 ? 0 : err_nomem(err);
+}
+
+/* --- pause, resume, arm --------------------------------------------------------------------
+ */
+
+struct pause_write {
+	const char *org, *who, *why;
+	bool paused, unchanged;
+};
+
+static int pause_run(void *ctx, struct db *db, struct err *err)
+{
+	struct pause_write *w = ctx;
+	int r = store_pause_set(db, w->org, w->paused, w->who, w->why, stamp_now_ms(), err);
+
+	w->unchanged = r == STORE_UNCHANGED;
+	return r < 0 ? r : 0;
+}
+
+static int pause_set(struct app *app, const struct who *who, const json_t *in, bool paused,
+		     json_t *out, struct err *err)
+{
+	const char *org = jx_get_text(in, "org");
+	struct pause_write w = { org ? org : "", who->name, jx_get_text(in, "reason"), paused,
+				 false };
+	char text[256];
+	int r;
+
+	if (org && !config_org(&app->config, org))
+		return err_set(err, ERR_NOT_FOUND, "the configuration has no organisation %s",
+			       org);
+	r = writer_call(app->writer, pause_run, &w, err);
+	if (r < 0)
+		return r;
+	snprintf(text, sizeof(text), "%s %s %s%s", org ? "organisation" : "applying is",
+		 org ? org : (paused ? "paused" : "resumed"),
+		 org ? (paused ? "is paused" : "goes on") : "everywhere",
+		 w.unchanged ? " (it was already)" : "");
+	return jx_set(out, "text", json_string(text), err);
+}
+
+static int verb_pause(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		      struct err *err)
+{
+	return pause_set(app, who, in, true, out, err);
+}
+
+static int verb_resume(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		       struct err *err)
+{
+	return pause_set(app, who, in, false, out, err);
+}
+
+struct count_complete {
+	int complete;
+};
+
+static int count_org_read(void *ctx, const struct org_read_row *row, struct err *err)
+{
+	struct count_complete *c = ctx;
+
+	(void)err;
+	c->complete += row->complete && row->plausible;
+	return 0;
+}
+
+static int count_source_read(void *ctx, const struct read_row *row, struct err *err)
+{
+	struct count_complete *c = ctx;
+
+	(void)err;
+	c->complete += row->accepted;
+	return 0;
+}
+
+/* What is missing before the organisation may be changed: a sentence each, none when ready. */
+static int arm_missing_org(struct db *db, const char *org, struct buf *missing, struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	CLEANUP(free_at) char *sampled = NULL;
+	struct count_complete reads = { 0 };
+	int64_t backup_ms = 0;
+	int r;
+
+	r = accounts_org_get(db, org, &row, err);
+	if (r == 0)
+		r = accounts_reads(db, row.id, 100, count_org_read, &reads, err);
+	if (r < 0)
+		return r;
+	if (reads.complete < ARM_ROUNDS)
+		buf_addf(missing,
+			 "; %d complete reads of it, %d are needed: `leaverd collect %s`",
+			 reads.complete, ARM_ROUNDS, org);
+	r = store_setting_get(db, org, "sampled_ms", &sampled, err);
+	if (r < 0)
+		return r;
+	if (!sampled)
+		buf_addf(missing,
+			 "; nobody looked at a sample: `leaverd plan --org %s --sample 20`",
+			 org);
+	r = backup_last(db, &backup_ms, err);
+	if (r >= 0 && backup_ms == 0)
+		buf_addf(missing, "; no backup was taken: `leaverd backup FILE`");
+	return r < 0 ? r : 0;
+}
+
+static int arm_missing_sources(struct app *app, struct db *db, struct buf *missing,
+			       struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < app->config.sources.n; i++) {
+		const struct config_source *s = config_source_at(&app->config, i);
+		CLEANUP(source_row_done) struct source_row row = { 0 };
+		struct count_complete reads = { 0 };
+
+		r = sources_get(db, s->name, &row, err);
+		if (r < 0)
+			return r;
+		if (s->kind == CONFIG_SCIM) {
+			if (row.state == SOURCE_FILLING)
+				buf_addf(missing,
+					 "; source %s is filling: `leaverd source ready %s`",
+					 s->name, s->name);
+			continue;
+		}
+		r = sources_reads(db, row.id, 100, count_source_read, &reads, err);
+		if (r >= 0 && reads.complete < ARM_ROUNDS)
+			buf_addf(missing,
+				 "; source %s has %d accepted reads, %d are needed: `leaverd "
+				 "sync %s`",
+				 s->name, reads.complete, ARM_ROUNDS, s->name);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int arm_ready(struct app *app, const char *org, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(buf_done) struct buf missing;
+	int r;
+
+	buf_init(&missing, 65536);
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = arm_missing_org(db, org, &missing, err);
+	if (r == 0)
+		r = arm_missing_sources(app, db, &missing, err);
+	if (r == 0)
+		r = buf_fault(&missing, err, "what is missing");
+	if (r < 0)
+		return r;
+	if (missing.len)
+		return err_set(err, ERR_HELD, "organisation %s is not ready to be armed: %s",
+			       org, missing.p + 2);
+	return 0;
+}
+
+struct arm_write {
+	const char *org, *who, *why;
+	enum store_mode mode;
+	bool unchanged;
+};
+
+static int arm_run(void *ctx, struct db *db, struct err *err)
+{
+	CLEANUP(free_at) char *armed = NULL;
+	struct arm_write *w = ctx;
+	int64_t now_ms = stamp_now_ms();
+	char text[24];
+	int r;
+
+	r = store_mode_set(db, w->org, w->mode, w->who, w->why, now_ms, err);
+	w->unchanged = r == STORE_UNCHANGED;
+	if (r < 0 || w->mode == STORE_OBSERVE)
+		return r < 0 ? r : 0;
+	r = store_setting_get(db, w->org, "armed_ms", &armed, err);
+	if (r < 0 || armed)
+		return r < 0 ? r : 0;
+	snprintf(text, sizeof(text), "%lld", (long long)now_ms);
+	r = store_setting_set(db, w->org, "armed_ms", text, err);
+	return r < 0 ? r : 0;
+}
+
+static int arm_one(struct app *app, const struct who *who, const json_t *in, const char *org,
+		   enum store_mode mode, json_t *list, struct err *err)
+{
+	struct arm_write w = { org, who->name, jx_get_text(in, "reason"), mode, false };
+	int r = 0;
+
+	if (mode != STORE_OBSERVE)
+		r = arm_ready(app, org, err);
+	if (r == 0)
+		r = writer_call(app->writer, arm_run, &w, err);
+	if (r < 0)
+		return r;
+	return jx_add(list,
+		      json_pack("{s:s,s:s,s:b}", "org", org, "mode", store_mode_words[mode],
+				"unchanged", w.unchanged),
+		      err);
+}
+
+static int arm_text(const json_t *list, json_t *out, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text;
+	json_t *row;
+	size_t i;
+
+	buf_init(&text, 65536);
+	json_array_foreach (list, i, row) {
+		buf_addf(&text, "%sorganisation %s is in mode %s%s", i ? "\n" : "",
+			 jx_get_text(row, "org"), jx_get_text(row, "mode"),
+			 json_is_true(json_object_get(row, "unchanged")) ? " (it was already)"
+									 : "");
+	}
+	if (buf_fault(&text, err, "the answer") < 0)
+		return -err->code;
+	return jx_set(out, "text", json_string(text.p ? text.p : ""), err);
+}
+
+static int verb_arm(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		    struct err *err)
+{
+	const char *only = jx_get_text(in, "org"), *word = jx_get_text(in, "mode");
+	json_t *list = json_array();
+	int mode = -1, r = jx_set(out, "organisations", list, err);
+
+	for (int m = STORE_OBSERVE; m <= STORE_ACT; m++)
+		if (word && strcmp(word, store_mode_words[m]) == 0)
+			mode = m;
+	if (r == 0 && mode < 0)
+		return err_set(err, ERR_USAGE, "the mode is observe, propose or act");
+	if (r == 0 && only && !config_org(&app->config, only))
+		return err_set(err, ERR_NOT_FOUND, "the configuration has no organisation %s",
+			       only);
+	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
+		const char *org = config_org_at(&app->config, i)->name;
+
+		if (!only || strcmp(only, org) == 0)
+			r = arm_one(app, who, in, org, (enum store_mode)mode, list, err);
+	}
+	return r == 0 ? arm_text(list, out, err) : r;
+}
+
+/* --- who is meant --------------------------------------------------------------------------
+ */
+
+/* The one person or account that WHO names. Fault: NOT_FOUND, CONFLICT for several. */
+static int find_who(struct app *app, const char *text, uint64_t *person, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int64_t found[4];
+	size_t n = 0;
+	int r;
+
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = persons_find(db, str_of(text), found, COUNT_OF(found), &n, err);
+	if (r < 0)
+		return r;
+	if (n > 1)
+		return err_set(err, ERR_CONFLICT,
+			       "%zu persons fit that: name one by its ledger number (%lld, "
+			       "%lld%s)",
+			       n, (long long)found[0], (long long)found[1],
+			       n > 2 ? ", ..." : "");
+	*person = n ? (uint64_t)found[0] : 0;
+	return 0;
+}
+
+struct account_of {
+	int64_t id;
+};
+
+/* An account that nobody explains is named by its accountId or address. */
+static int account_row_find(void *ctx, const struct account_row *row, struct err *err)
+{
+	struct account_of *a = ctx;
+
+	(void)err;
+	a->id = row->id;
+	return 1;
+}
+
+static int find_account(struct app *app, const struct config_org *org, const char *text,
+			uint64_t *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	CLEANUP(free_at) char *folded = NULL;
+	struct account_of found = { 0 };
+	size_t len;
+	int r;
+
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = accounts_org_get(db, org->name, &row, err);
+	if (r == 0)
+		r = accounts_number(db, row.id, str_of(text), &found.id, err);
+	if (r == STORE_NOT_FOUND) {
+		r = str_fold(str_of(text), &folded, &len, err);
+		if (r == 0)
+			r = accounts_by_email(db, row.id, str_n(folded, len), account_row_find,
+					      &found, err);
+	}
+	*ret = (uint64_t)found.id;
+	return r < 0 ? r : 0;
+}
+
+static int not_found(const char *who, struct err *err)
+{
+	return err_set(
+		err, ERR_NOT_FOUND,
+		"nobody is called %s: no ledger number, mail address, user name, account "
+		"id or record key",
+		who);
+}
+
+/* --- block ---------------------------------------------------------------------------------
+ */
+
+static int block_approve(struct app *app, uint64_t plan, const struct who *who,
+			 const json_t *in, json_t *out, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *request = NULL;
+	int r;
+
+	request = json_pack("{s:I,s:s}", "plan", (json_int_t)plan, "reason",
+			    jx_get_text(in, "reason"));
+	if (!request)
+		return err_nomem(err);
+	r = verb_approve(app, who, request, out, err);
+	/* What the guards of law 6 hold stays for a second person; the rest goes ahead. */
+	return r == -ERR_HELD ? 0 : r;
+}
+
+static int block_one(struct app *app, const struct config_org *org, uint64_t person,
+		     uint64_t account, const struct who *who, const json_t *in, json_t *list,
+		     struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *decision = json_object();
+	json_t *plan = NULL;
+	const struct block_request request = {
+		.person = person,
+		.account = account,
+		.reason = jx_get_text(in, "reason"),
+		.by = who->name,
+	};
+	struct apply_counts counts = { 0 };
+	uint64_t number = 0;
+	int r;
+
+	if (!decision)
+		return err_nomem(err);
+	r = planner_block(app, org, &request, who->name, &number, err);
+	if (r == 0)
+		r = block_approve(app, number, who, in, decision, err);
+	if (r == 0)
+		r = apply_now(app, org, &counts, err);
+	if (r == 0)
+		r = planner_show(app, number, &plan, err);
+	if (r == 0)
+		r = jx_add(list, plan, err);
+	return r;
+}
+
+static int verb_block(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		      struct err *err)
+{
+	const char *only = jx_get_text(in, "org"), *text = jx_get_text(in, "who");
+	json_t *list = json_array();
+	uint64_t person = 0;
+	size_t tried = 0;
+	struct err first = { 0 };
+	int r = jx_set(out, "plans", list, err);
+
+	if (r == 0)
+		r = find_who(app, text, &person, err);
+	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
+		const struct config_org *org = config_org_at(&app->config, i);
+		uint64_t account = 0;
+		int one;
+
+		if (only && strcmp(only, org->name) != 0)
+			continue;
+		r = person ? 0 : find_account(app, org, text, &account, err);
+		if (r < 0 || (!person && !account))
+			continue;
+		tried++;
+		one = block_one(app, org, person, account, who, in, list, err);
+		/* One organisation that cannot be blocked does not keep the others open. */
+		if (one < 0 && first.code == 0)
+			first = *err;
+	}
+	if (r < 0)
+		return r;
+	if (tried == 0)
+		return not_found(text, err);
+	if (first.code) {
+		*err = first;
+		return -first.code;
+	}
+	return 0;
+}
+
+/* --- why -----------------------------------------------------------------------------------
+ */
+
+#define PAST_MOST 50
+
+struct past_read {
+	struct why_past rows[PAST_MOST];
+	char texts[PAST_MOST][4][128];
+	size_t n;
+};
+
+static int past_row(void *ctx, int64_t plan, const struct action_row *row, struct err *err)
+{
+	struct past_read *p = ctx;
+	char(*t)[128] = p->texts[p->n];
+
+	(void)err;
+	if (row->state == ACTION_PLANNED)
+		return 0;
+	snprintf(t[0], 128, STR_FMT, STR_ARG(row->kind));
+	snprintf(t[1], 128, STR_FMT, STR_ARG(row->rule));
+	snprintf(t[2], 128, "%s", action_state_words[row->state]);
+	snprintf(t[3], 128, "plan %lld: " STR_FMT, (long long)plan, STR_ARG(row->result));
+	p->rows[p->n] = (struct why_past){
+		.at_ms = row->state_ms,
+		.kind = t[0],
+		.rule = t[1],
+		.outcome = t[2],
+		.who = "applier",
+		.text = t[3],
+	};
+	return ++p->n == PAST_MOST;
+}
+
+static int past_read(struct app *app, uint64_t person, uint64_t account, struct past_read *ret,
+		     struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r;
+
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0 && person)
+		r = plans_of_person(db, (int64_t)person, PAST_MOST, past_row, ret, err);
+	else if (r == 0)
+		r = plans_of_account(db, (int64_t)account, PAST_MOST, past_row, ret, err);
+	return r < 0 ? r : 0;
+}
+
+/* Reading somebody's story is itself recorded (law 11). */
+struct why_audit {
+	const struct who *who;
+	uint64_t person;
+};
+
+static int why_audit_write(void *ctx, struct db *db, struct err *err)
+{
+	struct why_audit *w = ctx;
+	char target[48];
+	struct audit_new entry = {
+		.who = w->who->name,
+		.what = "person.read",
+		.target = target,
+		.person = (int64_t)w->person,
+		.body = STR("{}"),
+		.now_ms = stamp_now_ms(),
+	};
+
+	snprintf(target, sizeof(target), "person %llu", (unsigned long long)w->person);
+	return audit_add(db, &entry, NULL, err);
+}
+
+static int why_json_of(const struct why *story, json_t **ret, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text;
+	CLEANUP(buf_done) struct buf said;
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	int r;
+
+	buf_init(&text, 16 * 1024 * 1024);
+	buf_init(&said, 16 * 1024 * 1024);
+	r = why_json(story, &text, err);
+	if (r == 0)
+		r = jx_parse(buf_str(&text), JX_LENIENT, &doc, err);
+	if (r == 0)
+		r = why_text(story, &said, err);
+	if (r == 0)
+		r = buf_fault(&said, err, "the story");
+	if (r == 0)
+		r = jx_set(doc, "text", json_stringn(said.p, said.len), err);
+	if (r == 0)
+		*ret = TAKE(doc);
+	return r;
+}
+
+static int why_one(struct app *app, const struct config_org *org, uint64_t person,
+		   uint64_t account, json_t *list, struct err *err)
+{
+	CLEANUP(facts_free_at) struct facts *facts = NULL;
+	CLEANUP(why_free_at) struct why *story = NULL;
+	struct why_who whom = { .person = person, .account = person ? 0 : account };
+	struct past_read *past = calloc(1, sizeof(*past));
+	json_t *doc = NULL;
+	int r;
+
+	if (!past)
+		return err_nomem(err);
+	r = past_read(app, person, account, past, err);
+	if (r == 0)
+		r = planner_facts(app, org, person, person ? 0 : account, &facts, err);
+	if (r == 0)
+		r = why_of(facts, app->config.policy, &whom, past->rows, past->n, &story, err);
+	free(past);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = why_json_of(story, &doc, err);
+	if (r == 0)
+		r = jx_set(doc, "org", json_string(org->name), err);
+	return r == 0 ? jx_add(list, doc, err) : r;
+}
+
+static int verb_why(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		    struct err *err)
+{
+	const char *only = jx_get_text(in, "org"), *text = jx_get_text(in, "who");
+	json_t *list = json_array();
+	struct why_audit audit = { .who = who };
+	int r = jx_set(out, "stories", list, err);
+
+	if (r == 0)
+		r = find_who(app, text, &audit.person, err);
+	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
+		const struct config_org *org = config_org_at(&app->config, i);
+		uint64_t account = 0;
+
+		if (only && strcmp(only, org->name) != 0)
+			continue;
+		if (!audit.person)
+			r = find_account(app, org, text, &account, err);
+		if (r == 0 && (audit.person || account))
+			r = why_one(app, org, audit.person, account, list, err);
+	}
+	if (r == 0 && json_array_size(list) == 0)
+		return not_found(text, err);
+	return r == 0 ? writer_call(app->writer, why_audit_write, &audit, err) : r;
+}
+
+const struct verb verbs_plan[] = {
+	{ "show", VERB_STORE, verb_show },
+	{ "approve", VERB_STORE, verb_approve },
+	{ "reject", VERB_STORE, verb_reject },
+	{ "release", VERB_STORE, verb_release },
+	{ "apply", VERB_STORE | VERB_HTTP | VERB_LONG, verb_apply },
+	{ "pause", VERB_STORE, verb_pause },
+	{ "resume", VERB_STORE, verb_resume },
+	{ "arm", VERB_STORE, verb_arm },
+	/* short, though it waits for Atlassian: it must not stand behind a long read */
+	{ "block", VERB_STORE | VERB_HTTP, verb_block },
+	{ "why", VERB_STORE, verb_why },
+	{ NULL, 0, NULL },
+};
