@@ -99,6 +99,7 @@ struct dir_mapping {
 	struct buf manager;
 	struct dir_values values; /* what the map is shown */
 	struct names_list made;   /* texts in NFC that values point to */
+	bool lost;                /* memory: what the map was shown may be wrong */
 };
 
 /* --- building ------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ static char *path_of(const char *to, struct err *err)
 	char *ret;
 
 	str_cut(str_of(to), '[', &head, &tail);
-	if (path_parse(head, PATH_POLICY, &path, NULL) < 0) {
+	if (path_parse(head, PATH_POLICY_PERSON, &path, NULL) < 0) {
 		ret = str_dup(head);
 	} else {
 		buf_init(&text, PATH_MAX_BYTES);
@@ -286,7 +287,7 @@ static int wanted_fill(struct dir_mapping *m, enum dir_kind kind, const struct m
 		r = want_row(m, &rows->v[i], err);
 	for (; *states && r == 0; states++)
 		r = want(m, *states, true, "active", err);
-	if (r == 0 && dir_trait(kind)->guid_base)
+	if (r == 0 && dir_trait(kind)->tombstones)
 		r = want(m, "isDeleted", true, NULL, err);
 	return r;
 }
@@ -399,6 +400,13 @@ static bool hidden(void *ctx, const char *name)
 	return w && w->hidden;
 }
 
+static bool value_add(struct dir_mapping *m, struct str v)
+{
+	if (dir_values_add(&m->values, v) < 0)
+		m->lost = true;
+	return !m->lost;
+}
+
 /* Adds a value to what the map is shown, in NFC. False: it is none that may be shown. */
 static bool value_show(struct dir_mapping *m, struct str v)
 {
@@ -411,15 +419,14 @@ static bool value_show(struct dir_mapping *m, struct str v)
 	for (size_t i = 0; i < v.len; i++)
 		ascii &= (unsigned char)v.p[i] < 0x80;
 	if (!ascii) {
-		if (str_nfc(v, &nfc, &len, NULL) < 0)
-			return false;
-		if (names_list_add(&m->made, nfc) < 0) {
+		if (str_nfc(v, &nfc, &len, NULL) < 0 || names_list_add(&m->made, nfc) < 0) {
 			free(nfc);
+			m->lost = true; /* the text is sound: only memory can lack */
 			return false;
 		}
 		v = str_n(nfc, len);
 	}
-	return dir_values_add(&m->values, v) == 0;
+	return value_add(m, v);
 }
 
 static enum value_state shown(struct dir_mapping *m, const struct str **ret, size_t *n)
@@ -452,16 +459,18 @@ static enum value_state get_real(struct dir_mapping *m, struct str name, const s
 static enum value_state get_manager(struct dir_mapping *m, const struct str **ret, size_t *n)
 {
 	struct str dn;
+	int r;
 
 	if (!dir_entry_first(m->entry, "manager", &dn))
 		return hidden(m, "manager") ? VALUE_UNKNOWN : VALUE_ABSENT;
 	buf_clear(&m->manager);
-	if (dir_dn_normal(dn, &m->manager, NULL) < 0)
+	r = dir_dn_normal(dn, &m->manager, NULL);
+	m->lost |= r == -ERR_NOMEM;
+	if (r < 0)
 		return VALUE_UNKNOWN;
 	if (m->manager.len == 0)
 		return VALUE_ABSENT;
-	return dir_values_add(&m->values, buf_str(&m->manager)) < 0 ? VALUE_UNKNOWN
-								    : shown(m, ret, n);
+	return value_add(m, buf_str(&m->manager)) ? shown(m, ret, n) : VALUE_UNKNOWN;
 }
 
 static bool mail_there(const struct dir_mapping *m, struct str mail)
@@ -502,9 +511,7 @@ static enum value_state get_mails(struct dir_mapping *m, const struct str **ret,
 static enum value_state get_text(struct dir_mapping *m, const char *text,
 				 const struct str **ret, size_t *n)
 {
-	if (dir_values_add(&m->values, str_of(text)) < 0)
-		return VALUE_UNKNOWN;
-	return shown(m, ret, n);
+	return value_add(m, str_of(text)) ? shown(m, ret, n) : VALUE_UNKNOWN;
 }
 
 static enum value_state get(void *ctx, struct str name, const struct str **ret, size_t *n)
@@ -557,9 +564,14 @@ int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t 
 	m->entry = e;
 	m->status = mapped.status;
 	m->key_text = mapped.key;
+	m->lost = false;
 	r = map_apply(m->map, &from, &mapped.map, err);
 	made_clear(m);
 	m->entry = NULL;
+	if (r == 0 && m->lost) {
+		dir_mapped_done(&mapped);
+		return err_nomem(err);
+	}
 	if (r < 0)
 		return r;
 	count(m, e);

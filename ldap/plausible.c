@@ -208,45 +208,49 @@ static void hide(struct judge *j, struct dir_attr_stat *a, enum dir_reason_kind 
 		return;
 	}
 	say(j, kind, "%s: %s", a->name, why);
-	a->unknown = true;
+	a->unknown = a->judged = true;
 	free(a->why);
 	a->why = why;
 }
 
 /*
  * How many should have it, by the share that had it when it was last read well. It is hidden
- * when all of them are without it, or too many at once. Of the two, the latter and any loss of
- * more than a few make the whole read doubtful.
+ * when all of them are without it, or too many at once; a loss of more than a few also makes
+ * the whole read doubtful.
  */
+static void judge_share(struct judge *j, struct dir_attr_stat *a,
+			const struct dir_attr_stat *was)
+{
+	uint64_t entries = j->now->entries;
+	double expected = (double)was->base_with / (double)was->base_entries * (double)entries;
+	double lost = expected - (double)a->with;
+	double bound = (a->state ? STATE_DROP : j->o->attribute_drop) * expected;
+
+	if (lost > most(SMALL, bound))
+		hide(j, a, DIR_REASON_SCHEMA,
+		     "%" PRIu64 " of %" PRIu64 " people have it, about %.0f should as in %s: "
+		     "hidden from the bind account, or really removed (then accept the read)",
+		     a->with, entries, expected, j->since);
+	else if (!a->with && was->base_with && entries)
+		hide(j, a, DIR_REASON_HIDDEN,
+		     "nobody has it any more, %" PRIu64
+		     " had it in %s: taken to be hidden until "
+		     "somebody has it again or the read is accepted",
+		     was->base_with, j->since);
+}
+
 static void judge_attr(struct judge *j, struct dir_attr_stat *a,
 		       const struct dir_attr_stat *was)
 {
-	uint64_t entries = j->now->entries;
-	double share, expected, lost;
+	bool before = was && was->base_entries;
 
 	a->base_with = a->with;
-	a->base_entries = entries;
-	if (was && was->base_entries) {
-		share = (double)was->base_with / (double)was->base_entries;
-		expected = share * (double)entries;
-		lost = expected - (double)a->with;
-		if (lost >
-		    most(SMALL, (a->state ? STATE_DROP : j->o->attribute_drop) * expected))
-			hide(j, a, DIR_REASON_SCHEMA,
-			     "%" PRIu64 " of %" PRIu64
-			     " people have it, about %.0f should as in "
-			     "%s: hidden from the bind account, or really removed (then accept "
-			     "the read)",
-			     a->with, entries, expected, j->since);
-		else if (!a->with && was->base_with && entries)
-			hide(j, a, DIR_REASON_HIDDEN,
-			     "nobody has it any more, %" PRIu64
-			     " had it in %s: taken to be hidden until somebody has it again or "
-			     "the "
-			     "read is accepted",
-			     was->base_with, j->since);
-	}
-	if (a->unknown && was && was->base_entries) {
+	a->base_entries = j->now->entries;
+	if (a->unknown)
+		say(j, DIR_REASON_HIDDEN, "%s: %s", a->name, a->why ? a->why : "not readable");
+	else if (before)
+		judge_share(j, a, was);
+	if (a->unknown && before) {
 		a->base_with = was->base_with;
 		a->base_entries = was->base_entries;
 	}
@@ -256,12 +260,8 @@ static void judge_attrs(struct judge *j)
 {
 	for (size_t i = 0; i < j->now->attrs.n; i++) {
 		struct dir_attr_stat *a = &j->now->attrs.v[i];
-		bool known_hidden = a->unknown;
 
 		judge_attr(j, a, j->before ? stat_of(&j->before->attrs, a->name) : NULL);
-		if (known_hidden)
-			say(j, DIR_REASON_HIDDEN, "%s: %s", a->name,
-			    a->why ? a->why : "not readable");
 	}
 }
 
@@ -318,6 +318,11 @@ void dir_verdict_accept(struct dir_verdict *v)
 
 		a->base_with = a->with;
 		a->base_entries = v->entries;
+		if (!a->judged)
+			continue;
+		a->unknown = a->judged = false;
+		free(a->why);
+		a->why = NULL;
 	}
 }
 

@@ -19,7 +19,7 @@
 
 /* clang-format off */
 static const struct dir_trait traits[DIR_KIND_COUNT] = {
-	/*                   word          title                     key             key_form     people     steady guid */
+	/*                   word          title                     key             key_form     people     steady tombst */
 	[DIR_OTHER]      = { "other",      "an unknown server",      "entryUUID",    DIR_ID_UUID, PERSON,    true,  false },
 	[DIR_OPENLDAP]   = { "openldap",   "OpenLDAP",               "entryUUID",    DIR_ID_UUID, PERSON,    false, false },
 	[DIR_389]        = { "389ds",      "389 Directory Server",   "nsUniqueId",   DIR_ID_UNIQ, PERSON,    true,  false },

@@ -34,7 +34,7 @@ struct dir_trait {
 	const char *people; /* filter for people */
 	bool steady_cookie; /* the page cookie names the search, not the place: the same each
 			       page */
-	bool guid_base;     /* "<GUID=...>" is a base, deleted entries can be asked for */
+	bool tombstones;    /* deleted entries stay for a while, marked isDeleted */
 };
 
 const struct dir_trait *dir_trait(enum dir_kind kind);

@@ -42,8 +42,4 @@ int dir_search(struct dir_conn *c, const struct dir_query *q, dir_entry_fn fn, v
 struct dir_rootdse;
 int dir_search_rootdse(struct dir_conn *c, struct dir_rootdse *ret, struct err *err) MUST_USE;
 
-/* RFC 2696's answer in a result's controls: false if it is not there or does not decode.
- * *cookie is borrowed from controls. */
-bool dir_page_cookie(struct ldapcontrol *const *controls, struct str *cookie);
-
 #endif

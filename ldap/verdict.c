@@ -75,6 +75,8 @@ static int attr_json(const struct dir_attr_stat *a, json_t *into, struct err *er
 		r = jx_set(j, "state", json_boolean(a->state), err);
 	if (r == 0)
 		r = jx_set(j, "unknown", json_boolean(a->unknown), err);
+	if (r == 0)
+		r = jx_set(j, "judged", json_boolean(a->judged), err);
 	if (r == 0 && a->why)
 		r = jx_set(j, "why", json_string(a->why), err);
 	for (size_t i = 0; i < a->paths.n && r == 0; i++)
@@ -220,6 +222,7 @@ static int attr_read(const json_t *j, struct dir_attr_stats *into, struct err *e
 	a->with = number(json_object_get(j, "with"));
 	a->state = json_is_true(json_object_get(j, "state"));
 	a->unknown = json_is_true(json_object_get(j, "unknown"));
+	a->judged = json_is_true(json_object_get(j, "judged"));
 	a->base_with = number(json_object_get(j, "baseWith"));
 	a->base_entries = number(json_object_get(j, "baseEntries"));
 	r = copy(jx_get_text(j, "name"), &a->name, err);

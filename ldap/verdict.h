@@ -14,10 +14,11 @@ VEC(dir_paths, char *);
 /* One attribute that was asked for. */
 struct dir_attr_stat {
 	char *name;
-	uint64_t with;          /* entries that had it */
-	bool state;             /* an account state's attribute: comes and goes */
-	bool unknown;           /* known to be hidden in this read */
-	char *why;              /* why it is unknown, or NULL */
+	uint64_t with; /* entries that had it */
+	bool state;    /* an account state's attribute: comes and goes */
+	bool unknown;  /* known to be hidden in this read */
+	bool judged;   /* unknown by dir_plausible(): until a person accepts the read */
+	char *why;     /* why it is unknown, or NULL */
 	struct dir_paths paths; /* the SCIM paths that rest on it */
 	/* What the next read is held against: here, or, while it is hidden, the last good one.
 	 */

@@ -1,0 +1,262 @@
+#include <inttypes.h>
+#include <ldap.h>
+#include <ldap_schema.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/stamp.h"
+#include "ldap/session.h"
+#include "ldap/source.h"
+
+#define SAMPLE 100
+
+struct prober {
+	struct dir_session session;
+	struct dir_probe *probe;
+	int64_t now_ms;
+	uint64_t odd;     /* entries that could not be mapped */
+	bool schema_seen; /* *known is worth something */
+	bool *known;      /* by number of the mapping's names */
+};
+
+static int text_add(struct dir_paths *into, char *text, struct err *err)
+{
+	if (text && dir_paths_add(into, text) == 0)
+		return 0;
+	free(text);
+	return err_nomem(err);
+}
+
+static int note(struct prober *p, struct err *err, const char *format, ...) PRINTF(3, 4);
+static int note(struct prober *p, struct err *err, const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	return text_add(&p->probe->notes, text, err);
+}
+
+static int copy(const char *text, char **ret, struct err *err)
+{
+	if (!text)
+		return 0;
+	*ret = str_dup(str_of(text));
+	return *ret ? 0 : err_nomem(err);
+}
+
+static int facts(struct prober *p, struct err *err)
+{
+	struct dir_session *s = &p->session;
+	int r = copy(dir_conn_uri(s->conn), &p->probe->uri, err);
+
+	p->probe->kind = s->dse.kind;
+	memcpy(p->probe->why, s->dse.why, sizeof(p->probe->why));
+	p->probe->paged = s->dse.paged;
+	if (r == 0)
+		r = copy(dir_conn_tls(s->conn), &p->probe->tls, err);
+	if (r == 0)
+		r = copy(s->dse.vendor, &p->probe->vendor, err);
+	if (r == 0)
+		r = copy(s->who, &p->probe->who, err);
+	if (r == 0)
+		r = copy(s->base_id, &p->probe->base_id, err);
+	return r;
+}
+
+/* --- the server's schema -------------------------------------------------------------------
+ */
+
+static void type_mark(struct prober *p, struct str definition)
+{
+	LDAPAttributeType *type;
+	CLEANUP(free_at) char *text = str_dup(definition);
+	const char *at;
+	int code;
+
+	if (!text)
+		return;
+	type = ldap_str2attributetype(text, &code, &at, LDAP_SCHEMA_ALLOW_ALL);
+	if (!type)
+		return;
+	for (size_t i = 0; dir_mapping_names(p->session.mapping)[i]; i++) {
+		struct str name = str_of(dir_mapping_names(p->session.mapping)[i]);
+
+		p->known[i] |= type->at_oid && str_eq(str_of(type->at_oid), name);
+		for (size_t k = 0; type->at_names && type->at_names[k]; k++)
+			p->known[i] |= str_ieq(str_of(type->at_names[k]), name);
+	}
+	ldap_attributetype_free(type);
+}
+
+static int schema_entry(void *ctx, const struct dir_entry *e, struct err *err)
+{
+	struct prober *p = ctx;
+	const struct str *types;
+	const struct dir_attr *a = dir_entry_attr(e, STR("attributeTypes"), &types);
+
+	(void)err;
+	for (size_t i = 0; a && i < a->n; i++)
+		type_mark(p, types[i]);
+	p->schema_seen |= a != NULL;
+	return 0;
+}
+
+static int schema_look(struct prober *p, struct err *err)
+{
+	static const char *const attrs[] = { "attributeTypes", NULL };
+	struct dir_session *s = &p->session;
+	struct dir_query q = { .base = s->dse.schema_dn,
+			       .scope = DIR_SCOPE_BASE,
+			       .filter = "(objectClass=*)",
+			       .attrs = (char *const *)(uintptr_t)attrs };
+	char *const *names = dir_mapping_names(s->mapping);
+	struct dir_found found;
+	size_t n = 0;
+	int r = 0;
+
+	while (names[n])
+		n++;
+	p->known = calloc(n + 1, sizeof(*p->known));
+	if (!p->known)
+		return err_nomem(err);
+	if (s->dse.schema_dn)
+		r = dir_search(s->conn, &q, schema_entry, p, &found, err);
+	if (r == -ERR_NOT_FOUND || r == -ERR_FORBIDDEN)
+		r = 0;
+	if (r == 0 && !p->schema_seen)
+		return note(p, err,
+			    "the server does not show its schema: misspelt attributes in map "
+			    "cannot be told from unset ones");
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (!p->known[i])
+			r = text_add(&p->probe->unheard, str_dup(str_of(names[i])), err);
+	return r;
+}
+
+/* --- a sample ------------------------------------------------------------------------------
+ */
+
+enum { ENOUGH = -ERR_LIMIT };
+
+static int sample_entry(void *ctx, const struct dir_entry *e, struct err *err)
+{
+	struct prober *p = ctx;
+	struct dir_mapped mapped;
+	int r = dir_mapping_apply(p->session.mapping, e, p->now_ms, &mapped, err);
+
+	if (r == -ERR_NOMEM)
+		return r;
+	if (r < 0)
+		p->odd++;
+	else
+		dir_mapped_done(&mapped);
+	p->probe->sampled++;
+	return p->probe->sampled < SAMPLE ? 0 : ENOUGH;
+}
+
+static int sample(struct prober *p, struct err *err)
+{
+	struct dir_query q = dir_session_people(&p->session);
+	struct dir_found found;
+	struct err e = { 0 };
+	int r;
+
+	if (q.page_size > SAMPLE)
+		q.page_size = SAMPLE;
+	dir_mapping_reset(p->session.mapping);
+	r = dir_search(p->session.conn, &q, sample_entry, p, &found, &e);
+	if (r < 0 && !(r == ENOUGH && p->probe->sampled == SAMPLE)) {
+		if (err)
+			*err = e;
+		return r;
+	}
+	r = dir_mapping_stats(p->session.mapping, &p->probe->attrs, err);
+	if (r == 0 && p->odd)
+		r = note(p, err, "%" PRIu64 " of %" PRIu64 " entries have no readable %s",
+			 p->odd, p->probe->sampled, dir_mapping_key(p->session.mapping));
+	if (r == 0 && !p->probe->sampled)
+		r = note(
+			p, err,
+			"nobody below the base matches the filter, or the bind account may not "
+			"see them");
+	return r;
+}
+
+/* Attributes by which leavers would show, and which nobody was seen to have. */
+static int state_notes(struct prober *p, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->probe->attrs.n && r == 0; i++) {
+		const struct dir_attr_stat *a = &p->probe->attrs.v[i];
+
+		if (a->unknown)
+			r = note(p, err, "%s: %s", a->name, a->why ? a->why : "not readable");
+		else if (a->state && !a->with && p->known[i])
+			r = note(p, err,
+				 "%s: none of %" PRIu64
+				 " entries shows it; that is as it should be "
+				 "if nobody is locked, but it may be hidden: name a canary "
+				 "that has "
+				 "it",
+				 a->name, p->probe->sampled);
+	}
+	return r;
+}
+
+int dir_probe(const struct dir_options *o, const struct secret *password,
+	      const atomic_bool *cancel, struct dir_probe *ret, struct err *err)
+{
+	struct prober p = { .probe = ret, .now_ms = stamp_now_ms() };
+	int r = dir_session_open(&p.session, o, password, 0,
+				 stamp_mono_ms() + o->read_timeout_ms, cancel, err);
+
+	if (p.session.conn && p.session.filter) {
+		struct err e;
+		int f = facts(&p, r == 0 ? err : &e);
+
+		if (r == 0)
+			r = f;
+	}
+	if (r == 0 && !ret->paged)
+		r = note(&p, err, "the server does not offer paged results%s",
+			 o->allow_unpaged ? "" : ": allow_unpaged reads without");
+	if (r == 0)
+		r = schema_look(&p, err);
+	if (r == 0)
+		r = dir_session_canaries(&p.session, &ret->canaries, NULL, NULL, err);
+	if (r == 0)
+		r = sample(&p, err);
+	if (r == 0)
+		r = state_notes(&p, err);
+	free(p.known);
+	dir_session_done(&p.session);
+	return r;
+}
+
+static void paths_free(struct dir_paths *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i]);
+	dir_paths_done(p);
+}
+
+void dir_probe_done(struct dir_probe *p)
+{
+	if (!p)
+		return;
+	free(p->uri);
+	free(p->tls);
+	free(p->vendor);
+	free(p->who);
+	free(p->base_id);
+	dir_attr_stats_free(&p->attrs);
+	dir_canaries_free(&p->canaries);
+	paths_free(&p->unheard);
+	paths_free(&p->notes);
+	*p = (struct dir_probe){ 0 };
+}

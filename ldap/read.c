@@ -1,0 +1,362 @@
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/stamp.h"
+#include "ldap/dn.h"
+#include "ldap/idset.h"
+#include "ldap/session.h"
+#include "ldap/source.h"
+
+/* People below one parent. */
+struct branch {
+	char *dn;
+	uint64_t entries;
+	UT_hash_handle hh;
+};
+
+/* One attempt at a read. */
+struct reading {
+	const struct dir_options *o;
+	const struct dir_sink *sink;
+	struct dir_verdict *verdict;
+	struct dir_session session;
+	struct dir_idset seen;
+	struct branch *branches;
+	size_t branch_count;
+	char **canary_keys; /* by number; NULL where it was not found */
+	struct buf dn;
+	int64_t now_ms;
+	bool begun;
+	bool ours; /* the fault is not the directory's */
+};
+
+static void branches_drop(struct reading *rd)
+{
+	struct branch *b, *next;
+
+	HASH_ITER (hh, rd->branches, b, next) {
+		HASH_DEL(rd->branches, b);
+		free(b->dn);
+		free(b);
+	}
+}
+
+static void reading_done(struct reading *rd)
+{
+	branches_drop(rd);
+	dir_idset_done(&rd->seen);
+	for (size_t i = 0; rd->canary_keys && i < rd->o->canaries.n; i++)
+		free(rd->canary_keys[i]);
+	free(rd->canary_keys);
+	buf_done(&rd->dn);
+	dir_session_done(&rd->session);
+}
+
+/* --- one entry -----------------------------------------------------------------------------
+ */
+
+/* Whether an entry that comes twice is the same: a hash over all that was shown of it. */
+static uint32_t content_of(const struct dir_entry *e)
+{
+	uint32_t sum = 1;
+
+	for (size_t i = 0; i < e->attrs.n; i++) {
+		const struct dir_attr *a = &e->attrs.v[i];
+
+		sum = sum * 31 + map_hash(a->name.p, a->name.len);
+		for (size_t k = 0; k < a->n; k++) {
+			struct str v = e->values.v[a->first + k];
+
+			sum = sum * 31 + map_hash(v.p, v.len);
+		}
+	}
+	return sum;
+}
+
+static int branch_count(struct reading *rd, struct str dn, struct err *err)
+{
+	struct str parent = dir_dn_parent(dn);
+	struct branch *b;
+
+	if (rd->branch_count > DIR_BRANCHES_MAX)
+		return 0;
+	HASH_FIND(hh, rd->branches, parent.p, parent.len, b);
+	if (!b) {
+		b = calloc(1, sizeof(*b));
+		if (!b || !(b->dn = str_dup(parent))) {
+			free(b);
+			return err_nomem(err);
+		}
+		HASH_ADD_KEYPTR(hh, rd->branches, b->dn, parent.len, b);
+		if (!MAP_ADDED(b)) {
+			free(b->dn);
+			free(b);
+			return err_nomem(err);
+		}
+		rd->branch_count++;
+	}
+	b->entries++;
+	return 0;
+}
+
+static int person_give(struct reading *rd, const struct dir_mapped *mapped, struct err *err)
+{
+	struct dir_person person = {
+		.key = mapped->key,
+		.dn = rd->dn.p ? rd->dn.p : "",
+		.doc = mapped->map.doc,
+		.unknown = mapped->map.unknown,
+		.unknown_n = mapped->map.unknown_n,
+		.status = &mapped->status,
+	};
+	int r = rd->sink->person(rd->sink->ctx, &person, err);
+
+	rd->ours = r < 0;
+	rd->verdict->entries++;
+	rd->verdict->states[mapped->status.state]++;
+	return r < 0 ? r : 0;
+}
+
+static bool tombstone(const struct dir_entry *e)
+{
+	struct str raw;
+	bool deleted;
+
+	return dir_entry_first(e, "isDeleted", &raw) && dir_flag(raw, &deleted) && deleted;
+}
+
+static int entry_take(struct reading *rd, const struct dir_entry *e,
+		      const struct dir_mapped *mapped, struct err *err)
+{
+	int r = dir_idset_add(&rd->seen, str_of(mapped->key), content_of(e));
+
+	if (r < 0)
+		return err_nomem(err);
+	if (r == DIR_ID_SAME) {
+		rd->verdict->twice++;
+		return DIR_SEEN_BEFORE;
+	}
+	if (r == DIR_ID_OTHER)
+		return err_set(
+			err, ERR_BUSY,
+			"an entry came twice and had changed in between: the directory was "
+			"being rebuilt while it was read");
+	buf_clear(&rd->dn);
+	r = dir_dn_normal(e->dn, &rd->dn, err);
+	if (r == -ERR_INVALID_VALUE)
+		return err_context(err, -ERR_PROTOCOL, "an entry's name");
+	if (r == 0)
+		r = branch_count(rd, buf_str(&rd->dn), err);
+	return r < 0 ? r : person_give(rd, mapped, err);
+}
+
+static int on_entry(void *ctx, const struct dir_entry *e, struct err *err)
+{
+	struct reading *rd = ctx;
+	struct dir_mapped mapped;
+	int r;
+
+	if (dir_trait(rd->session.dse.kind)->tombstones && tombstone(e)) {
+		rd->verdict->deleted++;
+		return 0;
+	}
+	r = dir_mapping_apply(rd->session.mapping, e, rd->now_ms, &mapped, err);
+	if (r < 0)
+		return r;
+	r = entry_take(rd, e, &mapped, err);
+	dir_mapped_done(&mapped);
+	return r;
+}
+
+/* --- the verdict ---------------------------------------------------------------------------
+ */
+
+static int copy(const char *text, char **ret, struct err *err)
+{
+	if (!text)
+		return 0;
+	*ret = str_dup(str_of(text));
+	return *ret ? 0 : err_nomem(err);
+}
+
+static int verdict_identity(struct reading *rd, struct err *err)
+{
+	struct dir_verdict *v = rd->verdict;
+	struct dir_session *s = &rd->session;
+	int r = copy(dir_conn_uri(s->conn), &v->uri, err);
+
+	v->kind = s->dse.kind;
+	memcpy(v->question, s->question, sizeof(v->question));
+	if (r == 0)
+		r = copy(s->dse.vendor, &v->vendor, err);
+	if (r == 0)
+		r = copy(s->dse.server_id, &v->server_id, err);
+	if (r == 0)
+		r = copy(s->base_id, &v->base_id, err);
+	if (r == 0)
+		r = copy(s->who, &v->who, err);
+	v->waters = s->dse.waters;
+	s->dse.waters = (struct dir_waters){ 0 };
+	return r;
+}
+
+static int verdict_branches(struct reading *rd, struct err *err)
+{
+	struct branch *b, *next;
+
+	if (rd->branch_count > DIR_BRANCHES_MAX)
+		return 0;
+	HASH_ITER (hh, rd->branches, b, next) {
+		struct dir_branch row = { b->dn, b->entries };
+
+		if (dir_branches_add(&rd->verdict->branches, row) < 0)
+			return err_nomem(err);
+		b->dn = NULL;
+		HASH_DEL(rd->branches, b);
+		free(b);
+	}
+	return 0;
+}
+
+/* A canary counts when it came in the read itself, not only when asked for by name. */
+static void verdict_canaries(struct reading *rd)
+{
+	struct dir_canaries *list = &rd->verdict->canaries;
+
+	for (size_t i = 0; i < list->n && rd->canary_keys; i++)
+		list->v[i].seen = rd->canary_keys[i] &&
+				  dir_idset_has(&rd->seen, str_of(rd->canary_keys[i]));
+}
+
+static int canary_keep(void *ctx, size_t number, const char *key, struct err *err)
+{
+	struct reading *rd = ctx;
+
+	return copy(key, &rd->canary_keys[number], err);
+}
+
+/* --- one attempt ---------------------------------------------------------------------------
+ */
+
+static int begin(struct reading *rd, int attempt, struct err *err)
+{
+	CLEANUP(dir_attr_stats_free) struct dir_attr_stats stats = { 0 };
+	struct dir_begin b = { .attempt = attempt,
+			       .kind = rd->session.dse.kind,
+			       .base_id = rd->session.base_id,
+			       .attrs = &stats };
+	int r = dir_mapping_stats(rd->session.mapping, &stats, err);
+
+	if (r < 0)
+		return r;
+	r = rd->sink->begin(rd->sink->ctx, &b, err);
+	rd->ours = r < 0;
+	rd->begun = r >= 0;
+	return r < 0 ? r : 0;
+}
+
+static int attempt_read(struct reading *rd, int attempt, struct err *err)
+{
+	struct dir_session *s = &rd->session;
+	struct dir_query q;
+	struct dir_found found = { 0 };
+	int r;
+
+	rd->canary_keys = calloc(rd->o->canaries.n + 1, sizeof(*rd->canary_keys));
+	if (!rd->canary_keys)
+		return err_nomem(err);
+	r = verdict_identity(rd, err);
+	if (r == 0)
+		r = dir_session_canaries(s, &rd->verdict->canaries, canary_keep, rd, err);
+	if (r == 0)
+		r = begin(rd, attempt, err);
+	if (r < 0)
+		return r;
+	q = dir_session_people(s);
+	r = dir_search(s->conn, &q, on_entry, rd, &found, err);
+	rd->verdict->pages = found.pages;
+	verdict_canaries(rd);
+	if (r == 0)
+		r = dir_mapping_stats(s->mapping, &rd->verdict->attrs, err);
+	if (r == 0)
+		r = verdict_branches(rd, err);
+	return r;
+}
+
+/* Whether the same again, from page one over another connection, may fare better. */
+static bool worth_again(int r)
+{
+	return r == -ERR_NETWORK || r == -ERR_TIMEOUT || r == -ERR_UNAVAILABLE ||
+	       r == -ERR_BUSY;
+}
+
+static bool our_fault(const struct reading *rd, int r)
+{
+	return rd->ours || r == -ERR_NOMEM || r == -ERR_CANCELLED || r == -ERR_INTERNAL;
+}
+
+static void verdict_clear(struct dir_verdict *v)
+{
+	int64_t started = v->started_ms;
+
+	dir_verdict_done(v);
+	v->started_ms = started;
+}
+
+/* What one attempt came to: its verdict is in *verdict; below zero only a fault of ours. */
+static int attempt_one(struct reading *rd, const struct secret *password, size_t first,
+		       int attempt, int64_t deadline_ms, const atomic_bool *cancel,
+		       struct err *err)
+{
+	struct err fault = { 0 };
+	int r;
+
+	verdict_clear(rd->verdict);
+	buf_init(&rd->dn, 4 * DIR_DN_MAX_BYTES);
+	rd->now_ms = stamp_now_ms();
+	r = dir_session_open(&rd->session, rd->o, password, first, deadline_ms, cancel, &fault);
+	if (r == 0)
+		r = attempt_read(rd, attempt, &fault);
+	rd->verdict->attempts = attempt;
+	rd->verdict->complete = r == 0;
+	rd->verdict->code = r < 0 ? -r : 0;
+	if (r < 0)
+		memcpy(rd->verdict->why, fault.text, sizeof(fault.text));
+	if (r < 0 && our_fault(rd, r)) {
+		if (err)
+			*err = fault;
+		return r;
+	}
+	return 0;
+}
+
+int dir_read(const struct dir_options *o, const struct secret *password,
+	     const struct dir_sink *sink, const atomic_bool *cancel, struct dir_verdict *ret,
+	     struct err *err)
+{
+	int64_t began_ms = stamp_mono_ms(), deadline_ms = began_ms + o->read_timeout_ms;
+	size_t first = 0;
+	bool begun = false;
+	int r = 0;
+
+	ret->started_ms = stamp_now_ms();
+	for (int attempt = 1; attempt == 1 || attempt <= o->attempts; attempt++) {
+		struct reading rd = { .o = o, .sink = sink, .verdict = ret };
+		bool connected;
+
+		r = attempt_one(&rd, password, first, attempt, deadline_ms, cancel, err);
+		connected = rd.session.conn != NULL;
+		if (connected)
+			first = dir_conn_uri_number(rd.session.conn) + 1;
+		begun |= rd.begun;
+		reading_done(&rd);
+		ret->duration_ms = stamp_mono_ms() - began_ms;
+		/* all URLs were tried when none let us in: the next round tries again */
+		if (r < 0 || ret->complete || !connected || !worth_again(-ret->code))
+			break;
+	}
+	if (r == 0 && begun)
+		r = sink->end(sink->ctx, ret, err);
+	return r < 0 ? r : 0;
+}
