@@ -1,6 +1,6 @@
 #include "base/jx.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -127,9 +127,11 @@ int jx_parse(struct str text, enum jx_mode mode, json_t **ret, struct err *err)
 	r = depth_check(text, err);
 	if (r < 0)
 		return r;
+	errno = 0;
 	j = json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
 		       &error);
-	if (!j && json_error_code(&error) == json_error_out_of_memory)
+	/* jansson's scanner calls a string that it had no memory for a syntax error */
+	if (!j && (errno == ENOMEM || json_error_code(&error) == json_error_out_of_memory))
 		return err_nomem(err);
 	if (!j)
 		return err_set(err, ERR_INVALID_SYNTAX, "JSON at byte %d: %s", error.position,
