@@ -4,8 +4,10 @@
 
 #include "base/stamp.h"
 #include "store/accounts.h"
+#include "store/audit.h"
 #include "store/persons.h"
 #include "store/store.h"
+#include "store/writer.h"
 
 #define ASK_PERSONS_MOST 8
 
@@ -113,6 +115,35 @@ int ask_org(struct app *app, const char *name, const struct config_org **ret, st
 				       config_org_at(&app->config, i)->name);
 	return err_set(err, ERR_NOT_FOUND, "there is no organisation %s; there is: %s", name,
 		       known[0] ? known : "none");
+}
+
+struct read_note {
+	const char *who, *what;
+	int64_t rows;
+};
+
+static int note_read(void *ctx, struct db *db, struct err *err)
+{
+	const struct read_note *n = ctx;
+	char body[64];
+	const struct audit_new entry = {
+		.who = n->who,
+		.what = "people.read",
+		.target = n->what,
+		.body = { body, (size_t)snprintf(body, sizeof(body), "{\"rows\":%" PRId64 "}",
+						 n->rows) },
+		.now_ms = stamp_now_ms(),
+	};
+
+	return audit_add(db, &entry, NULL, err);
+}
+
+int ask_note_read(struct app *app, const struct who *who, const char *what, int64_t rows,
+		  struct err *err)
+{
+	struct read_note n = { who->name, what, rows };
+
+	return rows ? writer_call(app->writer, note_read, &n, err) : 0;
 }
 
 int ask_say(json_t *out, struct err *err, const char *format, ...)

@@ -24,6 +24,11 @@ int ask_source(struct app *app, const char *name, const struct config_source **r
 int ask_org(struct app *app, const char *name, const struct config_org **ret, struct err *err)
 	MUST_USE;
 
+/* Law 11: that somebody looked at people's activity stands in the audit chain: how many rows of
+ * what, never whose. */
+int ask_note_read(struct app *app, const struct who *who, const char *what, int64_t rows,
+		  struct err *err) MUST_USE;
+
 /* out.text: what was done, as a sentence. */
 int ask_say(json_t *out, struct err *err, const char *format, ...) MUST_USE PRINTF(3, 4);
 
