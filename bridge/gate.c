@@ -30,6 +30,14 @@ static bool try_enter(const char *what, const char *of)
 	return !taken && room;
 }
 
+bool gate_try(struct gate *ret, const char *what, const char *of)
+{
+	if (!try_enter(what, of))
+		return false;
+	*ret = (struct gate){ what, of };
+	return true;
+}
+
 int gate_enter(struct gate *ret, const char *what, const char *of, const atomic_bool *cancel,
 	       struct err *err)
 {

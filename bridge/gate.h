@@ -18,6 +18,8 @@ struct gate {
  * after ten minutes, naming what is going on. what is static, of lives until gate_leave(). */
 int gate_enter(struct gate *ret, const char *what, const char *of, const atomic_bool *cancel,
 	       struct err *err) MUST_USE;
+/* Without waiting: false when somebody is inside. */
+bool gate_try(struct gate *ret, const char *what, const char *of);
 void gate_leave(struct gate *gate); /* not inside: nothing */
 
 #endif

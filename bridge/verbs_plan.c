@@ -342,22 +342,47 @@ static int verb_release(struct app *app, const struct who *who, const json_t *in
 /* --- apply ---------------------------------------------------------------------------------
  */
 
-/*
- * Applies until nothing can start now. Where Atlassian's lag has to be waited out it goes on
- * after it, for some minutes: what is due later is the daemon's.
- */
-static int apply_now(struct app *app, const struct config_org *org, struct apply_counts *counts,
-		     struct err *err)
+/* Nothing of the plan can start any more: asked while the daemon's own applier is at work. */
+struct open_actions {
+	size_t n;
+	int64_t now_ms;
+};
+
+static int open_action(void *ctx, const struct action_row *row, struct err *err)
 {
-	CLEANUP(applier_free_at) struct applier *applier = NULL;
-	CLEANUP(gate_leave) struct gate gate = { 0 };
-	const atomic_bool *cancel = verb_cancel_flag();
-	int64_t until = stamp_mono_ms() + APPLY_WAIT_MS, again_ms;
+	struct open_actions *open = ctx;
+
+	(void)err;
+	open->n +=
+		(row->state == ACTION_PLANNED && !row->held && row->due_ms <= open->now_ms) ||
+		row->state == ACTION_STARTED;
+	return 0;
+}
+
+static int plan_settled(struct app *app, uint64_t plan, bool *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct open_actions open = { .now_ms = stamp_now_ms() };
 	int r;
 
-	r = gate_enter(&gate, "apply", org->name, cancel, err);
+	r = store_read_begin(app->store, &db, err);
 	if (r == 0)
-		r = applier_recover(app, org, err);
+		r = plans_actions(db, (int64_t)plan, open_action, &open, err);
+	*ret = open.n == 0;
+	return r;
+}
+
+/* Passes of an applier of our own, until nothing can start now; where Atlassian's lag has to be
+ * waited out it goes on after it. What is due later is the daemon's. */
+static int apply_passes(struct app *app, const struct config_org *org, int64_t until,
+			struct apply_counts *counts, struct err *err)
+{
+	CLEANUP(applier_free_at) struct applier *applier = NULL;
+	const atomic_bool *cancel = verb_cancel_flag();
+	int64_t again_ms;
+	int r;
+
+	r = applier_recover(app, org, err);
 	if (r == 0)
 		r = applier_new(&applier, app, org, cancel, err);
 	while (r == 0) {
@@ -371,6 +396,35 @@ static int apply_now(struct app *app, const struct config_org *org, struct apply
 			break;
 	}
 	return r < 0 ? r : 0;
+}
+
+/*
+ * Sees to it that a plan is applied as far as it can be now. The daemon's applier may be at
+ * work: it takes an urgent plan between two actions, so waiting for it is as quick as acting
+ * here.
+ */
+static int apply_now(struct app *app, const struct config_org *org, uint64_t plan,
+		     struct apply_counts *counts, struct err *err)
+{
+	const atomic_bool *cancel = verb_cancel_flag();
+	int64_t until = stamp_mono_ms() + APPLY_WAIT_MS;
+	bool settled = false;
+	int r = 0;
+
+	while (r == 0 && !settled) {
+		CLEANUP(gate_leave) struct gate gate = { 0 };
+
+		if (gate_try(&gate, "apply", org->name))
+			return apply_passes(app, org, until, counts, err);
+		if (atomic_load(cancel) || stamp_mono_ms() > until)
+			return err_set(err, ERR_BUSY,
+				       "plan %llu is still being applied; `leaverd show %llu` "
+				       "says how far it is",
+				       (unsigned long long)plan, (unsigned long long)plan);
+		stamp_sleep_ms(20);
+		r = plan_settled(app, plan, &settled, err);
+	}
+	return r;
 }
 
 static int plan_org(struct app *app, uint64_t number, const struct config_org **ret,
@@ -461,7 +515,7 @@ static int verb_apply(struct app *app, const struct who *who, const json_t *in, 
 	if (r == 0)
 		r = seats_out(app, org, out, "seats_before", err);
 	if (r == 0)
-		r = apply_now(app, org, &counts, err);
+		r = apply_now(app, org, plan_of(in), &counts, err);
 	if (r == 0)
 		r = applier_counts_out(&counts, counts_out, err);
 	if (r == 0)
@@ -829,7 +883,7 @@ static int block_one(struct app *app, const struct config_org *org, uint64_t per
 	if (r == 0)
 		r = block_approve(app, number, who, in, decision, err);
 	if (r == 0)
-		r = apply_now(app, org, &counts, err);
+		r = apply_now(app, org, number, &counts, err);
 	if (r == 0)
 		r = planner_show(app, number, &plan, err);
 	if (r == 0)
