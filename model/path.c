@@ -35,7 +35,7 @@ static bool is_name(struct str s)
 		bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
 
 		if (letter || c == '$' ||
-		    (i > 0 && ((c >= '0' && c <= '9') || strchr("-_", c))))
+		    (i > 0 && ((c >= '0' && c <= '9') || c == '-' || c == '_')))
 			continue;
 		return false;
 	}

@@ -149,6 +149,57 @@ void query_text(const struct query *q, struct buf *into)
 	}
 }
 
+/* --- examples -------------------------------------------------------------------------------
+ */
+
+static json_t *value_json(const struct value *v)
+{
+	char stamp[STAMP_TEXT_BYTES];
+
+	switch (v->type) {
+	case VALUE_BOOL:
+		return json_boolean(v->boolean);
+	case VALUE_INT:
+		return json_integer(v->integer);
+	case VALUE_DECIMAL:
+		return json_real(v->decimal);
+	case VALUE_TIME:
+		stamp_text(v->integer, stamp);
+		return json_string(stamp);
+	default:
+		return json_stringn(v->text.p, v->text.len);
+	}
+}
+
+/* Adds what q says to into. */
+static int example_add(const struct query *q, json_t *into, struct err *err)
+{
+	int r;
+
+	if (q->kind == QUERY_AND) {
+		r = example_add(q->left, into, err);
+		return r == 0 ? example_add(q->right, into, err) : r;
+	}
+	if (q->kind != QUERY_TEST || q->op != QUERY_EQ || q->path.owner != PATH_OWN ||
+	    q->path.urn || q->path.sub || !q->path.name || q->value.type == VALUE_NOW ||
+	    q->value.type == VALUE_BINARY || json_object_get(into, q->path.name))
+		return QUERY_NO_EXAMPLE;
+	return jx_set(into, q->path.name, value_json(&q->value), err);
+}
+
+int query_example(const struct query *q, struct json_t **ret, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *out = json_object();
+	int r;
+
+	if (!out)
+		return err_nomem(err);
+	r = example_add(q, out, err);
+	if (r == 0)
+		*ret = TAKE(out);
+	return r;
+}
+
 /* --- one value against the literal of a test ------------------------------------------------
  */
 

@@ -81,6 +81,15 @@ void query_text(const struct query *q, struct buf *into);
 int query_each_path(struct query *q, int (*fn)(void *ctx, struct path *path, struct err *err),
 		    void *ctx, struct err *err) MUST_USE;
 
+/*
+ * The object that an `and` of `eq` describes: {"type":"work"} for `type eq "work"`; what PATCH
+ * and maps create when nothing matches. 0 with *ret new (a json_t *), QUERY_NO_EXAMPLE for any
+ * other form, or NOMEM.
+ */
+enum { QUERY_NO_EXAMPLE = 1 };
+struct json_t;
+int query_example(const struct query *q, struct json_t **ret, struct err *err) MUST_USE;
+
 /* Where a reader stands: its own meaning, e.g. a json_t * or a row number. */
 struct query_node {
 	const void *p;

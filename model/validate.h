@@ -15,6 +15,8 @@
 #include "model/schema.h"
 
 /* clang-format off */
+#define VALIDATE_MAX_VALUES 1000 /* of a multi-valued attribute, but for members of a group */
+
 /* What was put right without being asked: symbol, word in metrics. */
 #define COERCION_LIST(X)                                                       \
 	X(OP_CASE,        "op-case")        /* "Add" for add */                 \
@@ -60,7 +62,7 @@ enum {
  * schema_group). *ret is new: schemas (base and the extensions that have data), externalId,
  * attributes, extension containers, in the order of the tables.
  * Faults: INVALID_SYNTAX (not an object; schemas missing, empty or of another type),
- * INVALID_VALUE naming the attribute (type; required and missing; two primaries).
+ * INVALID_VALUE naming the attribute (type; required and missing; two primaries; too many).
  */
 int validate_document(const json_t *in, const struct schema *base, unsigned tolerate,
 		      json_t **ret, struct coercions *coercions, struct err *err) MUST_USE;

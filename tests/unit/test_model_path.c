@@ -129,6 +129,16 @@ static void test_oddly_spelled_paths_are_marked(void **state)
 	assert_true(path_equal(&p, &s) && path_equal(&q, &s));
 }
 
+static void test_a_nul_is_no_part_of_a_name(void **state)
+{
+	struct path p;
+	struct err err;
+
+	(void)state;
+	assert_fault(path_parse(STR("a\0b"), PATH_SCIM_ANY, &p, &err), ERR_INVALID_PATH, &err,
+		     "byte 0");
+}
+
 static void test_a_path_that_is_too_long_is_refused(void **state)
 {
 	char text[PATH_MAX_BYTES + 1];
@@ -169,6 +179,7 @@ int main(void)
 		cmocka_unit_test(test_paths_are_read_as_their_dialect_says),
 		cmocka_unit_test(test_a_bare_name_belongs_to_the_subject),
 		cmocka_unit_test(test_oddly_spelled_paths_are_marked),
+		cmocka_unit_test(test_a_nul_is_no_part_of_a_name),
 		cmocka_unit_test(test_a_path_that_is_too_long_is_refused),
 		cmocka_unit_test(test_parsing_survives_each_lost_allocation),
 	};

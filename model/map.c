@@ -1,0 +1,738 @@
+#include "model/map.h"
+
+#include "base/enc.h"
+#include "base/jx.h"
+#include "base/rewrite.h"
+#include "base/stamp.h"
+#include "base/vec.h"
+#include "model/filter.h"
+#include "model/schema.h"
+#include "model/validate.h"
+
+#define TEXT_MAX_BYTES (64 * 1024) /* of one value, joined and rewritten */
+#define EACH_MAX 1000              /* values of one MAP_EACH */
+#define PATH_TEXT_BYTES 1024
+
+/* A compiled row. */
+struct row {
+	struct map_row given; /* its texts are copies, freed by row_done() */
+	struct filter_target to;
+	const struct schema_attr *attr; /* what a value is converted to: the target or its
+					   .value */
+	json_t *example;                /* eq-terms of the bracket; NULL without */
+	struct rewrite *rewrite;
+	size_t target; /* rows with the same `to` have the same number */
+	char *path;    /* how it is named in unknown */
+};
+
+VEC(row_vec, struct row);
+VEC(name_vec, char *);
+
+struct map {
+	struct row_vec rows;
+	size_t targets;
+	struct name_vec names; /* ended by NULL */
+};
+
+/* --- compiling ------------------------------------------------------------------------------
+ */
+
+static void words_free(struct map_word *words)
+{
+	for (struct map_word *w = words; w && w->from; w++) {
+		free((char *)w->from);
+		free((char *)w->to);
+	}
+	free(words);
+}
+
+static void row_done(struct row *row)
+{
+	free((char *)row->given.to);
+	for (size_t i = 0; i < MAP_FROM_MAX; i++)
+		free((char *)row->given.from[i]);
+	free((char *)row->given.constant);
+	free((char *)row->given.glue);
+	free((char *)row->given.otherwise);
+	words_free((struct map_word *)row->given.words);
+	filter_target_done(&row->to);
+	json_decref(row->example);
+	rewrite_free(row->rewrite);
+	free(row->path);
+	*row = (struct row){ 0 };
+}
+
+static int copy(const char **to, const char *text, struct err *err)
+{
+	*to = text ? str_dup(str_of(text)) : NULL;
+	return text && !*to ? err_nomem(err) : 0;
+}
+
+static int words_copy(const struct map_word **ret, const struct map_word *words,
+		      struct err *err)
+{
+	struct map_word *out;
+	size_t n = 0;
+	int r = 0;
+
+	if (!words)
+		return 0;
+	while (words[n].from)
+		n++;
+	out = calloc(n + 1, sizeof(*out));
+	if (!out)
+		return err_nomem(err);
+	*ret = out;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = copy(&out[i].from, words[i].from, err);
+		if (r == 0)
+			r = copy(&out[i].to, words[i].to, err);
+	}
+	return r;
+}
+
+static int row_copy(struct row *row, const struct map_row *given, struct err *err)
+{
+	struct map_row *to = &row->given;
+	int r = 0;
+
+	*to = (struct map_row){ .how = given->how, .keep_unmatched = given->keep_unmatched };
+	for (size_t i = 0; i < MAP_FROM_MAX && given->from[i] && r == 0; i++)
+		r = copy(&to->from[i], given->from[i], err);
+	if (r == 0)
+		r = copy(&to->to, given->to, err);
+	if (r == 0)
+		r = copy(&to->constant, given->constant, err);
+	if (r == 0)
+		r = copy(&to->glue, given->glue ? given->glue : " ", err);
+	if (r == 0)
+		r = copy(&to->otherwise, given->otherwise, err);
+	if (r == 0)
+		r = words_copy(&to->words, given->words, err);
+	return r;
+}
+
+/* Whether the path is one that a source may write: of User or its extensions, not ours. */
+static bool writable(const struct filter_target *to)
+{
+	const struct path *p = &to->path;
+
+	if (p->owner != PATH_OWN || !p->name || p->top->mutability == ATTR_READ_ONLY ||
+	    p->top->mutability == ATTR_WRITE_ONLY || p->attr->mutability == ATTR_READ_ONLY)
+		return false;
+	return p->urn || schema_attr(schema_user.attrs, str_of(p->name)) == p->top ||
+	       schema_attr(schema_common, str_of(p->name)) == p->top;
+}
+
+/* Which row of the schema a value is converted to. */
+static int target_attr(struct row *row, struct err *err)
+{
+	const struct path *p = &row->to.path;
+	const struct schema_attr *attr = row->to.sub_attr ? row->to.sub_attr : p->attr;
+
+	if (attr->type == ATTR_COMPLEX)
+		attr = schema_attr(attr->sub, STR("value"));
+	if (!attr)
+		return err_set(err, ERR_CONFIG, "%s has parts: name one of them", p->name);
+	if (p->top->multi && p->sub && strcmp(p->sub, "value") != 0)
+		return err_set(err, ERR_CONFIG,
+			       "%s is one of many: name it by a bracket, as in "
+			       "emails[type eq \"work\"]",
+			       p->name);
+	if (row->to.where && !p->top->multi)
+		return err_set(err, ERR_CONFIG, "%s is a single value and takes no bracket",
+			       p->name);
+	if (row->given.how == MAP_EACH && !p->top->multi)
+		return err_set(err, ERR_CONFIG, "%s is a single value: it cannot take each",
+			       p->name);
+	row->attr = attr;
+	return 0;
+}
+
+static int target_compile(struct row *row, struct err *err)
+{
+	const struct map_row *given = &row->given;
+	int r = filter_target_parse(str_of(given->to), PATH_POLICY_PERSON, &row->to, err);
+
+	if (r < 0)
+		return r == -ERR_NOMEM ? r : err_set(err, ERR_CONFIG, "%s", err->text);
+	if (!writable(&row->to))
+		return err_set(err, ERR_CONFIG, "a source may not write this path");
+	r = target_attr(row, err);
+	if (r < 0 || !row->to.where)
+		return r;
+	r = query_example(row->to.where, &row->example, err);
+	if (r == QUERY_NO_EXAMPLE)
+		return err_set(err, ERR_CONFIG,
+			       "the bracket must be eq, or several joined by and");
+	return r;
+}
+
+/* How the target is named when it is unknown: a multi-valued attribute as a whole. */
+static int path_name(struct row *row, struct err *err)
+{
+	struct path whole = row->to.path;
+	CLEANUP(buf_done) struct buf text;
+
+	if (row->to.path.top->multi)
+		whole.sub = NULL;
+	buf_init(&text, PATH_TEXT_BYTES);
+	path_text(&whole, &text);
+	row->path = buf_take(&text, NULL);
+	return row->path ? 0 : err_nomem(err);
+}
+
+static int row_compile(struct row *row, const struct map_row *given, struct err *err)
+{
+	int r;
+
+	if (!given->to || (!given->from[0] && !given->constant))
+		return err_set(err, ERR_CONFIG, "a row needs to, and from or constant");
+	r = row_copy(row, given, err);
+	if (r == 0)
+		r = target_compile(row, err);
+	if (r == 0)
+		r = path_name(row, err);
+	if (r == 0 && given->pattern)
+		r = rewrite_new(&row->rewrite, given->pattern, given->with ? given->with : "$0",
+				err);
+	return r;
+}
+
+/* Gives the row the number of an earlier one with the same target, or a new one. */
+static void number_target(struct map *m, struct row *row)
+{
+	for (size_t i = 0; i < m->rows.n; i++) {
+		if (!str_ieq(str_of(m->rows.v[i].given.to), str_of(row->given.to)))
+			continue;
+		row->target = m->rows.v[i].target;
+		return;
+	}
+	row->target = m->targets++;
+}
+
+static int names_add(struct map *m, const struct row *row, struct err *err)
+{
+	for (size_t i = 0; i < MAP_FROM_MAX && row->given.from[i]; i++) {
+		struct str name = str_of(row->given.from[i]);
+		bool known = false;
+		char *own;
+
+		for (size_t k = 0; k < m->names.n && !known; k++)
+			known = str_ieq(str_of(m->names.v[k]), name);
+		if (known)
+			continue;
+		own = str_dup(name);
+		if (!own || name_vec_add(&m->names, own) < 0) {
+			free(own);
+			return err_nomem(err);
+		}
+	}
+	return 0;
+}
+
+static int row_add(struct map *m, const struct map_row *given, struct err *err)
+{
+	CLEANUP(row_done) struct row row = { 0 };
+	int r = row_compile(&row, given, err);
+
+	if (r < 0)
+		return r;
+	number_target(m, &row);
+	r = names_add(m, &row, err);
+	if (r < 0)
+		return r;
+	if (row_vec_add(&m->rows, row) < 0)
+		return err_nomem(err);
+	row = (struct row){ 0 };
+	return 0;
+}
+
+int map_new(struct map **ret, const struct map_row *rows, size_t n, struct err *err)
+{
+	CLEANUP(map_free_at) struct map *m = calloc(1, sizeof(*m));
+	struct err why;
+	int r;
+
+	if (!m)
+		return err_nomem(err);
+	if (n > MAP_ROWS_MAX)
+		return err_set(err, ERR_CONFIG, "map: more than %d rows", MAP_ROWS_MAX);
+	for (size_t i = 0; i < n; i++) {
+		r = row_add(m, &rows[i], &why);
+		if (r < 0)
+			return err_set(err, -r, "map row %zu (%s): %s", i + 1,
+				       rows[i].to ? rows[i].to : "no target", why.text);
+	}
+	if (name_vec_add(&m->names, NULL) < 0)
+		return err_nomem(err);
+	*ret = TAKE(m);
+	return 0;
+}
+
+void map_free(struct map *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->rows.n; i++)
+		row_done(&m->rows.v[i]);
+	row_vec_done(&m->rows);
+	for (size_t i = 0; i < m->names.n; i++)
+		free(m->names.v[i]);
+	name_vec_done(&m->names);
+	free(m);
+}
+
+const char *const *map_names(const struct map *m)
+{
+	return (const char *const *)m->names.v;
+}
+
+bool map_writes(const struct map *m, const char *path)
+{
+	for (size_t i = 0; i < m->rows.n; i++)
+		if (str_ieq(str_of(m->rows.v[i].path), str_of(path)))
+			return true;
+	return false;
+}
+
+/* --- applying -------------------------------------------------------------------------------
+ */
+
+/* What one entry is being made into. */
+struct making {
+	const struct map *m;
+	const struct map_source *from;
+	json_t *members;      /* the document in the making, unordered */
+	enum value_state *is; /* by target: PRESENT or UNKNOWN settle it */
+	struct name_vec unknown, bad;
+	struct err *err;
+};
+
+/* The texts that a row yields. */
+struct texts {
+	struct buf bytes; /* each ended by NUL */
+	size_t n;
+};
+
+static void texts_done(struct texts *t)
+{
+	buf_done(&t->bytes);
+}
+
+static int bad_add(struct making *k, const struct row *row, const char *why)
+{
+	CLEANUP(buf_done) struct buf text;
+	char *own;
+
+	buf_init(&text, PATH_TEXT_BYTES);
+	buf_addf(&text, "%s: %s", row->path, why);
+	own = buf_take(&text, NULL);
+	if (!own || name_vec_add(&k->bad, own) < 0) {
+		free(own);
+		return err_nomem(k->err);
+	}
+	return 0;
+}
+
+/* value through the rewrite into *into; REWRITE_NO_MATCH: there is none. */
+static int rewrite_text(const struct row *row, struct str value, struct buf *into,
+			struct err *err)
+{
+	int r;
+
+	if (!row->rewrite) {
+		buf_add_str(into, value);
+		return 0;
+	}
+	r = rewrite_apply(row->rewrite, value, into, err);
+	if (r == REWRITE_NO_MATCH && row->given.keep_unmatched) {
+		buf_add_str(into, value);
+		return 0;
+	}
+	return r;
+}
+
+/* What the row's value list makes of text; false: nothing. */
+static bool by_words(const struct row *row, struct str text, struct str *ret)
+{
+	const char *to = row->given.otherwise;
+
+	*ret = text;
+	if (!row->given.words)
+		return true;
+	for (const struct map_word *w = row->given.words; w->from; w++) {
+		if (str_ieq(str_of(w->from), text)) {
+			to = w->to;
+			break;
+		}
+	}
+	*ret = str_of(to);
+	return to != NULL;
+}
+
+/*
+ * Adds what becomes of one source value to the row's texts. 0 also if nothing does; below zero
+ * the value is one that the rewrite could not take (or memory is lost).
+ */
+static int text_add(const struct row *row, struct str value, struct texts *into,
+		    struct err *err)
+{
+	CLEANUP(buf_done) struct buf out;
+	struct str text;
+	int r;
+
+	buf_init(&out, TEXT_MAX_BYTES);
+	r = rewrite_text(row, value, &out, err);
+	if (r == REWRITE_NO_MATCH)
+		return 0;
+	if (r == 0)
+		r = buf_fault(&out, err, "a value");
+	if (r < 0)
+		return r;
+	if (!by_words(row, buf_str(&out), &text) || text.len == 0)
+		return 0;
+	if (memchr(text.p, '\0', text.len))
+		return err_set(err, ERR_INVALID_VALUE, "a value holds a NUL");
+	buf_add_str(&into->bytes, text);
+	buf_add_char(&into->bytes, '\0');
+	into->n++;
+	return buf_fault(&into->bytes, err, "the values");
+}
+
+/* MAP_FIRST and MAP_EACH. *state: what is known after it. */
+static int values_take(struct making *k, const struct row *row, struct texts *into,
+		       enum value_state *state, struct err *err)
+{
+	size_t most = row->given.how == MAP_EACH ? EACH_MAX : 1, n;
+	const struct str *values;
+	int r;
+
+	for (size_t i = 0; i < MAP_FROM_MAX && row->given.from[i]; i++) {
+		*state = k->from->get(k->from->ctx, str_of(row->given.from[i]), &values, &n);
+		if (*state == VALUE_UNKNOWN)
+			return 0;
+		if (*state == VALUE_ABSENT)
+			continue;
+		if (row->given.how == MAP_EACH && n > EACH_MAX)
+			return err_set(err, ERR_LIMIT, "more than %d values", EACH_MAX);
+		for (size_t v = 0; v < n && into->n < most; v++) {
+			r = text_add(row, values[v], into, err);
+			if (r < 0)
+				return r;
+		}
+		if (into->n > 0)
+			return 0;
+	}
+	*state = VALUE_ABSENT;
+	return 0;
+}
+
+static int values_join(struct making *k, const struct row *row, struct texts *into,
+		       enum value_state *state, struct err *err)
+{
+	CLEANUP(buf_done) struct buf joined;
+	const struct str *values;
+	size_t n;
+	int r;
+
+	buf_init(&joined, TEXT_MAX_BYTES);
+	for (size_t i = 0; i < MAP_FROM_MAX && row->given.from[i]; i++) {
+		*state = k->from->get(k->from->ctx, str_of(row->given.from[i]), &values, &n);
+		if (*state == VALUE_UNKNOWN)
+			return 0;
+		if (*state == VALUE_ABSENT || values[0].len == 0)
+			continue;
+		if (joined.len > 0)
+			buf_add_text(&joined, row->given.glue);
+		buf_add_str(&joined, values[0]);
+	}
+	r = buf_fault(&joined, err, "joined values");
+	if (r == 0 && joined.len > 0)
+		r = text_add(row, buf_str(&joined), into, err);
+	*state = into->n > 0 ? VALUE_PRESENT : VALUE_ABSENT;
+	return r;
+}
+
+static int texts_take(struct making *k, const struct row *row, struct texts *into,
+		      enum value_state *state, struct err *err)
+{
+	if (row->given.constant) {
+		int r = text_add(row, str_of(row->given.constant), into, err);
+
+		*state = into->n > 0 ? VALUE_PRESENT : VALUE_ABSENT;
+		return r;
+	}
+	if (row->given.how == MAP_JOIN)
+		return values_join(k, row, into, state, err);
+	return values_take(k, row, into, state, err);
+}
+
+/* --- from text to the type of the target ----------------------------------------------------
+ */
+
+static json_t *boolean_json(struct str text)
+{
+	static const struct {
+		const char *word;
+		bool is;
+	} words[] = { { "true", true }, { "false", false }, { "yes", true },
+		      { "no", false },  { "1", true },      { "0", false } };
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (str_ieq(text, str_of(words[i].word)))
+			return json_boolean(words[i].is);
+	return NULL;
+}
+
+/* *ret NULL with 0: the text is none of that type. */
+static int text_json(const struct schema_attr *attr, struct str text, json_t **ret,
+		     struct err *err)
+{
+	CLEANUP(buf_done) struct buf raw;
+	char stamp[STAMP_TEXT_BYTES];
+	int64_t ms;
+
+	buf_init(&raw, TEXT_MAX_BYTES);
+	*ret = NULL;
+	switch (attr->type) {
+	case ATTR_BOOLEAN:
+		*ret = boolean_json(text); /* never allocated */
+		return 0;
+	case ATTR_DATETIME:
+		if (!stamp_parse(text, &ms) && !stamp_parse_generalized(text, &ms))
+			return 0;
+		stamp_text(ms, stamp);
+		*ret = json_string(stamp);
+		break;
+	case ATTR_DATE:
+		if (stamp_parse(text, &ms)) /* the date that was written, in its own zone */
+			text.len = sizeof("2026-11-20") - 1;
+		if (!stamp_parse_date(text, &ms) && !stamp_parse_generalized(text, &ms))
+			return 0;
+		stamp_date_text(ms, stamp);
+		*ret = json_string(stamp);
+		break;
+	case ATTR_BINARY:
+		if (!enc_unbase64(&raw, text))
+			return 0;
+		*ret = json_stringn(text.p, text.len);
+		break;
+	default:
+		if (!str_utf8(text, NULL))
+			return 0;
+		*ret = json_stringn(text.p, text.len);
+	}
+	return *ret ? 0 : err_nomem(err);
+}
+
+/* --- into the document ----------------------------------------------------------------------
+ */
+
+/* The member of object, made if it is not there. Borrowed; NULL when memory is lost. */
+static json_t *child(json_t *object, const char *name, bool array)
+{
+	json_t *at = json_object_get(object, name);
+
+	if (at)
+		return at;
+	at = array ? json_array() : json_object();
+	return at && json_object_set_new(object, name, at) == 0 ? at : NULL;
+}
+
+static bool matches(const json_t *element, const json_t *example)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)example, name, value) {
+		if (!json_equal(json_object_get(element, name), value))
+			return false;
+	}
+	return true;
+}
+
+/* The element of list that the row writes: an old one that its bracket names, or a new one. */
+static json_t *element_at(const struct row *row, json_t *list)
+{
+	json_t *element;
+	size_t i;
+
+	if (row->example && row->given.how != MAP_EACH) {
+		json_array_foreach (list, i, element) {
+			if (matches(element, row->example))
+				return element;
+		}
+	}
+	element = row->example ? json_deep_copy(row->example) : json_object();
+	return element && json_array_append_new(list, element) == 0 ? element : NULL;
+}
+
+/* Steals value. */
+static int value_put(struct making *k, const struct row *row, json_t *value)
+{
+	const struct path *p = &row->to.path;
+	json_t *at = k->members;
+	const char *name = p->name;
+
+	if (p->urn)
+		at = child(at, p->urn, false);
+	if (at && p->top->multi) {
+		at = child(at, p->name, true);
+		if (at)
+			at = element_at(row, at);
+		name = row->to.sub ? row->to.sub : "value";
+	} else if (at && p->top->type == ATTR_COMPLEX) {
+		at = child(at, p->name, false);
+		name = p->sub ? p->sub : "value";
+	}
+	if (!at) {
+		json_decref(value);
+		return err_nomem(k->err);
+	}
+	return jx_set(at, name, value, k->err);
+}
+
+/* All texts of a row, or none: what cannot be converted makes the target unknown. */
+static int texts_put(struct making *k, const struct row *row, const struct texts *texts)
+{
+	const char *p = texts->bytes.p;
+	int r = 0;
+
+	for (size_t i = 0; i < texts->n && r == 0; i++, p += strlen(p) + 1) {
+		json_t *value;
+
+		r = text_json(row->attr, str_of(p), &value, k->err);
+		if (r == 0 && value)
+			r = value_put(k, row, value);
+		else if (r == 0) {
+			k->is[row->target] = VALUE_UNKNOWN;
+			return bad_add(k, row, "a value is not of the attribute's type");
+		}
+	}
+	if (r == 0)
+		k->is[row->target] = VALUE_PRESENT;
+	return r;
+}
+
+static int row_apply(struct making *k, const struct row *row)
+{
+	CLEANUP(texts_done) struct texts texts = { .n = 0 };
+	enum value_state state = VALUE_ABSENT;
+	struct err why;
+	int r;
+
+	buf_init(&texts.bytes, (size_t)TEXT_MAX_BYTES * 16);
+	r = texts_take(k, row, &texts, &state, &why);
+	if (r == -ERR_NOMEM) {
+		r = err_nomem(k->err);
+	} else if (r < 0) {
+		k->is[row->target] = VALUE_UNKNOWN;
+		r = bad_add(k, row, why.text);
+	} else if (state == VALUE_UNKNOWN) {
+		k->is[row->target] = VALUE_UNKNOWN;
+	} else if (texts.n > 0) {
+		r = texts_put(k, row, &texts);
+	}
+	return r;
+}
+
+static int name_cmp(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Takes what is unknown out of the document: a part of a list is not the list. */
+static void unknown_drop(json_t *members, const struct row *row)
+{
+	const struct path *p = &row->to.path;
+	json_t *at = p->urn ? json_object_get(members, p->urn) : members;
+
+	if (at && p->sub && !p->top->multi)
+		json_object_del(json_object_get(at, p->name), p->sub);
+	else if (at)
+		json_object_del(at, p->name);
+}
+
+static int unknown_list(struct making *k)
+{
+	for (size_t i = 0; i < k->m->rows.n; i++) {
+		const struct row *row = &k->m->rows.v[i];
+		bool known = false;
+		char *own;
+
+		if (k->is[row->target] != VALUE_UNKNOWN)
+			continue;
+		unknown_drop(k->members, row);
+		for (size_t u = 0; u < k->unknown.n && !known; u++)
+			known = strcmp(k->unknown.v[u], row->path) == 0;
+		if (known)
+			continue;
+		own = str_dup(str_of(row->path));
+		if (!own || name_vec_add(&k->unknown, own) < 0) {
+			free(own);
+			return err_nomem(k->err);
+		}
+	}
+	if (k->unknown.n > 1)
+		qsort(k->unknown.v, k->unknown.n, sizeof(char *), name_cmp);
+	return 0;
+}
+
+static void names_done(struct name_vec *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		free(v->v[i]);
+	name_vec_done(v);
+}
+
+static void making_done(struct making *k)
+{
+	json_decref(k->members);
+	free(k->is);
+	names_done(&k->unknown);
+	names_done(&k->bad);
+}
+
+int map_apply(const struct map *m, const struct map_source *from, struct map_result *ret,
+	      struct err *err)
+{
+	CLEANUP(making_done) struct making k = { .m = m, .from = from, .err = err };
+	json_t *doc = NULL;
+	int r = 0;
+
+	k.members = json_object();
+	k.is = calloc(m->targets + 1, sizeof(*k.is));
+	if (!k.members || !k.is)
+		return err_nomem(err);
+	for (size_t i = 0; i < m->rows.n && r == 0; i++)
+		if (k.is[m->rows.v[i].target] == VALUE_ABSENT)
+			r = row_apply(&k, &m->rows.v[i]);
+	if (r == 0)
+		r = unknown_list(&k);
+	if (r == 0)
+		r = validate_order(k.members, &schema_user, &doc, err);
+	if (r < 0)
+		return r;
+	*ret = (struct map_result){ .doc = doc,
+				    .unknown = k.unknown.v,
+				    .unknown_n = k.unknown.n,
+				    .bad = k.bad.v,
+				    .bad_n = k.bad.n };
+	k.unknown = k.bad = (struct name_vec){ 0 };
+	return 0;
+}
+
+void map_result_done(struct map_result *r)
+{
+	if (!r)
+		return;
+	json_decref(r->doc);
+	for (size_t i = 0; i < r->unknown_n; i++)
+		free(r->unknown[i]);
+	free(r->unknown);
+	for (size_t i = 0; i < r->bad_n; i++)
+		free(r->bad[i]);
+	free(r->bad);
+	*r = (struct map_result){ 0 };
+}
