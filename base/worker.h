@@ -15,7 +15,10 @@ typedef void (*worker_fn)(struct worker *self, void *arg);
 int worker_start(struct worker **ret, const char *name, worker_fn fn, void *arg,
 		 struct err *err) MUST_USE;
 bool worker_stopping(const struct worker *w);
-/* Sleeps at most ms, or until worker_wake()/worker_stop(); true when stopping. */
+/*
+ * Sleeps at most ms, or until worker_wake()/worker_stop(); true when stopping. In builds with
+ * the virtual clock never longer than 50 ms: who waits for a time looks whether it has come.
+ */
 bool worker_wait(struct worker *w, int64_t ms);
 void worker_wake(struct worker *w);
 void worker_stop(struct worker *w);

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/worker.h"
 #include "base/zone.h"
 
 static const struct zone *zone(const char *name)
@@ -449,6 +451,35 @@ static void test_a_zone_in_use_outlives_a_new_file(void **state)
 	assert_int_equal(zone_offset_s(now, 0), 7200);
 }
 
+static void ask_zones(struct worker *self, void *arg)
+{
+	static const char *const names[] = { "Asia/Tokyo", "Europe/Paris", "America/Lima",
+					     "Africa/Lagos" };
+	_Atomic unsigned *right = arg;
+
+	(void)self;
+	for (int i = 0; i < 400; i++) {
+		const struct zone *z;
+
+		if (zone_get(str_of(names[i % 4]), &z, NULL) == 0 && zone_offset_s(z, 0) != 1)
+			++*right;
+	}
+}
+
+static void test_many_threads_may_ask(void **state)
+{
+	_Atomic unsigned right = 0;
+	struct worker *w[4];
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(w); i++)
+		assert_ok(worker_start(&w[i], "asker", ask_zones, (void *)&right, &err), &err);
+	for (size_t i = 0; i < COUNT_OF(w); i++)
+		worker_join(w[i]);
+	assert_int_equal(right, 4 * 400);
+}
+
 static void test_loading_survives_each_lost_allocation(void **state)
 {
 	CLEANUP(buf_done) struct buf bytes;
@@ -479,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_a_day_ends_where_the_next_begins_or_later),
 		cmocka_unit_test(test_offsets_are_those_of_the_c_library),
 		cmocka_unit_test(test_weekday_and_minute_are_local),
+		cmocka_unit_test(test_many_threads_may_ask),
 		cmocka_unit_test(test_the_ends_of_time_do_no_harm),
 		cmocka_unit_test(test_names_that_are_no_zones_are_refused),
 	};
