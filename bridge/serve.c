@@ -315,7 +315,7 @@ static void applier_loop(struct worker *self, void *arg)
 		r = apply_pass(w, &again_ms, &err);
 		if (r == -ERR_LEASE) {
 			log_error("lease.lost", LOG_E(&err));
-			raise(SIGTERM);
+			kill(getpid(), SIGTERM);
 			return;
 		}
 		if (r < 0 && r != -ERR_CANCELLED) {

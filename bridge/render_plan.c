@@ -1,0 +1,414 @@
+/* Answers about reading, planning and applying, for people. */
+#include "bridge/render.h"
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = jx_get_text(object, key);
+
+	return text ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static bool is_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+/* --- styles --------------------------------------------------------------------------------
+ */
+
+static enum render_style style_yes(const char *text)
+{
+	return strcmp(text, "yes") == 0 ? RENDER_GOOD : RENDER_BAD;
+}
+
+static enum render_style style_verdict(const char *text)
+{
+	if (strcmp(text, "pass") == 0)
+		return RENDER_GOOD;
+	return strcmp(text, "hold-plan") == 0 ? RENDER_BAD : RENDER_WARN;
+}
+
+static enum render_style style_state(const char *text)
+{
+	static const struct {
+		const char *word;
+		enum render_style style;
+	} words[] = {
+		{ "done", RENDER_GOOD },    { "already", RENDER_GOOD },
+		{ "failed", RENDER_BAD },   { "held", RENDER_WARN },
+		{ "skipped", RENDER_DIM },  { "superseded", RENDER_DIM },
+		{ "started", RENDER_WARN },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (strcmp(text, words[i].word) == 0)
+			return words[i].style;
+	return RENDER_PLAIN;
+}
+
+/* --- reading -------------------------------------------------------------------------------
+ */
+
+int render_sync(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "SOURCE", .member = "source", .firm = true },
+		{ .head = "ENTRIES", .member = "entries", .as = RENDER_AS_COUNT },
+		{ .head = "NEW", .member = "fresh", .as = RENDER_AS_COUNT },
+		{ .head = "CHANGED", .member = "changed", .as = RENDER_AS_COUNT },
+		{ .head = "MISSING", .member = "missing", .as = RENDER_AS_COUNT },
+		{ .head = "DISABLED", .member = "disabled", .as = RENDER_AS_COUNT },
+		{ .head = "GONE", .member = "gone", .as = RENDER_AS_COUNT },
+		{ .head = "COMPLETE", .member = "complete", .style = style_yes },
+		{ .head = "ACCEPTED", .member = "accepted", .style = style_yes },
+		{ .head = "WHY NOT", .member = "why", .if_any = true, .last_wins = true },
+		{ 0 },
+	};
+
+	render_table(cli, columns, json_object_get(out, "sources"),
+		     "No source is read by us: the configured ones are pushed.");
+	return 0;
+}
+
+int render_collect(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "ORGANISATION", .member = "org", .firm = true },
+		{ .head = "ACCOUNTS", .member = "accounts", .as = RENDER_AS_COUNT },
+		{ .head = "CHANGED", .member = "accounts_changed", .as = RENDER_AS_COUNT },
+		{ .head = "GROUPS", .member = "groups", .as = RENDER_AS_COUNT },
+		{ .head = "SEATS", .member = "seats", .as = RENDER_AS_COUNT },
+		{ .head = "REQUESTS", .member = "requests", .as = RENDER_AS_COUNT },
+		{ .head = "COMPLETE", .member = "complete", .style = style_yes },
+		{ .head = "WHY NOT", .member = "why", .if_any = true, .last_wins = true },
+		{ 0 },
+	};
+
+	render_table(cli, columns, json_object_get(out, "organisations"),
+		     "The configuration has no organisation.");
+	return 0;
+}
+
+/* --- counts by rule ------------------------------------------------------------------------
+ */
+
+static json_t *rule_row(json_t *rows, const char *rule)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		if (strcmp(text_of(row, "rule"), rule) == 0)
+			return row;
+	}
+	row = json_pack("{s:s,s:i}", "rule", rule, "held", 0);
+	if (!row || json_array_append_new(rows, row) < 0)
+		return NULL;
+	return row;
+}
+
+static int count_up(json_t *row, const char *key)
+{
+	return row ? json_object_set_new(row, key, json_integer(number_of(row, key) + 1)) : -1;
+}
+
+static void render_counts(struct cli *cli, const json_t *actions)
+{
+	static const struct render_column columns[] = {
+		{ .head = "RULE", .member = "rule", .firm = true },
+		{ .head = "WARN", .member = "warn", .as = RENDER_AS_COUNT, .if_any = true },
+		{ .head = "FREE SEAT",
+		  .member = "free-seat",
+		  .as = RENDER_AS_COUNT,
+		  .if_any = true },
+		{ .head = "SUSPEND",
+		  .member = "suspend",
+		  .as = RENDER_AS_COUNT,
+		  .if_any = true },
+		{ .head = "REVOKE TOKENS",
+		  .member = "revoke-tokens",
+		  .as = RENDER_AS_COUNT,
+		  .if_any = true },
+		{ .head = "DEACTIVATE",
+		  .member = "deactivate",
+		  .as = RENDER_AS_COUNT,
+		  .if_any = true },
+		{ .head = "RESTORE",
+		  .member = "restore",
+		  .as = RENDER_AS_COUNT,
+		  .if_any = true },
+		{ .head = "ENABLE", .member = "enable", .as = RENDER_AS_COUNT, .if_any = true },
+		{ .head = "HELD", .member = "held", .as = RENDER_AS_COUNT },
+		{ 0 },
+	};
+	CLEANUP(json_decref_at) json_t *rows = json_array();
+	json_t *a;
+	size_t i;
+	int r = rows ? 0 : -1;
+
+	json_array_foreach (actions, i, a) {
+		json_t *row = r < 0 ? NULL : rule_row(rows, text_of(a, "rule"));
+		bool held = strcmp(text_of(a, "verdict"), "held") == 0;
+
+		r |= count_up(row, held ? "held" : text_of(a, "kind"));
+	}
+	if (r < 0)
+		render_line(cli, "(memory was lost while counting)");
+	else
+		render_table(cli, columns, rows, NULL);
+}
+
+static void render_guards(struct cli *cli, const json_t *guards)
+{
+	static const struct render_column columns[] = {
+		{ .head = "GUARD", .member = "name", .firm = true },
+		{ .head = "VERDICT",
+		  .member = "verdict",
+		  .style = style_verdict,
+		  .firm = true },
+		{ .head = "WHAT IT SAW", .member = "text", .last_wins = true },
+		{ 0 },
+	};
+
+	render_table(cli, columns, guards, NULL);
+}
+
+static void render_actions(struct cli *cli, const json_t *actions, bool states)
+{
+	static const struct render_column columns[] = {
+		{ .head = "N", .member = "n", .as = RENDER_AS_COUNT },
+		{ .head = "KIND", .member = "kind", .firm = true },
+		{ .head = "WHO", .member = "email" },
+		{ .head = "PRODUCT", .member = "product", .if_any = true },
+		{ .head = "RULE", .member = "rule", .firm = true },
+		{ .head = "DUE", .member = "due", .firm = true },
+		{ .head = "HELD BY", .member = "held_by", .if_any = true },
+		{ .head = "REASON", .member = "reason", .last_wins = true },
+		{ 0 },
+	};
+	static const struct render_column done[] = {
+		{ .head = "N", .member = "n", .as = RENDER_AS_COUNT },
+		{ .head = "KIND", .member = "kind", .firm = true },
+		{ .head = "WHO", .member = "email" },
+		{ .head = "PRODUCT", .member = "product", .if_any = true },
+		{ .head = "RULE", .member = "rule", .firm = true },
+		{ .head = "STATE", .member = "state", .style = style_state, .firm = true },
+		{ .head = "HELD BY", .member = "held_by", .if_any = true },
+		{ .head = "RESULT", .member = "result", .if_any = true, .last_wins = true },
+		{ 0 },
+	};
+
+	render_table(cli, states ? done : columns, actions, "Nothing is to be done.");
+}
+
+/* --- plan, show ----------------------------------------------------------------------------
+ */
+
+static void render_round(struct cli *cli, const json_t *round)
+{
+	const json_t *c = json_object_get(round, "counts");
+	json_t *f;
+	size_t i;
+
+	render_head(cli, "Organisation %s", text_of(round, "org"));
+	render_line(cli,
+		    "%lld records make %lld persons; %lld accounts, %lld linked, %lld adopted, "
+		    "%lld orphans; %lld seats.",
+		    number_of(c, "records"), number_of(c, "persons"), number_of(c, "accounts"),
+		    number_of(c, "linked"), number_of(c, "adopted"), number_of(c, "orphans"),
+		    number_of(c, "seats"));
+	if (number_of(round, "doubts"))
+		render_line(cli, "%lld doubtful matches: leaverd match list",
+			    number_of(round, "doubts"));
+	if (number_of(c, "later"))
+		render_line(cli, "%lld steps are due later than this plan looks.",
+			    number_of(c, "later"));
+	json_array_foreach (json_object_get(round, "findings"), i, f) {
+		if (i < 10)
+			render_line(cli, "finding: %s", text_of(f, "text"));
+	}
+	if (number_of(round, "findings_total") > 10)
+		render_line(cli, "and %lld findings more (--json has them)",
+			    number_of(round, "findings_total") - 10);
+}
+
+static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
+{
+	render_head(cli, "Plan %lld (%s, %s)%s", number_of(plan, "plan"),
+		    text_of(plan, "urgency"), text_of(plan, "state"),
+		    is_true(plan, "held") ? ": HELD WHOLE" : "");
+	render_line(cli, "digest %s", text_of(plan, "digest"));
+	render_counts(cli, json_object_get(plan, "actions"));
+	render_guards(cli, json_object_get(plan, "guards"));
+	render_actions(cli, json_object_get(plan, "actions"), states);
+}
+
+int render_plan(struct cli *cli, const json_t *out)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(out, "rounds"), i, row) {
+		render_round(cli, row);
+	}
+	json_array_foreach (json_object_get(out, "plans"), i, row) {
+		render_one_plan(cli, row, false);
+	}
+	if (json_array_size(json_object_get(out, "plans")) == 0) {
+		render_line(cli, "Nothing is to be done.");
+		return 0;
+	}
+	render_head(cli, "Next");
+	json_array_foreach (json_object_get(out, "plans"), i, row) {
+		render_line(cli, "leaverd approve %lld", number_of(row, "plan"));
+	}
+	return 0;
+}
+
+static void render_decisions(struct cli *cli, const json_t *decisions)
+{
+	static const struct render_column columns[] = {
+		{ .head = "DECISION", .member = "decision", .firm = true },
+		{ .head = "WHO", .member = "who", .firm = true },
+		{ .head = "WHEN", .member = "at", .as = RENDER_AS_TIME, .firm = true },
+		{ .head = "GUARDS", .member = "guards", .if_any = true },
+		{ .head = "WHY", .member = "why", .if_any = true, .last_wins = true },
+		{ 0 },
+	};
+
+	if (json_array_size(decisions) == 0)
+		return;
+	render_head(cli, "Decisions");
+	render_table(cli, columns, decisions, NULL);
+}
+
+int render_show(struct cli *cli, const json_t *out)
+{
+	bool fresh = strcmp(text_of(out, "state"), "open") == 0;
+
+	render_one_plan(cli, out, !fresh);
+	render_decisions(cli, json_object_get(out, "decisions"));
+	return 0;
+}
+
+/* --- decisions, apply, block, why ----------------------------------------------------------
+ */
+
+int render_decision(struct cli *cli, const json_t *out)
+{
+	const char *what = text_of(out, "decision");
+
+	if (strcmp(what, "approve") == 0)
+		render_line(cli, "Plan %lld: %lld actions approved by %s%s%s.",
+			    number_of(out, "plan"), number_of(out, "actions"),
+			    text_of(out, "who"),
+			    jx_get_text(out, "guards") ? ", released: " : "",
+			    text_of(out, "guards"));
+	else
+		render_line(cli, "Plan %lld: %s by %s%s%s.", number_of(out, "plan"), what,
+			    text_of(out, "who"), jx_get_text(out, "guards") ? ": " : "",
+			    text_of(out, "guards"));
+	if (number_of(out, "held_actions"))
+		render_line(cli, "%lld actions are held and were not approved.",
+			    number_of(out, "held_actions"));
+	return 0;
+}
+
+static long long seats_of(const json_t *list, const char *product, const char *site)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (list, i, row) {
+		if (strcmp(text_of(row, "product"), product) == 0 &&
+		    strcmp(text_of(row, "site"), site) == 0)
+			return number_of(row, "seats");
+	}
+	return 0;
+}
+
+static void render_seats_changed(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "PRODUCT", .member = "product", .firm = true },
+		{ .head = "SITE", .member = "site" },
+		{ .head = "SEATS BEFORE", .member = "before", .as = RENDER_AS_COUNT },
+		{ .head = "AFTER", .member = "after", .as = RENDER_AS_COUNT },
+		{ .head = "FREED", .member = "freed", .as = RENDER_AS_COUNT },
+		{ 0 },
+	};
+	CLEANUP(json_decref_at) json_t *rows = json_array();
+	const json_t *after = json_object_get(out, "seats_after");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(out, "seats_before"), i, row) {
+		const char *product = text_of(row, "product"), *site = text_of(row, "site");
+		long long was = number_of(row, "seats"), is = seats_of(after, product, site);
+
+		if (!rows || json_array_append_new(
+				     rows, json_pack("{s:s,s:s,s:I,s:I,s:I}", "product",
+						     product, "site", site, "before",
+						     (json_int_t)was, "after", (json_int_t)is,
+						     "freed", (json_int_t)(was - is))) < 0)
+			return;
+	}
+	render_head(cli, "Seats, as read back");
+	render_table(cli, columns, rows, "No seats are known.");
+}
+
+static void render_outcomes(struct cli *cli, const json_t *outcomes)
+{
+	const char *word;
+	json_t *count;
+	bool any = false;
+
+	json_object_foreach ((json_t *)outcomes, word, count) {
+		if (json_integer_value(count) == 0)
+			continue;
+		render_line(cli, "%8lld %s", (long long)json_integer_value(count), word);
+		any = true;
+	}
+	if (!any)
+		render_line(cli, "Nothing could start now.");
+}
+
+int render_apply(struct cli *cli, const json_t *out)
+{
+	render_head(cli, "Plan %lld: %s", number_of(out, "plan"), text_of(out, "state"));
+	render_outcomes(cli, json_object_get(out, "outcomes"));
+	render_actions(cli, json_object_get(out, "actions"), true);
+	render_seats_changed(cli, out);
+	return 0;
+}
+
+int render_block(struct cli *cli, const json_t *out)
+{
+	json_t *plan;
+	size_t i;
+
+	json_array_foreach (json_object_get(out, "plans"), i, plan) {
+		render_head(cli, "Plan %lld (%s)", number_of(plan, "plan"),
+			    text_of(plan, "state"));
+		render_actions(cli, json_object_get(plan, "actions"), true);
+	}
+	return 0;
+}
+
+int render_why(struct cli *cli, const json_t *out)
+{
+	json_t *story;
+	size_t i;
+
+	json_array_foreach (json_object_get(out, "stories"), i, story) {
+		if (json_array_size(json_object_get(out, "stories")) > 1)
+			render_head(cli, "Organisation %s", text_of(story, "org"));
+		render_line(cli, "%s", text_of(story, "text"));
+	}
+	return 0;
+}
