@@ -66,7 +66,7 @@ int render_sync(struct cli *cli, const json_t *out)
 		{ .head = "GONE", .member = "gone", .as = RENDER_AS_COUNT },
 		{ .head = "COMPLETE", .member = "complete", .style = style_yes },
 		{ .head = "ACCEPTED", .member = "accepted", .style = style_yes },
-		{ .head = "WHY NOT", .member = "why", .if_any = true, .last_wins = true },
+		{ .head = "WHY NOT", .member = "why", .if_any = true },
 		{ 0 },
 	};
 
@@ -85,7 +85,7 @@ int render_collect(struct cli *cli, const json_t *out)
 		{ .head = "SEATS", .member = "seats", .as = RENDER_AS_COUNT },
 		{ .head = "REQUESTS", .member = "requests", .as = RENDER_AS_COUNT },
 		{ .head = "COMPLETE", .member = "complete", .style = style_yes },
-		{ .head = "WHY NOT", .member = "why", .if_any = true, .last_wins = true },
+		{ .head = "WHY NOT", .member = "why", .if_any = true },
 		{ 0 },
 	};
 
@@ -171,7 +171,7 @@ static void render_guards(struct cli *cli, const json_t *guards)
 		  .member = "verdict",
 		  .style = style_verdict,
 		  .firm = true },
-		{ .head = "WHAT IT SAW", .member = "text", .last_wins = true },
+		{ .head = "WHAT IT SAW", .member = "text" },
 		{ 0 },
 	};
 
@@ -188,7 +188,7 @@ static void render_actions(struct cli *cli, const json_t *actions, bool states)
 		{ .head = "RULE", .member = "rule", .firm = true },
 		{ .head = "DUE", .member = "due", .firm = true },
 		{ .head = "HELD BY", .member = "held_by", .if_any = true },
-		{ .head = "REASON", .member = "reason", .last_wins = true },
+		{ .head = "REASON", .member = "reason" },
 		{ 0 },
 	};
 	static const struct render_column done[] = {
@@ -199,7 +199,7 @@ static void render_actions(struct cli *cli, const json_t *actions, bool states)
 		{ .head = "RULE", .member = "rule", .firm = true },
 		{ .head = "STATE", .member = "state", .style = style_state, .firm = true },
 		{ .head = "HELD BY", .member = "held_by", .if_any = true },
-		{ .head = "RESULT", .member = "result", .if_any = true, .last_wins = true },
+		{ .head = "RESULT", .member = "result", .if_any = true },
 		{ 0 },
 	};
 
@@ -277,7 +277,7 @@ static void render_decisions(struct cli *cli, const json_t *decisions)
 		{ .head = "WHO", .member = "who", .firm = true },
 		{ .head = "WHEN", .member = "at", .as = RENDER_AS_TIME, .firm = true },
 		{ .head = "GUARDS", .member = "guards", .if_any = true },
-		{ .head = "WHY", .member = "why", .if_any = true, .last_wins = true },
+		{ .head = "WHY", .member = "why", .if_any = true },
 		{ 0 },
 	};
 
