@@ -68,6 +68,7 @@ struct atl_account {
 	struct str roles; /* platform roles, separated by blanks, sorted */
 };
 
+/* A licence taken: a billable role, by a group or otherwise, of an account that is active. */
 struct atl_seat {
 	struct str account, resource;
 	int64_t last_active_ms; /* ATL_ABSENT: known never */
@@ -144,7 +145,7 @@ enum {                      /* what to read beside the account's row and groups;
 
 enum atl_path_kind { ATL_PATH_GROUP, ATL_PATH_DIRECT, ATL_PATH_INFERRED };
 
-/* Why an account may use a product. */
+/* Why an account may use a product; a suspended account's paths stay. */
 struct atl_path_row {
 	enum atl_path_kind kind;
 	char *resource, *role;
@@ -165,12 +166,13 @@ struct atl_reading {
 	char *id, *email, *name, *directory, *platform_roles;
 	struct atl_account row; /* its texts are those above */
 	struct vec_atl_id groups;
-	struct vec_atl_product products; /* productAccess as told */
-	bool products_told;
-	struct vec_atl_path paths; /* ATL_WITH_PATHS, of billable and other roles alike */
+	struct vec_atl_product products; /* where it holds a seat, as its roles say */
+	bool products_told;              /* with ATL_WITH_PATHS */
+	struct vec_atl_path paths;       /* ATL_WITH_PATHS, of billable and other roles alike */
 	bool paths_told;
-	char manage_reason[96]; /* why it may not be deactivated; "" */
-	size_t live_tokens;     /* ATL_WITH_TOKENS */
+	enum tri suspended, disabled; /* in every directory that we see; the account itself */
+	char manage_reason[96];       /* why it may not be deactivated; "" */
+	size_t live_tokens;           /* ATL_WITH_TOKENS */
 };
 void atl_reading_done(struct atl_reading *r);
 

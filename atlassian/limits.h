@@ -18,11 +18,11 @@ enum atl_family {
 	ATL_FAMILY_COUNT
 };
 
+/* Each starts with the options' per_second and at_once. */
 struct atl_limit {
-	const char *name; /* for people */
-	double per_second, most_per_second, burst;
-	unsigned at_once;
-	bool by_option; /* per_second and at_once of the options take the place of these */
+	const char *name;       /* for people */
+	double most_per_second; /* whatever headers say; more if the options say more */
+	double at_first;        /* not faster than this before headers tell; 0: the options' */
 };
 extern const struct atl_limit atl_limits[ATL_FAMILY_COUNT];
 

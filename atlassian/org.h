@@ -17,6 +17,9 @@ int atl_org_get(struct atl_client *c, char ret_id[80], char ret_name[128], struc
 /* Lists. what is borrowed until atl_pages_done(). */
 int atl_org_domains(struct atl_pages *p, struct atl_client *c, struct err *err) MUST_USE;
 int atl_org_directories(struct atl_pages *p, struct atl_client *c, struct err *err) MUST_USE;
+/* Only those in which the account is. */
+int atl_org_directories_of(struct atl_pages *p, struct atl_client *c, struct str account,
+			   struct err *err) MUST_USE;
 int atl_org_workspaces(struct atl_pages *p, struct atl_client *c, struct err *err) MUST_USE;
 /* body: filters (stolen; NULL: all); expand, limit are added. directory "-": all. */
 int atl_org_users(struct atl_pages *p, struct atl_client *c, struct str directory, json_t *body,
@@ -30,9 +33,9 @@ int atl_org_user_roles(struct atl_pages *p, struct atl_client *c, struct str dir
 		       struct str account, struct str resource, const char *what,
 		       struct err *err) MUST_USE;
 
-/* managed: only accounts with claimStatus managed. */
-int atl_org_count(struct atl_client *c, struct str directory, bool managed, int64_t *ret,
-		  struct err *err) MUST_USE;
+/* things: "users" or "groups"; query: filters, encoded, NULL: none. */
+int atl_org_count(struct atl_client *c, struct str directory, const char *things,
+		  const char *query, int64_t *ret, struct err *err) MUST_USE;
 
 /* last-active-dates of one account: *ret is its `data` document, all pages in one. The
  * caller's. */

@@ -4,7 +4,8 @@
  * `links.next` is a cursor, sent back where the dialect wants it; one that begins with "http"
  * is a URL, followed only on the host (and scheme, port) of base_url. It is never parsed. The
  * same cursor twice ends the list with a fault, as do too many empty pages: a list that turns
- * in circles is not complete.
+ * in circles is not complete. The next page is asked for while its caller reads the one before;
+ * no more than these two are held.
  */
 #ifndef ATLASSIAN_PAGE_H
 #define ATLASSIAN_PAGE_H
@@ -27,6 +28,8 @@ struct atl_pages {
 	json_t *body;     /* of the first page; owned */
 	struct buf next;  /* cursor or URL of the next page */
 	struct atl_seen *seen;
+	struct atl_sent sent; /* the page that was asked for ahead */
+	bool ahead, circle;
 	unsigned page;  /* of the newest page, from 1 */
 	unsigned empty; /* empty pages in a row */
 	uint64_t rows;  /* handed out */
