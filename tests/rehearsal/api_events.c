@@ -1,0 +1,220 @@
+/*
+ * The audit events of the organisation, made of the effects of the ledger that changed
+ * something: what was done under the organisation's key stands there whoever did it.
+ */
+#include <inttypes.h>
+
+#include "base/jx.h"
+#include "tests/rehearsal/rehearsal.h"
+
+static const struct action {
+	const char *op, *id, *name;
+} actions[] = {
+	{ "suspend", "user_suspended", "Suspended a user" },
+	{ "restore", "user_restored", "Restored a user" },
+	{ "remove-user", "user_removed", "Removed a user from the directory" },
+	{ "add-group", "user_added_to_group", "Added a user to a group" },
+	{ "remove-group", "user_removed_from_group", "Removed a user from a group" },
+	{ "assign-role", "user_granted_role", "Granted a role" },
+	{ "revoke-role", "user_revoked_role", "Revoked a role" },
+	{ "invite", "user_invited", "Invited users" },
+	{ "create-group", "group_created", "Created a group" },
+	{ "delete-group", "group_deleted", "Deleted a group" },
+	{ "group-assign-role", "group_granted_role", "Granted a role to a group" },
+	{ "group-revoke-role", "group_revoked_role", "Revoked a role of a group" },
+	{ "disable", "managed_account_deactivated", "Deactivated a managed account" },
+	{ "enable", "managed_account_reactivated", "Reactivated a managed account" },
+	{ "delete", "managed_account_deletion_started", "Began to delete a managed account" },
+	{ "cancel-delete", "managed_account_deletion_cancelled", "Cancelled a deletion" },
+	{ "revoke-token", "api_token_revoked", "Revoked an API token" },
+	{ "revoke-all-tokens", "api_tokens_revoked", "Revoked all API tokens" },
+};
+
+static const char *action_id(const char *op)
+{
+	for (size_t i = 0; i < COUNT_OF(actions); i++) {
+		if (strcmp(actions[i].op, op) == 0)
+			return actions[i].id;
+	}
+	return op;
+}
+
+static int event_actions(struct call *c)
+{
+	struct jw w = { .b = &c->out };
+	int status = call_org(c);
+
+	if (status)
+		return status;
+	jw_open(&w, NULL, '{');
+	jw_open(&w, "data", '[');
+	for (size_t i = 0; i < COUNT_OF(actions); i++) {
+		jw_open(&w, NULL, '{');
+		jw_text(&w, "id", actions[i].id);
+		jw_text(&w, "type", "event-actions");
+		jw_open(&w, "attributes", '{');
+		jw_text(&w, "displayName", actions[i].name);
+		jw_text(&w, "groupDisplayName", "User management");
+		jw_close(&w, '}');
+		jw_close(&w, '}');
+	}
+	jw_close(&w, ']');
+	jw_close(&w, '}');
+	return 200;
+}
+
+static void actor_write(struct call *c, struct jw *w)
+{
+	const struct account *owner =
+		c->org->key_owner != UINT32_MAX ? c->org->accounts.v[c->org->key_owner] : NULL;
+
+	jw_open(w, "actor", '{');
+	jw_text(w, "id", owner ? owner->id : "unknown");
+	if (owner) {
+		jw_text(w, "name", owner->name);
+		jw_text(w, "email", owner->email);
+	}
+	jw_open(w, "auth", '{');
+	jw_text(w, "authType", "container-token");
+	jw_text(w, "tokenId", "key-1");
+	jw_text(w, "tokenLabel", "organization-api-key");
+	jw_close(w, '}');
+	jw_close(w, '}');
+}
+
+static void event_write(struct call *c, struct jw *w, const struct effect *e, size_t n)
+{
+	char id[40];
+
+	snprintf(id, sizeof(id), "event-%012zu", n + 1);
+	jw_open(w, NULL, '{');
+	jw_text(w, "id", id);
+	jw_text(w, "type", "events");
+	jw_open(w, "attributes", '{');
+	jw_time(w, "time", e->at_ms);
+	jw_time(w, "processedAt", e->at_ms);
+	jw_text(w, "action", action_id(e->op));
+	actor_write(c, w);
+	jw_open(w, "context", '[');
+	if (e->account[0]) {
+		jw_open(w, NULL, '{');
+		jw_text(w, "id", e->account);
+		jw_text(w, "type", "users");
+		jw_close(w, '}');
+	}
+	if (e->detail[0]) {
+		jw_open(w, NULL, '{');
+		jw_text(w, "id", e->detail);
+		jw_text(w, "type", "detail");
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+	jw_open(w, "container", '[');
+	jw_open(w, NULL, '{');
+	jw_text(w, "id", c->org->id);
+	jw_text(w, "type", "orgs");
+	jw_close(w, '}');
+	jw_close(w, ']');
+	jw_close(w, '}');
+	jw_open(w, "links", '{');
+	jw_textf(w, "self", "%s/admin/v1/orgs/%s/events/%s", c->re->base, c->org->id, id);
+	jw_close(w, '}');
+	jw_close(w, '}');
+}
+
+/* A bound in epoch milliseconds; `otherwise` if it was not sent. False if it is no number. */
+static bool bound_read(const json_t *asked, const char *name, int64_t otherwise, int64_t *ret)
+{
+	const json_t *v = json_object_get(asked, name);
+
+	*ret = otherwise;
+	if (!v)
+		return true;
+	if (json_is_integer(v)) {
+		*ret = json_integer_value(v);
+		return true;
+	}
+	return json_is_string(v) && str_int64(str_of(json_string_value(v)), ret);
+}
+
+static size_t events_write(struct call *c, struct jw *w, const struct page *page, size_t top,
+			   bool down, int64_t from, int64_t to)
+{
+	size_t sent = 0, i;
+
+	for (i = page->from; i < top && sent < page->limit; i++) {
+		size_t n = down ? top - 1 - i : i;
+		const struct effect *e = &c->re->ledger.effects.v[n];
+
+		if (!e->changed || e->at_ms < from || e->at_ms > to)
+			continue;
+		sent++;
+		if (!page->lost)
+			event_write(c, w, e, n);
+	}
+	return i;
+}
+
+static void stream_end(struct call *c, struct jw *w, struct page *page)
+{
+	CLEANUP(free_at) char *next = page_next(c, page);
+
+	jw_open(w, "meta", '{');
+	jw_int(w, "page_size", (int64_t)page->limit);
+	if (next)
+		jw_text_or_null(w, "next", next);
+	jw_close(w, '}');
+	jw_open(w, "links", '{');
+	if (next) {
+		jw_key(w, "next");
+		buf_addf(&c->out, "\"%s/admin/v1/orgs/%s/events-stream?cursor=%s\"",
+			 c->re->base, c->org->id, next);
+	}
+	jw_close(w, '}');
+}
+
+/* The last page has a cursor too: it says where new events will come. */
+static int events_stream(struct call *c)
+{
+	static const char *const no_lists[] = { NULL };
+	CLEANUP(json_decref_at) json_t *asked = call_query_object(c, no_lists);
+	CLEANUP(page_close) struct page page = { 0 };
+	struct jw w = { .b = &c->out };
+	size_t top = c->re->ledger.effects.n;
+	const char *order;
+	int64_t from, to;
+	bool down;
+	int status = call_org(c);
+
+	if (status == 0)
+		status = page_open(c, &page, "events", asked, 200, 500);
+	if (status)
+		return status;
+	order = json_string_value(json_object_get(page.asked, "sortOrder"));
+	down = order && strcmp(order, "desc") == 0;
+	if (!bound_read(page.asked, "from", INT64_MIN, &from) ||
+	    !bound_read(page.asked, "to", INT64_MAX, &to))
+		return answer_error(c, 400, "ADMIN-400-3",
+				    "from and to are epoch milliseconds");
+	if (down && json_object_get(page.asked, "top"))
+		top = (size_t)json_integer_value(json_object_get(page.asked, "top"));
+	else if (down)
+		json_object_set_new(page.asked, "top", json_integer((json_int_t)top));
+	if (top > c->re->ledger.effects.n)
+		top = c->re->ledger.effects.n; /* the log was cleared */
+	jw_open(&w, NULL, '{');
+	jw_open(&w, "data", '[');
+	page.next = events_write(c, &w, &page, top, down, from, to);
+	jw_close(&w, ']');
+	stream_end(c, &w, &page);
+	jw_close(&w, '}');
+	return 200;
+}
+
+/* clang-format off */
+const struct endpoint endpoints_events[] = {
+	{ "GET", "/admin/v1/orgs/{org}/event-actions", event_actions, 0 },
+	{ "GET", "/admin/v1/orgs/{org}/events-stream", events_stream, 0 },
+	{ NULL, NULL, NULL, 0 },
+};
+/* clang-format on */
