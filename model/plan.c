@@ -384,6 +384,11 @@ static void put_action(struct buf *b, const struct action *a)
 	digest_hex(&a->subject, hex);
 	put_text(b, &first, "subject", hex);
 	put_text(b, &first, "verdict", a->verdict == VERDICT_HELD ? "held" : "pass");
+	put_key(b, &first, "with");
+	buf_add_char(b, '[');
+	for (size_t i = 0; i < a->with_count; i++)
+		buf_addf(b, "%s%u", i ? "," : "", a->with[i]);
+	buf_add_char(b, ']');
 	put_end(b, first);
 }
 

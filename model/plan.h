@@ -156,6 +156,9 @@ struct action {
 	size_t step_count;
 	const char *const *kept; /* paths to the seat that stay, and why, a sentence each */
 	size_t kept_count;
+	const uint32_t
+		*with; /* actions that take the same group away: only together with them */
+	size_t with_count;
 	int64_t due_ms;
 	int64_t anchor_ms;    /* what the ladder counts from; due - anchor is how late it is */
 	int64_t not_after_ms; /* a duration: PLAN_NOT_AFTER_MS */

@@ -172,6 +172,27 @@ static void evidence_read(struct reading *in, const json_t *j, void *item)
 	e->value = get_optional(in, j, "value");
 }
 
+static const uint32_t *get_numbers(struct reading *in, const json_t *from, const char *key,
+				   size_t *count)
+{
+	const json_t *j = member(in, from, key, JSON_ARRAY, "a list");
+	uint32_t *v = NULL;
+
+	*count = json_array_size(j);
+	if (!j || *count == 0)
+		return NULL;
+	in->r = arena_alloc(&in->plan->arena, *count * sizeof(*v), &v, in->err);
+	for (size_t i = 0; i < *count && in->r == 0; i++) {
+		json_int_t n = json_integer_value(json_array_get(j, i));
+
+		if (n < 1 || n > PLAN_MAX_ACTIONS)
+			refuse(in, key, "a list of actions");
+		else
+			v[i] = (uint32_t)n;
+	}
+	return v;
+}
+
 static void words_read(struct reading *in, const json_t *j, struct action *a)
 {
 	struct str verdict = get_word(in, j, "verdict");
@@ -209,6 +230,7 @@ static void action_read(struct reading *in, const json_t *j, size_t index)
 	get_fields(in, j, "before", &a.before);
 	get_fields(in, j, "after", &a.after);
 	a.kept = get_texts(in, j, "kept", &a.kept_count);
+	a.with = get_numbers(in, j, "with", &a.with_count);
 	a.held_by = get_texts(in, j, "held_by", &a.held_count);
 	a.says = get_texts(in, j, "says", &says);
 	a.steps = get_items(in, j, "steps", sizeof(*a.steps), step_read, &a.step_count);

@@ -136,6 +136,8 @@ struct apply_item {
 	struct digest digest;    /* of those stored bytes, computed now */
 	const struct action *action;
 	struct apply_approval approval;
+	bool with_approved; /* every action that action->with names is approved as this one is
+			       (true where it names none) */
 	enum org_mode mode; /* of the organisation, read now */
 };
 

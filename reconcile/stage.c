@@ -1,0 +1,119 @@
+#include "reconcile/stage.h"
+
+struct moment stage_anchor(const struct world *w, const struct rule *rule,
+			   const struct subject *s)
+{
+	struct moment m = { VALUE_PRESENT, w->f->round.now_ms };
+
+	if (rule->anchor.name)
+		m = view_moment(w, &rule->anchor, s);
+	m.ms += rule->anchor_ms;
+	return m;
+}
+
+/* When the rule did that to the account (and product) for this cause; 0 if it did not. */
+static int64_t done_at(const struct world *w, const struct rule *rule, enum action_kind kind,
+		       uint32_t account, uint32_t product, int64_t since_ms)
+{
+	const struct facts *f = w->f;
+	size_t low = 0, high = f->progress.n;
+	int64_t newest = 0;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->progress.v[middle].account < account)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < f->progress.n && f->progress.v[low].account == account; low++) {
+		const struct row_progress *p = &f->progress.v[low];
+
+		if (p->product == product && p->kind == kind && p->done_ms > newest &&
+		    (!rule->anchor.name || p->done_ms >= since_ms) &&
+		    str_eq(pool_str(&f->pool, p->rule), str_of(rule->name)))
+			newest = p->done_ms;
+	}
+	return newest;
+}
+
+static struct stage done(int64_t at_ms)
+{
+	return (struct stage){ STAGE_DONE, at_ms };
+}
+
+/* Done, or not (WAITS), as the account shows it. */
+static struct stage account_stage(const struct world *w, const struct rule *rule,
+				  enum action_kind kind, uint32_t account, int64_t anchor_ms)
+{
+	const struct row_account *a = &w->f->accounts.v[account];
+	int64_t did = done_at(w, rule, kind, account, FACTS_NONE, anchor_ms);
+	int64_t since = did ? did : a->status_since_ms;
+	bool gone = a->status == ACCOUNT_DEACTIVATED || a->status == ACCOUNT_DELETING;
+
+	/* a state that came we do not know when counts from now: the whole wait is given */
+	if (since <= 0)
+		since = w->f->round.now_ms;
+	if (kind == ACTION_REVOKE_TOKENS && (a->tokens == TRI_NO || did))
+		return done(did ? did : anchor_ms);
+	if (kind == ACTION_REVOKE_TOKENS)
+		return (struct stage){ STAGE_WAITS, 0 };
+	if (a->status == ACCOUNT_UNKNOWN)
+		return (struct stage){ STAGE_UNKNOWN, 0 };
+	if (gone)
+		return done(since);
+	if (kind == ACTION_SUSPEND && a->status == ACCOUNT_SUSPENDED)
+		return done(since);
+	if (kind == ACTION_SUSPEND && a->status == ACCOUNT_NOT_INVITED)
+		return done(anchor_ms); /* no membership: no access to suspend */
+	return (struct stage){ STAGE_WAITS, 0 };
+}
+
+static struct stage step_stage(const struct world *w, const struct rule *rule,
+			       enum action_kind kind, const struct subject *s,
+			       int64_t anchor_ms)
+{
+	int64_t did;
+
+	if (!action_kinds[kind].seat)
+		return account_stage(w, rule, kind, s->account, anchor_ms);
+	did = done_at(w, rule, kind, s->account, w->f->seats.v[s->seat].product, anchor_ms);
+	/* a seat that is still there has not been freed, whatever was done */
+	if (kind == ACTION_WARN && did)
+		return done(did);
+	return (struct stage){ STAGE_WAITS, 0 };
+}
+
+void stage_ladder(const struct world *w, const struct rule *rule, const struct subject *s,
+		  int64_t anchor_ms, struct stage ret[POLICY_MAX_STEPS])
+{
+	const struct calendar *c = &w->calendar;
+	int64_t settle = rule->settle ? w->p->settle_ms : 0, due;
+
+	for (size_t i = 0; i < rule->step_count; i++) {
+		const struct rule_step *step = &rule->steps[i];
+		size_t gate = i;
+
+		ret[i] = step_stage(w, rule, step->kind, s, anchor_ms);
+		if (ret[i].state != STAGE_WAITS)
+			continue;
+		/* tokens may be out of our reach: nothing waits for them */
+		while (gate-- > 0)
+			if (rule->steps[gate].after_ms < step->after_ms &&
+			    rule->steps[gate].kind != ACTION_REVOKE_TOKENS)
+				break;
+		due = calendar_after(c, anchor_ms, step->after_ms);
+		if (gate == SIZE_MAX) {
+			ret[i] = (struct stage){ STAGE_DUE, due + settle };
+		} else if (ret[gate].state == STAGE_UNKNOWN) {
+			ret[i].state = STAGE_UNKNOWN;
+		} else if (ret[gate].state == STAGE_DONE) {
+			int64_t after =
+				calendar_after(c, ret[gate].at_ms,
+					       step->after_ms - rule->steps[gate].after_ms);
+
+			ret[i] = (struct stage){ STAGE_DUE, after > due ? after : due };
+		}
+	}
+}

@@ -1,0 +1,31 @@
+/*
+ * Ladders: which step of a rule comes when. Steps count from the anchor; a wait between two
+ * steps counts from when the step before was actually done, so that nobody loses the time that
+ * a warning or a suspension was meant to give.
+ */
+#ifndef RECONCILE_STAGE_H
+#define RECONCILE_STAGE_H
+
+#include "reconcile/view.h"
+
+enum stage_state {
+	STAGE_UNKNOWN, /* whether it is done cannot be told */
+	STAGE_DONE,    /* it is so already, since .at_ms */
+	STAGE_DUE,     /* at .at_ms, which may be ahead */
+	STAGE_WAITS,   /* for the step before it */
+};
+
+struct stage {
+	enum stage_state state;
+	int64_t at_ms;
+};
+
+/* When the rule's ladder begins for the subject: anchor and offset, not yet settled. */
+struct moment stage_anchor(const struct world *w, const struct rule *rule,
+			   const struct subject *s);
+
+/* One stage per step of the rule. account is a row; seat rows only for seat rules. */
+void stage_ladder(const struct world *w, const struct rule *rule, const struct subject *s,
+		  int64_t anchor_ms, struct stage ret[POLICY_MAX_STEPS]);
+
+#endif
