@@ -1,0 +1,202 @@
+"""leaverd as tests and the quickstart run it: a clock, an instance, commands, a SCIM client."""
+import datetime
+import http.client
+import json
+import mmap
+import os
+import re
+import secrets
+import signal
+import struct
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+EMPLOYMENT = "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+USER = "urn:ietf:params:scim:schemas:core:2.0:User"
+
+
+class Clock:
+    """The virtual clock that leaverd and the rehearsal share: an offset in ms in a file."""
+
+    def __init__(self, path, start=None):
+        self.path = Path(path)
+        self.path.write_bytes(struct.pack("<q", 0))
+        if start:
+            at = datetime.datetime.fromisoformat(start.replace("Z", "+00:00")).timestamp()
+            self._set(int(at * 1000) - int(time.time() * 1000))
+
+    def _get(self):
+        return struct.unpack("<q", self.path.read_bytes()[:8])[0]
+
+    def _set(self, offset):
+        with self.path.open("r+b") as f, mmap.mmap(f.fileno(), 8) as m:
+            m[:8] = struct.pack("<q", offset)
+
+    def advance(self, seconds):
+        self._set(self._get() + int(seconds * 1000))
+
+    def now_ms(self):
+        return int(time.time() * 1000) + self._get()
+
+    def text(self):
+        at = datetime.datetime.fromtimestamp(self.now_ms() / 1000, datetime.timezone.utc)
+        return at.strftime("%A %Y-%m-%d %H:%MZ")
+
+
+class CommandFault(RuntimeError):
+    """A command that ended with another status than 0 (or the one that was wanted)."""
+
+    def __init__(self, argv, status, out, err):
+        super().__init__("leaverd %s: status %d: %s" % (" ".join(argv), status, (err or out).strip()))
+        self.status, self.out, self.err = status, out, err
+
+
+class Daemon:
+    """One instance in a folder: its config, commands, and `serve` where it was started."""
+
+    def __init__(self, binary, folder, clock=None, env=None):
+        self.binary, self.folder = str(binary), Path(folder)
+        self.config = self.folder / "leaverd.yaml"
+        self.env = dict(os.environ, LEAVERD_CONFIG=str(self.config), NO_COLOR="1", COLUMNS="160")
+        if clock:
+            self.env["LEAVERD_CLOCK"] = str(clock)
+        self.env.update(env or {})
+        self.process = None
+        self.scim_port = 0
+        self.log = []
+
+    def write_config(self, text):
+        self.config.write_text(text, encoding="utf-8")
+        os.chmod(self.config, 0o600)
+
+    def make_instance(self):
+        """State folder, master key, empty vault: what `init` does, for a config that is there."""
+        match = re.search(r"state_dir: *(\S+)", self.config.read_text(encoding="utf-8"))
+        state = Path(match.group(1))
+        state.mkdir(mode=0o700, exist_ok=True)
+        key = state / "master.key"
+        if not key.exists():
+            key.touch(mode=0o600)
+            key.write_text(secrets.token_hex(32) + "\n")
+        self.command("init", "--existing")
+
+    def command(self, *argv, stdin=None, status=0, timeout=600):
+        """What it prints. Another status than the wanted one is a CommandFault."""
+        done = subprocess.run([self.binary, *argv], env=self.env, input=stdin if stdin is not None else "",
+                              capture_output=True, text=True, timeout=timeout)
+        wanted = status if isinstance(status, (tuple, list)) else (status,)
+        if done.returncode not in wanted:
+            raise CommandFault(argv, done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def json(self, *argv, **options):
+        return json.loads(self.command(*argv, "--json", **options))
+
+    def start(self, timeout=60):
+        """Starts `serve` and waits until it says that it is ready."""
+        self.log = []
+        ready = threading.Event()
+        self.process = subprocess.Popen([self.binary, "serve"], env=self.env, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                        errors="replace")
+
+        def read(stream):
+            for line in stream:
+                self.log.append(line.rstrip("\n"))
+                if "serve.ready" in line:
+                    match = re.search(r'"?port"?[=:] *"?(\d+)', line)
+                    self.scim_port = int(match.group(1)) if match else 0
+                    ready.set()
+            ready.set()
+
+        threading.Thread(target=read, args=(self.process.stderr,), daemon=True).start()
+        if not ready.wait(timeout) or self.process.poll() is not None:
+            self.stop()
+            raise RuntimeError("leaverd serve did not start:\n" + "\n".join(self.log[-20:]))
+
+    def stop(self, how=signal.SIGTERM, timeout=60):
+        """Ends `serve`; its status. None when it did not run."""
+        if not self.process:
+            return None
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            status = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+            raise RuntimeError("leaverd serve did not end:\n" + "\n".join(self.log[-20:]))
+        self.process = None
+        return status
+
+
+def scim_user(person, employment=None, active=True):
+    """A SCIM User out of an LDAP person (a dict of single values)."""
+    user = {
+        "schemas": [USER],
+        "userName": person["mail"],
+        "externalId": person["uid"],
+        "displayName": person.get("cn", person["uid"]),
+        "name": {"givenName": person.get("givenName"), "familyName": person.get("sn")},
+        "emails": [{"type": "work", "primary": True, "value": person["mail"]}],
+        "active": active,
+    }
+    if person.get("employeeNumber"):
+        user["schemas"].append(ENTERPRISE)
+        user[ENTERPRISE] = {"employeeNumber": person["employeeNumber"], "department": person.get("ou")}
+    if employment:
+        user["schemas"].append(EMPLOYMENT)
+        user[EMPLOYMENT] = {k: v for k, v in employment.items() if v is not None}
+    return user
+
+
+class ScimClient:
+    """A scripted identity provider: one connection a thread, kept alive."""
+
+    def __init__(self, host, port, source, token):
+        self.host, self.port, self.token = host, port, token
+        self.base = "/scim/v2/%s/" % source
+        self.local = threading.local()
+
+    def request(self, method, path, body=None, headers=None):
+        """(status, headers, document or None)."""
+        if not getattr(self.local, "connection", None):
+            self.local.connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
+        send = {"Authorization": "Bearer " + self.token, "Accept": "application/scim+json"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            send["Content-Type"] = "application/scim+json"
+        send.update(headers or {})
+        try:
+            self.local.connection.request(method, self.base + path, data, send)
+            answer = self.local.connection.getresponse()
+            text = answer.read()
+        except (http.client.HTTPException, OSError):
+            self.local.connection.close()
+            self.local.connection = None
+            raise
+        return answer.status, dict(answer.getheaders()), json.loads(text) if text else None
+
+    def _expect(self, wanted, method, path, body=None):
+        status, _, document = self.request(method, path, body)
+        if status not in wanted:
+            raise RuntimeError("SCIM %s %s: %d %s" % (method, path, status, document))
+        return document
+
+    def create(self, resource, kind="Users"):
+        return self._expect((201,), "POST", kind, resource)
+
+    def patch(self, path, operations):
+        return self._expect((200, 204), "PATCH", path, {
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations})
+
+    def delete(self, path):
+        return self._expect((204,), "DELETE", path)
+
+    def get(self, path):
+        return self._expect((200,), "GET", path)
