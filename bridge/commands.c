@@ -37,14 +37,15 @@ const struct cli_option command_globals[] = {
 
 static const struct cli_operand init_operands[] = { ARG_MAYBE("DIR", "dir"), ARG_END };
 static const struct cli_option init_options[] = {
-	{ "answers", 0, "FILE", CLI_TEXT, NULL, false, "answers as 'question: answer' lines, for scripts", NULL },
+	{ "answers", 0, "FILE", CLI_TEXT, NULL, false, "a YAML file of answers: name, zone, key, kind, source, address, profile, base, org_id", NULL },
 	{ "name", 0, "NAME", CLI_TEXT, NULL, false, "name of the instance", NULL },
 	{ "zone", 0, "ZONE", CLI_TEXT, NULL, false, "time zone, such as Europe/Berlin", NULL },
 	{ "key", 0, "WAY", CLI_TEXT, NULL, false, "what opens the vault: a file, a passphrase, a systemd credential", "file passphrase credential" },
-	{ "source", 0, "NAME", CLI_TEXT, NULL, false, "name of the first source of people", NULL },
-	{ "kind", 0, "KIND", CLI_TEXT, NULL, false, "scim: pushed to us; ldap: read by us", "scim ldap" },
-	{ "address", 0, "ADDRESS", CLI_TEXT, NULL, false, "scim: where to listen; ldap: URL and base, separated by a blank", NULL },
-	{ "org", 0, "NAME", CLI_TEXT, NULL, false, "our name for the Atlassian organisation", NULL },
+	{ "kind", 0, "KIND", CLI_TEXT, NULL, false, "scim: people are pushed to us; ldap: read by us", "scim ldap" },
+	{ "source", 0, "NAME", CLI_TEXT, NULL, false, "name of that source", NULL },
+	{ "address", 0, "ADDRESS", CLI_TEXT, NULL, false, "scim: where to listen; ldap: URL of the directory", NULL },
+	{ "profile", 0, "WHO", CLI_TEXT, NULL, false, "scim: who pushes", "entra okta generic" },
+	{ "base", 0, "DN", CLI_TEXT, NULL, false, "ldap: where people stand", NULL },
 	{ "org-id", 0, "ID", CLI_TEXT, NULL, false, "Atlassian's id of the organisation", NULL },
 	OPT_END
 };
@@ -232,7 +233,7 @@ const struct command commands[] = {
 	  "exists is ever overwritten.",
 	  "leaverd init /etc/leaverd\n"
 	  "  asks, and writes /etc/leaverd/leaverd.yaml\n"
-	  "leaverd init demo --name acme --zone Europe/Berlin --key file --source entra --kind scim --address 127.0.0.1:8443 --org acme --org-id 1234\n"
+	  "leaverd init demo --name acme --zone Europe/Berlin --key file --kind scim --source entra --profile entra --org-id 1234\n"
 	  "  asks nothing\n",
 	  .options = init_options, .operands = init_operands, .local = local_init },
 	{ "serve", SETUP, "the daemon",
