@@ -16,6 +16,8 @@ struct atl_client {
 	unsigned budget[ATL_FAMILY_COUNT];
 	atomic_bool writes;
 	atomic_uint_fast64_t calls;
+	_Atomic(char *) only_directory; /* set once; not used when there are many */
+	atomic_bool many_directories;
 };
 
 int atl_client_new(struct atl_client **ret, const struct atl_options *options,
@@ -61,6 +63,7 @@ void atl_client_free(struct atl_client *c)
 		return;
 	secret_done(&c->authorization);
 	secret_done(&c->proxy_login);
+	free(atomic_load(&c->only_directory));
 	free(c);
 }
 
@@ -77,6 +80,34 @@ const struct atl_options *atl_client_options(const struct atl_client *c)
 uint64_t atl_client_calls(const struct atl_client *c)
 {
 	return atomic_load(&c->calls);
+}
+
+const char *atl_client_only_directory(const struct atl_client *c)
+{
+	const char *only = atomic_load(&c->only_directory);
+
+	return only && !atomic_load(&c->many_directories) ? only : "";
+}
+
+int atl_client_directories_are(struct atl_client *c, size_t count, struct str only,
+			       struct err *err)
+{
+	char *copy, *none = NULL;
+
+	if (count != 1 || !only.len) {
+		atomic_store(&c->many_directories, true);
+		return 0;
+	}
+	copy = str_dup(only);
+	if (!copy)
+		return err_nomem(err);
+	/* Readers hold the first one without a lock, so it stays; another one beside it means
+	 * that nothing is sure. */
+	if (!atomic_compare_exchange_strong(&c->only_directory, &none, copy)) {
+		atomic_store(&c->many_directories, strcmp(none, copy) != 0);
+		free(copy);
+	}
+	return 0;
 }
 
 int atl_path(struct buf *into, const char *template, const struct str *args, size_t count,

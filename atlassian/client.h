@@ -30,6 +30,12 @@ const struct atl_options *atl_client_options(const struct atl_client *c);
 /* Calls sent so far, tries not counted; for progress and tests. */
 uint64_t atl_client_calls(const struct atl_client *c);
 
+/* The organisation's only directory, once it is known that there is just one; else "". */
+const char *atl_client_only_directory(const struct atl_client *c);
+/* What a complete list of directories showed; only (may be empty) is copied. */
+int atl_client_directories_are(struct atl_client *c, size_t count, struct str only,
+			       struct err *err) MUST_USE;
+
 struct atl_request {
 	const char *method;
 	const char *path; /* from the root of base_url, encoded: atl_path(); or a whole URL */
