@@ -72,16 +72,13 @@ class Daemon:
         self.config.write_text(text, encoding="utf-8")
         os.chmod(self.config, 0o600)
 
-    def make_instance(self):
-        """State folder, master key, empty vault: what `init` does, for a config that is there."""
-        match = re.search(r"state_dir: *(\S+)", self.config.read_text(encoding="utf-8"))
-        state = Path(match.group(1))
-        state.mkdir(mode=0o700, exist_ok=True)
-        key = state / "master.key"
-        if not key.exists():
-            key.touch(mode=0o600)
-            key.write_text(secrets.token_hex(32) + "\n")
-        self.command("init", "--existing")
+    def make_instance(self, config):
+        """`leaverd init` (state folder, master key, vault), then this config in place of its own."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.command("init", str(self.folder), "--name", "test", "--zone", "UTC", "--key", "file",
+                     "--kind", "scim", "--source", "idp", "--address", "127.0.0.1:0", "--profile",
+                     "generic", "--org-id", "00000000-0000-4000-8000-000000000000")
+        self.write_config(config)
 
     def command(self, *argv, stdin=None, status=0, timeout=600):
         """What it prints. Another status than the wanted one is a CommandFault."""
