@@ -248,7 +248,7 @@ static json_t *row_of(const struct listing *l, const struct account_row *a)
 static int account_note(void *ctx, const struct account_row *a, struct err *err)
 {
 	struct listing *l = ctx;
-	json_t *pair, *doc;
+	json_t *pair = NULL, *doc = NULL;
 	int r;
 
 	l->after = a->id;
@@ -559,7 +559,7 @@ static int list_run(struct listing *l, const json_t *in, json_t *out, struct err
 {
 	const char *only = jx_get_text(in, "org");
 	const struct config_org *org;
-	json_t *reads;
+	json_t *reads = NULL;
 	int r;
 
 	r = only ? ask_org(l->app, only, &org, err) : 0;
@@ -631,7 +631,7 @@ static int count_seats(struct app *app, const json_t *in, json_t *out, struct er
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	const char *only = jx_get_text(in, "org");
-	json_t *counts;
+	json_t *counts = NULL;
 	int r;
 
 	r = jx_set(out, "counts", counts = json_array(), err);

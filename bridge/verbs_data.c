@@ -89,6 +89,21 @@ static int found_row(void *ctx, const struct find_row *row, struct err *err)
 	return jx_add(f->rows, f->groups ? group_row(f, row, doc) : user_row(f, row, doc), err);
 }
 
+/* Above zero: the source was never used. */
+static int source_id(struct found *f, int64_t *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(source_row_done) struct source_row row = { 0 };
+	int r;
+
+	r = store_read_begin(f->app->store, &db, err);
+	if (r == 0)
+		r = sources_get(db, f->source, &row, err);
+	*ret = row.id;
+	f->after = 0;
+	return r;
+}
+
 static int find_pages(struct found *f, const struct query *query, struct err *err)
 {
 	struct find find = {
@@ -98,22 +113,17 @@ static int find_pages(struct found *f, const struct query *query, struct err *er
 		.now_ms = stamp_now_ms(),
 	};
 	bool more = true;
-	int r = 0;
+	int64_t source;
+	int r = source_id(f, &source, err);
 
-	for (f->after = 0; r == 0 && more;) {
-		CLEANUP(store_read_end_at) struct db *db = NULL;
-		CLEANUP(source_row_done) struct source_row row = { 0 };
-
+	if (r)
+		return r < 0 ? r : 0;
+	while (r == 0 && more) {
 		if (verb_cancelled(f->app))
 			return err_set(err, ERR_CANCELLED, "the list was interrupted");
-		r = store_read_begin(f->app->store, &db, err);
-		if (r == 0)
-			r = sources_get(db, f->source, &row, err);
-		if (r)
-			return r < 0 ? r : 0;
 		find.after = f->after;
 		f->any = more = false;
-		r = find_run(db, row.id, &find, NULL, &more, found_row, f, err);
+		r = find_run(f->app->store, source, &find, NULL, &more, found_row, f, err);
 		more = more && f->any;
 	}
 	return r;
@@ -215,7 +225,7 @@ static int run_source_status(struct app *app, const struct who *who, const json_
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	const char *only = jx_get_text(in, "source");
 	const struct config_source *source;
-	json_t *rows;
+	json_t *rows = NULL;
 	int r;
 
 	(void)who;
@@ -499,7 +509,7 @@ static int run_adopt(struct app *app, const struct who *who, const json_t *in, j
 			      .why = jx_get_text(in, "reason"),
 			      .undo = undo };
 	struct rule_change c = { .who = who->name, .org = org, .rule = rule, .undo = undo };
-	json_t *rows;
+	json_t *rows = NULL;
 	size_t i;
 	int r, failed = 0;
 
@@ -525,7 +535,6 @@ static int run_adopt(struct app *app, const struct who *who, const json_t *in, j
  */
 
 struct doubts {
-	struct db *db;
 	json_t *rows;
 	size_t limit;
 	int64_t after;
@@ -715,7 +724,7 @@ static int run_plans(struct app *app, const struct who *who, const json_t *in, j
 	bool all = json_is_true(json_object_get(in, "all"));
 	const char *org = jx_get_text(in, "org");
 	const struct config_org *known;
-	json_t *rows;
+	json_t *rows = NULL;
 	int r;
 
 	(void)who;
