@@ -2,14 +2,18 @@
  * Finding: pages of live users and groups of one source, as SCIM lists and bulk selections ask
  * for them. SQL narrows (store/query_sql.h), the one evaluator decides over the document, with
  * meta, groups and members spliced in where the query names them.
+ *
+ * A search takes read transactions of its own, one after the other, each short: what it shows
+ * is right row by row, not of one moment.
  */
 #ifndef STORE_FIND_H
 #define STORE_FIND_H
 
 #include "model/query.h"
-#include "store/db.h"
+#include "store/store.h"
 
-#define FIND_SORT_MOST 200000 /* more matches than that are not sorted: LIMIT */
+#define FIND_SORT_MOST 200000 /* more matches than that are not sorted: TOO_MANY */
+#define FIND_MOST_MS 20000    /* a search that takes longer is ended: TOO_MANY */
 
 enum { FIND_USERS = 1, FIND_GROUPS = 2, FIND_BOTH = 3 };
 
@@ -20,11 +24,11 @@ struct find {
 				       else the first value; without one: last ascending, first
 				       descending; then by number */
 	bool descending;
-	int64_t after;   /* rows with a greater number only (keyset pages; not with sort_by, one
-			    type) */
+	int64_t after;   /* rows with a greater number only, in keyset pages; with one type and
+			    without sort_by */
 	uint64_t start;  /* matching rows passed over first */
 	uint64_t count;  /* most rows handed out; 0: only the total */
-	bool want_total; /* else *total is undefined, and the search ends with the page */
+	bool want_total; /* else the search ends with the page */
 	int64_t now_ms;
 };
 
@@ -34,11 +38,11 @@ struct find_row {
 	struct str key, doc;
 	int64_t version, created_ms, modified_ms;
 };
-/* Borrowed inside the call. Below zero ends with that fault. fn may not read through db. */
+/* Borrowed inside the call. Below zero ends with that fault. */
 typedef int (*find_fn)(void *ctx, const struct find_row *row, struct err *err);
 
-/* *total (may be NULL) as wanted; *more (may be NULL): there is at least one further row. */
-int find_run(struct db *db, int64_t source, const struct find *find, uint64_t *total,
+/* *total (may be NULL) where wanted; *more (may be NULL): at least one further row matches. */
+int find_run(struct store *store, int64_t source, const struct find *find, uint64_t *total,
 	     bool *more, find_fn fn, void *ctx, struct err *err) MUST_USE;
 
 #endif

@@ -133,7 +133,7 @@ static const char *const step_1[] = {
 	" PRIMARY KEY (source, key)) STRICT, WITHOUT ROWID",
 
 	"CREATE TABLE record (id INTEGER PRIMARY KEY, source INTEGER NOT NULL, key TEXT NOT NULL,"
-	" external_id TEXT NOT NULL, user_name TEXT NOT NULL, user_fold TEXT NOT NULL,"
+	" external_id TEXT NOT NULL, user_name TEXT NOT NULL, user_fold TEXT NOT NULL, display TEXT NOT NULL,"
 	" active INTEGER NOT NULL, gone INTEGER NOT NULL DEFAULT 0,"
 	" deleted INTEGER NOT NULL DEFAULT 0, version INTEGER NOT NULL,"
 	" created_ms INTEGER NOT NULL, modified_ms INTEGER NOT NULL,"

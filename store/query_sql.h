@@ -1,7 +1,7 @@
 /*
  * A query narrowed by SQL. The tree's evaluator (model/query.h) over the document is the truth;
- * what is made here may only leave out records of which it is certain that they do not match.
- * A column table says which paths have a column and which operators it may answer.
+ * what is made here may only leave out rows of which it is certain that they do not match. A
+ * column table says which paths have a column and which operators it may answer.
  */
 #ifndef STORE_QUERY_SQL_H
 #define STORE_QUERY_SQL_H
@@ -9,19 +9,21 @@
 #include "model/query.h"
 #include "store/db.h"
 
-#define QUERY_SQL_BINDS_MOST 16
+#define QUERY_SQL_BINDS_MOST 24
 
 enum query_sql_of { QUERY_SQL_USER, QUERY_SQL_GROUP };
 
 struct query_sql {
-	struct buf where; /* "1" when nothing narrows; parameters ?N from first on */
-	struct db_bind binds[QUERY_SQL_BINDS_MOST]; /* texts borrowed from the query or own */
+	struct buf where; /* a condition over table r, "1" when nothing narrows; ?1 is the
+			     source's number, parameters from `first` on are binds */
+	struct db_bind binds[QUERY_SQL_BINDS_MOST]; /* texts borrowed from the query, or own */
 	size_t count;
-	char *own[QUERY_SQL_BINDS_MOST]; /* texts made for it (LIKE-free bounds) */
-	bool unique;                     /* at most one record can match (userName, id) */
+	char *own[QUERY_SQL_BINDS_MOST];
+	size_t own_count;
+	bool indexed; /* an index answers it: few rows */
 };
 
-/* first: number of the first parameter. q may be NULL. */
+/* q may be NULL. *ret must be done in any case. */
 int query_sql_make(const struct query *q, enum query_sql_of of, int first,
 		   struct query_sql *ret, struct err *err) MUST_USE;
 void query_sql_done(struct query_sql *s);

@@ -20,7 +20,7 @@ struct record {
 	int64_t id; /* the store's number, never used again */
 	int64_t source;
 	struct str key; /* SCIM id of a push source, immutable key of a pulled one */
-	struct str external_id, user_name; /* empty when absent */
+	struct str external_id, user_name, display; /* empty when absent */
 	struct str doc;
 	struct str unknown; /* names of attributes not known, separated by blanks */
 	enum tri active;    /* absent is TRI_YES, in `unknown` is TRI_UNKNOWN */
@@ -72,7 +72,10 @@ int records_by_id(struct db *db, int64_t id, struct record *ret, struct err *err
 
 typedef int (*record_fn)(void *ctx, const struct record *row, struct err *err);
 
-/* Pages of live records: store/find.h. */
+/* Pages of what a filter asks for: store/find.h. All records of a source in order of their
+ * numbers, tombstones and gone ones too. fn may stop by returning > 0, which is passed on. */
+int records_page(struct db *db, int64_t source, int64_t after, size_t most, record_fn fn,
+		 void *ctx, struct err *err) MUST_USE;
 
 /* All records of a source changed after a change number, tombstones too; pages by change. */
 int records_changed(struct db *db, int64_t source, int64_t after_change, size_t most,
@@ -118,28 +121,30 @@ int usergroups_get(struct db *db, int64_t source, struct str key, struct usergro
 		   struct err *err) MUST_USE;
 typedef int (*usergroup_fn)(void *ctx, const struct usergroup_row *row, struct err *err);
 
-/* A member is a user or a group of the same source, named by its key. */
+/* A member is a user or a group of the same source, named by its key. display: displayName, for
+ * a user without one userName; may be empty. */
 struct member_row {
 	bool is_group;
 	int64_t id;
 	struct str key, display;
 };
 typedef int (*member_fn)(void *ctx, const struct member_row *row, struct err *err);
-/* STORE_UNCHANGED when it is one already; STORE_NOT_FOUND when no such user or group lives. */
+/* STORE_UNCHANGED when it is one already; STORE_NOT_FOUND when no such user or group lives in
+ * the group's source. Fault: INVALID_VALUE for the group itself. The group's version is the
+ * caller's to raise, once for all of its changes: usergroups_replace(). */
 int usergroups_member_add(struct db *db, int64_t group, struct str member_key, struct err *err)
 	MUST_USE;
+/* STORE_UNCHANGED when it is none. */
 int usergroups_member_remove(struct db *db, int64_t group, struct str member_key,
 			     struct err *err) MUST_USE;
-/* Removes all. *removed may be NULL. */
-int usergroups_members_clear(struct db *db, int64_t group, int64_t *removed, struct err *err)
+/* 0, or STORE_NOT_FOUND when it is none. */
+int usergroups_has_member(struct db *db, int64_t group, struct str member_key, struct err *err)
 	MUST_USE;
-/* Pages: after 0 first, then the id of the last; users first, then groups (after_group). */
+/* All members, users first, in order of their numbers. */
 int usergroups_members(struct db *db, int64_t group, member_fn fn, void *ctx, struct err *err)
 	MUST_USE;
-bool usergroups_has_member(struct db *db, int64_t group, struct str member_key, int *fault,
-			   struct err *err);
-/* The groups that a user is in directly. */
-int usergroups_of(struct db *db, int64_t record, usergroup_fn fn, void *ctx, struct err *err)
-	MUST_USE;
+/* The living groups that a living user or group is in directly. */
+int usergroups_of(struct db *db, int64_t source, struct str member_key, usergroup_fn fn,
+		  void *ctx, struct err *err) MUST_USE;
 
 #endif

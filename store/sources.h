@@ -90,9 +90,10 @@ struct read_entry {
 struct read_counts {
 	int64_t seen, fresh, changed, unchanged, returned; /* returned: was absent before */
 	int64_t missing;                                   /* live records not seen (weigh) */
-	int64_t before;   /* live records when the read began */
-	int64_t disabled; /* went from active to not active in this read */
-	int64_t unknown;  /* entries with attributes not known */
+	int64_t before;        /* live records when the read began */
+	int64_t disabled;      /* went from active to not active in this read */
+	int64_t unknown;       /* entries with attributes not known */
+	int64_t newly_unknown; /* of these: it was known when last stored */
 	int64_t canaries, canaries_missing;
 };
 

@@ -1,0 +1,745 @@
+#include "store/records.h"
+
+#include "base/buf.h"
+#include "base/jx.h"
+#include "store/shape.h"
+
+#define DOC_MAX_BYTES (4u << 20)
+
+/* --- texts of a row in one block ------------------------------------------------------------
+ */
+
+static int own_texts(struct str *const *texts, size_t count, void **own, struct err *err)
+{
+	size_t i, bytes = 1;
+	char *p;
+
+	for (i = 0; i < count; i++)
+		bytes += texts[i]->len + 1;
+	p = malloc(bytes);
+	if (!p)
+		return err_nomem(err);
+	*own = p;
+	for (i = 0; i < count; i++) {
+		memcpy(p, texts[i]->p ? texts[i]->p : "", texts[i]->len);
+		texts[i]->p = p;
+		p[texts[i]->len] = '\0';
+		p += texts[i]->len + 1;
+	}
+	return 0;
+}
+
+static int record_own(struct record *r, struct err *err)
+{
+	struct str *const texts[] = { &r->key,     &r->external_id, &r->user_name,
+				      &r->display, &r->doc,         &r->unknown };
+
+	return own_texts(texts, COUNT_OF(texts), &r->own, err);
+}
+
+void record_done(struct record *r)
+{
+	free(r->own);
+	*r = (struct record){ 0 };
+}
+
+#define RECORD_COLUMNS                                                                         \
+	"id, source, key, external_id, user_name, display, unknown, active, gone, deleted,"    \
+	" version, created_ms, modified_ms, first_seen_ms, last_seen_read, absent_reads,"      \
+	" absent_since_ms, disabled_since_ms, ended_ms, person, change, doc"
+
+static void record_take(struct stmt *q, struct record *r)
+{
+	*r = (struct record){
+		.id = db_int(q, 0),
+		.source = db_int(q, 1),
+		.key = db_text(q, 2),
+		.external_id = db_text(q, 3),
+		.user_name = db_text(q, 4),
+		.display = db_text(q, 5),
+		.unknown = db_text(q, 6),
+		.active = (enum tri)db_int(q, 7),
+		.gone = db_int(q, 8) != 0,
+		.deleted = db_int(q, 9) != 0,
+		.version = db_int(q, 10),
+		.created_ms = db_int(q, 11),
+		.modified_ms = db_int(q, 12),
+		.first_seen_ms = db_int(q, 13),
+		.last_seen_read = db_int(q, 14),
+		.absent_reads = db_int(q, 15),
+		.absent_since_ms = db_int(q, 16),
+		.disabled_since_ms = db_int(q, 17),
+		.ended_ms = db_int(q, 18),
+		.person = db_int(q, 19),
+		.change = db_int(q, 20),
+		.doc = db_text(q, 21),
+	};
+}
+
+/* --- writing --------------------------------------------------------------------------------
+ */
+
+/* The document as bytes and as a tree, whichever of them was given. */
+struct put_doc {
+	struct buf made;
+	json_t *parsed;
+	struct str bytes;
+	const json_t *json;
+};
+
+static void put_doc_done(struct put_doc *d)
+{
+	buf_done(&d->made);
+	json_decref(d->parsed);
+}
+
+static int put_doc_of(const struct record_put *put, struct put_doc *ret, struct err *err)
+{
+	int r = 0;
+
+	*ret = (struct put_doc){ .bytes = put->doc, .json = put->json };
+	buf_init(&ret->made, DOC_MAX_BYTES);
+	if (!ret->json) {
+		r = jx_parse(put->doc, JX_LENIENT, &ret->parsed, err);
+		ret->json = ret->parsed;
+	}
+	if (r == 0 && !ret->bytes.p) {
+		r = jx_canonical(ret->json, &ret->made, err);
+		ret->bytes = buf_str(&ret->made);
+	}
+	return r;
+}
+
+static int user_name_free(struct db *db, int64_t source, const struct shape *s, int64_t self,
+			  struct err *err)
+{
+	int64_t other = 0;
+	int r;
+
+	if (s->user_fold.len == 0)
+		return 0;
+	r = db_one(db, &other, err,
+		   "SELECT id FROM record WHERE source = ?1 AND user_fold = ?2 AND deleted = 0"
+		   " AND id <> ?3 LIMIT 1",
+		   DB_I(source), DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_I(self));
+	if (r == 0)
+		return err_set(err, ERR_UNIQUENESS,
+			       "userName is taken by another user of this source");
+	return r < 0 ? r : 0;
+}
+
+/* Members are looked for by key whatever the case of the question: keys that we make have but
+ * one case, so that an index can answer. */
+static int key_is_lower(struct str key, struct err *err)
+{
+	size_t i;
+
+	for (i = 0; i < key.len; i++)
+		if (key.p[i] >= 'A' && key.p[i] <= 'Z')
+			return err_set(err, ERR_INTERNAL, "an id has capital letters");
+	return 0;
+}
+
+static int create(struct db *db, int64_t source, const struct record_put *put,
+		  const struct put_doc *doc, int64_t *ret_id, struct err *err)
+{
+	CLEANUP(shape_done) struct shape shape = { 0 };
+	struct shape_before before;
+	struct shape_write w = { .source = source,
+				 .key = put->key,
+				 .bytes = doc->bytes,
+				 .unknown = put->unknown,
+				 .now_ms = put->now_ms,
+				 .push = true };
+	int64_t id = 0;
+	int r;
+
+	r = shape_of(doc->json, doc->bytes, put->unknown, &shape, err);
+	if (r == 0)
+		r = shape_find(db, source, put->key, &before, NULL, err);
+	if (r < 0)
+		return r;
+	if (before.id != 0)
+		return err_set(err, ERR_UNIQUENESS, "id is taken");
+	r = key_is_lower(put->key, err);
+	if (r == 0)
+		r = user_name_free(db, source, &shape, 0, err);
+	if (r == 0)
+		r = shape_put(db, &shape, &before, &w, &id, err);
+	if (r == 0)
+		r = shape_count(db, source, 1, shape.active == TRI_YES, 0, err);
+	if (r == 0 && ret_id)
+		*ret_id = id;
+	return r;
+}
+
+int records_create(struct db *db, int64_t source, const struct record_put *put, int64_t *ret_id,
+		   struct err *err)
+{
+	CLEANUP(put_doc_done) struct put_doc doc;
+	int r;
+
+	r = put_doc_of(put, &doc, err);
+	return r < 0 ? r : create(db, source, put, &doc, ret_id, err);
+}
+
+static int replace(struct db *db, int64_t source, const struct shape_before *before,
+		   const struct record_put *put, const struct put_doc *doc, struct str key,
+		   struct err *err)
+{
+	CLEANUP(shape_done) struct shape shape = { 0 };
+	struct shape_write w = { .source = source,
+				 .key = key,
+				 .bytes = doc->bytes,
+				 .unknown = put->unknown,
+				 .now_ms = put->now_ms,
+				 .push = true };
+	int r;
+
+	r = shape_of(doc->json, doc->bytes, put->unknown, &shape, err);
+	if (r < 0)
+		return r;
+	if (memcmp(shape.hash, before->hash, SHAPE_HASH_BYTES) == 0)
+		return STORE_UNCHANGED;
+	r = user_name_free(db, source, &shape, before->id, err);
+	if (r == 0)
+		r = shape_put(db, &shape, before, &w, NULL, err);
+	if (r == 0)
+		r = shape_count(db, source, 0,
+				(shape.active == TRI_YES) - (before->active == TRI_YES), 0,
+				err);
+	return r;
+}
+
+int records_replace(struct db *db, int64_t source, struct str key, int64_t expect_version,
+		    const struct record_put *put, struct err *err)
+{
+	CLEANUP(put_doc_done) struct put_doc doc;
+	struct shape_before before;
+	int r;
+
+	r = put_doc_of(put, &doc, err);
+	if (r == 0)
+		r = shape_find(db, source, key, &before, NULL, err);
+	if (r < 0)
+		return r;
+	if (before.id == 0 || before.deleted)
+		return STORE_NOT_FOUND;
+	if (expect_version && expect_version != before.version)
+		return STORE_STALE;
+	return replace(db, source, &before, put, &doc, key, err);
+}
+
+/* Takes a user (kind 1) or group (kind 2) out of all groups; each is a version newer. */
+static int leave_groups(struct db *db, int kind, int64_t id, int64_t now_ms, struct err *err)
+{
+	int r;
+
+	r = db_run(db, err,
+		   "UPDATE usergroup SET version = version + 1, modified_ms = ?3, change = ?4"
+		   " WHERE deleted = 0 AND id IN"
+		   " (SELECT grp FROM member WHERE member = ?1 AND kind = ?2)",
+		   DB_I(id), DB_I(kind), DB_I(now_ms), DB_I(db_next_change(db)));
+	if (r == 0)
+		r = db_run(db, err, "DELETE FROM member WHERE member = ?1 AND kind = ?2",
+			   DB_I(id), DB_I(kind));
+	return r;
+}
+
+int records_delete(struct db *db, int64_t source, struct str key, int64_t expect_version,
+		   int64_t now_ms, struct err *err)
+{
+	struct shape_before before;
+	int r;
+
+	r = shape_find(db, source, key, &before, NULL, err);
+	if (r < 0)
+		return r;
+	if (before.id == 0 || before.deleted)
+		return STORE_NOT_FOUND;
+	if (expect_version && expect_version != before.version)
+		return STORE_STALE;
+	r = db_run(db, err,
+		   "UPDATE record SET deleted = 1, version = version + 1, modified_ms = ?2,"
+		   " ended_ms = CASE WHEN ended_ms > 0 THEN ended_ms ELSE ?2 END, change = ?3"
+		   " WHERE id = ?1",
+		   DB_I(before.id), DB_I(now_ms), DB_I(db_next_change(db)));
+	if (r == 0)
+		r = leave_groups(db, 1, before.id, now_ms, err);
+	if (r == 0)
+		r = shape_count(db, source, -1, -(before.active == TRI_YES), 0, err);
+	return r;
+}
+
+/* --- reading --------------------------------------------------------------------------------
+ */
+
+static int one(struct stmt *q, struct record *ret, struct err *err)
+{
+	struct record r;
+	int step;
+
+	step = db_step(q, err);
+	if (step < 0)
+		return step;
+	if (step != DB_ROW)
+		return STORE_NOT_FOUND;
+	record_take(q, &r);
+	step = record_own(&r, err);
+	if (step == 0)
+		*ret = r;
+	return step;
+}
+
+int records_get(struct db *db, int64_t source, struct str key, struct record *ret,
+		struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " RECORD_COLUMNS " FROM record WHERE source = ?1 AND key = ?2"
+		     " AND deleted = 0",
+		     DB_I(source), DB_S(key));
+	return r < 0 ? r : one(q, ret, err);
+}
+
+int records_by_id(struct db *db, int64_t id, struct record *ret, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err, "SELECT " RECORD_COLUMNS " FROM record WHERE id = ?1",
+		     DB_I(id));
+	return r < 0 ? r : one(q, ret, err);
+}
+
+static int each(struct stmt *q, record_fn fn, void *ctx, struct err *err)
+{
+	struct record row;
+	int r;
+
+	while ((r = db_step(q, err)) == DB_ROW) {
+		record_take(q, &row);
+		r = fn(ctx, &row, err);
+		if (r != 0)
+			break;
+	}
+	return r;
+}
+
+int records_changed(struct db *db, int64_t source, int64_t after_change, size_t most,
+		    record_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " RECORD_COLUMNS " FROM record WHERE source = ?1 AND change > ?2"
+		     " ORDER BY change LIMIT ?3",
+		     DB_I(source), DB_I(after_change), DB_I(most));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
+
+int records_page(struct db *db, int64_t source, int64_t after, size_t most, record_fn fn,
+		 void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " RECORD_COLUMNS " FROM record WHERE id > ?1 AND id <= ?2"
+		     " ORDER BY id LIMIT ?3",
+		     DB_I(after > SHAPE_FIRST(source) ? after : SHAPE_FIRST(source) - 1),
+		     DB_I(SHAPE_LAST(source)), DB_I(most));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
+
+int records_by_address(struct db *db, struct str folded, record_fn fn, void *ctx,
+		       struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " RECORD_COLUMNS " FROM record WHERE id IN"
+		     " (SELECT record FROM record_address WHERE fold = ?1) ORDER BY id",
+		     DB_S(folded));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
+
+int records_of_person(struct db *db, int64_t person, record_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " RECORD_COLUMNS " FROM record WHERE person = ?1 AND person > 0"
+		     " ORDER BY id",
+		     DB_I(person));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
+
+int records_by_external_id(struct db *db, int64_t source, struct str external_id, record_fn fn,
+			   void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " RECORD_COLUMNS " FROM record WHERE source = ?1"
+		     " AND external_id = ?2 AND external_id <> '' AND deleted = 0 ORDER BY id",
+		     DB_I(source), DB_S(external_id));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
+
+/* --- groups ---------------------------------------------------------------------------------
+ */
+
+#define GROUP_COLUMNS                                                                          \
+	"g.id, g.source, g.key, g.external_id, g.display, g.version, g.created_ms,"            \
+	" g.modified_ms, g.doc"
+
+static void group_take(struct stmt *q, struct usergroup_row *g)
+{
+	*g = (struct usergroup_row){
+		.id = db_int(q, 0),
+		.source = db_int(q, 1),
+		.key = db_text(q, 2),
+		.external_id = db_text(q, 3),
+		.display = db_text(q, 4),
+		.version = db_int(q, 5),
+		.created_ms = db_int(q, 6),
+		.modified_ms = db_int(q, 7),
+		.doc = db_text(q, 8),
+	};
+}
+
+void usergroup_row_done(struct usergroup_row *g)
+{
+	free(g->own);
+	*g = (struct usergroup_row){ 0 };
+}
+
+int usergroups_get(struct db *db, int64_t source, struct str key, struct usergroup_row *ret,
+		   struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct usergroup_row g;
+	struct str *const texts[] = { &g.key, &g.external_id, &g.display, &g.doc };
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " GROUP_COLUMNS ", (SELECT count(*) FROM member WHERE grp = g.id)"
+		     " FROM usergroup g WHERE g.source = ?1 AND g.key = ?2 AND g.deleted = 0",
+		     DB_I(source), DB_S(key));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r != DB_ROW)
+		return STORE_NOT_FOUND;
+	group_take(q, &g);
+	g.members = db_int(q, 9);
+	r = own_texts(texts, COUNT_OF(texts), &g.own, err);
+	if (r == 0)
+		*ret = g;
+	return r;
+}
+
+/* The columns of a group, out of its document. */
+struct group_shape {
+	json_t *parsed;
+	struct str external_id, display;
+	struct shape_text fold;
+};
+
+static void group_shape_done(struct group_shape *s)
+{
+	json_decref(s->parsed);
+	free(s->fold.p);
+}
+
+static struct str member_text(const json_t *doc, const char *name)
+{
+	const json_t *v = jx_get_i(doc, str_of(name));
+
+	return str_n(json_string_value(v), json_string_length(v));
+}
+
+static int group_shape_of(const struct usergroup_put *put, struct group_shape *ret,
+			  struct err *err)
+{
+	const json_t *doc = put->json;
+	int r = 0;
+
+	*ret = (struct group_shape){ 0 };
+	if (!doc) {
+		r = jx_parse(put->doc, JX_LENIENT, &ret->parsed, err);
+		doc = ret->parsed;
+	}
+	if (r < 0)
+		return r;
+	ret->external_id = member_text(doc, "externalId");
+	ret->display = member_text(doc, "displayName");
+	return str_fold(ret->display, &ret->fold.p, &ret->fold.len, err);
+}
+
+static int display_free(struct db *db, int64_t source, const struct group_shape *s,
+			int64_t self, struct err *err)
+{
+	int64_t other = 0;
+	int r;
+
+	r = db_one(db, &other, err,
+		   "SELECT id FROM usergroup WHERE source = ?1 AND display_fold = ?2"
+		   " AND deleted = 0 AND id <> ?3 LIMIT 1",
+		   DB_I(source), DB_S(str_n(s->fold.p, s->fold.len)), DB_I(self));
+	if (r == 0)
+		return err_set(err, ERR_UNIQUENESS,
+			       "displayName is taken by another group of this source");
+	return r < 0 ? r : 0;
+}
+
+int usergroups_create(struct db *db, int64_t source, const struct usergroup_put *put,
+		      int64_t *ret_id, struct err *err)
+{
+	CLEANUP(group_shape_done) struct group_shape s = { 0 };
+	int64_t other = 0;
+	int r;
+
+	r = group_shape_of(put, &s, err);
+	if (r == 0)
+		r = db_one(db, &other, err,
+			   "SELECT id FROM usergroup WHERE source = ?1 AND key = ?2",
+			   DB_I(source), DB_S(put->key));
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return err_set(err, ERR_UNIQUENESS, "id is taken");
+	r = key_is_lower(put->key, err);
+	if (r < 0)
+		return r;
+	r = put->unique ? display_free(db, source, &s, 0, err) : 0;
+	if (r == 0)
+		r = db_run(db, err,
+			   "INSERT INTO usergroup (id, source, key, external_id, display,"
+			   " display_fold, version, created_ms, modified_ms, change, doc)"
+			   " VALUES ((SELECT coalesce(max(id), ?9 - 1) + 1 FROM usergroup"
+			   " WHERE id BETWEEN ?9 AND ?10), ?1, ?2, ?3, ?4, ?5, 1, ?6, ?6, ?7,"
+			   " ?8)",
+			   DB_I(source), DB_S(put->key), DB_S(s.external_id), DB_S(s.display),
+			   DB_S(str_n(s.fold.p, s.fold.len)), DB_I(put->now_ms),
+			   DB_I(db_next_change(db)), DB_S(put->doc), DB_I(SHAPE_FIRST(source)),
+			   DB_I(SHAPE_LAST(source)));
+	if (r < 0)
+		return r;
+	other = db_last_id(db);
+	r = shape_count(db, source, 0, 0, 1, err);
+	if (r == 0 && ret_id)
+		*ret_id = other;
+	return r;
+}
+
+struct group_before {
+	int64_t id, version;
+	bool same_doc;
+};
+
+/* STORE_NOT_FOUND, STORE_STALE. */
+static int group_find(struct db *db, int64_t source, struct str key, int64_t expect_version,
+		      struct str doc, struct group_before *ret, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT id, version, doc FROM usergroup WHERE source = ?1 AND key = ?2"
+		     " AND deleted = 0",
+		     DB_I(source), DB_S(key));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r != DB_ROW)
+		return STORE_NOT_FOUND;
+	ret->id = db_int(q, 0);
+	ret->version = db_int(q, 1);
+	ret->same_doc = str_eq(db_text(q, 2), doc);
+	return expect_version && expect_version != ret->version ? STORE_STALE : 0;
+}
+
+int usergroups_replace(struct db *db, int64_t source, struct str key, int64_t expect_version,
+		       const struct usergroup_put *put, struct err *err)
+{
+	CLEANUP(group_shape_done) struct group_shape s = { 0 };
+	struct group_before before = { 0 };
+	int r;
+
+	r = group_find(db, source, key, expect_version, put->doc, &before, err);
+	if (r != 0)
+		return r;
+	if (!put->doc.p && !put->json)
+		return db_run(db, err,
+			      "UPDATE usergroup SET version = version + 1, modified_ms = ?2,"
+			      " change = ?3 WHERE id = ?1",
+			      DB_I(before.id), DB_I(put->now_ms), DB_I(db_next_change(db)));
+	if (before.same_doc)
+		return STORE_UNCHANGED;
+	r = group_shape_of(put, &s, err);
+	if (r == 0 && put->unique)
+		r = display_free(db, source, &s, before.id, err);
+	if (r == 0)
+		r = db_run(db, err,
+			   "UPDATE usergroup SET external_id = ?2, display = ?3,"
+			   " display_fold = ?4, version = version + 1, modified_ms = ?5,"
+			   " change = ?6, doc = ?7 WHERE id = ?1",
+			   DB_I(before.id), DB_S(s.external_id), DB_S(s.display),
+			   DB_S(str_n(s.fold.p, s.fold.len)), DB_I(put->now_ms),
+			   DB_I(db_next_change(db)), DB_S(put->doc));
+	return r;
+}
+
+int usergroups_delete(struct db *db, int64_t source, struct str key, int64_t expect_version,
+		      int64_t now_ms, struct err *err)
+{
+	struct group_before before = { 0 };
+	int r;
+
+	r = group_find(db, source, key, expect_version, STR(""), &before, err);
+	if (r != 0)
+		return r;
+	r = db_run(db, err,
+		   "UPDATE usergroup SET deleted = 1, version = version + 1, modified_ms = ?2,"
+		   " change = ?3 WHERE id = ?1",
+		   DB_I(before.id), DB_I(now_ms), DB_I(db_next_change(db)));
+	if (r == 0)
+		r = db_run(db, err, "DELETE FROM member WHERE grp = ?1", DB_I(before.id));
+	if (r == 0)
+		r = leave_groups(db, 2, before.id, now_ms, err);
+	if (r == 0)
+		r = shape_count(db, source, 0, 0, -1, err);
+	return r;
+}
+
+/* --- members --------------------------------------------------------------------------------
+ */
+
+/* Which living user (kind 1) or group (kind 2) of the group's source has that key. */
+static int member_find(struct db *db, int64_t group, struct str key, int64_t *kind, int64_t *id,
+		       struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT 1, r.id FROM usergroup g JOIN record r ON r.source = g.source"
+		     " AND r.key = ?2 AND r.deleted = 0 WHERE g.id = ?1"
+		     " UNION ALL SELECT 2, m.id FROM usergroup g JOIN usergroup m"
+		     " ON m.source = g.source AND m.key = ?2 AND m.deleted = 0 WHERE g.id = ?1",
+		     DB_I(group), DB_S(key));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r != DB_ROW)
+		return STORE_NOT_FOUND;
+	*kind = db_int(q, 0);
+	*id = db_int(q, 1);
+	return 0;
+}
+
+int usergroups_member_add(struct db *db, int64_t group, struct str member_key, struct err *err)
+{
+	int64_t kind = 0, id = 0;
+	int r;
+
+	r = member_find(db, group, member_key, &kind, &id, err);
+	if (r != 0)
+		return r;
+	if (kind == 2 && id == group)
+		return err_set(err, ERR_INVALID_VALUE, "a group cannot be its own member");
+	r = db_run(db, err,
+		   "INSERT OR IGNORE INTO member (grp, kind, member) VALUES (?1, ?2, ?3)",
+		   DB_I(group), DB_I(kind), DB_I(id));
+	if (r < 0)
+		return r;
+	return db_changes(db) > 0 ? 0 : STORE_UNCHANGED;
+}
+
+int usergroups_member_remove(struct db *db, int64_t group, struct str member_key,
+			     struct err *err)
+{
+	int64_t kind = 0, id = 0;
+	int r;
+
+	r = member_find(db, group, member_key, &kind, &id, err);
+	if (r == STORE_NOT_FOUND)
+		return STORE_UNCHANGED;
+	if (r == 0)
+		r = db_run(db, err,
+			   "DELETE FROM member WHERE grp = ?1 AND kind = ?2 AND member = ?3",
+			   DB_I(group), DB_I(kind), DB_I(id));
+	if (r < 0)
+		return r;
+	return db_changes(db) > 0 ? 0 : STORE_UNCHANGED;
+}
+
+int usergroups_has_member(struct db *db, int64_t group, struct str member_key, struct err *err)
+{
+	int64_t kind = 0, id = 0, there = 0;
+	int r;
+
+	r = member_find(db, group, member_key, &kind, &id, err);
+	if (r != 0)
+		return r;
+	return db_one(db, &there, err,
+		      "SELECT 1 FROM member WHERE grp = ?1 AND kind = ?2 AND member = ?3",
+		      DB_I(group), DB_I(kind), DB_I(id));
+}
+
+int usergroups_members(struct db *db, int64_t group, member_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT m.kind, m.member, coalesce(r.key, g.key),"
+		     " CASE WHEN m.kind = 2 THEN g.display WHEN r.display <> '' THEN r.display"
+		     " ELSE r.user_name END FROM member m"
+		     " LEFT JOIN record r ON m.kind = 1 AND r.id = m.member"
+		     " LEFT JOIN usergroup g ON m.kind = 2 AND g.id = m.member"
+		     " WHERE m.grp = ?1 ORDER BY m.kind, m.member",
+		     DB_I(group));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		struct member_row row = { .is_group = db_int(q, 0) == 2,
+					  .id = db_int(q, 1),
+					  .key = db_text(q, 2),
+					  .display = db_text(q, 3) };
+
+		r = fn(ctx, &row, err);
+	}
+	return r;
+}
+
+int usergroups_of(struct db *db, int64_t source, struct str member_key, usergroup_fn fn,
+		  void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct usergroup_row row;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " GROUP_COLUMNS " FROM usergroup g WHERE g.deleted = 0 AND g.id IN"
+		     " (SELECT m.grp FROM record r JOIN member m ON m.member = r.id"
+		     "  AND m.kind = 1 WHERE r.source = ?1 AND r.key = ?2 AND r.deleted = 0"
+		     "  UNION ALL SELECT m.grp FROM usergroup u JOIN member m"
+		     "  ON m.member = u.id AND m.kind = 2"
+		     "  WHERE u.source = ?1 AND u.key = ?2 AND u.deleted = 0) ORDER BY g.id",
+		     DB_I(source), DB_S(member_key));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		group_take(q, &row);
+		r = fn(ctx, &row, err);
+	}
+	return r;
+}

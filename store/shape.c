@@ -1,0 +1,278 @@
+#include "store/shape.h"
+
+#include "base/buf.h"
+#include "base/jx.h"
+#include "store/persons.h"
+
+void shape_done(struct shape *s)
+{
+	size_t i;
+
+	free(s->user_fold.p);
+	for (i = 0; i < s->mails.n; i++)
+		free(s->mails.v[i].p);
+	vec_shape_text_done(&s->mails);
+	*s = (struct shape){ 0 };
+}
+
+bool shape_has_word(struct str words, struct str name)
+{
+	struct str word;
+
+	while (words.len > 0) {
+		(void)str_cut(words, ' ', &word, &words);
+		if (str_ieq(word, name))
+			return true;
+	}
+	return false;
+}
+
+static int fold(struct str s, struct shape_text *ret, struct err *err)
+{
+	return str_fold(s, &ret->p, &ret->len, err);
+}
+
+static struct str text_of(const json_t *doc, const char *name)
+{
+	const json_t *v = jx_get_i(doc, str_of(name));
+
+	return str_n(json_string_value(v), json_string_length(v));
+}
+
+static bool has_mail(const struct shape *s, const struct shape_text *t)
+{
+	size_t i;
+
+	for (i = 0; i < s->mails.n; i++)
+		if (s->mails.v[i].len == t->len && memcmp(s->mails.v[i].p, t->p, t->len) == 0)
+			return true;
+	return false;
+}
+
+static int take_mails(const json_t *doc, struct shape *s, struct err *err)
+{
+	const json_t *mail, *list = jx_get_i(doc, STR("emails"));
+	size_t i;
+	int r;
+
+	json_array_foreach (list, i, mail) {
+		struct str value = str_trim(text_of(mail, "value"));
+		struct shape_text folded = { 0 };
+
+		if (value.len == 0)
+			continue;
+		r = fold(value, &folded, err);
+		if (r < 0)
+			return r;
+		if (has_mail(s, &folded)) {
+			free(folded.p);
+		} else if (vec_shape_text_add(&s->mails, folded) < 0) {
+			free(folded.p);
+			return err_nomem(err);
+		}
+	}
+	return 0;
+}
+
+static enum tri take_active(const json_t *doc, struct str unknown)
+{
+	const json_t *v = jx_get_i(doc, STR("active"));
+
+	if (shape_has_word(unknown, STR("active")))
+		return TRI_UNKNOWN;
+	return tri_of(!v || !json_is_false(v));
+}
+
+static void take_hash(struct str bytes, struct str unknown, unsigned char *ret)
+{
+	struct digest_run run;
+	struct digest d;
+
+	digest_begin(&run, NULL);
+	digest_add(&run, bytes.p, bytes.len);
+	digest_add(&run, "\n", 1);
+	digest_add(&run, unknown.p ? unknown.p : "", unknown.len);
+	digest_end(&run, &d);
+	memcpy(ret, d.b, SHAPE_HASH_BYTES);
+}
+
+int shape_of(const json_t *doc, struct str bytes, struct str unknown, struct shape *ret,
+	     struct err *err)
+{
+	struct shape s = { 0 };
+	int r;
+
+	if (!json_is_object(doc))
+		return err_set(err, ERR_INVALID_SYNTAX, "a record's document is no object");
+	s.user_name = text_of(doc, "userName");
+	s.external_id = text_of(doc, "externalId");
+	s.display = text_of(doc, "displayName");
+	s.active = take_active(doc, unknown);
+	take_hash(bytes, unknown, s.hash);
+	r = fold(s.user_name, &s.user_fold, err);
+	if (r == 0)
+		r = take_mails(doc, &s, err);
+	if (r < 0) {
+		shape_done(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+int shape_find(struct db *db, int64_t source, struct str key, struct shape_before *ret,
+	       struct buf *unknown, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct shape_before b = { 0 };
+	struct str hash;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT id, version, disabled_since_ms, ended_ms, person, active, gone,"
+		     " deleted, absent_reads, hash, unknown FROM record"
+		     " WHERE source = ?1 AND key = ?2",
+		     DB_I(source), DB_S(key));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r == DB_ROW) {
+		b.id = db_int(q, 0);
+		b.version = db_int(q, 1);
+		b.disabled_since_ms = db_int(q, 2);
+		b.ended_ms = db_int(q, 3);
+		b.person = db_int(q, 4);
+		b.active = (enum tri)db_int(q, 5);
+		b.gone = db_int(q, 6) != 0;
+		b.deleted = db_int(q, 7) != 0;
+		b.absent_reads = db_int(q, 8);
+		hash = db_blob(q, 9);
+		if (hash.len == SHAPE_HASH_BYTES)
+			memcpy(b.hash, hash.p, SHAPE_HASH_BYTES);
+		if (unknown)
+			buf_add_str(unknown, db_text(q, 10));
+	}
+	*ret = b;
+	return 0;
+}
+
+/* Since when it is disabled: unknown is no news, so what stood there stays. */
+static int64_t disabled_since(const struct shape *shape, const struct shape_before *before,
+			      int64_t now_ms)
+{
+	if (shape->active == TRI_YES)
+		return 0;
+	if (before->disabled_since_ms || shape->active == TRI_UNKNOWN)
+		return before->disabled_since_ms;
+	return now_ms;
+}
+
+static int64_t ended(const struct shape *shape, const struct shape_before *before,
+		     const struct shape_write *w)
+{
+	if (!w->push || shape->active == TRI_YES)
+		return 0;
+	if (before->ended_ms || shape->active == TRI_UNKNOWN)
+		return before->ended_ms;
+	return w->now_ms;
+}
+
+static int insert(struct db *db, const struct shape *s, const struct shape_write *w,
+		  int64_t *ret_id, struct err *err)
+{
+	static const struct shape_before none;
+	int r;
+
+	r = db_run(db, err,
+		   "INSERT INTO record (id, source, key, external_id, user_name, user_fold, "
+		   "display,"
+		   " active, version, created_ms, modified_ms, first_seen_ms, last_seen_read,"
+		   " disabled_since_ms, ended_ms, change, hash, unknown, doc) VALUES"
+		   " ((SELECT coalesce(max(id), ?16 - 1) + 1 FROM record WHERE id BETWEEN ?16"
+		   " AND ?17), ?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8, ?8, ?9, ?10, ?11, ?12,"
+		   " ?13, ?14, ?15)",
+		   DB_I(w->source), DB_S(w->key), DB_S(s->external_id), DB_S(s->user_name),
+		   DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
+		   DB_I(s->active), DB_I(w->now_ms), DB_I(w->read),
+		   DB_I(disabled_since(s, &none, w->now_ms)), DB_I(ended(s, &none, w)),
+		   DB_I(db_next_change(db)), DB_B(s->hash, SHAPE_HASH_BYTES), DB_S(w->unknown),
+		   DB_S(w->bytes), DB_I(SHAPE_FIRST(w->source)), DB_I(SHAPE_LAST(w->source)));
+	if (r == 0)
+		*ret_id = db_last_id(db);
+	return r;
+}
+
+static int update(struct db *db, const struct shape *s, const struct shape_before *before,
+		  const struct shape_write *w, struct err *err)
+{
+	return db_run(db, err,
+		      "UPDATE record SET external_id = ?2, user_name = ?3, user_fold = ?4,"
+		      " display = ?5, active = ?6, version = version + 1, modified_ms = ?7,"
+		      " disabled_since_ms = ?8, ended_ms = ?9, change = ?10, hash = ?11,"
+		      " unknown = ?12, doc = ?13, gone = 0, deleted = 0, absent_reads = 0,"
+		      " absent_since_ms = 0, last_seen_read = ?14 WHERE id = ?1",
+		      DB_I(before->id), DB_S(s->external_id), DB_S(s->user_name),
+		      DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
+		      DB_I(s->active), DB_I(w->now_ms),
+		      DB_I(disabled_since(s, before, w->now_ms)), DB_I(ended(s, before, w)),
+		      DB_I(db_next_change(db)), DB_B(s->hash, SHAPE_HASH_BYTES),
+		      DB_S(w->unknown), DB_S(w->bytes), DB_I(w->read));
+}
+
+static int put_address(struct db *db, int64_t id, const struct shape_text *t, struct err *err)
+{
+	return db_run(db, err,
+		      "INSERT OR IGNORE INTO record_address (record, fold) VALUES (?1, ?2)",
+		      DB_I(id), DB_S(str_n(t->p, t->len)));
+}
+
+static int put_addresses(struct db *db, const struct shape *s, int64_t id, int64_t person,
+			 int64_t now_ms, struct err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < s->mails.n; i++) {
+		struct str mail = str_n(s->mails.v[i].p, s->mails.v[i].len);
+
+		r = put_address(db, id, &s->mails.v[i], err);
+		if (r == 0 && person > 0)
+			r = persons_address_note(db, person, mail, now_ms, err);
+	}
+	if (r == 0 && s->user_fold.len > 0)
+		r = put_address(db, id, &s->user_fold, err);
+	return r;
+}
+
+int shape_put(struct db *db, const struct shape *shape, const struct shape_before *before,
+	      const struct shape_write *w, int64_t *ret_id, struct err *err)
+{
+	int64_t id = before->id;
+	int r;
+
+	if (id == 0) {
+		r = insert(db, shape, w, &id, err);
+	} else {
+		r = update(db, shape, before, w, err);
+		if (r == 0)
+			r = db_run(db, err, "DELETE FROM record_address WHERE record = ?1",
+				   DB_I(id));
+	}
+	if (r == 0)
+		r = put_addresses(db, shape, id, before->person, w->now_ms, err);
+	if (r == 0 && ret_id)
+		*ret_id = id;
+	return r;
+}
+
+int shape_count(struct db *db, int64_t source, int64_t users, int64_t active, int64_t groups,
+		struct err *err)
+{
+	if (users == 0 && active == 0 && groups == 0)
+		return 0;
+	return db_run(db, err,
+		      "UPDATE source SET users = users + ?2, active = active + ?3,"
+		      " groups = groups + ?4 WHERE id = ?1",
+		      DB_I(source), DB_I(users), DB_I(active), DB_I(groups));
+}
