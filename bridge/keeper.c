@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/stamp.h"
-#include "model/filter.h"
 #include "scim/auth.h"
 #include "store/audit.h"
 #include "store/find.h"
@@ -188,7 +187,6 @@ static int keeper_find(void *ctx, const struct scim_client *client,
 		       const struct scim_find *find, uint64_t *total, scim_row_fn fn, void *arg,
 		       struct err *err)
 {
-	CLEANUP(store_read_end_at) struct db *db = NULL;
 	struct keeper *k = ctx;
 	struct find_hand hand = { fn, arg };
 	struct find want = {
@@ -204,10 +202,8 @@ static int keeper_find(void *ctx, const struct scim_client *client,
 	};
 	int r;
 
-	r = store_read_begin(k->app->store, &db, err);
-	if (r < 0)
-		return r;
-	r = find_run(db, client->source_id, &want, total, NULL, find_row_hand, &hand, err);
+	r = find_run(k->app->store, client->source_id, &want, total, NULL, find_row_hand, &hand,
+		     err);
 	if (r == -ERR_LIMIT)
 		return err_set(err, ERR_TOO_MANY,
 			       "too many resources match to be sorted: narrow the filter");
@@ -258,7 +254,6 @@ static int keeper_groups(void *ctx, const struct scim_client *client, struct str
 			 scim_member_fn fn, void *arg, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
-	CLEANUP(record_done) struct record row = { 0 };
 	struct member_run run = { fn, arg };
 	struct keeper *k = ctx;
 	int r;
@@ -266,10 +261,8 @@ static int keeper_groups(void *ctx, const struct scim_client *client, struct str
 	r = store_read_begin(k->app->store, &db, err);
 	if (r < 0)
 		return r;
-	r = records_get(db, client->source_id, member, &row, err);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	return usergroups_of(db, row.id, hand_group, &run, err);
+	r = usergroups_of(db, client->source_id, member, hand_group, &run, err);
+	return r < 0 ? r : 0;
 }
 
 /* --- writes, on the writer's thread --------------------------------------------------------
@@ -302,12 +295,9 @@ static int standing_members(const struct scim_before *before, scim_member_fn fn,
 static int standing_is_member(const struct scim_before *before, struct str id, struct err *err)
 {
 	struct standing *s = before->ctx;
-	int fault = 0;
-	bool is = usergroups_has_member(s->db, s->group.id, id, &fault, err);
+	int r = usergroups_has_member(s->db, s->group.id, id, err);
 
-	if (fault < 0)
-		return fault;
-	return is ? 0 : SCIM_ABSENT;
+	return r > 0 ? SCIM_ABSENT : r;
 }
 
 static int standing_load(struct standing *s, struct scim_write *w, struct err *err)
@@ -332,47 +322,6 @@ static void standing_done(struct standing *s)
 {
 	record_done(&s->record);
 	usergroup_row_done(&s->group);
-}
-
-/* Groups may share a displayName unless the source's client cannot bear it. */
-struct same_name {
-	struct str id;
-	bool found;
-};
-
-static int same_name_row(void *ctx, const struct find_row *row, struct err *err)
-{
-	struct same_name *same = ctx;
-
-	(void)err;
-	same->found |= !str_eq(row->key, same->id);
-	return 0;
-}
-
-static int group_name_free(struct standing *s, struct scim_write *w,
-			   const struct scim_change *change, struct err *err)
-{
-	CLEANUP(query_free_at) struct query *q = NULL;
-	CLEANUP(buf_done) struct buf text;
-	struct same_name same = { .id = str_of(w->id) };
-	struct find want = { .types = FIND_GROUPS, .count = 2, .now_ms = stamp_now_ms() };
-	int r;
-
-	buf_init(&text, FILTER_MAX_BYTES);
-	buf_add_text(&text, "displayName eq ");
-	buf_add_json(&text, change->name_folded);
-	r = buf_fault(&text, err, "displayName");
-	if (r == 0)
-		r = filter_parse(buf_str(&text), PATH_SCIM_GROUP, &q, err);
-	want.where = q;
-	if (r == 0)
-		r = find_run(s->db, s->source, &want, NULL, NULL, same_name_row, &same, err);
-	if (r < 0)
-		return r;
-	if (same.found)
-		return err_set(err, ERR_UNIQUENESS,
-			       "displayName: another group of this source has it");
-	return 0;
 }
 
 struct member_set {
@@ -490,22 +439,20 @@ static int user_write(struct standing *s, struct scim_write *w,
 static int group_write(struct standing *s, struct scim_write *w,
 		       const struct scim_change *change, int64_t now_ms, struct err *err)
 {
-	struct usergroup_put put = { .key = str_of(w->id), .now_ms = now_ms };
-	bool changed = false;
+	struct usergroup_put put = {
+		.key = str_of(w->id),
+		.unique = change->unique,
+		.now_ms = now_ms,
+	};
+	bool changed = w->kind == SCIM_CREATE;
 	int r = 0;
 
-	if (change->unique && (change->doc_changed || w->kind == SCIM_CREATE))
-		r = group_name_free(s, w, change, err);
-	if (r < 0)
-		return r;
 	if (change->doc_changed || w->kind == SCIM_CREATE) {
 		put.doc = change->bytes;
 		put.json = change->doc;
 	}
-	if (w->kind == SCIM_CREATE) {
+	if (w->kind == SCIM_CREATE)
 		r = usergroups_create(s->db, s->source, &put, &s->group.id, err);
-		changed = true;
-	}
 	if (r == 0)
 		r = members_write(s, &change->members, &changed, err);
 	if (r < 0 || w->kind == SCIM_CREATE)
@@ -536,19 +483,22 @@ static int note_parent(void *ctx, const struct usergroup_row *row, struct err *e
 	return 0;
 }
 
-/* A user's memberships go with it: each group that lost one has a new version. */
-static int user_delete(struct standing *s, struct scim_write *w, int64_t now_ms,
-		       struct err *err)
+/* Its memberships go with a resource: each group that lost one has a new version. */
+static int resource_delete(struct standing *s, struct scim_write *w, int64_t now_ms,
+			   struct err *err)
 {
 	struct parents parents;
+	struct str id = str_of(w->id);
 	int r;
 
 	buf_init(&parents.keys, 16 * 1024 * 1024);
-	r = usergroups_of(s->db, s->record.id, note_parent, &parents, err);
+	r = usergroups_of(s->db, s->source, id, note_parent, &parents, err);
+	if (r >= 0)
+		r = buf_fault(&parents.keys, err, "the groups of a resource");
 	if (r == 0)
-		r = buf_fault(&parents.keys, err, "the groups of a user");
-	if (r == 0)
-		r = records_delete(s->db, s->source, str_of(w->id), 0, now_ms, err);
+		r = w->type == SCIM_USER
+			    ? records_delete(s->db, s->source, id, 0, now_ms, err)
+			    : usergroups_delete(s->db, s->source, id, 0, now_ms, err);
 	for (size_t at = 0; r == 0 && at < parents.keys.len;) {
 		struct str key = str_of(parents.keys.p + at);
 		struct usergroup_put put = { .key = key, .now_ms = now_ms };
@@ -625,9 +575,7 @@ static int keeper_write_in(struct keeper_write *kw, struct standing *s, struct e
 	if (r < 0)
 		return r;
 	if (w->kind == SCIM_DELETE)
-		r = w->type == SCIM_USER ? user_delete(s, w, now_ms, err)
-					 : usergroups_delete(s->db, s->source, str_of(w->id), 0,
-							     now_ms, err);
+		r = resource_delete(s, w, now_ms, err);
 	else
 		r = w->type == SCIM_USER ? user_write(s, w, &change, now_ms, err)
 					 : group_write(s, w, &change, now_ms, err);
