@@ -1,13 +1,9 @@
-"""leaverd as tests and the quickstart run it: a clock, an instance, commands, a SCIM client."""
-import datetime
+"""leaverd as tests and the quickstart run it: an instance, commands, `serve`, a SCIM client."""
 import http.client
 import json
-import mmap
 import os
 import re
-import secrets
 import signal
-import struct
 import subprocess
 import threading
 import time
@@ -16,34 +12,6 @@ from pathlib import Path
 EMPLOYMENT = "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
-
-
-class Clock:
-    """The virtual clock that leaverd and the rehearsal share: an offset in ms in a file."""
-
-    def __init__(self, path, start=None):
-        self.path = Path(path)
-        self.path.write_bytes(struct.pack("<q", 0))
-        if start:
-            at = datetime.datetime.fromisoformat(start.replace("Z", "+00:00")).timestamp()
-            self._set(int(at * 1000) - int(time.time() * 1000))
-
-    def _get(self):
-        return struct.unpack("<q", self.path.read_bytes()[:8])[0]
-
-    def _set(self, offset):
-        with self.path.open("r+b") as f, mmap.mmap(f.fileno(), 8) as m:
-            m[:8] = struct.pack("<q", offset)
-
-    def advance(self, seconds):
-        self._set(self._get() + int(seconds * 1000))
-
-    def now_ms(self):
-        return int(time.time() * 1000) + self._get()
-
-    def text(self):
-        at = datetime.datetime.fromtimestamp(self.now_ms() / 1000, datetime.timezone.utc)
-        return at.strftime("%A %Y-%m-%d %H:%MZ")
 
 
 class CommandFault(RuntimeError):
@@ -62,7 +30,7 @@ class Daemon:
         self.config = self.folder / "leaverd.yaml"
         self.env = dict(os.environ, LEAVERD_CONFIG=str(self.config), NO_COLOR="1", COLUMNS="160")
         if clock:
-            self.env["LEAVERD_CLOCK"] = str(clock)
+            self.env["LEAVERD_CLOCK"] = str(getattr(clock, "path", clock))
         self.env.update(env or {})
         self.process = None
         self.scim_port = 0
