@@ -115,15 +115,30 @@ static int twins_check(json_t *j, struct err *err)
 	return r;
 }
 
+/* Without jansson's "near ...": the text there may be somebody's data, or half a character. */
+static int syntax_fault(const json_error_t *error, struct err *err)
+{
+	const char *near = strstr(error->text, " near ");
+	size_t len = near ? (size_t)(near - error->text) : strlen(error->text);
+
+	return err_set(err, ERR_INVALID_SYNTAX, "JSON at byte %d: %.*s", error->position,
+		       (int)len, error->text);
+}
+
 int jx_parse(struct str text, enum jx_mode mode, json_t **ret, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *j = NULL;
 	json_error_t error;
+	const char *nul;
 	int r;
 
 	if (text.len > INT_MAX) /* jansson counts positions in int */
 		return err_set(err, ERR_INVALID_SYNTAX, "JSON of %zu bytes is too long",
 			       text.len);
+	nul = text.len ? memchr(text.p, 0, text.len) : NULL;
+	if (nul) /* jansson would pass over one that follows a number or a word */
+		return err_set(err, ERR_INVALID_SYNTAX, "JSON at byte %zu: a NUL",
+			       (size_t)(nul - text.p));
 	r = depth_check(text, err);
 	if (r < 0)
 		return r;
@@ -134,8 +149,7 @@ int jx_parse(struct str text, enum jx_mode mode, json_t **ret, struct err *err)
 	if (!j && (errno == ENOMEM || json_error_code(&error) == json_error_out_of_memory))
 		return err_nomem(err);
 	if (!j)
-		return err_set(err, ERR_INVALID_SYNTAX, "JSON at byte %d: %s", error.position,
-			       error.text);
+		return syntax_fault(&error, err);
 	if (mode == JX_STRICT) {
 		r = twins_check(j, err);
 		if (r < 0)

@@ -27,7 +27,10 @@ static const struct {
 	{ STR("[[{\"B\":1,\"a\":0,\"b\":2}]]"), JX_STRICT, "the same name" },
 	{ STR("{\"x\":[{\"B\":1},{\"b\":2}]}"), JX_STRICT, NULL },
 	{ STR("{\"@\":1,\"`\":2,\"[\":3,\"{\":4}"), JX_STRICT, NULL }, /* no letters */
-	{ STR("\"a\0b\""), JX_STRICT, "JSON at byte" },
+	{ STR("\"a\0b\""), JX_STRICT, "JSON at byte 2: a NUL" },
+	{ STR("{\"a\":1\0,\"b\":2}"), JX_STRICT, "JSON at byte 6: a NUL" },
+	{ STR("[true\0]"), JX_LENIENT, "JSON at byte 5: a NUL" },
+	{ STR("{}\0"), JX_LENIENT, "JSON at byte 2: a NUL" },
 	{ STR("\"a\\u0000b\""), JX_STRICT, "JSON at byte" },
 	{ STR("{\"a\\u0000b\":1}"), JX_STRICT, "JSON at byte" },
 	{ STR("\"\xFF\""), JX_STRICT, "JSON at byte" },
