@@ -1,0 +1,303 @@
+#include "scim/codec.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/jx.h"
+#include "base/stamp.h"
+
+#define KEEP_MAX_BYTES (4 * 1024 * 1024) /* of one document */
+
+static const struct {
+	const char *name, *endpoint, *linked;
+	const struct schema *schema;
+} types[] = {
+	[SCIM_USER] = { "User", "Users", "groups", &schema_user },
+	[SCIM_GROUP] = { "Group", "Groups", "members", &schema_group },
+};
+
+const struct schema *codec_schema(enum scim_type type)
+{
+	return types[type].schema;
+}
+
+enum path_dialect codec_dialect(unsigned which)
+{
+	return which == SCIM_USER    ? PATH_SCIM_USER
+	       : which == SCIM_GROUP ? PATH_SCIM_GROUP
+				     : PATH_SCIM_ANY;
+}
+
+/* --- projections ----------------------------------------------------------------------------
+ */
+
+void codec_projection_done(struct codec_projection *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->paths.n; i++)
+		path_done(&p->paths.v[i]);
+	codec_paths_done(&p->paths);
+	*p = (struct codec_projection){ 0 };
+}
+
+int codec_projection_add(struct codec_projection *p, struct str list, enum path_dialect dialect,
+			 struct err *err)
+{
+	struct str name, rest = list;
+	bool more = true;
+	int r;
+
+	while (more) {
+		struct path path;
+
+		more = str_cut(rest, ',', &name, &rest);
+		r = path_parse(str_trim(name), dialect, &path, err);
+		if (r == -ERR_NOMEM)
+			return r;
+		if (r < 0)
+			continue;
+		if (codec_paths_add(&p->paths, path) < 0) {
+			path_done(&path);
+			return err_nomem(err);
+		}
+	}
+	return 0;
+}
+
+static bool is_always(const char *name)
+{
+	return strcmp(name, "schemas") == 0 || strcmp(name, "id") == 0;
+}
+
+static bool is_core(const char *urn)
+{
+	return !urn || strcmp(urn, SCHEMA_USER) == 0 || strcmp(urn, SCHEMA_GROUP) == 0;
+}
+
+/* Whether the path is in this container: urn NULL is the core. */
+static bool in_container(const struct path *path, const char *urn)
+{
+	if (is_core(path->urn) || !urn)
+		return is_core(path->urn) == !urn;
+	return strcmp(path->urn, urn) == 0;
+}
+
+/*
+ * What the paths say of name in a container: all of it (true), or of which sub-attributes
+ * (false, *subs counts them).
+ */
+static bool named(const struct codec_projection *p, const char *urn, const char *name,
+		  size_t *subs)
+{
+	bool all = false;
+
+	*subs = 0;
+	for (size_t i = 0; i < p->paths.n; i++) {
+		const struct path *path = &p->paths.v[i];
+
+		if (!in_container(path, urn))
+			continue;
+		if (!path->name) /* a whole schema by its URN */
+			all = true;
+		else if (!str_ieq(str_of(path->name), str_of(name)))
+			continue;
+		else if (path->sub)
+			++*subs;
+		else
+			all = true;
+	}
+	return all;
+}
+
+bool codec_wants(const struct codec_projection *p, const char *name)
+{
+	size_t subs;
+
+	if (!p || !p->given)
+		return true;
+	if (p->only)
+		return named(p, NULL, name, &subs) || subs > 0;
+	return !named(p, NULL, name, &subs);
+}
+
+static bool sub_named(const struct codec_projection *p, const char *urn, const char *name,
+		      const char *sub)
+{
+	for (size_t i = 0; i < p->paths.n; i++) {
+		const struct path *path = &p->paths.v[i];
+
+		if (in_container(path, urn) && path->name && path->sub &&
+		    str_ieq(str_of(path->name), str_of(name)) &&
+		    str_ieq(str_of(path->sub), str_of(sub)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_empty(const json_t *j)
+{
+	return (json_is_object(j) && json_object_size(j) == 0) ||
+	       (json_is_array(j) && json_array_size(j) == 0);
+}
+
+/* Removes from a complex value what is not wanted. */
+static void project_value(const struct codec_projection *p, const char *urn, const char *name,
+			  json_t *value)
+{
+	const char *sub;
+	json_t *element;
+	void *next;
+
+	for (size_t i = json_array_size(value); i-- > 0;) {
+		element = json_array_get(value, i);
+		project_value(p, urn, name, element);
+		if (is_empty(element))
+			json_array_remove(value, i);
+	}
+	json_object_foreach_safe(value, next, sub, element)
+	{
+		if (sub_named(p, urn, name, sub) != p->only)
+			json_object_del(value, sub);
+	}
+}
+
+static void project_members(const struct codec_projection *p, const char *urn, json_t *object);
+
+static void project_member(const struct codec_projection *p, const char *urn, json_t *object,
+			   const char *name, json_t *value)
+{
+	size_t subs;
+	bool all = named(p, urn, name, &subs);
+
+	if (!urn && is_always(name))
+		return;
+	if (!urn && str_istarts(str_of(name), STR("urn:"))) {
+		project_members(p, name, value);
+	} else if (subs > 0 && !all) {
+		project_value(p, urn, name, value);
+	} else if (all != p->only) {
+		json_object_del(object, name);
+		return;
+	}
+	if (is_empty(value))
+		json_object_del(object, name);
+}
+
+static void project_members(const struct codec_projection *p, const char *urn, json_t *object)
+{
+	const char *name;
+	json_t *value;
+	void *next;
+
+	json_object_foreach_safe(object, next, name, value)
+		project_member(p, urn, object, name, value);
+}
+
+/* --- sending --------------------------------------------------------------------------------
+ */
+
+void codec_etag(uint64_t version, char ret[CODEC_ETAG_BYTES])
+{
+	snprintf(ret, CODEC_ETAG_BYTES, "W/\"%" PRIu64 "\"", version);
+}
+
+void codec_location(struct buf *into, const char *base, enum scim_type type, struct str id)
+{
+	buf_addf(into, "%s/%s/", base, types[type].endpoint);
+	enc_percent(into, id);
+}
+
+void codec_linked(struct buf *into, const char *base, enum scim_type type,
+		  const struct scim_member *member)
+{
+	if (into->len > 0)
+		buf_add_char(into, ',');
+	buf_add_text(into, "{\"value\":");
+	buf_add_json(into, member->id);
+	buf_add_text(into, ",\"$ref\":\"");
+	codec_location(into, base, member->type, member->id);
+	buf_add_char(into, '"');
+	if (member->display.len > 0) {
+		buf_add_text(into, ",\"display\":");
+		buf_add_json(into, member->display);
+	}
+	buf_addf(into, ",\"type\":\"%s\"}",
+		 type == SCIM_USER ? "direct" : types[member->type].name);
+}
+
+static void meta_add(struct buf *into, const struct scim_row *row, const char *base)
+{
+	char created[STAMP_TEXT_BYTES], modified[STAMP_TEXT_BYTES];
+
+	stamp_text(row->created_ms, created);
+	stamp_text(row->modified_ms, modified);
+	buf_addf(
+		into,
+		",\"meta\":{\"resourceType\":\"%s\",\"created\":\"%s\",\"lastModified\":\"%s\","
+		"\"location\":\"",
+		types[row->type].name, created, modified);
+	codec_location(into, base, row->type, row->id);
+	buf_addf(into, "\",\"version\":\"W/\\\"%" PRIu64 "\\\"\"}", row->version);
+}
+
+static int whole_add(struct buf *into, const struct scim_row *row, const char *base,
+		     struct str linked, struct err *err)
+{
+	if (row->bytes.len < 2 || row->bytes.p[row->bytes.len - 1] != '}')
+		return err_set(err, ERR_DAMAGED,
+			       "resource " STR_FMT ": what is kept is not JSON",
+			       STR_ARG(row->id));
+	buf_add(into, row->bytes.p, row->bytes.len - 1);
+	if (linked.len > 0) {
+		buf_addf(into, ",\"%s\":[", types[row->type].linked);
+		buf_add_str(into, linked);
+		buf_add_char(into, ']');
+	}
+	meta_add(into, row, base);
+	buf_add_char(into, '}');
+	return 0;
+}
+
+int codec_send(struct buf *into, const struct scim_row *row, const char *base,
+	       struct str linked, const struct codec_projection *projection, struct err *err)
+{
+	CLEANUP(buf_done) struct buf whole;
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	int r;
+
+	if (!projection || !projection->given)
+		return whole_add(into, row, base, linked, err);
+	buf_init(&whole, into->max);
+	r = whole_add(&whole, row, base, linked, err);
+	if (r == 0)
+		r = buf_fault(&whole, err, "a resource");
+	if (r == 0)
+		r = jx_parse(buf_str(&whole), JX_LENIENT, &doc, err);
+	if (r < 0)
+		return r;
+	project_members(projection, NULL, doc);
+	return jx_text(doc, into, err);
+}
+
+/* --- keeping --------------------------------------------------------------------------------
+ */
+
+int codec_keep(struct buf *into, const json_t *doc, struct err *err)
+{
+	int r;
+
+	buf_init(into, KEEP_MAX_BYTES);
+	r = jx_text(doc, into, err);
+	return r < 0 ? r : buf_fault(into, err, "a resource");
+}
+
+int codec_name(const json_t *doc, enum scim_type type, char **ret, size_t *ret_len,
+	       struct err *err)
+{
+	const json_t *name =
+		json_object_get(doc, type == SCIM_USER ? "userName" : "displayName");
+
+	return str_fold(str_trim(str_n(json_string_value(name), json_string_length(name))), ret,
+			ret_len, err);
+}
