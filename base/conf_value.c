@@ -74,10 +74,10 @@ static int take_path(const struct conf_key *row, struct str s, struct str folder
 static bool is_secret_name(struct str s)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789._/-";
+				      "0123456789._-";
 
-	if (s.len == 0 || s.len > SECRET_NAME_BYTES)
-		return false;
+	if (s.len == 0 || s.len > SECRET_NAME_BYTES || s.p[0] == '.')
+		return false; /* a leading dot is the vault's own */
 	for (size_t i = 0; i < s.len; i++)
 		if (!s.p[i] || !strchr(letters, s.p[i]))
 			return false;

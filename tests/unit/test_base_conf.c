@@ -255,8 +255,9 @@ static void test_all_faults_are_found_at_once(void **state)
 
 static void test_a_secret_put_where_its_name_belongs_is_not_repeated(void **state)
 {
-	static const char *const values[] = { "secret: hunter2=", "secret: [hunter2]",
-					      "secret: {hunter2: x}", "secret: 'hunter2 '" };
+	static const char *const values[] = { "secret: hunter2=",     "secret: [hunter2]",
+					      "secret: {hunter2: x}", "secret: 'hunter2 '",
+					      "secret: .hunter2",     "secret: hunter2/x" };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(values); i++) {
