@@ -21,7 +21,7 @@ comma   := ,
 VARIANT := $(if $(SAN),$(if $(findstring thread,$(SAN)),tsan,asan),plain)$(if $(CLOCK),-clock)
 B       ?= build/$(VARIANT)
 
-PKGS := libmicrohttpd libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8 libcjose
+PKGS := libmicrohttpd libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8
 
 WARN     := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wwrite-strings -Wstrict-prototypes \
             -Wmissing-prototypes -Wpointer-arith -Wundef $(if $(STRICT),-Werror)
@@ -32,7 +32,7 @@ OUR_CPP  := -I. -I$(B) -D_GNU_SOURCE -DLEAVERD_VERSION='"$(VERSION)"' \
             $(if $(SAN)$(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 OUR_C    := -std=gnu11 -MMD -MP $(WARN) $(HARDEN) $(SANITIZE) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 OUR_LD   := -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE)
-LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lldap -llber -lcsv -lunistring -lm
+LIBS     := $(shell pkg-config --libs $(PKGS)) -lldap -llber -lcsv -lunistring -lm
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
