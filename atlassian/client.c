@@ -72,6 +72,11 @@ void atl_client_writes(struct atl_client *c, bool allowed)
 	atomic_store(&c->writes, allowed);
 }
 
+bool atl_client_may_write(const struct atl_client *c)
+{
+	return atomic_load(&c->writes);
+}
+
 const struct atl_options *atl_client_options(const struct atl_client *c)
 {
 	return c->o;
@@ -371,7 +376,7 @@ int atl_send(struct atl_client *c, const struct atl_request *request, struct atl
 	int r;
 
 	what_of(c, request, sent.what, sizeof(sent.what));
-	if (request->write && !atomic_load(&c->writes))
+	if (request->write && !atl_client_may_write(c))
 		return err_set(err, ERR_REFUSED,
 			       "organisation %s is in mode observe: %s is not sent",
 			       c->o->name ? c->o->name : "", sent.what);

@@ -26,6 +26,7 @@ OWNED(struct atl_client, atl_client_free)
 
 /* Mode observe: false. Any thread, any time. */
 void atl_client_writes(struct atl_client *c, bool allowed);
+bool atl_client_may_write(const struct atl_client *c);
 const struct atl_options *atl_client_options(const struct atl_client *c);
 /* Calls sent so far, tries not counted; for progress and tests. */
 uint64_t atl_client_calls(const struct atl_client *c);

@@ -179,7 +179,7 @@ static int page_send(struct atl_pages *p, struct err *err)
 {
 	bool url = str_starts(buf_str(&p->next), STR("http"));
 	CLEANUP(buf_done) struct buf where, body;
-	struct atl_request q = { .method = "GET", .family = p->family };
+	struct atl_request q = { .method = "GET", .family = p->family, .urgent = p->urgent };
 	int r = 0;
 
 	buf_init(&where, CURSOR_BYTES * 4);
@@ -244,6 +244,17 @@ static int page_read(struct atl_pages *p, const json_t *page, json_t **rows, str
 	p->rows += json_array_size(data);
 	*rows = data;
 	return 0;
+}
+
+int atl_pages_start(struct atl_pages *p, struct err *err)
+{
+	int r;
+
+	if (p->ahead || p->page)
+		return 0;
+	r = page_send(p, err);
+	p->ahead = r == 0;
+	return r < 0 ? err_context(err, r, "page 1 of %s", p->what) : 0;
 }
 
 int atl_pages_next(struct atl_pages *p, json_t **ret, json_t **rows, struct err *err)

@@ -30,6 +30,7 @@ struct atl_pages {
 	struct atl_seen *seen;
 	struct atl_sent sent; /* the page that was asked for ahead */
 	bool ahead, circle;
+	bool urgent;    /* may be set after init: goes before other reads */
 	unsigned page;  /* of the newest page, from 1 */
 	unsigned empty; /* empty pages in a row */
 	uint64_t rows;  /* handed out */
@@ -41,6 +42,10 @@ int atl_pages_init(struct atl_pages *p, struct atl_client *client, enum atl_dial
 		   enum atl_family family, struct str path, const char *query, json_t *body,
 		   const char *what, struct err *err) MUST_USE;
 void atl_pages_done(struct atl_pages *p);
+
+/* Sends the request for the first page already, so that its answer comes while something else
+ * is done. Optional. */
+int atl_pages_start(struct atl_pages *p, struct err *err) MUST_USE;
 
 enum { ATL_END = 1 };
 /*
