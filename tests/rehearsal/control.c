@@ -8,6 +8,7 @@
  *   POST   clock {"advance_ms"} or {"to"}             GET clock
  *   POST   set {"account", ...}, {"person"}, {"group"}, {"org"}; or {"all": [...]} of these
  *   POST   rate {"limit", "window_ms"}
+ *   GET    endpoints                                  what the organisation understands
  */
 #include "base/jx.h"
 #include "tests/rehearsal/people.h"
@@ -314,6 +315,28 @@ static int rate_set(struct call *c)
 	return fine(c);
 }
 
+static int endpoints_get(struct call *c)
+{
+	static const struct endpoint *const tables[] = { endpoints_org,    endpoints_users,
+							 endpoints_writes, endpoints_groups,
+							 endpoints_manage, endpoints_events };
+	struct jw w = { .b = &c->out };
+
+	jw_open(&w, NULL, '{');
+	jw_open(&w, "endpoints", '[');
+	for (size_t t = 0; t < COUNT_OF(tables); t++) {
+		for (const struct endpoint *e = tables[t]; e->method; e++) {
+			jw_open(&w, NULL, '{');
+			jw_text(&w, "method", e->method);
+			jw_text(&w, "path", e->path);
+			jw_close(&w, '}');
+		}
+	}
+	jw_close(&w, ']');
+	jw_close(&w, '}');
+	return 200;
+}
+
 /* --- set -----------------------------------------------------------------------------------
  */
 
@@ -454,6 +477,7 @@ const struct endpoint endpoints_control[] = {
 	{ "GET",    "/_rehearsal/clock", clock_show, 0 },
 	{ "POST",   "/_rehearsal/clock", clock_move, ENDPOINT_OBJECT },
 	{ "POST",   "/_rehearsal/rate", rate_set, ENDPOINT_OBJECT },
+	{ "GET",    "/_rehearsal/endpoints", endpoints_get, 0 },
 	{ "POST",   "/_rehearsal/set", set_post, ENDPOINT_OBJECT },
 	{ NULL, NULL, NULL, 0 },
 };

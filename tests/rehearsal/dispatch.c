@@ -228,6 +228,10 @@ static void record_write(struct call *c, const struct endpoint *e, uint64_t n)
 	jw_text_or_null(&w, "endpoint", e ? e->path : NULL);
 	jw_text_or_null(&w, "requestType", type);
 	jw_key(&w, "requestBody");
+	/* refused before it was read: the record wants it all the same */
+	if (!c->body && c->body_raw.len &&
+	    jx_parse(c->body_raw, JX_LENIENT, &c->body, NULL) < 0)
+		c->body = NULL;
 	if (!c->body || jx_text(c->body, &line, NULL) < 0)
 		buf_add_json(&line, c->body_raw);
 	jw_int(&w, "status", c->status);
@@ -248,9 +252,13 @@ static void record_write(struct call *c, const struct endpoint *e, uint64_t n)
 static void account_for(struct call *c, const struct endpoint *e)
 {
 	struct rehearsal *re = c->re;
-	uint64_t n = ledger_request(&re->ledger, c->now_ms, c->method, c->path, c->query,
-				    e ? e->path : "(none)", c->status,
-				    c->fault ? fault_kind_text(c->fault->kind) : NULL);
+	char endpoint[160] = "(none)";
+	uint64_t n;
+
+	if (e)
+		snprintf(endpoint, sizeof(endpoint), "%s %s", e->method, e->path);
+	n = ledger_request(&re->ledger, c->now_ms, c->method, c->path, c->query, endpoint,
+			   c->status, c->fault ? fault_kind_text(c->fault->kind) : NULL);
 
 	if (c->op)
 		ledger_effect(&re->ledger, n, c->now_ms, c->op, c->account, c->detail,

@@ -219,6 +219,14 @@ static void rehearsal_close(struct rehearsal *re)
 	pthread_mutex_destroy(&re->lock);
 }
 
+/* How much of "host:port" is the host. */
+static int host_chars(const char *listen)
+{
+	const char *colon = strrchr(listen, ':');
+
+	return colon ? (int)(colon - listen) : (int)strlen(listen);
+}
+
 /* Serves until SIGINT or SIGTERM. */
 static int serve(struct rehearsal *re, const struct settings *s, const sigset_t *signals,
 		 struct err *err)
@@ -242,7 +250,10 @@ static int serve(struct rehearsal *re, const struct settings *s, const sigset_t 
 		worker_join(re->waiter);
 		return r;
 	}
-	snprintf(re->base, sizeof(re->base), "http://127.0.0.1:%u", httpd_port(h));
+	pthread_mutex_lock(&re->lock);
+	snprintf(re->base, sizeof(re->base), "http://%.*s:%u", host_chars(s->listen), s->listen,
+		 httpd_port(h));
+	pthread_mutex_unlock(&re->lock);
 	printf("rehearsal: listening on %s\n", re->base);
 	fflush(stdout);
 	sigwait(signals, &sig);

@@ -1,6 +1,7 @@
 """The rehearsal organisation behaves as reference and documents say, and as tests rely on."""
 import json
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -697,7 +698,7 @@ def test_refused_writes_are_no_effects(start):
     org = start(users=60)
     org.post(org.v2("users/nobody/suspend"), {})
     assert org.effects() == []
-    endpoint = "/admin/v2/orgs/{org}/directories/{dir}/users/{account}/suspend"
+    endpoint = "POST /admin/v2/orgs/{org}/directories/{dir}/users/{account}/suspend"
     assert org.log()["endpoints"][endpoint] == {"requests": 1, "failed": 1}
 
 
@@ -865,6 +866,28 @@ def test_unknown_paths_methods_and_bodies_are_refused(shared):
     assert shared.get("/" + "/".join("x" * 20)).status == 400
     assert shared.get("/%zz").status == 400
     assert shared.request("GET", "/_rehearsal/nothing", key="").status == 404
+
+
+def test_many_clients_at_once_each_get_their_own_answer(start):
+    org = start(users=200, args=["--latency", "5"])
+    path, directory = org.v2("users/search"), org.v2("users/%s/suspend")
+    people = [a["id"] for a in org.accounts("ordinary")][:40]
+    wrong = []
+
+    def client(mine):
+        for person in mine:
+            row = org.post(path, {"accountIds": [person]}).body["data"]
+            if [r["accountId"] for r in row] != [person] or \
+                    org.post(directory % quote(person), {}).status != 204:
+                wrong.append(person)
+
+    threads = [threading.Thread(target=client, args=(people[n::8],)) for n in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert wrong == [] and org.twice() == {}
+    assert len(org.effects("suspend")) == 40
 
 
 # --- set -------------------------------------------------------------------------------------
