@@ -22,8 +22,8 @@ struct org_row {
 	char *identity;     /* Atlassian's organisation id, as first seen */
 	int64_t generation; /* newest that ended, 0: none */
 	int64_t ended_ms;
-	bool complete;
-	char *incomplete; /* names of the parts not read whole, separated by blanks */
+	bool complete, plausible; /* of that one */
+	char *reason;             /* why not, for people; NULL when both */
 	int64_t accounts, seats;
 };
 void org_row_done(struct org_row *o);
@@ -221,7 +221,8 @@ int accounts_seen(struct db *db, int64_t org, const struct account_seen *seen, i
 struct org_read_row {
 	int64_t generation, begun_ms, ended_ms;
 	bool complete, plausible;
-	struct str incomplete, reason;
+	unsigned whole; /* ORG_PART_x read to their end */
+	struct str reason;
 	int64_t accounts, seats;
 };
 typedef int (*org_read_fn)(void *ctx, const struct org_read_row *row, struct err *err);

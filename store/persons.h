@@ -40,6 +40,12 @@ int persons_link_record(struct db *db, int64_t record, int64_t person, const cha
 			const char *evidence, int64_t now_ms, struct err *err) MUST_USE;
 int persons_unlink_record(struct db *db, int64_t record, struct err *err) MUST_USE;
 
+/* Why a record is this person's. STORE_NOT_FOUND. */
+typedef int (*record_link_fn)(void *ctx, int64_t person, struct str rule, struct str evidence,
+			      int64_t since_ms, struct err *err);
+int persons_record_link(struct db *db, int64_t record, record_link_fn fn, void *ctx,
+			struct err *err) MUST_USE;
+
 /* Account to person, with its adoption. */
 struct account_link {
 	int64_t account, person;
@@ -116,6 +122,10 @@ int persons_addresses(struct db *db, int64_t person, address_fn fn, void *ctx, s
 int persons_address_owners(struct db *db, struct str folded, address_fn fn, void *ctx,
 			   struct err *err) MUST_USE;
 
+/* All of them, in pages by (folded, person). */
+int persons_addresses_page(struct db *db, struct str after, int64_t after_person, size_t most,
+			   address_fn fn, void *ctx, struct err *err) MUST_USE;
+
 /* Bars: one rule ("" for all) may not act on one person, or on one account, until a time (0:
  * until lifted). */
 struct bar {
@@ -172,7 +182,7 @@ typedef int (*progress_fn)(void *ctx, const struct progress *row, struct err *er
 int persons_progress_set(struct db *db, const struct progress *in, struct err *err) MUST_USE;
 /* The ladder of that subject and rule starts anew: its cause went away. STORE_UNCHANGED. */
 int persons_progress_clear(struct db *db, const struct progress *in, struct err *err) MUST_USE;
-/* Of the accounts of one organisation; pages by account. */
+/* Of one organisation's accounts; a page is all rows of at most `most` accounts. */
 int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t most,
 		     progress_fn fn, void *ctx, struct err *err) MUST_USE;
 
