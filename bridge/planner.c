@@ -362,10 +362,124 @@ static int save_plan(struct app *app, const struct plan *plan, const struct vec_
 	return 0;
 }
 
+/* --- the plan that stands already ------------------------------------------------------------
+ */
+
+struct open_plan {
+	const char *urgency;
+	uint64_t number;
+};
+
+static int open_plan_row(void *ctx, const struct plan_row *row, struct err *err)
+{
+	struct open_plan *open = ctx;
+
+	(void)err;
+	if (!str_eq(row->urgency, str_of(open->urgency)))
+		return 0;
+	open->number = (uint64_t)row->id;
+	return 1;
+}
+
+/* The bytes of what a plan would do, without when it was judged and what the guards said. */
+static int deeds(const struct plan *plan, struct buf *into, struct err *err)
+{
+	struct plan bare = *plan;
+	int r;
+
+	bare.now_ms = 0;
+	bare.guards.n = 0;
+	bare.supersedes.n = 0;
+	r = plan_write(&bare, into, err);
+	return r == 0 ? buf_fault(into, err, "the plan") : r;
+}
+
+/* Whether an open plan of the same urgency says the same: then it stands, and whoever is
+ * reading it can go on. *ret is its number, 0 for none. */
+static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, struct err *err)
+{
+	CLEANUP(plan_free_at) struct plan *old = NULL;
+	struct open_plan open = { plan_urgency_word(plan->urgency), 0 };
+	struct buf mine, theirs;
+	struct db *db = NULL;
+	int r;
+
+	*ret = 0;
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = plans_list(db, plan->org, 1u << PLAN_OPEN, 0, 8, open_plan_row, &open, err);
+	store_read_end(db);
+	if (r < 0 || !open.number)
+		return r < 0 ? r : 0;
+	r = planner_load(app, open.number, &old, NULL, err);
+	if (r < 0 || old->held != plan->held || old->complete != plan->complete)
+		return r;
+	buf_init(&mine, PLAN_MAX_BYTES);
+	buf_init(&theirs, PLAN_MAX_BYTES);
+	r = deeds(plan, &mine, err);
+	if (r == 0)
+		r = deeds(old, &theirs, err);
+	if (r == 0 && str_eq(buf_str(&mine), buf_str(&theirs)))
+		*ret = open.number;
+	buf_done(&mine);
+	buf_done(&theirs);
+	return r;
+}
+
+/* --- what the policy approves itself, in mode act
+ * ---------------------------------------------- */
+
+struct policy_write {
+	uint64_t plan;
+	struct digest digest;
+	struct buf actions;
+};
+
+static int policy_write_run(void *ctx, struct db *db, struct err *err)
+{
+	struct policy_write *w = ctx;
+	const struct decision in = {
+		.plan = (int64_t)w->plan,
+		.kind = DECISION_APPROVE,
+		.who = STR("policy"),
+		.digest = w->digest,
+		.actions = buf_str(&w->actions),
+		.why = STR("rules marked automatic, in mode act"),
+		.ms = stamp_now_ms(),
+	};
+	int64_t id;
+
+	return plans_decide(db, &in, &id, err);
+}
+
+static int approve_automatic(struct app *app, const struct plan *plan, uint64_t number,
+			     struct err *err)
+{
+	CLEANUP(plan_free_at) struct plan *stored = NULL;
+	struct policy_write w = { .plan = number };
+	int r = 0;
+
+	buf_init(&w.actions, 32 * 1024 * 1024);
+	for (size_t i = 0; i < plan->actions.n; i++) {
+		const struct action *a = &plan->actions.v[i];
+
+		if (a->automatic && a->verdict == VERDICT_PASS && a->needs <= 1)
+			buf_addf(&w.actions, "%s%u", w.actions.len ? "," : "", a->n);
+	}
+	if (w.actions.len)
+		r = planner_load(app, number, &stored, &w.digest, err);
+	if (r == 0 && w.actions.len)
+		r = buf_fault(&w.actions, err, "the list of approved actions");
+	if (r == 0 && w.actions.len)
+		r = writer_call(app->writer, policy_write_run, &w, err);
+	buf_done(&w.actions);
+	return r < 0 ? r : 0;
+}
+
 /* --- one round -----------------------------------------------------------------------------
  */
 
-static int round_out_plan(struct app *app, const struct plan *plan,
+static int round_out_plan(struct app *app, enum org_mode mode, const struct plan *plan,
 			  const struct vec_values *values, const char *who, json_t *plans,
 			  struct err *err)
 {
@@ -375,7 +489,14 @@ static int round_out_plan(struct app *app, const struct plan *plan,
 	json_t *row;
 	int r;
 
-	r = save_plan(app, plan, values, who, &number, &unchanged, err);
+	r = same_plan(app, plan, &number, err);
+	if (r < 0)
+		return r;
+	unchanged = number != 0;
+	if (!unchanged)
+		r = save_plan(app, plan, values, who, &number, &unchanged, err);
+	if (r == 0 && !unchanged && mode == ORG_ACT && !plan->held)
+		r = approve_automatic(app, plan, number, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < plan->actions.n; i++)
