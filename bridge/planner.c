@@ -608,8 +608,8 @@ int planner_round(struct app *app, const struct config_org *org, const char *who
 		r = match_round(app, org, &facts, &result, &links, err);
 	for (int u = 0; r == 0 && u < PLAN_URGENCY_COUNT; u++)
 		if (result->plans[u])
-			r = round_out_plan(app, result->plans[u], &result->values[u], who,
-					   plans, err);
+			r = round_out_plan(app, facts->round.mode, result->plans[u],
+					   &result->values[u], who, plans, err);
 	if (r == 0)
 		r = jx_set(out, "links", json_integer((json_int_t)links), err);
 	if (r == 0)
