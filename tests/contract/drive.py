@@ -13,9 +13,10 @@ import sys
 import tempfile
 import urllib.parse
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system",
+                                "lib"))
 
-from lib.rehearsal import Rehearsal  # noqa: E402
+from rehearsal import Rehearsal  # noqa: E402
 
 EXPAND = ["platformRoles", "counts.resources", "productAccess", "groups"]
 NO_ORG = "00000000-0000-4000-8000-000000000000"

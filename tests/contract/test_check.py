@@ -10,12 +10,13 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system",
+                                "lib"))
 
 from check import check_file, check_record  # noqa: E402
 from documents import Contract  # noqa: E402
 from drive import drive  # noqa: E402
-from lib.rehearsal import build_file  # noqa: E402
+from rehearsal import build_file  # noqa: E402
 
 ORG = "3684918c-73e8-49ff-9518-68565bef798f"
 DIRECTORY = "/admin/v2/orgs/%s/directories/e4f29c24-9c49-4514-8c13-a99637c85717" % ORG

@@ -149,7 +149,7 @@ void call_effect(struct call *c, const char *op, const char *account, bool chang
 	va_end(args);
 }
 
-/* --- what the path and the query say ------------------------------------------------------ */
+/* --- what the path and the query say --------------------------------------------------- */
 
 struct str call_segment(const struct call *c, unsigned n)
 {
@@ -233,7 +233,7 @@ json_t *call_query_object(const struct call *c, const char *const *lists)
 	return TAKE(object);
 }
 
-/* --- who is meant ------------------------------------------------------------------------- */
+/* --- who is meant ---------------------------------------------------------------------- */
 
 int call_org(struct call *c)
 {
@@ -273,4 +273,50 @@ int call_group(struct call *c, unsigned n, unsigned directory, uint32_t *ret)
 	    c->org->groups.v[*ret]->directory == directory)
 		return 0;
 	return answer_error(c, 404, "ADMIN-404-10", "Group not found");
+}
+
+/* --- what a document says -------------------------------------------------------------- */
+
+int call_list(struct call *c, const json_t *from, const char *name, size_t most,
+	      const json_t **ret)
+{
+	const json_t *list = json_object_get(from, name), *item;
+	size_t i;
+
+	*ret = NULL;
+	if (!list || json_is_null(list))
+		return 0;
+	if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > most)
+		return answer_bad_body(c, "%s must hold 1 to %zu items", name, most);
+	json_array_foreach ((json_t *)list, i, item) {
+		if (!json_is_string(item))
+			return answer_bad_body(c, "%s must hold strings", name);
+	}
+	*ret = list;
+	return 0;
+}
+
+bool list_has(const json_t *list, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach ((json_t *)list, i, item) {
+		if (str_ieq(str_of(json_string_value(item)), str_of(text)))
+			return true;
+	}
+	return false;
+}
+
+bool text_has(const char *text, const char *term)
+{
+	size_t len = strlen(term);
+
+	for (size_t left = strlen(text); left >= len; text++, left--) {
+		if (str_ieq(str_n(text, len), str_n(term, len)))
+			return true;
+		if (left == 0)
+			return false;
+	}
+	return false;
 }

@@ -2,8 +2,7 @@
 #include "base/jx.h"
 #include "tests/rehearsal/rehearsal.h"
 
-/* --- search --------------------------------------------------------------------------------
- */
+/* --- search ---------------------------------------------------------------------------- */
 
 struct group_query {
 	int directory;
@@ -13,44 +12,11 @@ struct group_query {
 	bool descending;
 };
 
-static int list_check(struct call *c, const json_t *from, const char *name, size_t most,
-		      const json_t **ret)
-{
-	const json_t *list = json_object_get(from, name), *item;
-	size_t i;
-
-	*ret = NULL;
-	if (!list || json_is_null(list))
-		return 0;
-	if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > most)
-		return answer_bad_body(c, "%s must hold 1 to %zu items", name, most);
-	json_array_foreach ((json_t *)list, i, item) {
-		if (!json_is_string(item))
-			return answer_bad_body(c, "%s must hold strings", name);
-	}
-	*ret = list;
-	return 0;
-}
-
-static bool list_has(const json_t *list, const char *text, bool fold)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach ((json_t *)list, i, item) {
-		struct str s = str_of(json_string_value(item));
-
-		if (fold ? str_ieq(s, str_of(text)) : str_eq(s, str_of(text)))
-			return true;
-	}
-	return false;
-}
-
 static int expand_read(struct call *c, const json_t *from, struct group_query *q)
 {
 	const json_t *list, *item;
 	size_t i;
-	int status = list_check(c, from, "expand", 2, &list);
+	int status = call_list(c, from, "expand", 2, &list);
 
 	json_array_foreach ((json_t *)(status ? NULL : list), i, item) {
 		const char *text = json_string_value(item);
@@ -75,19 +41,19 @@ static int group_query_read(struct call *c, const json_t *from, int directory,
 
 	*q = (struct group_query){ .directory = directory, .term = json_string_value(term) };
 	q->descending = way && strcmp(way, "desc") == 0;
-	status = list_check(c, from, "groupNames", 100, &q->names);
+	status = call_list(c, from, "groupNames", 100, &q->names);
 	if (status == 0)
-		status = list_check(c, from, "groupIds", 10, &q->ids);
+		status = call_list(c, from, "groupIds", 10, &q->ids);
 	if (status == 0)
-		status = list_check(c, from, "accountIds", 10, &q->accounts);
+		status = call_list(c, from, "accountIds", 10, &q->accounts);
 	if (status == 0)
-		status = list_check(c, from, "resourceIds", 20, &q->resources);
+		status = call_list(c, from, "resourceIds", 20, &q->resources);
 	if (status == 0)
-		status = list_check(c, from, "resourceOwners", 10, &q->owners);
+		status = call_list(c, from, "resourceOwners", 10, &q->owners);
 	if (status == 0)
-		status = list_check(c, from, "directoryIds", 10, &q->directories);
+		status = call_list(c, from, "directoryIds", 10, &q->directories);
 	if (status == 0)
-		status = list_check(c, from, "roleIds", 10, &q->roles);
+		status = call_list(c, from, "roleIds", 10, &q->roles);
 	if (status == 0)
 		status = expand_read(c, from, q);
 	if (status == 0 && term && !json_is_string(term))
@@ -105,13 +71,12 @@ static bool matches_access(struct call *c, const struct group_query *q,
 	if (!q->resources && !q->owners && !q->roles)
 		return true;
 	for (int i = 0; i < ROLE_COUNT; i++) {
-		if (list_has(q->roles, role_id((enum role)i), false))
+		if (list_has(q->roles, role_id((enum role)i)))
 			wanted |= ROLE_BIT(i);
 	}
 	for (unsigned r = 0; r < org_resource_count(c->org); r++) {
-		if ((q->resources &&
-		     !list_has(q->resources, c->org->resources[r].ari, false)) ||
-		    (q->owners && !list_has(q->owners, org_resource_product(r)->key, false)))
+		if ((q->resources && !list_has(q->resources, c->org->resources[r].ari)) ||
+		    (q->owners && !list_has(q->owners, org_resource_product(r)->key)))
 			continue;
 		if (g->roles[r] & wanted)
 			return true;
@@ -152,17 +117,6 @@ static bool id_asked(const json_t *ids, const char *id)
 	return !ids;
 }
 
-static bool term_in(const char *name, const char *term)
-{
-	size_t len = strlen(term);
-
-	for (const char *p = name; strlen(p) >= len; p++) {
-		if (str_ieq(str_n(p, len), str_n(term, len)))
-			return true;
-	}
-	return false;
-}
-
 static bool group_matches(struct call *c, const struct group_query *q, uint32_t group)
 {
 	const struct usergroup *g = c->org->groups.v[group];
@@ -171,9 +125,9 @@ static bool group_matches(struct call *c, const struct group_query *q, uint32_t 
 	    (q->directory >= 0 && g->directory != q->directory))
 		return false;
 	if ((q->directories &&
-	     !list_has(q->directories, c->org->directories[g->directory].id, false)) ||
-	    (q->names && !list_has(q->names, g->name, true)) || !id_asked(q->ids, g->id) ||
-	    (q->term && !term_in(g->name, q->term)))
+	     !list_has(q->directories, c->org->directories[g->directory].id)) ||
+	    (q->names && !list_has(q->names, g->name)) || !id_asked(q->ids, g->id) ||
+	    (q->term && !text_has(g->name, q->term)))
 		return false;
 	return matches_access(c, q, g) && matches_accounts(c, q, group);
 }
@@ -327,8 +281,7 @@ static int groups_stats(struct call *c)
 	return 200;
 }
 
-/* --- one group -----------------------------------------------------------------------------
- */
+/* --- one group ------------------------------------------------------------------------- */
 
 /* Segment 7 as a group of the directory, or of any when the path says "-". */
 static int group_read(struct call *c, uint32_t *ret)
@@ -400,7 +353,7 @@ static int group_assignments(struct call *c)
 		const json_t *resources = json_object_get(page.asked, "resourceIds");
 
 		if (g->roles[r] == 0 ||
-		    (resources && !list_has(resources, c->org->resources[r].ari, false)))
+		    (resources && !list_has(resources, c->org->resources[r].ari)))
 			continue;
 		if (sent++ == page.limit) {
 			page.next = r;
@@ -416,8 +369,7 @@ static int group_assignments(struct call *c)
 	return 200;
 }
 
-/* --- writes --------------------------------------------------------------------------------
- */
+/* --- writes ---------------------------------------------------------------------------- */
 
 static int group_create(struct call *c)
 {

@@ -19,8 +19,7 @@ static int managed_read(struct call *c, uint32_t *account)
 	return 0;
 }
 
-/* --- privileges ----------------------------------------------------------------------------
- */
+/* --- privileges ------------------------------------------------------------------------ */
 
 enum privilege {
 	PRIVILEGE_PROFILE,
@@ -116,8 +115,7 @@ static int manage_get(struct call *c)
 	return 200;
 }
 
-/* --- profile -------------------------------------------------------------------------------
- */
+/* --- profile --------------------------------------------------------------------------- */
 
 static int profile_get(struct call *c)
 {
@@ -152,8 +150,7 @@ static int profile_get(struct call *c)
 	return 200;
 }
 
-/* --- lifecycle -----------------------------------------------------------------------------
- */
+/* --- lifecycle ------------------------------------------------------------------------- */
 
 static int lifecycle_read(struct call *c, uint32_t *account, enum privilege p)
 {
@@ -261,8 +258,7 @@ static int cancel_delete(struct call *c)
 	return message_answer(c, "The account will not be deleted");
 }
 
-/* --- API tokens ----------------------------------------------------------------------------
- */
+/* --- API tokens ------------------------------------------------------------------------ */
 
 static int tokens_get(struct call *c)
 {

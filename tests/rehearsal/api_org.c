@@ -50,8 +50,7 @@ static int orgs_list(struct call *c)
 	return 200;
 }
 
-/* --- domains -------------------------------------------------------------------------------
- */
+/* --- domains --------------------------------------------------------------------------- */
 
 static void domain_write(struct call *c, struct jw *w, const struct domain *d)
 {
@@ -130,8 +129,7 @@ static int domain_get(struct call *c)
 	return answer_error(c, 404, "ADMIN-404-3", "Domain not found");
 }
 
-/* --- directories ---------------------------------------------------------------------------
- */
+/* --- directories ----------------------------------------------------------------------- */
 
 static bool directory_asked(struct call *c, const json_t *asked, unsigned d)
 {
@@ -192,8 +190,7 @@ static int directories_list(struct call *c)
 	return 200;
 }
 
-/* --- workspaces ----------------------------------------------------------------------------
- */
+/* --- workspaces ------------------------------------------------------------------------ */
 
 static const char *workspace_field(struct call *c, unsigned r, const char *name, char *into,
 				   size_t room)

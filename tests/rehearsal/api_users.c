@@ -2,349 +2,9 @@
 #include <inttypes.h>
 
 #include "base/jx.h"
-#include "tests/rehearsal/rehearsal.h"
+#include "tests/rehearsal/user_query.h"
 
-/* --- filters -------------------------------------------------------------------------------
- */
-
-enum { EXPAND_ROLES = 1, EXPAND_COUNTS = 2, EXPAND_PRODUCTS = 4, EXPAND_GROUPS = 8 };
-
-/* What a search asks for; borrowed from the document it was read from. */
-struct user_query {
-	int directory;          /* of the path; -1: all of them and all managed accounts */
-	const json_t *accounts; /* arrays, NULL where not asked */
-	const json_t *emails, *domains;
-	struct vec_u32 groups;
-	bool by_group;
-	uint8_t directories; /* bits; 0: any */
-	uint16_t resources;  /* bits; 0: any */
-	bool by_resource;
-	uint16_t roles; /* role bits; 0: any */
-	uint8_t status; /* bits of enum status; 0: any */
-	uint8_t life;   /* bits of enum account_life */
-	uint8_t member; /* bits of enum membership */
-	int managed;    /* -1 any, 0, 1 */
-	int mfa;        /* -1 any, 0, 1 */
-	const char *term;
-	unsigned expand;
-	int sort; /* 0: as they came, 1: by nickname, -1: backwards */
-};
-
-static void user_query_done(struct user_query *q)
-{
-	vec_u32_done(&q->groups);
-}
-
-/* An optional array of at most `most` texts. */
-static int list_read(struct call *c, const json_t *from, const char *name, size_t most,
-		     const json_t **ret)
-{
-	const json_t *list = json_object_get(from, name), *item;
-	size_t i;
-
-	*ret = NULL;
-	if (!list || json_is_null(list))
-		return 0;
-	if (!json_is_array(list) || json_array_size(list) < 1 || json_array_size(list) > most)
-		return answer_bad_body(c, "%s must hold 1 to %zu items", name, most);
-	json_array_foreach ((json_t *)list, i, item) {
-		if (!json_is_string(item))
-			return answer_bad_body(c, "%s must hold strings", name);
-	}
-	*ret = list;
-	return 0;
-}
-
-/* An array of words out of `words`; the bits of their positions. */
-static int words_read(struct call *c, const json_t *from, const char *name, size_t most,
-		      const char *const *words, size_t count, unsigned *ret)
-{
-	const json_t *list, *item;
-	size_t i, k;
-	int status = list_read(c, from, name, most, &list);
-
-	*ret = 0;
-	if (status || !list)
-		return status;
-	json_array_foreach ((json_t *)list, i, item) {
-		for (k = 0; k < count && strcmp(words[k], json_string_value(item)) != 0; k++)
-			;
-		if (k == count)
-			return answer_bad_body(c, "%s: %s is not a known value", name,
-					       json_string_value(item));
-		*ret |= 1u << k;
-	}
-	return 0;
-}
-
-static int ids_read(struct call *c, const json_t *from, struct user_query *q)
-{
-	const json_t *list, *item;
-	unsigned n;
-	size_t i;
-	int status = list_read(c, from, "groupIds", 10, &list);
-
-	json_array_foreach ((json_t *)(status ? NULL : list), i, item) {
-		uint32_t group;
-
-		q->by_group = true;
-		if (org_group_by_id(c->org, str_of(json_string_value(item)), &group) &&
-		    vec_u32_add(&q->groups, group) < 0)
-			return answer_error(c, 500, "ADMIN-500-1", "Out of memory");
-	}
-	if (status == 0)
-		status = list_read(c, from, "resourceIds", 20, &list);
-	json_array_foreach ((json_t *)(status ? NULL : list), i, item) {
-		q->by_resource = true;
-		if (org_resource_by_ari(c->org, str_of(json_string_value(item)), &n))
-			q->resources |= (uint16_t)(1u << n);
-	}
-	if (status == 0)
-		status = list_read(c, from, "directoryIds", 10, &list);
-	json_array_foreach ((json_t *)(status ? NULL : list), i, item) {
-		if (!org_directory_by_id(c->org, str_of(json_string_value(item)), &n))
-			return answer_bad_body(c, "directoryIds: no such directory");
-		q->directories |= (uint8_t)(1u << n);
-	}
-	return status;
-}
-
-static int states_read(struct call *c, const json_t *from, struct user_query *q)
-{
-	static const char *const statuses[] = { "active", "suspended", "not_invited",
-						"deactivated", "for_deletion" };
-	static const char *const lives[] = { "active", "inactive", "closed" };
-	static const char *const members[] = { "no_membership", "active", "suspended" };
-	const char *roles[ROLE_COUNT];
-	unsigned bits;
-	int status;
-
-	for (int i = 0; i < ROLE_COUNT; i++)
-		roles[i] = role_id((enum role)i);
-	status = words_read(c, from, "status", 4, statuses, COUNT_OF(statuses), &bits);
-	q->status = (uint8_t)bits;
-	if (status == 0)
-		status = words_read(c, from, "accountStatus", 3, lives, COUNT_OF(lives), &bits);
-	q->life = (uint8_t)bits;
-	if (status == 0)
-		status = words_read(c, from, "membershipStatus", 3, members, COUNT_OF(members),
-				    &bits);
-	q->member = (uint8_t)bits;
-	if (status == 0)
-		status = words_read(c, from, "roleIds", 10, roles, ROLE_COUNT, &bits);
-	q->roles = (uint16_t)bits;
-	return status;
-}
-
-static int flags_read(struct call *c, const json_t *from, struct user_query *q)
-{
-	const json_t *claim = json_object_get(from, "claimStatus");
-	const json_t *mfa = json_object_get(from, "mfaEnabled");
-	const json_t *term = json_object_get(from, "searchTerm");
-	const char *text = json_string_value(claim);
-
-	q->managed = q->mfa = -1;
-	if (claim && text && strcmp(text, "managed") == 0)
-		q->managed = 1;
-	else if (claim && text && strcmp(text, "unmanaged") == 0)
-		q->managed = 0;
-	else if (claim)
-		return answer_bad_body(c, "claimStatus must be managed or unmanaged");
-	if (mfa && !json_is_boolean(mfa))
-		return answer_bad_body(c, "mfaEnabled must be a boolean");
-	if (mfa)
-		q->mfa = json_is_true(mfa);
-	if (term && !json_is_string(term))
-		return answer_bad_body(c, "searchTerm must be a string");
-	q->term = json_string_value(term);
-	if (q->term && q->emails)
-		return answer_bad_body(c, "searchTerm and emails exclude each other");
-	return 0;
-}
-
-static int sort_read(struct call *c, const json_t *from, struct user_query *q)
-{
-	const json_t *sort = json_object_get(from, "sortBy"), *row;
-	const char *field, *direction;
-
-	if (!sort)
-		return 0;
-	row = json_array_get(sort, 0);
-	field = json_string_value(json_object_get(row, "field"));
-	direction = json_string_value(json_object_get(row, "direction"));
-	if (json_array_size(sort) != 1 || !field || strcmp(field, "nick_name") != 0 ||
-	    !direction || (strcmp(direction, "asc") != 0 && strcmp(direction, "desc") != 0))
-		return answer_bad_body(c, "sortBy: one of nick_name, asc or desc");
-	q->sort = direction[0] == 'a' ? 1 : -1;
-	return 0;
-}
-
-static int user_query_read(struct call *c, const json_t *from, int directory,
-			   struct user_query *q)
-{
-	static const char *const expands[] = { "platformRoles", "counts.resources",
-					       "productAccess", "groups" };
-	int status;
-
-	*q = (struct user_query){ .directory = directory };
-	status = list_read(c, from, "accountIds", 10, &q->accounts);
-	if (status == 0)
-		status = list_read(c, from, "emails", 100, &q->emails);
-	if (status == 0)
-		status = list_read(c, from, "emailDomains", 10, &q->domains);
-	if (status == 0)
-		status = ids_read(c, from, q);
-	if (status == 0)
-		status = states_read(c, from, q);
-	if (status == 0)
-		status = flags_read(c, from, q);
-	if (status == 0)
-		status = sort_read(c, from, q);
-	if (status == 0)
-		status = words_read(c, from, "expand", 4, expands, COUNT_OF(expands),
-				    &q->expand);
-	return status;
-}
-
-static bool has_text(const json_t *list, const char *text)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach ((json_t *)list, i, item) {
-		if (str_ieq(str_of(json_string_value(item)), str_of(text)))
-			return true;
-	}
-	return false;
-}
-
-static bool has_domain(const json_t *list, const char *email)
-{
-	const char *at = strchr(email, '@');
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach ((json_t *)list, i, item) {
-		struct str domain = str_of(json_string_value(item));
-
-		if (domain.len && domain.p[0] == '@')
-			domain = str_n(domain.p + 1, domain.len - 1);
-		if (at && str_ieq(domain, str_of(at + 1)))
-			return true;
-	}
-	return false;
-}
-
-static bool text_has(const char *text, const char *term)
-{
-	size_t len = strlen(term);
-
-	for (; *text || len == 0; text++) {
-		if (str_ieq(str_n(text, strnlen(text, len)), str_n(term, len)))
-			return true;
-		if (len == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The platform roles as bits of enum role. */
-static uint16_t platform_roles(uint8_t platform)
-{
-	uint16_t roles = 0;
-
-	if (platform & PLATFORM_ORG_ADMIN)
-		roles |= ROLE_BIT(ROLE_ORG_ADMIN);
-	if (platform & PLATFORM_SITE_ADMINS)
-		roles |= ROLE_BIT(ROLE_SITE_ADMIN);
-	if (platform & PLATFORM_ACCESS_ADMIN)
-		roles |= ROLE_BIT(ROLE_ACCESS_ADMIN);
-	if (platform & PLATFORM_AI_ACCESS)
-		roles |= ROLE_BIT(ROLE_AI_ACCESS);
-	return roles;
-}
-
-/* Some role (one of those asked for) on some resource (one of those asked for). */
-static bool matches_roles(const struct call *c, const struct user_query *q,
-			  const struct view *view)
-{
-	uint16_t roles = q->roles ? q->roles : UINT16_MAX;
-
-	if (!q->by_resource && (platform_roles(view->platform) & roles))
-		return true;
-	for (unsigned r = 0; r < org_resource_count(c->org); r++) {
-		struct held held;
-
-		if (q->by_resource && !(q->resources & (1u << r)))
-			continue;
-		held = org_held(c->org, view, r);
-		if ((held.direct | held.group | held.inferred) & roles)
-			return true;
-	}
-	return false;
-}
-
-static bool matches_view(struct call *c, const struct user_query *q, uint32_t account)
-{
-	struct view view;
-	bool is = true;
-
-	if (!q->by_group && !q->by_resource && !q->roles)
-		return true;
-	org_view(c->org, account, c->now_ms, &view);
-	if (q->by_group) {
-		is = false;
-		for (size_t i = 0; i < q->groups.n && !is; i++)
-			is = org_view_has_group(&view, q->groups.v[i]);
-	}
-	if (is && (q->by_resource || q->roles))
-		is = matches_roles(c, q, &view);
-	org_view_done(&view);
-	return is;
-}
-
-/* In the scope of the path: a member of the directory; "-" adds all managed accounts. */
-static bool in_scope(const struct call *c, const struct user_query *q, const struct account *a)
-{
-	bool member = false;
-
-	for (unsigned d = 0; d < c->org->directory_count; d++) {
-		if (a->member[d] == MEMBER_NONE)
-			continue;
-		if ((q->directory < 0 || q->directory == (int)d) &&
-		    (q->directories == 0 || (q->directories & (1u << d))))
-			member = true;
-	}
-	return member || (q->directory < 0 && q->directories == 0 && a->managed);
-}
-
-static bool matches(struct call *c, const struct user_query *q, uint32_t account)
-{
-	const struct account *a = c->org->accounts.v[account];
-	enum account_life life;
-
-	if (a->gone || (a->type != TYPE_ATLASSIAN && !c->re->apps_in_search) ||
-	    !in_scope(c, q, a))
-		return false;
-	life = org_life(a, c->now_ms);
-	if (life == LIFE_CLOSED && !(q->life & (1u << LIFE_CLOSED)))
-		return false;
-	if ((q->managed >= 0 && a->managed != q->managed) ||
-	    (q->mfa >= 0 && a->mfa != q->mfa) || (q->life && !(q->life & (1u << life))) ||
-	    (q->member && !(q->member & (1u << org_membership(c->org, a)))) ||
-	    (q->status && !(q->status & (1u << org_status(c->org, a, c->now_ms)))))
-		return false;
-	if ((q->accounts && !has_text(q->accounts, a->id)) ||
-	    (q->emails && !has_text(q->emails, a->email)) ||
-	    (q->domains && !has_domain(q->domains, a->email)))
-		return false;
-	if (q->term && !text_has(a->name, q->term) && !text_has(a->email, q->term))
-		return false;
-	return matches_view(c, q, account);
-}
-
-/* --- shapes --------------------------------------------------------------------------------
- */
+/* --- shapes ---------------------------------------------------------------------------- */
 
 static void roles_write(struct jw *w, const char *key, uint16_t roles)
 {
@@ -469,8 +129,7 @@ static void links_write(struct jw *w, const char *next)
 	jw_close(w, '}');
 }
 
-/* --- search --------------------------------------------------------------------------------
- */
+/* --- search ---------------------------------------------------------------------------- */
 
 static const struct org *sort_org; /* qsort() hands no context; all is under the lock */
 
@@ -519,7 +178,7 @@ static void search_named(struct call *c, struct jw *w, const struct user_query *
 
 		if (!(q->accounts ? org_account_by_id(c->org, text, &account)
 				  : org_account_by_email(c->org, text, &account)) ||
-		    !matches(c, q, account))
+		    !user_matches(c, q, account))
 			continue;
 		for (k = 0; k < sent.n && sent.v[k] != account; k++)
 			;
@@ -537,7 +196,7 @@ static void search_walk(struct call *c, struct jw *w, const struct user_query *q
 	for (size_t i = page->from; i < c->org->accounts.n; i++) {
 		uint32_t account = order ? order[i] : (uint32_t)i;
 
-		if (!matches(c, q, account))
+		if (!user_matches(c, q, account))
 			continue;
 		if (sent == page->limit) {
 			page->next = i;
@@ -597,7 +256,7 @@ static int users_count(struct call *c)
 	if (status)
 		return status;
 	for (size_t i = 0; i < c->org->accounts.n; i++)
-		n += matches(c, &q, (uint32_t)i);
+		n += user_matches(c, &q, (uint32_t)i);
 	jw_open(&w, NULL, '{');
 	jw_int(&w, "count", n);
 	jw_close(&w, '}');
@@ -619,7 +278,7 @@ static int users_stats(struct call *c)
 		uint16_t held = 0;
 		struct view view;
 
-		if (!matches(c, &q, (uint32_t)i))
+		if (!user_matches(c, &q, (uint32_t)i))
 			continue;
 		lives[org_life(c->org->accounts.v[i], c->now_ms)]++;
 		org_view(c->org, (uint32_t)i, c->now_ms, &view);
@@ -656,8 +315,7 @@ static int users_stats(struct call *c)
 	return 200;
 }
 
-/* --- one user ------------------------------------------------------------------------------
- */
+/* --- one user -------------------------------------------------------------------------- */
 
 /* The account, if the caller can see it: a member somewhere (there), or managed. */
 static int seen_account(struct call *c, int directory, uint32_t *ret)
@@ -668,7 +326,7 @@ static int seen_account(struct call *c, int directory, uint32_t *ret)
 
 	if (status)
 		return status;
-	if (!in_scope(c, &q, a) && !a->managed)
+	if (!user_in_scope(c, &q, a) && !a->managed)
 		return answer_error(c, 404, "ADMIN-404-8", "User not found");
 	return 0;
 }
@@ -792,11 +450,11 @@ static bool assignment_asked(struct call *c, const json_t *asked, const struct a
 	uint16_t all = row->held.direct | row->held.group | row->held.inferred, wanted = 0;
 	size_t i;
 
-	if ((resources && !has_text(resources, row->resource)) ||
-	    (owners && !has_text(owners, row->owner)))
+	if ((resources && !list_has(resources, row->resource)) ||
+	    (owners && !list_has(owners, row->owner)))
 		return false;
 	if (directories && (row->directory < 0 ||
-			    !has_text(directories, c->org->directories[row->directory].id)))
+			    !list_has(directories, c->org->directories[row->directory].id)))
 		return false;
 	json_array_foreach ((json_t *)roles, i, id) {
 		enum role role;
@@ -893,8 +551,7 @@ static int last_active(struct call *c)
 	return 200;
 }
 
-/* --- the managed accounts of v1 ------------------------------------------------------------
- */
+/* --- the managed accounts of v1 -------------------------------------------------------- */
 
 static void managed_products(struct call *c, struct jw *w, const struct account *a)
 {

@@ -2,8 +2,7 @@
 #include "base/jx.h"
 #include "tests/rehearsal/rehearsal.h"
 
-/* --- the directory -------------------------------------------------------------------------
- */
+/* --- the directory --------------------------------------------------------------------- */
 
 /* The account of segment 7, a member of the directory. */
 static int member_read(struct call *c, int *directory, uint32_t *account)
@@ -101,8 +100,7 @@ static int user_remove(struct call *c)
 	return 204;
 }
 
-/* --- roles ---------------------------------------------------------------------------------
- */
+/* --- roles ----------------------------------------------------------------------------- */
 
 static int role_body(struct call *c, uint32_t *account, enum role *role)
 {
@@ -243,8 +241,7 @@ static int level_revoke(struct call *c)
 	return level_set(c, false);
 }
 
-/* --- invites -------------------------------------------------------------------------------
- */
+/* --- invites --------------------------------------------------------------------------- */
 
 struct invite {
 	const json_t *emails, *rules, *groups;
@@ -412,8 +409,7 @@ static int users_invite(struct call *c)
 	return invite.failed ? 206 : 200;
 }
 
-/* --- API tokens of the organisation ----------------------------------------------------------
- */
+/* --- API tokens of the organisation ---------------------------------------------------- */
 
 static bool token_listed(const struct call *c, const struct token *t)
 {

@@ -14,8 +14,7 @@
 #include "tests/rehearsal/people.h"
 #include "tests/rehearsal/rehearsal.h"
 
-/* --- state ---------------------------------------------------------------------------------
- */
+/* --- state ----------------------------------------------------------------------------- */
 
 static void seats_write(const struct org *org, struct jw *w, const char *key, uint16_t mask)
 {
@@ -205,8 +204,7 @@ static int state_get(struct call *c)
 	return 200;
 }
 
-/* --- log, faults, clock, rate --------------------------------------------------------------
- */
+/* --- log, faults, clock, rate ---------------------------------------------------------- */
 
 static int fine(struct call *c)
 {
@@ -337,8 +335,7 @@ static int endpoints_get(struct call *c)
 	return 200;
 }
 
-/* --- set -----------------------------------------------------------------------------------
- */
+/* --- set ------------------------------------------------------------------------------- */
 
 static int org_set(struct call *c, const json_t *from, struct err *err)
 {

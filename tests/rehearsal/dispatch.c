@@ -6,8 +6,7 @@ static const struct endpoint *const tables[] = {
 	endpoints_manage, endpoints_events, endpoints_control,
 };
 
-/* --- finding the endpoint ------------------------------------------------------------------
- */
+/* --- finding the endpoint -------------------------------------------------------------- */
 
 static bool segments_read(struct call *c)
 {
@@ -71,8 +70,7 @@ static const struct endpoint *endpoint_find(const struct call *c, bool *path_kno
 	return NULL;
 }
 
-/* --- before the handler --------------------------------------------------------------------
- */
+/* --- before the handler ---------------------------------------------------------------- */
 
 static enum key_kind key_of(const struct call *c)
 {
@@ -207,8 +205,7 @@ static int organisation_answer(struct call *c, const struct endpoint *e, bool pa
 	return status;
 }
 
-/* --- after the handler ---------------------------------------------------------------------
- */
+/* --- after the handler ----------------------------------------------------------------- */
 
 static void record_write(struct call *c, const struct endpoint *e, uint64_t n)
 {
@@ -408,8 +405,7 @@ int dispatch(void *ctx, struct http_req *req, struct http_reply *reply, struct e
 	return deliver(&c, reply, &d, err);
 }
 
-/* --- late answers --------------------------------------------------------------------------
- */
+/* --- late answers ---------------------------------------------------------------------- */
 
 /* Takes those whose time has come out of the list; the time of the next, or a second. */
 static int64_t due_take(struct rehearsal *re, struct vec_parked *due, bool all)

@@ -17,7 +17,7 @@ static const char *const directory_names[ORG_DIRECTORIES] = {
 	"Primary Directory", "Second Directory", "Third Directory", "Fourth Directory"
 };
 
-/* --- words ------------------------------------------------------------------------------ */
+/* --- words ----------------------------------------------------------------------------- */
 
 static const char *const role_ids[ROLE_COUNT] = {
 #define X(symbol, id) id,
@@ -70,7 +70,7 @@ const char *status_text(enum status status)
 	return texts[status];
 }
 
-/* --- life ------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------ */
 
 uint64_t org_chance(struct org *org)
 {
@@ -201,7 +201,7 @@ bool org_domain_verified(const struct org *org, struct str email)
 	return false;
 }
 
-/* --- adding ----------------------------------------------------------------------------- */
+/* --- adding ---------------------------------------------------------------------------- */
 
 /* Lower case of ASCII, into the organisation's texts. */
 static const char *lower_text(struct org *org, const char *text)
@@ -352,7 +352,7 @@ int org_token_add(struct org *org, uint32_t account, const char *label, int64_t 
 	return 0;
 }
 
-/* --- asking ----------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------- */
 
 bool org_account_by_id(const struct org *org, struct str id, uint32_t *ret)
 {
@@ -512,7 +512,7 @@ uint32_t org_admin_count(const struct org *org)
 	return n;
 }
 
-/* --- as readers see it ------------------------------------------------------------------ */
+/* --- as readers see it ----------------------------------------------------------------- */
 
 static void view_undo(const struct org *org, struct view *view, const struct lag *lag)
 {
@@ -642,7 +642,7 @@ static void lag_note(struct org *org, uint32_t account, enum lag_kind kind, uint
 		org->accounts.v[account]->lagging++;
 }
 
-/* --- changing --------------------------------------------------------------------------- */
+/* --- changing -------------------------------------------------------------------------- */
 
 uint16_t org_seats_wanted(const struct org *org, const struct account *a)
 {

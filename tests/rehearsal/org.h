@@ -201,7 +201,7 @@ struct org {
 	bool unpaid;     /* invites are answered 402 */
 };
 
-/* --- life ------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------ */
 
 /* An empty organisation with its directories, sites and products. */
 void org_init(struct org *org, const char *id, unsigned directories, unsigned sites,
@@ -229,7 +229,7 @@ void org_group_drop(struct org *org, uint32_t group); /* members leave it */
 int org_token_add(struct org *org, uint32_t account, const char *label, int64_t created_ms,
 		  int64_t used_ms, int64_t expires_ms, struct err *err) MUST_USE;
 
-/* --- asking ----------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------- */
 
 bool org_account_by_id(const struct org *org, struct str id, uint32_t *ret);
 bool org_account_by_email(const struct org *org, struct str email, uint32_t *ret);
@@ -249,7 +249,7 @@ enum membership org_membership(const struct org *org, const struct account *a);
 enum status org_status(const struct org *org, const struct account *a, int64_t now_ms);
 uint32_t org_admin_count(const struct org *org);
 
-/* --- as readers see it ------------------------------------------------------------------ */
+/* --- as readers see it ----------------------------------------------------------------- */
 
 struct view {
 	const uint32_t *groups;
@@ -271,7 +271,7 @@ bool org_view_has_group(const struct view *view, uint32_t group);
 /* Everything whose time has come is shown from now on. */
 void org_lag_settle(struct org *org, int64_t now_ms);
 
-/* --- changing: true when something changed ---------------------------------------------- */
+/* --- changing: true when something changed --------------------------------------------- */
 
 bool org_join(struct org *org, uint32_t account, uint32_t group, int64_t now_ms);
 bool org_leave(struct org *org, uint32_t account, uint32_t group, int64_t now_ms);

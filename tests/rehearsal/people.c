@@ -8,7 +8,7 @@
 
 #define LINE_MAX_BYTES 65536
 
-/* --- the cases --------------------------------------------------------------------------- */
+/* --- the cases ------------------------------------------------------------------------- */
 
 enum how {
 	HOW_DEFAULT, /* default groups, project groups, a team */
@@ -85,7 +85,7 @@ static const struct kind *kind_by_label(struct str label)
 	return NULL;
 }
 
-/* --- names ------------------------------------------------------------------------------- */
+/* --- names ----------------------------------------------------------------------------- */
 
 static const char *const given[] = {
 	"Ada",   "Amir",       "Astrid",       "Beatriz", "Bj\xc3\xb6rn", "Carla", "Chidi",
@@ -115,7 +115,7 @@ static const char *const departments[] = { "Engineering", "Product", "Design",  
 static const char *const jobs[] = { "Engineer", "Analyst",    "Designer",
 				    "Manager",  "Consultant", "Technician" };
 
-/* --- groups ------------------------------------------------------------------------------ */
+/* --- groups ---------------------------------------------------------------------------- */
 
 #define GRANT(p, r)                                                                            \
 	{                                                                                      \
@@ -264,7 +264,7 @@ static int groups_make(struct making *m, struct err *err)
 	return groups_idle_make(m, err);
 }
 
-/* --- one account ------------------------------------------------------------------------- */
+/* --- one account ----------------------------------------------------------------------- */
 
 static uint64_t text_hash(const char *text, uint64_t seed)
 {
@@ -440,7 +440,7 @@ static int account_make(struct making *m, const char *email, const char *name,
 	return r;
 }
 
-/* --- a line ------------------------------------------------------------------------------ */
+/* --- a line ---------------------------------------------------------------------------- */
 
 static const char *line_text(const json_t *line, const char *const *names)
 {
@@ -469,192 +469,7 @@ static const char *line_name(const json_t *line, const char *otherwise)
 	return name ? name : otherwise;
 }
 
-static int last_active_apply(struct org *org, struct account *a, const json_t *days,
-			     int64_t now_ms, struct err *err)
-{
-	const char *label;
-	json_t *value;
-
-	json_object_foreach ((json_t *)days, label, value) {
-		unsigned r;
-		int64_t ms;
-
-		if (!org_resource_by_label(org, str_of(label), &r))
-			return err_set(err, ERR_CONFIG, "lastActive: no product %s", label);
-		if (json_is_null(value))
-			a->last_ms[r] = 0;
-		else if (json_is_number(value))
-			a->last_ms[r] =
-				now_ms - (int64_t)(json_number_value(value) * STAMP_DAY_MS);
-		else if (json_is_string(value) &&
-			 stamp_parse(str_of(json_string_value(value)), &ms))
-			a->last_ms[r] = ms;
-		else
-			return err_set(err, ERR_CONFIG,
-				       "lastActive.%s: days, a date-time or null", label);
-	}
-	return 0;
-}
-
-static int groups_apply(struct org *org, uint32_t account, const json_t *names, int64_t now_ms,
-			struct err *err)
-{
-	struct account *a = org->accounts.v[account];
-	json_t *name;
-	size_t i;
-
-	while (a->groups.n)
-		org_leave(org, account, a->groups.v[a->groups.n - 1], now_ms);
-	json_array_foreach ((json_t *)names, i, name) {
-		uint32_t group;
-
-		if (!org_group_by_name(org, str_of(json_string_value(name)), &group))
-			return err_set(err, ERR_CONFIG, "no group named %s",
-				       json_is_string(name) ? json_string_value(name) : "?");
-		org_join(org, account, group, now_ms);
-		org_member_set(org, account, org->groups.v[group]->directory, MEMBER_ACTIVE);
-	}
-	return 0;
-}
-
-static int status_apply(struct org *org, uint32_t account, const char *status, int64_t now_ms,
-			struct err *err)
-{
-	struct account *a = org->accounts.v[account];
-	enum membership member = MEMBER_ACTIVE;
-	enum account_life life = LIFE_ACTIVE;
-
-	a->delete_ms = 0;
-	if (strcmp(status, "suspended") == 0)
-		member = MEMBER_SUSPENDED;
-	else if (strcmp(status, "not_invited") == 0)
-		member = MEMBER_NONE;
-	else if (strcmp(status, "deactivated") == 0)
-		life = LIFE_INACTIVE;
-	else if (strcmp(status, "for_deletion") == 0) {
-		life = LIFE_INACTIVE;
-		a->delete_ms = now_ms;
-	} else if (strcmp(status, "active") != 0)
-		return err_set(err, ERR_CONFIG, "no status %s", status);
-	for (unsigned d = 0; d < org->directory_count; d++) {
-		if (a->member[d] != MEMBER_NONE || d == 0)
-			org_member_set(org, account, d, member);
-	}
-	org_life_set(org, account, life, now_ms);
-	return 0;
-}
-
-static int admin_apply(struct org *org, uint32_t account, const char *what, int64_t now_ms,
-		       struct err *err)
-{
-	struct account *a = org->accounts.v[account];
-	uint32_t group;
-
-	org_member_set(org, account, 0, MEMBER_ACTIVE);
-	if (strcmp(what, "org") == 0) {
-		org_platform(org, account, PLATFORM_ORG_ADMIN, true, now_ms);
-		a->label = "org-admin";
-	} else if (strcmp(what, "site") == 0) {
-		org_platform(org, account, PLATFORM_SITE_ADMIN(0), true, now_ms);
-		a->label = "site-admin";
-	} else if (strcmp(what, "product") == 0) {
-		if (org_group_by_name(org, STR("jira-admins-acme"), &group))
-			org_join(org, account, group, now_ms);
-		a->label = "product-admin";
-	} else if (strcmp(what, "none") == 0) {
-		org_platform(org, account, a->platform, false, now_ms);
-	} else {
-		return err_set(err, ERR_CONFIG, "admin: org, site, product or none, not %s",
-			       what);
-	}
-	return 0;
-}
-
-/* The plain members: text, flags, numbers. */
-static int plain_apply(struct org *org, uint32_t account, const json_t *line, int64_t now_ms,
-		       struct err *err)
-{
-	struct account *a = org->accounts.v[account];
-	json_t *v;
-	int64_t ms;
-
-	if ((v = json_object_get(line, "synced")))
-		a->source = json_is_true(v) ? SOURCE_SYNCED : SOURCE_INVITED;
-	if ((v = json_object_get(line, "managed")))
-		a->managed = json_is_true(v);
-	if ((v = json_object_get(line, "emailVerified")))
-		a->verified = json_is_true(v);
-	if ((v = json_object_get(line, "mfaEnabled")))
-		a->mfa = json_is_true(v);
-	if ((v = json_object_get(line, "gone")))
-		a->gone = json_is_true(v);
-	if ((v = json_object_get(line, "addedDays")))
-		a->added_ms = now_ms - (int64_t)(json_number_value(v) * STAMP_DAY_MS);
-	if ((v = json_object_get(line, "added"))) {
-		if (!json_is_string(v) || !stamp_parse(str_of(json_string_value(v)), &ms))
-			return err_set(err, ERR_CONFIG, "added: a date-time");
-		a->added_ms = ms;
-	}
-	return 0;
-}
-
-static int roles_apply(struct org *org, uint32_t account, const json_t *roles, int64_t now_ms,
-		       struct err *err)
-{
-	const char *label;
-	json_t *list;
-
-	json_object_foreach ((json_t *)roles, label, list) {
-		unsigned r;
-		json_t *id;
-		size_t i;
-
-		if (!org_resource_by_label(org, str_of(label), &r))
-			return err_set(err, ERR_CONFIG, "directRoles: no product %s", label);
-		for (int role = 0; role < ROLE_COUNT; role++)
-			org_role(org, account, r, (enum role)role, false, now_ms);
-		json_array_foreach (list, i, id) {
-			enum role role;
-
-			if (!role_by_id(str_of(json_string_value(id)), &role))
-				return err_set(err, ERR_CONFIG, "directRoles: no such role");
-			org_role(org, account, r, role, true, now_ms);
-		}
-	}
-	return 0;
-}
-
-int people_apply(struct org *org, uint32_t account, const json_t *line, int64_t now_ms,
-		 struct err *err)
-{
-	struct account *a = org->accounts.v[account];
-	int64_t lag_ms = org->lag_ms;
-	const char *text;
-	json_t *v;
-	int r;
-
-	org->lag_ms = 0; /* what a test sets is there at once */
-	r = plain_apply(org, account, line, now_ms, err);
-	if (r == 0 && json_is_array(v = json_object_get(line, "groups")))
-		r = groups_apply(org, account, v, now_ms, err);
-	if (r == 0 && json_is_object(v = json_object_get(line, "directRoles")))
-		r = roles_apply(org, account, v, now_ms, err);
-	if (r == 0 && (text = json_string_value(json_object_get(line, "admin"))))
-		r = admin_apply(org, account, text, now_ms, err);
-	if (r == 0 && (text = json_string_value(json_object_get(line, "status"))))
-		r = status_apply(org, account, text, now_ms, err);
-	if (r == 0 && json_is_object(v = json_object_get(line, "lastActive")))
-		r = last_active_apply(org, a, v, now_ms, err);
-	for (int64_t n = json_integer_value(json_object_get(line, "tokens")); r == 0 && n > 0;
-	     n--)
-		r = org_token_add(org, account, "given token", now_ms - STAMP_DAY_MS, 0,
-				  now_ms + 300 * STAMP_DAY_MS, err);
-	org->lag_ms = lag_ms;
-	org_recount(org, account);
-	return r;
-}
-
-/* --- all people -------------------------------------------------------------------------- */
+/* --- all people ------------------------------------------------------------------------ */
 
 struct person {
 	const char *email, *name, *department,
@@ -859,7 +674,7 @@ static int admin_make(struct making *m, uint32_t account, struct err *err)
 			   : strcmp(a->label, "site-admin") == 0    ? "site"
 			   : strcmp(a->label, "product-admin") == 0 ? "product"
 								    : NULL;
-	int r = what ? admin_apply(m->org, account, what, m->now_ms, err) : 0;
+	int r = what ? people_admin(m->org, account, what, m->now_ms, err) : 0;
 
 	if (r == 0 && what)
 		activity_make(m, account, kind_by_label(str_of(a->label)));
@@ -894,7 +709,7 @@ static int persons_make(struct making *m, struct vec_person *all, struct err *er
 	return r;
 }
 
-/* --- everybody else ---------------------------------------------------------------------- */
+/* --- everybody else -------------------------------------------------------------------- */
 
 static int stranger_make(struct making *m, const char *label, const char *email,
 			 const char *name, uint32_t *ret, struct err *err)

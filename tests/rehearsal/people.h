@@ -40,6 +40,10 @@ struct people_options {
 int people_make(struct org *org, const struct people_options *options, int64_t now_ms,
 		struct err *err) MUST_USE;
 
+/* Makes an account an administrator: "org", "site", "product", or "none" any more. */
+int people_admin(struct org *org, uint32_t account, const char *what, int64_t now_ms,
+		 struct err *err) MUST_USE;
+
 /* Applies the members of a line (see above; also those of POST /_rehearsal/set) to an account
  * that exists. */
 int people_apply(struct org *org, uint32_t account, const json_t *line, int64_t now_ms,

@@ -81,7 +81,7 @@ struct call {
 	int status;
 };
 
-/* --- answers (answer.c) ------------------------------------------------------------------- */
+/* --- answers (answer.c) ---------------------------------------------------------------- */
 
 /* Fills the body with an application error and answers its status. */
 int answer_error(struct call *c, int status, const char *code, const char *format, ...)
@@ -107,7 +107,14 @@ bool call_query(const struct call *c, const char *name, struct buf *into);
 /* The query as an object; names in `lists` (NULL-terminated) become arrays. */
 json_t *call_query_object(const struct call *c, const char *const *lists);
 
-/* --- pages (page.c) ----------------------------------------------------------------------- */
+/* An optional array of 1 to `most` texts; NULL where it is not there. 0, or the refusal. */
+int call_list(struct call *c, const json_t *from, const char *name, size_t most,
+	      const json_t **ret);
+/* Whether one of the texts is this one, or holds it, but for the case of ASCII letters. */
+bool list_has(const json_t *list, const char *text);
+bool text_has(const char *text, const char *term);
+
+/* --- pages (page.c) -------------------------------------------------------------------- */
 
 /* One page of a list: where it starts, how many, and what was asked. */
 struct page {
@@ -131,8 +138,7 @@ void page_close(struct page *page);
 /* The cursor of the next page, or NULL at the end; the caller frees. Obeys faults. */
 char *page_next(struct call *c, const struct page *page);
 
-/* --- endpoints -----------------------------------------------------------------------------
- */
+/* --- endpoints ------------------------------------------------------------------------- */
 
 typedef int (*call_handler)(struct call *c);
 
@@ -161,8 +167,7 @@ int call_directory(struct call *c, bool all, int *ret); /* segment 5; -1 for "-"
 int call_account(struct call *c, unsigned n, uint32_t *ret);
 int call_group(struct call *c, unsigned n, unsigned directory, uint32_t *ret);
 
-/* --- dispatch (dispatch.c) -----------------------------------------------------------------
- */
+/* --- dispatch (dispatch.c) ------------------------------------------------------------- */
 
 int dispatch(void *ctx, struct http_req *req, struct http_reply *reply, struct err *err);
 /* The worker that resumes parked requests; arg is the rehearsal. */
@@ -170,8 +175,7 @@ void dispatch_waiter(struct worker *self, void *arg);
 /* Resumes all that is parked, and parks no more. */
 void dispatch_stop(struct rehearsal *re);
 
-/* --- the clock (clock.c) --------------------------------------------------------------------
- */
+/* --- the clock (clock.c) --------------------------------------------------------------- */
 
 /* Moves the virtual clock forward. Fault: CONFIG where there is none. */
 int clock_advance(int64_t ms, struct err *err) MUST_USE;

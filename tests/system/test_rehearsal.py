@@ -7,7 +7,7 @@ import urllib.parse
 
 import pytest
 
-from lib.rehearsal import DAY, SECOND, Refused, Rehearsal, build_file
+from rehearsal import DAY, SECOND, Refused, Rehearsal, build_file
 
 BINARY = build_file("rehearsal")
 ORG_ADMIN = "atlassian/org-admin"
