@@ -131,7 +131,7 @@ struct scim_change {
  * On its writer thread, inside a savepoint, the backend
  *   1. loads the row by (source_id, type, id); for CREATE there is none. UPDATE, DELETE
  *      without a row: fault NOT_FOUND.
- *   2. calls apply(w, before, &change, err), which is pure: it checks If-Match, merges,
+ *   2. calls apply(w, before, &change, err) once, which is pure: it checks If-Match, merges,
  *      validates. A fault ends the write. For DELETE only a precondition is checked and
  *      change stays empty.
  *   3. writes: unique names (fault UNIQUENESS naming the attribute, not the other resource);

@@ -54,7 +54,8 @@ void scim_service_metrics(void);
 /* Borrowed until the response is complete. */
 struct scim_request {
 	enum http_method method;
-	struct str path;  /* decoded once, from the source on: "/idp/Users/2819c223" */
+	struct str path;  /* decoded once, behind "/scim": "/v2/idp/Users/2819c223"; a missing
+			     version is the newest */
 	struct str query; /* raw, as sent */
 	struct str body;
 	/* NULL if not sent */
@@ -64,13 +65,14 @@ struct scim_request {
 };
 
 struct scim_response {
-	int status;
+	int status;               /* zeroed by the caller, as all but body, resume, ctx */
 	const char *content_type; /* static; NULL: no body */
 	struct buf *body;         /* the caller's, empty, with its ceiling */
 	char location[512];       /* header values; "" : none */
 	char etag[32];
-	const char *allow, *www_authenticate; /* static; NULL: none */
-	int retry_after_s;                    /* 0: none */
+	char allow[64];
+	const char *www_authenticate; /* static; NULL: none */
+	int retry_after_s;            /* 0: none */
 	/* Called when a parked response is complete, once, from any thread. */
 	void (*resume)(struct scim_response *res);
 	void *ctx; /* the caller's */

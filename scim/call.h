@@ -1,0 +1,32 @@
+/*
+ * One request on its way through the rooms' files: who asks, what, and where the answer goes.
+ * Made by service.c; a write under way keeps a copy, whose request and response stay borrowed
+ * until the response is complete.
+ */
+#ifndef SCIM_CALL_H
+#define SCIM_CALL_H
+
+#include "scim/service.h"
+
+#define CALL_BASE_BYTES 400
+
+struct scim_call {
+	const struct scim_backend *backend;
+	const struct scim_options *options; /* defaults filled in */
+	struct scim_client client;
+	char base[CALL_BASE_BYTES]; /* "https://host/scim/v2/idp" */
+	const struct scim_request *req;
+	struct scim_response *res;
+};
+
+/* Makes the response an Error, whatever was in it; tells the log of faults of ours. */
+void call_fault(struct scim_call *call, const struct err *err);
+/* Status and, with a body, its type: what the client's Accept asks for. */
+void call_answer(struct scim_call *call, int status, bool body);
+/* The request's body as one JSON document. Fault: MEDIA_TYPE, INVALID_SYNTAX. *ret is new. */
+int call_json(const struct scim_call *call, json_t **ret, struct err *err) MUST_USE;
+/* Counts into the room's metrics. */
+struct coercions;
+void call_count(const struct coercions *coercions);
+
+#endif

@@ -1,0 +1,533 @@
+#include "scim/service.h"
+
+#include <stdio.h>
+
+#include "base/jx.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "model/validate.h"
+#include "net/route.h"
+#include "scim/auth.h"
+#include "scim/call.h"
+#include "scim/discovery.h"
+#include "scim/fault.h"
+#include "scim/list.h"
+#include "scim/resource.h"
+
+#define PREFIX "/scim"
+#define URL_MAX_BYTES 256
+#define MAX_RESULTS 200
+#define MAX_OPERATIONS 1000
+
+#define TYPE_SCIM "application/scim+json"
+#define TYPE_JSON "application/json"
+
+struct scim_service {
+	const struct scim_backend *backend;
+	struct scim_options options; /* its texts are ours */
+	char *public_url, *docs_url;
+};
+
+/* --- metrics --------------------------------------------------------------------------------
+ */
+
+static struct metric coerced[COERCION_COUNT] = {
+#define X(symbol, word)                                                                        \
+	[COERCION_##symbol] = { .name = "leaverd_scim_coercions",                              \
+				.labels = "kind=\"" word "\"",                                 \
+				.help = "Tolerated deviations of clients from RFC 7643/7644.", \
+				.type = METRIC_COUNTER },
+	COERCION_LIST(X)
+#undef X
+};
+
+void scim_service_metrics(void)
+{
+	for (int c = 0; c < COERCION_COUNT; c++)
+		metric_register(&coerced[c]);
+}
+
+void call_count(const struct coercions *coercions)
+{
+	for (int c = 0; c < COERCION_COUNT; c++)
+		if (coercions->n[c] > 0)
+			metric_add(&coerced[c], coercions->n[c]);
+}
+
+/* --- calls ----------------------------------------------------------------------------------
+ */
+
+/* RFC 7644 section 3.8: scim+json, unless the client takes nothing but plain JSON. */
+static const char *answer_type(const char *accept)
+{
+	struct str s = str_of(accept);
+
+	if (!accept || memmem(s.p, s.len, "*/*", 3) ||
+	    memmem(s.p, s.len, TYPE_SCIM, sizeof(TYPE_SCIM) - 1) ||
+	    !memmem(s.p, s.len, TYPE_JSON, sizeof(TYPE_JSON) - 1))
+		return TYPE_SCIM;
+	return TYPE_JSON;
+}
+
+void call_answer(struct scim_call *call, int status, bool body)
+{
+	call->res->status = status;
+	call->res->content_type = body ? answer_type(call->req->accept) : NULL;
+}
+
+void call_fault(struct scim_call *call, const struct err *err)
+{
+	struct scim_response *res = call->res;
+	int status = scim_fault_status(err);
+
+	if (status >= 500 && err->code != ERR_NOT_SUPPORTED)
+		log_warn("scim.fault", LOG_T("request", call->req->id ? call->req->id : ""),
+			 LOG_T("source", call->client.source), LOG_E(err));
+	buf_clear(res->body);
+	res->etag[0] = res->location[0] = '\0';
+	scim_fault_body(res->body, err, call->req->id);
+	call_answer(call, status, true);
+	res->retry_after_s = scim_fault_retry_s(err);
+	if (status == 401)
+		res->www_authenticate = SCIM_AUTH_CHALLENGE;
+}
+
+static bool is_json_type(const char *content_type)
+{
+	struct str type, rest;
+
+	if (!content_type)
+		return true;
+	str_cut(str_of(content_type), ';', &type, &rest);
+	type = str_trim(type);
+	return type.len == 0 || str_ieq(type, STR(TYPE_SCIM)) || str_ieq(type, STR(TYPE_JSON));
+}
+
+int call_json(const struct scim_call *call, json_t **ret, struct err *err)
+{
+	struct str body = call->req->body;
+
+	if (!is_json_type(call->req->content_type))
+		return err_set(err, ERR_MEDIA_TYPE,
+			       "the body must be " TYPE_SCIM " or " TYPE_JSON);
+	if (str_starts(body, STR("\xEF\xBB\xBF"))) /* a byte order mark */
+		body = str_n(body.p + 3, body.len - 3);
+	return jx_parse(body, JX_STRICT, ret, err);
+}
+
+/* --- handlers that have no file of their own ------------------------------------------------
+ */
+
+static int users_or_groups(struct scim_call *call, unsigned types, struct err *err)
+{
+	CLEANUP(list_request_done) struct list_request list = { 0 };
+	int r = list_from_query(&list, call->req->query, types, call->options->max_results,
+				err);
+
+	return r < 0 ? r : list_answer(call, &list, err);
+}
+
+static int search(struct scim_call *call, unsigned types, struct err *err)
+{
+	CLEANUP(list_request_done) struct list_request list = { 0 };
+	CLEANUP(json_decref_at) json_t *body = NULL;
+	int r = call_json(call, &body, err);
+
+	if (r == 0)
+		r = list_from_search(&list, body, types, call->options->max_results, err);
+	return r < 0 ? r : list_answer(call, &list, err);
+}
+
+/* --- routes ---------------------------------------------------------------------------------
+ */
+
+enum form { ALL, ITEM, SEARCH };
+
+typedef int (*call_handler)(struct scim_call *call, unsigned types, struct str id,
+			    struct err *err);
+
+#define HANDLER(name, expression)                                                              \
+	static int name(struct scim_call *call, unsigned types, struct str id,                 \
+			struct err *err)                                                       \
+	{                                                                                      \
+		(void)types;                                                                   \
+		(void)id;                                                                      \
+		return expression;                                                             \
+	}
+
+HANDLER(on_list, users_or_groups(call, types, err))
+HANDLER(on_search, search(call, types, err))
+HANDLER(on_create, resource_create(call, types, err))
+HANDLER(on_get, resource_get(call, types, id, err))
+HANDLER(on_replace, resource_replace(call, types, id, err))
+HANDLER(on_patch, resource_patch(call, types, id, err))
+HANDLER(on_delete, resource_delete(call, types, id, err))
+HANDLER(on_config, discovery_config(call, err))
+HANDLER(on_types, discovery_types(call, id, err))
+HANDLER(on_schemas, discovery_schemas(call, id, err))
+
+/* clang-format off */
+static const struct scim_route {
+	const char *endpoint; /* "": the source itself */
+	enum form form;
+	enum http_method method;
+	unsigned right; /* SCIM_MAY_x; 0: any token */
+	unsigned types;
+	call_handler handler; /* NULL: known, not served */
+} routes[] = {
+	{ "",                      ALL,    HTTP_GET,    SCIM_MAY_READ,   SCIM_ANY,   on_list },
+	{ "",                      SEARCH, HTTP_POST,   SCIM_MAY_READ,   SCIM_ANY,   on_search },
+	{ "Users",                 ALL,    HTTP_GET,    SCIM_MAY_READ,   SCIM_USER,  on_list },
+	{ "Users",                 ALL,    HTTP_POST,   SCIM_MAY_WRITE,  SCIM_USER,  on_create },
+	{ "Users",                 SEARCH, HTTP_POST,   SCIM_MAY_READ,   SCIM_USER,  on_search },
+	{ "Users",                 ITEM,   HTTP_GET,    SCIM_MAY_READ,   SCIM_USER,  on_get },
+	{ "Users",                 ITEM,   HTTP_PUT,    SCIM_MAY_WRITE,  SCIM_USER,  on_replace },
+	{ "Users",                 ITEM,   HTTP_PATCH,  SCIM_MAY_WRITE,  SCIM_USER,  on_patch },
+	{ "Users",                 ITEM,   HTTP_DELETE, SCIM_MAY_DELETE, SCIM_USER,  on_delete },
+	{ "Groups",                ALL,    HTTP_GET,    SCIM_MAY_READ,   SCIM_GROUP, on_list },
+	{ "Groups",                ALL,    HTTP_POST,   SCIM_MAY_WRITE,  SCIM_GROUP, on_create },
+	{ "Groups",                SEARCH, HTTP_POST,   SCIM_MAY_READ,   SCIM_GROUP, on_search },
+	{ "Groups",                ITEM,   HTTP_GET,    SCIM_MAY_READ,   SCIM_GROUP, on_get },
+	{ "Groups",                ITEM,   HTTP_PUT,    SCIM_MAY_WRITE,  SCIM_GROUP, on_replace },
+	{ "Groups",                ITEM,   HTTP_PATCH,  SCIM_MAY_WRITE,  SCIM_GROUP, on_patch },
+	{ "Groups",                ITEM,   HTTP_DELETE, SCIM_MAY_DELETE, SCIM_GROUP, on_delete },
+	{ "ServiceProviderConfig", ALL,    HTTP_GET,    0,               0,          on_config },
+	{ "ResourceTypes",         ALL,    HTTP_GET,    0,               0,          on_types },
+	{ "ResourceTypes",         ITEM,   HTTP_GET,    0,               0,          on_types },
+	{ "Schemas",               ALL,    HTTP_GET,    0,               0,          on_schemas },
+	{ "Schemas",               ITEM,   HTTP_GET,    0,               0,          on_schemas },
+	{ "Me",                    ALL,    HTTP_OTHER,  0,               0,          NULL },
+	{ "Me",                    ITEM,   HTTP_OTHER,  0,               0,          NULL },
+	{ "Bulk",                  ALL,    HTTP_OTHER,  0,               0,          NULL },
+};
+/* clang-format on */
+
+/* A path, taken apart: /v2/SOURCE/ENDPOINT/ID. */
+struct place {
+	struct str source, endpoint, id;
+	enum form form;
+	bool deeper; /* there is more behind the id */
+};
+
+/* The next segment of *path. */
+static struct str segment(struct str *path)
+{
+	struct str head, rest;
+
+	while (str_starts(*path, STR("/")))
+		*path = str_n(path->p + 1, path->len - 1);
+	str_cut(*path, '/', &head, &rest);
+	*path = rest;
+	return head;
+}
+
+static bool is_version(struct str s)
+{
+	uint64_t number;
+
+	return s.len > 1 && (s.p[0] | 32) == 'v' &&
+	       str_uint64(str_n(s.p + 1, s.len - 1), &number);
+}
+
+static int place_read(struct str path, struct place *ret, struct err *err)
+{
+	struct place at = { .source = segment(&path) };
+	int r = 0;
+
+	if (is_version(at.source)) {
+		if (!str_ieq(at.source, STR("v2")))
+			r = err_set(err, ERR_INVALID_VERS, "only version v2 of SCIM is served");
+		at.source = segment(&path);
+	}
+	at.endpoint = segment(&path);
+	at.id = segment(&path);
+	at.form = at.id.len > 0 ? ITEM : ALL;
+	if (str_ieq(at.endpoint, STR(".search")) && at.id.len == 0) {
+		at.endpoint = STR("");
+		at.form = SEARCH;
+	} else if (str_ieq(at.id, STR(".search"))) {
+		at.form = SEARCH;
+	}
+	at.deeper = segment(&path).len > 0;
+	*ret = at;
+	return r;
+}
+
+/* The row of a place and a method; 404, 405 with what is allowed, or 501. */
+static int route_of(const struct place *at, struct scim_call *call,
+		    const struct scim_route **ret, struct err *err)
+{
+	enum http_method method = call->req->method;
+	unsigned allowed = 0;
+
+	if (method == HTTP_HEAD)
+		method = HTTP_GET;
+	for (size_t i = 0; !at->deeper && i < COUNT_OF(routes); i++) {
+		const struct scim_route *row = &routes[i];
+
+		if (row->form != at->form || !str_ieq(str_of(row->endpoint), at->endpoint))
+			continue;
+		if (!row->handler)
+			return err_set(err, ERR_NOT_SUPPORTED, "/%s is not supported",
+				       row->endpoint);
+		if (row->method == method) {
+			*ret = row;
+			return 0;
+		}
+		allowed |= 1u << row->method;
+	}
+	if (!allowed)
+		return err_set(err, ERR_NOT_FOUND, "nothing is at this address");
+	if (allowed & 1u << HTTP_GET)
+		allowed |= 1u << HTTP_HEAD;
+	route_allow_text(allowed, call->res->allow);
+	return err_set(err, ERR_METHOD, "this address allows %s", call->res->allow);
+}
+
+/* Names of sources as configuration lets them be: safe in a URL and in JSON. */
+static bool is_source_name(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (!((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9') &&
+		    c != '-' && c != '_' && c != '.')
+			return false;
+	}
+	return s.len > 0 && s.len < SCIM_NAME_BYTES;
+}
+
+static bool is_open(const struct scim_service *s, const struct place *at,
+		    const struct scim_request *req)
+{
+	return s->options.open_config && at->form == ALL && !at->deeper &&
+	       (req->method == HTTP_GET || req->method == HTTP_HEAD) &&
+	       is_source_name(at->source) &&
+	       str_ieq(at->endpoint, STR("ServiceProviderConfig"));
+}
+
+static int client_of(const struct scim_service *s, const struct place *at,
+		     struct scim_call *call, struct err *err)
+{
+	int r;
+
+	if (is_open(s, at, call->req) && !call->req->authorization) {
+		memcpy(call->client.source, at->source.p, at->source.len);
+		return 0;
+	}
+	r = scim_auth_client(s->backend, call->req->authorization, &call->client, err);
+	if (r < 0)
+		return r;
+	if (!str_eq(at->source, str_of(call->client.source)))
+		return err_set(err, ERR_NOT_FOUND, "nothing is at this address");
+	return 0;
+}
+
+static int call_run(const struct scim_service *s, struct scim_call *call, struct err *err)
+{
+	const struct scim_route *route = NULL;
+	struct place at;
+	struct err version;
+	int wrong = place_read(call->req->path, &at, &version), r;
+
+	r = client_of(s, &at, call, err); /* 401 before 404: no oracle of what exists */
+	if (r < 0)
+		return r;
+	if (wrong < 0)
+		return err_set(err, -wrong, "%s", version.text);
+	r = route_of(&at, call, &route, err);
+	if (r == 0 && route->right)
+		r = scim_auth_may(&call->client, route->right, err);
+	if (r < 0)
+		return r;
+	snprintf(call->base, sizeof(call->base), "%s" PREFIX "/v2/%s", s->public_url,
+		 call->client.source);
+	return route->handler(call, route->types, at.id, err);
+}
+
+int scim_service_answer(struct scim_service *s, const struct scim_request *req,
+			struct scim_response *res)
+{
+	struct scim_call call = {
+		.backend = s->backend, .options = &s->options, .req = req, .res = res
+	};
+	struct err err = { 0 };
+	int r = call_run(s, &call, &err);
+
+	if (r >= 0)
+		return r;
+	call_fault(&call, &err);
+	return HTTP_DONE;
+}
+
+/* --- the service ----------------------------------------------------------------------------
+ */
+
+static int url_check(const char *url, struct err *err)
+{
+	struct str s = str_of(url);
+	bool web = str_istarts(s, STR("http://")) || str_istarts(s, STR("https://"));
+
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == '\\')
+			web = false;
+	if (!web || s.len > URL_MAX_BYTES)
+		return err_set(err, ERR_CONFIG,
+			       "public_url must be an http or https URL of at most %d "
+			       "characters, without quotes or blanks",
+			       URL_MAX_BYTES);
+	return 0;
+}
+
+int scim_service_new(struct scim_service **ret, const struct scim_backend *backend,
+		     const struct scim_options *options, struct err *err)
+{
+	CLEANUP(scim_service_free_at) struct scim_service *s = calloc(1, sizeof(*s));
+	struct str url = str_of(options->public_url);
+	int r;
+
+	if (!s)
+		return err_nomem(err);
+	r = url_check(options->public_url, err);
+	if (r < 0)
+		return r;
+	while (str_ends(url, STR("/")))
+		url.len--;
+	s->backend = backend;
+	s->options = *options;
+	s->public_url = str_dup(url);
+	s->docs_url = options->docs_url ? str_dup(str_of(options->docs_url)) : NULL;
+	if (!s->public_url || (options->docs_url && !s->docs_url))
+		return err_nomem(err);
+	s->options.public_url = s->public_url;
+	s->options.docs_url = s->docs_url;
+	if (s->options.max_results == 0)
+		s->options.max_results = MAX_RESULTS;
+	if (s->options.max_operations == 0)
+		s->options.max_operations = MAX_OPERATIONS;
+	*ret = TAKE(s);
+	return 0;
+}
+
+void scim_service_free(struct scim_service *s)
+{
+	if (!s)
+		return;
+	free(s->public_url);
+	free(s->docs_url);
+	free(s);
+}
+
+/* --- behind net/httpd -----------------------------------------------------------------------
+ */
+
+/* A request and its response, kept with the connection while a write is under way. */
+struct exchange {
+	struct scim_request req;
+	struct scim_response res;
+	struct http_req *http;
+};
+
+/* The response into the server's reply. */
+static void exchange_finish(struct exchange *x)
+{
+	struct http_reply *reply = http_req_reply(x->http);
+	const struct scim_response *res = &x->res;
+	char retry[16] = "";
+	const struct {
+		const char *name, *value;
+	} headers[] = {
+		{ "Location", res->location }, { "ETag", res->etag },
+		{ "Allow", res->allow },       { "WWW-Authenticate", res->www_authenticate },
+		{ "Retry-After", retry },
+	};
+	int r = 0;
+
+	if (res->retry_after_s > 0)
+		snprintf(retry, sizeof(retry), "%d", res->retry_after_s);
+	for (size_t i = 0; r == 0 && i < COUNT_OF(headers); i++)
+		if (headers[i].value && headers[i].value[0])
+			r = http_reply_header(x->http, headers[i].name, headers[i].value, NULL);
+	reply->status = res->status;
+	reply->content_type = res->content_type;
+	if (r == 0 && reply->body.fault == 0)
+		return;
+	/* no memory left even for this: an answer without a body is still an answer */
+	buf_clear(&reply->body);
+	reply->status = 503;
+	reply->content_type = NULL;
+}
+
+static void exchange_resume(struct scim_response *res)
+{
+	struct exchange *x = res->ctx;
+
+	exchange_finish(x);
+	http_req_resume(x->http);
+}
+
+static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *reply,
+			  struct err *err)
+{
+	struct scim_service *s = (struct scim_service *)http_req_route(req)->data;
+	struct exchange *x = calloc(1, sizeof(*x));
+	struct str path = http_req_path(req);
+	size_t prefix = sizeof(PREFIX) - 1;
+	int r;
+
+	(void)ctx;
+	if (!x)
+		return err_nomem(err);
+	x->http = req;
+	x->req = (struct scim_request){
+		.method = http_req_method(req),
+		.path = str_n(path.p + prefix, path.len - prefix),
+		.query = http_req_query_raw(req),
+		.body = http_req_body(req),
+		.authorization = http_req_header(req, "Authorization"),
+		.accept = http_req_header(req, "Accept"),
+		.content_type = http_req_header(req, "Content-Type"),
+		.if_match = http_req_header(req, "If-Match"),
+		.if_none_match = http_req_header(req, "If-None-Match"),
+		.id = http_req_id(req),
+		.peer = http_req_peer(req),
+	};
+	x->res = (struct scim_response){ .body = &reply->body,
+					 .resume = exchange_resume,
+					 .ctx = x };
+	http_req_keep(req, x, free);
+	r = scim_service_answer(s, &x->req, &x->res);
+	if (r == HTTP_DONE)
+		exchange_finish(x);
+	return r;
+}
+
+size_t scim_service_routes(struct scim_service *s, struct http_route *into, size_t room)
+{
+	static const enum http_method methods[] = { HTTP_GET,   HTTP_POST,   HTTP_PUT,
+						    HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS };
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(methods) && n < room; i++)
+		into[n++] = (struct http_route){ .method = methods[i],
+						 .path = PREFIX "/{rest*}",
+						 .handler = exchange_begin,
+						 .data = s };
+	return n;
+}
+
+bool scim_service_fault(struct http_req *req, struct http_reply *reply, const struct err *err)
+{
+	struct str path = http_req_target(req);
+	const char *accept;
+
+	if (!str_starts(path, STR(PREFIX)) ||
+	    (path.len > sizeof(PREFIX) - 1 && path.p[sizeof(PREFIX) - 1] != '/'))
+		return false;
+	accept = http_req_header(req, "Accept");
+	buf_clear(&reply->body);
+	scim_fault_body(&reply->body, err, http_req_id(req));
+	reply->status = scim_fault_status(err);
+	reply->content_type = answer_type(accept);
+	return true;
+}
