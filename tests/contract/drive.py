@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Asks every endpoint of the rehearsal organisation, for its success and its failures.
 
-usage: drive.py --rehearsal BINARY --record FILE
+usage: drive.py --build DIR | --rehearsal BINARY   --record FILE
 
 So that its answers can be held against Atlassian's documents without leaverd (check.py
 --refused-ok). Every endpoint of its table must be answered once with success; what was left out
@@ -344,11 +344,14 @@ def drive(binary, workdir, record):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rehearsal", required=True)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--build")
+    where.add_argument("--rehearsal")
     parser.add_argument("--record", required=True)
     options = parser.parse_args()
+    binary = options.rehearsal or os.path.join(options.build, "rehearsal")
     with tempfile.TemporaryDirectory() as workdir:
-        missing = drive(options.rehearsal, workdir, options.record)
+        missing = drive(binary, workdir, options.record)
     for m in missing:
         print("never asked with success: " + m)
     return 1 if missing else 0

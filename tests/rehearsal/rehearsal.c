@@ -38,7 +38,7 @@ static const char usage[] =
 	"  --directories N      directories, 1 to 4 (1)\n"
 	"  --lag MS             how long role and group changes stay unseen (0)\n"
 	"  --latency MS         how late each answer comes (0)\n"
-	"  --rate N             requests in a window (0: no limit)\n"
+	"  --rate N             requests in a window (1000; 0: no limit, no headers)\n"
 	"  --rate-window MS     the window (1000)\n"
 	"  --page-v1 N          accounts on a page of v1 lists (100)\n"
 	"  --apps-in-search     show apps and customers in users/search too\n"
@@ -271,6 +271,7 @@ int main(int argc, char **argv)
 			      .sites = 2,
 			      .directories = 1,
 			      .threads = 4,
+			      .rate = 1000,
 			      .rate_window_ms = 1000,
 			      .page_v1 = 100,
 			      .people = { .users = 100, .seed = 1 } };

@@ -830,6 +830,8 @@ def test_pages_can_lie(start):
 def test_the_rate_is_limited_and_told(start):
     org = start(users=30)
     path = org.v2("users/count")
+    assert org.get(path).headers["x-ratelimit-limit"] == "1000"
+    org.rate(0)
     assert "x-ratelimit-limit" not in org.get(path).headers
     org.rate(2, 60000)
     first, second, third = org.get(path), org.get(path), org.get(path)
