@@ -366,7 +366,7 @@ static int put_account(struct db *db, struct org_run *run, const struct account_
 	CLEANUP(free_at) char *folded = NULL;
 	unsigned char hash[HASH_BYTES];
 	struct account_write w = { .row = row, .hash = hash, .now_ms = now_ms };
-	struct account_before before;
+	struct account_before before = { 0 };
 	int64_t id = 0;
 	bool again;
 	int r;
@@ -1040,13 +1040,32 @@ static int seen_groups(struct db *db, int64_t org, int64_t account, const uint32
 	return r;
 }
 
+static bool product_among(const struct seat_row *seats, size_t count, int64_t product)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (seats[i].product == product)
+			return true;
+	return false;
+}
+
+/* Seats that stay keep their number, by which a collection under way knows that it saw them. */
 static int seen_seats(struct db *db, struct org_run *run, int64_t account,
 		      const struct seat_row *seats, size_t count, struct err *err)
 {
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	size_t i;
 	int r;
 
-	r = db_run(db, err, "DELETE FROM seat WHERE account = ?1", DB_I(account));
+	r = db_query(db, &q, err, "SELECT id, product FROM seat WHERE account = ?1",
+		     DB_I(account));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW)
+		r = product_among(seats, count, db_int(q, 1))
+			    ? 0
+			    : db_run(db, err, "DELETE FROM seat WHERE id = ?1",
+				     DB_I(db_int(q, 0)));
+	stmt_done_at(&q);
 	for (i = 0; r == 0 && i < count; i++) {
 		struct seat_row s = seats[i];
 
@@ -1060,19 +1079,35 @@ static int seen_seats(struct db *db, struct org_run *run, int64_t account,
 			      DB_I(run->org));
 }
 
+static const char *const unstage_sql[] = {
+	"DELETE FROM account_next WHERE id IN (SELECT id FROM account WHERE org = ?1"
+	" AND account_id = ?2)",
+	"DELETE FROM seat_next WHERE account IN (SELECT id FROM account WHERE org = ?1"
+	" AND account_id = ?2)",
+	"DELETE FROM org_role_next WHERE account IN (SELECT id FROM account WHERE org = ?1"
+	" AND account_id = ?2)",
+	"DELETE FROM org_member_next WHERE org = ?1 AND account IN (SELECT id FROM account"
+	" WHERE org = ?1 AND account_id = ?2)",
+};
+
 int accounts_seen(struct db *db, int64_t org, const struct account_seen *seen, int64_t now_ms,
 		  struct err *err)
 {
 	/* written in place, as in a first generation: one account at one moment */
 	CLEANUP(org_run_free_at) struct org_run *run = calloc(1, sizeof(*run));
 	int64_t number = 0;
-	int r;
+	size_t i;
+	int r = 0;
 
 	if (!run)
 		return err_nomem(err);
 	run->org = org;
 	run->direct = true;
-	r = seen_row(db, run, seen->row, now_ms, &number, err);
+	/* what a collection under way staged about it is older than this */
+	for (i = 0; r == 0 && i < COUNT_OF(unstage_sql); i++)
+		r = db_run(db, err, unstage_sql[i], DB_I(org), DB_S(seen->row->account_id));
+	if (r == 0)
+		r = seen_row(db, run, seen->row, now_ms, &number, err);
 	if (r != 0)
 		return r;
 	if (seen->groups)

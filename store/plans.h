@@ -100,6 +100,12 @@ int plans_of_person(struct db *db, int64_t person, size_t most, plan_subject_fn 
 		    struct err *err) MUST_USE;
 int plans_of_account(struct db *db, int64_t account, size_t most, plan_subject_fn fn, void *ctx,
 		     struct err *err) MUST_USE;
+/* Planned and started actions of plans that are open, approved or running: of the plan only id,
+ * urgency and state are told. */
+typedef int (*plan_open_fn)(void *ctx, const struct plan_row *plan,
+			    const struct action_row *action, struct err *err);
+int plans_unfinished(struct db *db, const char *org, plan_open_fn fn, void *ctx,
+		     struct err *err) MUST_USE;
 /* The erasable values of an action; empty json after forget. STORE_NOT_FOUND. */
 int plans_value(struct db *db, int64_t plan, int64_t n, struct buf *json, struct buf *salt,
 		struct err *err) MUST_USE;
@@ -179,6 +185,11 @@ struct journal_line {
  */
 int plans_journal(struct db *db, const struct journal_line *line, const char *who,
 		  int64_t *ret_seq, struct err *err) MUST_USE;
+/* Ends an action that was never begun (state SKIPPED, HELD, ...), with its line and audit
+ * entry. STORE_STALE when it is not planned any more. */
+int plans_skip(struct db *db, int64_t plan, int64_t n, int64_t run, int64_t epoch,
+	       enum action_state state, struct str text, const char *who, int64_t now_ms,
+	       struct err *err) MUST_USE;
 typedef int (*journal_fn)(void *ctx, const struct journal_line *row, struct err *err);
 int plans_journal_of(struct db *db, int64_t plan, int64_t n /* 0: all */, journal_fn fn,
 		     void *ctx, struct err *err) MUST_USE;
@@ -187,16 +198,23 @@ int plans_open_intents(struct db *db, const char *org, journal_fn fn, void *ctx,
 		       struct err *err) MUST_USE;
 int plans_open_actions(struct db *db, const char *org, plan_subject_fn fn, void *ctx,
 		       struct err *err) MUST_USE;
-/* The next action that may start: of approved and running plans, not held or released is the
- * caller's to judge; urgent first, then plan, then number, after the given one. */
-int plans_next_action(struct db *db, const char *org, int64_t now_ms, plan_subject_fn fn,
-		      void *ctx, struct err *err) MUST_USE; /* STORE_NOT_FOUND */
+/* The next actions that may be due to start: planned ones of approved and running plans, urgent
+ * plans first, then by plan and number. Whether a decision names it and what holds it was
+ * released is the caller's to judge. */
+int plans_next_actions(struct db *db, const char *org, int64_t now_ms, size_t most,
+		       plan_subject_fn fn, void *ctx, struct err *err)
+	MUST_USE; /* STORE_NOT_FOUND */
 
 /* Distinct subjects of a class on which an action began since a time, over all plans. */
 int plans_window_count(struct db *db, const char *org, const char *class_, int64_t since_ms,
 		       int64_t *ret, struct err *err) MUST_USE;
-typedef int (*window_fn)(void *ctx, struct str class_, int64_t person, int64_t account,
-			 int64_t ms, struct err *err);
+struct window_row {
+	struct str class_;
+	int64_t person, account; /* 0: none */
+	struct str product, site;
+	int64_t ms; /* when the action began */
+};
+typedef int (*window_fn)(void *ctx, const struct window_row *row, struct err *err);
 int plans_window(struct db *db, const char *org, int64_t since_ms, window_fn fn, void *ctx,
 		 struct err *err) MUST_USE;
 
