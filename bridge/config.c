@@ -332,8 +332,6 @@ static void check_source(struct config *c, struct config_source *s, struct conf_
 	struct err err;
 
 	check_name(faults, &s->mark, s->name);
-	if (s->name && config_source(c, s->name) != s)
-		conf_fault(faults, &s->mark, "name", "\"%s\" is given to two sources", s->name);
 	check_zone(faults, &s->mark, s->zone);
 	s->ldap.name = s->name;
 	if (s->kind == CONFIG_LDAP)
@@ -365,9 +363,6 @@ static void check_orgs(struct config *c, struct conf_faults *faults)
 
 	for (size_t i = 0; i < c->organisations.n; i++) {
 		check_name(faults, &v[i].mark, v[i].name);
-		if (v[i].name && config_org(c, v[i].name) != &v[i])
-			conf_fault(faults, &v[i].mark, "name",
-				   "\"%s\" is given to two organisations", v[i].name);
 		check_list(c, faults, &v[i].mark, "sources", &v[i].sources, false);
 		v[i].cloud.name = v[i].name;
 		(void)!atl_options_check(&v[i].cloud, faults, &err);
