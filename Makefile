@@ -32,7 +32,7 @@ OUR_CPP  := -I. -I$(B) -D_GNU_SOURCE -DLEAVERD_VERSION='"$(VERSION)"' \
             $(if $(SAN)$(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 OUR_C    := -std=gnu11 -MMD -MP $(WARN) $(HARDEN) $(SANITIZE) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 OUR_LD   := -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE)
-LIBS     := $(shell pkg-config --libs $(PKGS)) -lldap -llber -lcsv -lunistring -lm
+LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lldap -llber -lcsv -lunistring -lm
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
@@ -54,7 +54,7 @@ UNDER_atlassian := atlassian scim net model base
 UNDER_bridge    := $(ROOMS)
 
 .PHONY: all check check-long check-unit check-system check-tsan check-contract lint format fuzz fuzz-smoke \
-        bench quickstart install clean deps deps-quickstart deps-check
+        bench quickstart install clean deps deps-quickstart deps-check check-fresh
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
