@@ -117,9 +117,10 @@ class Converter:
             out["additionalProperties"] = self.convert(extra)
         elif extra is not None:
             out["additionalProperties"] = extra
-        elif closed and ("properties" in schema or "allOf" in schema) and \
-                "discriminator" not in schema:
+        elif closed and "allOf" in schema:
             out["unevaluatedProperties"] = False
+        elif closed and "properties" in schema:
+            out["additionalProperties"] = False
 
     def reference(self, schema, closed):
         """References stay references, or a schema that holds itself would never end."""
