@@ -1,0 +1,690 @@
+#include "reconcile/why.h"
+
+#include <stdio.h>
+
+#include "reconcile/diff.h"
+
+/* What a story is made from. */
+struct telling {
+	const struct world *w;
+	struct round *round; /* all candidates, judged */
+	struct why *why;
+	uint32_t person;  /* of the world, or FACTS_NONE */
+	uint32_t account; /* the only one, where there is no person */
+};
+
+/* --- rows ----------------------------------------------------------------------------------
+ */
+
+static int row_add(struct telling *t, enum why_section section, unsigned depth,
+		   const char *label, const char *state, struct err *err, const char *format,
+		   ...) PRINTF(7, 8);
+
+static int row_add(struct telling *t, enum why_section section, unsigned depth,
+		   const char *label, const char *state, struct err *err, const char *format,
+		   ...)
+{
+	struct why_row row = { .section = section, .depth = depth };
+	va_list args;
+	int r;
+
+	r = arena_text(&t->why->arena, str_of(label), &row.label, err);
+	if (r == 0)
+		r = arena_text(&t->why->arena, str_of(state), &row.state, err);
+	if (r < 0)
+		return r;
+	va_start(args, format);
+	r = arena_vtextf(&t->why->arena, &row.text, err, format, args);
+	va_end(args);
+	if (r == 0 && vec_why_row_add(&t->why->rows, row) < 0)
+		r = err_nomem(err);
+	return r;
+}
+
+/* A time for people: its date and minute in UTC, or what is known instead. */
+static const char *when(int64_t ms, char into[STAMP_TEXT_BYTES])
+{
+	if (ms == FACT_UNKNOWN)
+		return "an unknown time";
+	if (ms == FACT_ABSENT)
+		return "never";
+	stamp_text(ms, into);
+	return into;
+}
+
+static struct str pooled(const struct telling *t, uint32_t id)
+{
+	return pool_str(&t->w->f->pool, id);
+}
+
+/* --- who -----------------------------------------------------------------------------------
+ */
+
+/* What the round's instant makes of an attribute: whose word counts. */
+static int tell_column(struct telling *t, uint32_t column, const char *label, struct err *err)
+{
+	const struct facts_column *c = &t->w->f->columns.v[column];
+	char date[STAMP_TEXT_BYTES];
+	uint32_t cell, record;
+	enum value_state state = view_cell(t->w, t->person, column, &cell, &record);
+	struct str text = { 0 };
+	int64_t number = 0;
+	struct str source;
+
+	if (state == VALUE_ABSENT)
+		return 0;
+	if (state == VALUE_UNKNOWN)
+		return row_add(t, WHY_WHO, 0, label, "unknown", err, "no source could tell");
+	source = pooled(t, t->w->f->sources.v[t->w->f->records.v[record].source].name);
+	if (c->multi)
+		return 0;
+	if (c->type == COLUMN_TEXT) {
+		if (facts_text(t->w->f, record, column, &text) != VALUE_PRESENT)
+			return 0;
+		return row_add(t, WHY_WHO, 0, label, "known", err,
+			       STR_FMT " (says " STR_FMT ")", STR_ARG(text), STR_ARG(source));
+	}
+	if (facts_number(t->w->f, record, column, &number) != VALUE_PRESENT)
+		return 0;
+	if (c->type == COLUMN_DATE || c->type == COLUMN_TIME) {
+		stamp_date_text(number, date);
+		return row_add(t, WHY_WHO, 0, label, "known", err, "%s (says " STR_FMT ")",
+			       date, STR_ARG(source));
+	}
+	return row_add(t, WHY_WHO, 0, label, "known", err, "%lld (says " STR_FMT ")",
+		       (long long)number, STR_ARG(source));
+}
+
+static int tell_who(struct telling *t, struct err *err)
+{
+	static const struct {
+		enum policy_column column;
+		const char *label;
+	} shown[] = {
+		{ COL_USER_NAME, "userName" },
+		{ COL_EMPLOYEE_NUMBER, "employeeNumber" },
+		{ COL_LAST_WORKING_DAY, "employment.lastWorkingDay" },
+		{ COL_TERMINATION_DATE, "employment.terminationDate" },
+		{ COL_TIME_ZONE, "employment.timeZone" },
+		{ COL_LEAVE_FROM, "employment.leave.from" },
+		{ COL_LEAVE_UNTIL, "employment.leave.until" },
+		{ COL_LEGAL_HOLD, "employment.legalHold" },
+	};
+	char at[STAMP_TEXT_BYTES];
+	struct leave_date leave;
+	struct str name;
+	int r;
+
+	if (t->person == FACTS_NONE)
+		return row_add(t, WHY_WHO, 0, "person", "nobody", err,
+			       "no person is known for this account");
+	name = view_name(t->w, t->person);
+	r = row_add(t, WHY_WHO, 0, "person", "known", err, "%llu: " STR_FMT,
+		    (unsigned long long)t->w->numbers[t->person],
+		    STR_ARG(name.len ? name : STR("(no name is known)")));
+	for (size_t i = 0; r == 0 && i < COUNT_OF(shown); i++)
+		r = tell_column(t, t->w->p->fixed[shown[i].column], shown[i].label, err);
+	leave = view_leave_date(t->w, t->person);
+	if (r == 0 && leave.at.state == VALUE_PRESENT)
+		r = row_add(t, WHY_WHO, 0, "leaveDate", "known", err,
+			    "the last engagement ends at %s%s", when(leave.at.ms, at),
+			    leave.zone_doubt ? " (no readable time zone: when the day is over "
+					       "everywhere)"
+					     : "");
+	else if (r == 0 && leave.at.state == VALUE_UNKNOWN)
+		r = row_add(t, WHY_WHO, 0, "leaveDate", "unknown", err,
+			    "when the last engagement ends cannot be told");
+	return r;
+}
+
+/* --- records and accounts ------------------------------------------------------------------
+ */
+
+static const char *record_word(uint8_t state)
+{
+	static const char *const words[] = {
+		[RECORD_UNKNOWN] = "unknown",   [RECORD_ACTIVE] = "active",
+		[RECORD_DISABLED] = "disabled", [RECORD_GONE] = "gone",
+		[RECORD_ENDED] = "ended",
+	};
+
+	return state < COUNT_OF(words) ? words[state] : "unknown";
+}
+
+static int tell_record(struct telling *t, uint32_t row, struct err *err)
+{
+	const struct facts *f = t->w->f;
+	const struct row_record *record = &f->records.v[row];
+	const struct row_source *source = &f->sources.v[record->source];
+	struct str name = pooled(t, source->name);
+	char label[96], at[STAMP_TEXT_BYTES];
+	const char *counts = !source->in.ready ? "; the source is not ready and does not count"
+			     : source->in.doubts    ? "; its newest read is doubted"
+			     : !source->in.accepted ? "; its newest read was not accepted"
+						    : "";
+	int r;
+
+	snprintf(label, sizeof(label), STR_FMT, STR_ARG(name));
+	r = row_add(t, WHY_RECORDS, 0, label, record_word(record->state), err,
+		    "record " STR_FMT ", so since %s%s%s", STR_ARG(pooled(t, record->key)),
+		    when(record->since_ms, at), counts,
+		    record->doubtful ? "; whose it is, is in doubt" : "");
+	if (r == 0 && record->absent_reads)
+		r = row_add(
+			t, WHY_RECORDS, 1, "not seen", "unknown", err,
+			"missing from %u accepted reads in a row; missing is not gone until "
+			"it was so often and long enough, and a look-up by id agrees",
+			record->absent_reads);
+	if (r == 0 && source->doubt_text && source->in.doubts)
+		r = row_add(t, WHY_RECORDS, 1, "doubt", "unknown", err, STR_FMT,
+			    STR_ARG(pooled(t, source->doubt_text)));
+	return r;
+}
+
+static int tell_records(struct telling *t, struct err *err)
+{
+	const struct world *w = t->w;
+	int r = 0;
+
+	if (t->person == FACTS_NONE)
+		return 0;
+	for (uint32_t i = w->record_at[t->person]; r == 0 && i < w->record_at[t->person + 1];
+	     i++)
+		r = tell_record(t, w->record_rows[i], err);
+	return r;
+}
+
+static int tell_account(struct telling *t, uint32_t row, struct err *err)
+{
+	const struct row_account *a = &t->w->f->accounts.v[row];
+	enum account_class class =
+		account_class_of(a->type, a->managed, a->synced, a->can_disable);
+	bool adopted = t->w->account_flags[row] & MATCH_ADOPTED;
+	struct str by = pooled(t, a->linked_by);
+	char at[STAMP_TEXT_BYTES];
+	int r;
+
+	r = row_add(t, WHY_ACCOUNTS, 0, "account", account_status_word(a->status), err,
+		    STR_FMT " (" STR_FMT "), %s, so since %s", STR_ARG(pooled(t, a->email)),
+		    STR_ARG(pooled(t, a->id)), account_class_word(class),
+		    when(a->status_since_ms, at));
+	if (r == 0 && t->person != FACTS_NONE)
+		r = row_add(t, WHY_ACCOUNTS, 1, "link", adopted ? "adopted" : "linked", err,
+			    "theirs by %s" STR_FMT "%s",
+			    by.len ? "rule " : "this round's matching", STR_ARG(by),
+			    adopted ? "" : "; nobody has approved that rule: nothing is done");
+	if (r == 0 && a->admin == TRI_YES)
+		r = row_add(t, WHY_ACCOUNTS, 1, "administrator", "yes", err,
+			    "%s: acting on it takes two persons",
+			    a->org_admin == TRI_YES ? "of the organisation"
+						    : "has a platform role");
+	if (r == 0 && (t->w->account_flags[row] & MATCH_DOUBT))
+		r = row_add(t, WHY_ACCOUNTS, 1, "doubt", "ambiguous", err,
+			    "whose it is, is in doubt: leaverd match list");
+	return r;
+}
+
+/* --- seats ---------------------------------------------------------------------------------
+ */
+
+static int tell_path(struct telling *t, const struct seat_path *path, struct err *err)
+{
+	const struct facts *f = t->w->f;
+	const char *state = path->unknown ? "unknown" : path->removable ? "removable" : "stays";
+	struct str name = path->by_group ? pooled(t, f->groups.v[path->row].name)
+					 : pooled(t, f->roles.v[path->row].role);
+
+	return row_add(t, WHY_SEATS, 1, path->by_group ? "group" : "role", state, err,
+		       STR_FMT "%s%s", STR_ARG(name), path->why ? ": " : "",
+		       path->why ? path->why : "");
+}
+
+static int tell_seat(struct telling *t, uint32_t seat, struct err *err)
+{
+	const struct facts *f = t->w->f;
+	const struct row_seat *s = &f->seats.v[seat];
+	const struct row_product *p = &f->products.v[s->product];
+	struct moment active = view_last_active(t->w, seat),
+		      added = view_seat_added(t->w, seat);
+	struct vec_seat_path paths = { 0 };
+	char label[160], last[STAMP_TEXT_BYTES], since[STAMP_TEXT_BYTES];
+	int r;
+
+	snprintf(label, sizeof(label), STR_FMT " at " STR_FMT, STR_ARG(pooled(t, p->key)),
+		 STR_ARG(pooled(t, p->site)));
+	r = row_add(t, WHY_SEATS, 0, label, "holds", err, "last used %s, held since %s",
+		    active.state == VALUE_UNKNOWN  ? "at an unknown time"
+		    : active.state == VALUE_ABSENT ? "never"
+						   : when(active.ms, last),
+		    added.state == VALUE_PRESENT ? when(added.ms, since) : "an unknown time");
+	if (r == 0)
+		r = diff_paths(f, s->account, s->product, &paths, err);
+	for (size_t i = 0; r == 0 && i < paths.n; i++)
+		r = tell_path(t, &paths.v[i], err);
+	vec_seat_path_done(&paths);
+	return r;
+}
+
+/* Calls fn for each account of the story. */
+static int each_account(struct telling *t,
+			int (*fn)(struct telling *t, uint32_t account, struct err *err),
+			struct err *err)
+{
+	int r = 0;
+
+	if (t->person == FACTS_NONE)
+		return fn(t, t->account, err);
+	for (uint32_t i = t->w->account_at[t->person];
+	     r == 0 && i < t->w->account_at[t->person + 1]; i++)
+		r = fn(t, t->w->account_rows[i], err);
+	return r;
+}
+
+static int tell_seats(struct telling *t, uint32_t account, struct err *err)
+{
+	const struct facts *f = t->w->f;
+	int r = 0;
+
+	for (uint32_t i = f->seat_at[account]; r == 0 && i < f->seat_at[account + 1]; i++)
+		r = tell_seat(t, i, err);
+	return r;
+}
+
+/* --- rules ---------------------------------------------------------------------------------
+ */
+
+static int tell_seen(void *ctx, const struct seen *seen, struct err *err)
+{
+	struct telling *t = ctx;
+	struct str source = seen->source == FACTS_NONE
+				    ? t->w->f->round.org
+				    : pooled(t, t->w->f->sources.v[seen->source].name);
+
+	return row_add(t, WHY_RULES, 1, seen->path, seen->state, err, "%s%s" STR_FMT,
+		       seen->value, seen->value[0] ? ", says " : "asked of ", STR_ARG(source));
+}
+
+static int tell_ladder(struct telling *t, const struct rule *rule, const struct subject *s,
+		       const char *label, struct err *err)
+{
+	struct moment anchor = stage_anchor(t->w, rule, s);
+	struct stage stages[POLICY_MAX_STEPS];
+	char at[STAMP_TEXT_BYTES];
+	int r = 0;
+
+	if (anchor.state != VALUE_PRESENT)
+		return row_add(t, WHY_DUE, 0, label, "unknown", err,
+			       "%s holds, but from when it counts cannot be told", rule->name);
+	stage_ladder(t->w, rule, s, anchor.ms, stages);
+	for (size_t i = 0; r == 0 && i < rule->step_count; i++) {
+		const char *word = action_kinds[rule->steps[i].kind].word;
+
+		if (stages[i].state == STAGE_DONE)
+			r = row_add(t, WHY_DUE, 0, label, "done", err, "%s: is so already",
+				    word);
+		else if (stages[i].state == STAGE_DUE)
+			r = row_add(t, WHY_DUE, 0, label, "due", err, "%s at %s, by rule %s",
+				    word, when(stages[i].at_ms, at), rule->name);
+		else if (stages[i].state == STAGE_WAITS)
+			r = row_add(t, WHY_DUE, 0, label, "waits", err,
+				    "%s after the step before it was done, by rule %s", word,
+				    rule->name);
+		else
+			r = row_add(t, WHY_DUE, 0, label, "unknown", err,
+				    "%s: whether it is done cannot be told", word);
+	}
+	return r;
+}
+
+static const char *subject_label(struct telling *t, const struct subject *s, char into[160])
+{
+	const struct facts *f = t->w->f;
+
+	if (s->seat != FACTS_NONE) {
+		const struct row_product *p = &f->products.v[f->seats.v[s->seat].product];
+
+		snprintf(into, 160, STR_FMT " at " STR_FMT, STR_ARG(pooled(t, p->key)),
+			 STR_ARG(pooled(t, p->site)));
+	} else if (s->kind == SUBJECT_PERSON) {
+		snprintf(into, 160, "person");
+	} else {
+		snprintf(into, 160, "account");
+	}
+	return into;
+}
+
+/* One rule about one subject: true ones tell what they saw and what follows, the others are a
+ * line each. */
+static int tell_rule(struct telling *t, const struct rule *rule, const struct subject *s,
+		     struct err *err)
+{
+	static const char *const words[] = { "false", "true", "unknown" };
+	enum truth truth = view_eval(t->w, rule->when, s);
+	char label[160];
+	int r;
+
+	subject_label(t, s, label);
+	r = row_add(t, WHY_RULES, 0, rule->name, words[truth], err, "about the %s: %s", label,
+		    rule->when_text ? rule->when_text : "always");
+	if (r == 0 && truth != TRUTH_FALSE)
+		r = view_seen(t->w, rule->when, s, tell_seen, t, err);
+	if (r == 0 && truth == TRUTH_TRUE)
+		r = tell_ladder(t, rule, s, label, err);
+	return r;
+}
+
+static int tell_account_rules(struct telling *t, uint32_t account, struct err *err)
+{
+	const struct world *w = t->w;
+	const struct facts *f = w->f;
+	struct subject s = { .person = t->person, .account = account, .seat = FACTS_NONE };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < w->p->rule_count; i++) {
+		const struct rule *rule = &w->p->rules[i];
+
+		s.kind = rule->subject;
+		s.seat = FACTS_NONE;
+		if (rule->subject == SUBJECT_ACCOUNT ||
+		    (rule->subject == SUBJECT_ORPHAN && desire_is_orphan(t->round, account)))
+			r = tell_rule(t, rule, &s, err);
+		for (uint32_t seat = f->seat_at[account];
+		     r == 0 && rule->subject == SUBJECT_SEAT && seat < f->seat_at[account + 1];
+		     seat++) {
+			s.seat = seat;
+			r = tell_rule(t, rule, &s, err);
+		}
+	}
+	return r;
+}
+
+static int tell_rules(struct telling *t, struct err *err)
+{
+	struct subject s = { SUBJECT_PERSON, t->person, FACTS_NONE, FACTS_NONE };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && t->person != FACTS_NONE && i < t->w->p->rule_count; i++)
+		if (t->w->p->rules[i].subject == SUBJECT_PERSON)
+			r = tell_rule(t, &t->w->p->rules[i], &s, err);
+	return r == 0 ? each_account(t, tell_account_rules, err) : r;
+}
+
+/* --- what holds it, what happened ----------------------------------------------------------
+ */
+
+static bool candidate_is_theirs(const struct telling *t, const struct candidate *c)
+{
+	if (t->person != FACTS_NONE)
+		return c->s.person == t->person;
+	return c->s.account == t->account;
+}
+
+static int tell_held(struct telling *t, struct err *err)
+{
+	char overdue[64];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < t->round->candidates.n; i++) {
+		const struct candidate *c = &t->round->candidates.v[i];
+		int64_t late = t->w->f->round.now_ms - c->due_ms;
+
+		if (c->gone || !candidate_is_theirs(t, c))
+			continue;
+		overdue[0] = '\0';
+		if (c->hit_count && late >= STAMP_HOUR_MS)
+			snprintf(overdue, sizeof(overdue), "; overdue by %lld h",
+				 (long long)(late / STAMP_HOUR_MS));
+		for (size_t h = 0; r == 0 && h < c->hit_count; h++)
+			r = row_add(t, WHY_HELD, 0, guards[c->hits[h].guard].name,
+				    action_kinds[c->kind].word, err, "%s%s", c->hits[h].text,
+				    overdue);
+	}
+	return r;
+}
+
+static int tell_past(struct telling *t, const struct why_past *past, size_t n, struct err *err)
+{
+	char at[STAMP_TEXT_BYTES];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = row_add(t, WHY_PAST, 0, past[i].kind ? past[i].kind : "",
+			    past[i].outcome ? past[i].outcome : "", err,
+			    "%s: rule %s, by %s%s%s", when(past[i].at_ms, at),
+			    past[i].rule ? past[i].rule : "-", past[i].who ? past[i].who : "-",
+			    past[i].text ? ": " : "", past[i].text ? past[i].text : "");
+	return r;
+}
+
+/* --- whom ----------------------------------------------------------------------------------
+ */
+
+/* Persons and accounts that a text fits; *persons counts distinct ones. */
+static int find_text(struct telling *t, struct str text, size_t *persons, struct err *err)
+{
+	const struct world *w = t->w;
+	const struct facts *f = w->f;
+	CLEANUP(free_at) char *folded = NULL;
+	size_t len;
+	int r;
+
+	*persons = 0;
+	r = str_fold(text, &folded, &len, err);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < f->accounts.n; i++) {
+		const struct row_account *a = &f->accounts.v[i];
+		CLEANUP(free_at) char *mail = NULL;
+		size_t mail_len = 0;
+		struct err quiet;
+
+		if (str_fold(pooled(t, a->email), &mail, &mail_len, &quiet) < 0)
+			mail_len = 0;
+		if (!str_eq(pooled(t, a->id), text) &&
+		    !(mail_len && str_eq(str_n(mail, mail_len), str_n(folded, len))))
+			continue;
+		if (w->account_person[i] != FACTS_NONE && w->account_person[i] != t->person) {
+			t->person = w->account_person[i];
+			(*persons)++;
+		}
+		t->account = i;
+	}
+	for (uint32_t i = 0; i < f->records.n; i++) {
+		struct str name = { 0 };
+		CLEANUP(free_at) char *user = NULL;
+		size_t user_len = 0;
+		struct err quiet;
+
+		if (facts_text(f, i, w->p->fixed[COL_USER_NAME], &name) == VALUE_PRESENT &&
+		    str_fold(name, &user, &user_len, &quiet) < 0)
+			user_len = 0;
+		if (!str_eq(pooled(t, f->records.v[i].key), text) &&
+		    !(user_len && str_eq(str_n(user, user_len), str_n(folded, len))))
+			continue;
+		if (w->record_person[i] != FACTS_NONE && w->record_person[i] != t->person) {
+			t->person = w->record_person[i];
+			(*persons)++;
+		}
+	}
+	return 0;
+}
+
+/* 0, WHY_NOBODY, WHY_SEVERAL or a fault. */
+static int find_whom(struct telling *t, const struct why_who *who, struct err *err)
+{
+	size_t persons = 0;
+	int r;
+
+	t->person = t->account = FACTS_NONE;
+	if (who->person) {
+		t->person = world_person(t->w, who->person);
+	} else if (who->account) {
+		t->account = facts_account_by_number(t->w->f, who->account);
+		if (t->account != FACTS_NONE)
+			t->person = t->w->account_person[t->account];
+	} else {
+		r = find_text(t, who->text, &persons, err);
+		if (r < 0)
+			return r;
+		if (persons > 1)
+			return WHY_SEVERAL;
+	}
+	return t->person == FACTS_NONE && t->account == FACTS_NONE ? WHY_NOBODY : 0;
+}
+
+/* --- the story -----------------------------------------------------------------------------
+ */
+
+static int tell(struct telling *t, const struct why_past *past, size_t n, struct err *err)
+{
+	int r;
+
+	r = tell_who(t, err);
+	if (r == 0)
+		r = tell_records(t, err);
+	if (r == 0)
+		r = each_account(t, tell_account, err);
+	if (r == 0)
+		r = each_account(t, tell_seats, err);
+	if (r == 0)
+		r = tell_rules(t, err);
+	if (r == 0)
+		r = tell_held(t, err);
+	return r == 0 ? tell_past(t, past, n, err) : r;
+}
+
+static int why_in(struct telling *t, struct world *w, struct round *round,
+		  const struct why_who *who, const struct why_past *past, size_t n,
+		  struct err *err)
+{
+	int r;
+
+	r = match_people(t->w->f, t->w->p, &t->why->arena, w, err);
+	if (r == 0)
+		r = find_whom(t, who, err);
+	if (r != 0)
+		return r;
+	t->why->person = t->person == FACTS_NONE ? 0 : w->numbers[t->person];
+	r = desire_all(round, err);
+	if (r == 0)
+		r = guard_candidates(round, err);
+	if (r == 0)
+		r = diff_all(round, err);
+	return r == 0 ? tell(t, past, n, err) : r;
+}
+
+int why_of(const struct facts *facts, const struct policy *policy, const struct why_who *who,
+	   const struct why_past *past, size_t past_count, struct why **ret, struct err *err)
+{
+	CLEANUP(why_free_at) struct why *why = calloc(1, sizeof(*why));
+	struct world w = { .f = facts, .p = policy };
+	struct round round = { .w = &w };
+	struct telling t = { .w = &w, .round = &round, .why = why };
+	int r;
+
+	if (!why)
+		return err_nomem(err);
+	round.arena = &why->arena;
+	r = why_in(&t, &w, &round, who, past, past_count, err);
+	vec_candidate_done(&round.candidates);
+	vec_finding_done(&round.findings);
+	free(round.leaving);
+	match_done(&w);
+	if (r == 0)
+		*ret = TAKE(why);
+	return r;
+}
+
+void why_free(struct why *w)
+{
+	if (!w)
+		return;
+	vec_why_row_done(&w->rows);
+	arena_done(&w->arena);
+	free(w);
+}
+
+/* --- as text and JSON ----------------------------------------------------------------------
+ */
+
+const char *why_section_title(enum why_section section)
+{
+	static const char *const titles[WHY_SECTION_COUNT] = {
+		[WHY_WHO] = "Who this is",
+		[WHY_RECORDS] = "Where we know it from",
+		[WHY_ACCOUNTS] = "At Atlassian",
+		[WHY_SEATS] = "What they hold, and by which path",
+		[WHY_RULES] = "What the rules say",
+		[WHY_DUE] = "What will happen",
+		[WHY_HELD] = "What holds it",
+		[WHY_PAST] = "What happened",
+	};
+
+	return section < WHY_SECTION_COUNT ? titles[section] : "";
+}
+
+/* Rules that are false are many and say little: one line names them all. */
+static void text_false_rules(const struct why *w, struct buf *into)
+{
+	const char *last = NULL;
+	bool any = false;
+
+	for (size_t i = 0; i < w->rows.n; i++) {
+		const struct why_row *row = &w->rows.v[i];
+
+		if (row->section != WHY_RULES || row->depth ||
+		    strcmp(row->state, "false") != 0 || (last && strcmp(last, row->label) == 0))
+			continue;
+		buf_addf(into, "%s%s", any ? ", " : "  false: ", row->label);
+		any = true;
+		last = row->label;
+	}
+	if (any)
+		buf_add_char(into, '\n');
+}
+
+int why_text(const struct why *w, struct buf *into, struct err *err)
+{
+	enum why_section open = WHY_SECTION_COUNT;
+
+	for (size_t i = 0; i < w->rows.n; i++) {
+		const struct why_row *row = &w->rows.v[i];
+
+		if (row->section != open) {
+			if (open == WHY_RULES)
+				text_false_rules(w, into);
+			buf_addf(into, "%s%s\n", i ? "\n" : "",
+				 why_section_title(row->section));
+			open = row->section;
+		}
+		if (row->section == WHY_RULES && !row->depth && !strcmp(row->state, "false"))
+			continue;
+		buf_addf(into, "%s%-24s %-10s %s\n", row->depth ? "      " : "  ", row->label,
+			 row->state, row->text);
+	}
+	if (open == WHY_RULES)
+		text_false_rules(w, into);
+	return buf_fault(into, err, "the story");
+}
+
+int why_json(const struct why *w, struct buf *into, struct err *err)
+{
+	static const char *const words[WHY_SECTION_COUNT] = { "who",   "records", "accounts",
+							      "seats", "rules",   "due",
+							      "held",  "past" };
+
+	buf_addf(into, "{\"person\":%llu,\"rows\":[", (unsigned long long)w->person);
+	for (size_t i = 0; i < w->rows.n; i++) {
+		const struct why_row *row = &w->rows.v[i];
+
+		buf_addf(into, "%s{\"depth\":%u,\"label\":", i ? "," : "", row->depth);
+		buf_add_json(into, str_of(row->label));
+		buf_addf(into, ",\"section\":\"%s\",\"state\":", words[row->section]);
+		buf_add_json(into, str_of(row->state));
+		buf_add_text(into, ",\"text\":");
+		buf_add_json(into, str_of(row->text));
+		buf_add_char(into, '}');
+	}
+	buf_add_text(into, "]}");
+	return buf_fault(into, err, "the story");
+}
