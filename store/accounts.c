@@ -49,7 +49,7 @@ int accounts_org_get(struct db *db, const char *name, struct org_row *ret, struc
 
 	r = db_query(db, &q, err,
 		     "SELECT id, name, identity, generation, ended_ms, complete, plausible,"
-		     " reason, accounts, seats FROM org WHERE name = ?1",
+		     " reason, accounts, seats, other FROM org WHERE name = ?1",
 		     DB_T(name));
 	if (r == 0)
 		r = db_step(q, err);
@@ -65,7 +65,8 @@ int accounts_org_get(struct db *db, const char *name, struct org_row *ret, struc
 			      .complete = db_int(q, 5) != 0,
 			      .plausible = db_int(q, 6) != 0,
 			      .accounts = db_int(q, 8),
-			      .seats = db_int(q, 9) };
+			      .seats = db_int(q, 9),
+			      .other = db_int(q, 10) != 0 };
 	if (!o.complete || !o.plausible)
 		o.reason = db_text_dup(q, 7);
 	if (!o.name || !o.identity || ((!o.complete || !o.plausible) && !o.reason)) {
@@ -74,6 +75,18 @@ int accounts_org_get(struct db *db, const char *name, struct org_row *ret, struc
 	}
 	*ret = o;
 	return 0;
+}
+
+/* Whether another organisation answered: held against plans until it is replaced or back. */
+static int identity_note(struct db *db, int64_t org, int64_t other, int answer, struct err *err)
+{
+	int r;
+
+	r = db_run(db, err, "UPDATE org SET other = ?2 WHERE id = ?1 AND other <> ?2",
+		   DB_I(org), DB_I(other));
+	if (r == 0 && db_changes(db) > 0)
+		(void)db_next_change(db);
+	return r < 0 ? r : answer;
 }
 
 int accounts_org_identity(struct db *db, int64_t org, const char *identity, bool replace,
@@ -94,12 +107,12 @@ int accounts_org_identity(struct db *db, int64_t org, const char *identity, bool
 	none = db_text(q, 0).len == 0;
 	stmt_done_at(&q);
 	if (same)
-		return STORE_UNCHANGED;
+		return identity_note(db, org, 0, STORE_UNCHANGED, err);
 	if (!none && !replace)
-		return STORE_STALE;
-	(void)db_next_change(db);
-	return db_run(db, err, "UPDATE org SET identity = ?2 WHERE id = ?1", DB_I(org),
-		      DB_T(identity));
+		return identity_note(db, org, 1, STORE_STALE, err);
+	r = db_run(db, err, "UPDATE org SET identity = ?2 WHERE id = ?1", DB_I(org),
+		   DB_T(identity));
+	return r < 0 ? r : identity_note(db, org, 0, 0, err);
 }
 
 /* --- begin ----------------------------------------------------------------------------------
@@ -334,7 +347,7 @@ static int account_stage(struct db *db, int64_t org, int64_t id, const struct ac
 static int account_address(struct db *db, int64_t id, const struct account_write *w,
 			   struct err *err)
 {
-	if (w->fold.len == 0)
+	if (w->fold.len == 0 || w->fold.len > STORE_KEY_BYTES)
 		return 0;
 	return db_run(db, err,
 		      "INSERT INTO address (fold, person, first_ms, last_ms)"
@@ -758,8 +771,12 @@ int accounts_put_roles(struct db *db, struct org_run *run, int64_t account,
 	for (i = 0; r == 0 && i < count; i++) {
 		struct role_row row = rows[i];
 
+		if (row.role.len > STORE_KEY_BYTES)
+			r = err_set(err, ERR_PROTOCOL, "a role's name has %zu bytes",
+				    row.role.len);
+
 		row.account = account;
-		if (!marks_has(&kept, (int64_t)i))
+		if (r == 0 && !marks_has(&kept, (int64_t)i))
 			r = role_write(db, run, &row, true, err);
 	}
 	marks_done(&kept);

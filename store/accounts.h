@@ -25,6 +25,7 @@ struct org_row {
 	bool complete, plausible; /* of that one */
 	char *reason;             /* why not, for people; NULL when both */
 	int64_t accounts, seats;
+	bool other; /* another organisation answered under our key */
 };
 void org_row_done(struct org_row *o);
 
@@ -32,7 +33,8 @@ int accounts_org_declare(struct db *db, const char *name, int64_t now_ms, int64_
 			 struct err *err) MUST_USE;
 int accounts_org_get(struct db *db, const char *name, struct org_row *ret, struct err *err)
 	MUST_USE;
-/* As sources_identity(). */
+/* As sources_identity(); STORE_STALE is remembered (org_row.other) until it is replaced or the
+ * known one answers again. */
 int accounts_org_identity(struct db *db, int64_t org, const char *identity, bool replace,
 			  struct err *err) MUST_USE;
 

@@ -36,6 +36,7 @@
 #define BODY_MAX_BYTES (1u << 20)
 #define HEAD_MAX_BYTES 1024
 #define PAGE_ENTRIES 1000
+#define AUDIT_LOST ".lost" /* after the head's path: one that does not fit the chain */
 
 VEC(vec_seq, int64_t);
 
@@ -339,30 +340,6 @@ static int head_sign_and_write(struct db *db, const struct store_keys *keys,
 	return r;
 }
 
-int audit_head_write(struct db *db, struct err *err)
-{
-	const struct store_keys *keys = store_keys(db_store(db));
-	int64_t *written = store_head_seq(db_store(db));
-	struct head h = { 0 };
-	int r;
-
-	if (!keys)
-		return STORE_UNCHANGED;
-	r = last_link(db, &h.seq, &h.link, err);
-	if (r < 0)
-		return r;
-	if (h.seq == 0 || h.seq == *written)
-		return STORE_UNCHANGED;
-	h.ms = stamp_now_ms();
-	r = digest_public(h.public_key, &keys->head_seed, err);
-	if (r == 0)
-		r = head_sign_and_write(db, keys, &h, err);
-	if (r < 0)
-		return r;
-	*written = h.seq;
-	return 0;
-}
-
 static int read_small(const char *path, struct buf *into, struct err *err)
 {
 	CLEANUP(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -431,6 +408,70 @@ static int head_read(const struct store_keys *keys, const char *path, struct hea
 			    path);
 	buf_done(&text);
 	return r;
+}
+
+/*
+ * Before the first writing in a process: a head there that does not stand in the chain tells of
+ * a cut tail or a rewritten chain. It is kept beside, so that writing ours does not hide that.
+ */
+static int head_keep_foreign(struct db *db, const struct store_keys *keys, struct err *err)
+{
+	const char *path = store_head_path(db_store(db));
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct head there = { 0 };
+	struct digest link = { { 0 } };
+	struct buf lost;
+	int r;
+
+	r = head_read(keys, path, &there, err);
+	if (r == -ERR_NOT_FOUND)
+		return 0;
+	if (r < 0 && r != -ERR_DAMAGED)
+		return r;
+	if (r == 0)
+		r = db_query(db, &q, err, "SELECT link FROM audit WHERE seq = ?1",
+			     DB_I(there.seq));
+	if (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		take_digest(q, 0, &link);
+		if (digest_equal(&link, &there.link))
+			return 0;
+	}
+	if (r < 0 && r != -ERR_DAMAGED)
+		return r;
+	buf_init(&lost, 4096);
+	buf_addf(&lost, "%s" AUDIT_LOST, path);
+	r = buf_fault(&lost, err, "the path of the audit head");
+	if (r == 0 && access(lost.p, F_OK) < 0 && rename(path, lost.p) < 0)
+		r = err_errno(err, ERR_IO, errno, "%s cannot be renamed", path);
+	buf_done(&lost);
+	return r;
+}
+
+int audit_head_write(struct db *db, struct err *err)
+{
+	const struct store_keys *keys = store_keys(db_store(db));
+	int64_t *written = store_head_seq(db_store(db));
+	struct head h = { 0 };
+	int r;
+
+	if (!keys)
+		return STORE_UNCHANGED;
+	r = last_link(db, &h.seq, &h.link, err);
+	if (r < 0)
+		return r;
+	if (h.seq == 0 || h.seq == *written)
+		return STORE_UNCHANGED;
+	r = *written == 0 ? head_keep_foreign(db, keys, err) : 0;
+	if (r < 0)
+		return r;
+	h.ms = stamp_now_ms();
+	r = digest_public(h.public_key, &keys->head_seed, err);
+	if (r == 0)
+		r = head_sign_and_write(db, keys, &h, err);
+	if (r < 0)
+		return r;
+	*written = h.seq;
+	return 0;
 }
 
 /* --- verifying ------------------------------------------------------------------------------
@@ -579,6 +620,28 @@ static int walk_all(struct store *store, struct walk *w, struct err *err)
 	return r < 0 ? r : check_end(w, err);
 }
 
+/* A head that did not fit when the daemon started. */
+static int check_lost(const char *head_path, struct audit_report *report, struct err *err)
+{
+	struct buf lost;
+	int r;
+
+	buf_init(&lost, 4096);
+	buf_addf(&lost, "%s" AUDIT_LOST, head_path);
+	r = buf_fault(&lost, err, "the path of the audit head");
+	if (r == 0 && access(lost.p, F_OK) == 0) {
+		(void)snprintf(
+			report->text, sizeof(report->text),
+			"%s names an entry that the chain does not have: entries were "
+			"removed or rewritten before the daemon last started; remove the "
+			"file once that is explained",
+			lost.p);
+		r = err_set(err, ERR_DAMAGED, "%s", report->text);
+	}
+	buf_done(&lost);
+	return r;
+}
+
 static int verify(struct store *store, const char *head_path, struct audit_report *ret,
 		  struct err *err)
 {
@@ -599,6 +662,8 @@ static int verify(struct store *store, const char *head_path, struct audit_repor
 	}
 	if (r == 0)
 		r = walk_all(store, &w, err);
+	if (r == 0 && head_path)
+		r = check_lost(head_path, ret, err);
 	vec_seq_done_at(&w.empty);
 	vec_seq_done_at(&w.named);
 	if (r == 0)

@@ -66,7 +66,8 @@ int audit_erase(struct db *db, int64_t person, struct buf *seqs, int64_t *count,
 
 /* Writes the signed head of the last committed entry to store_head_path() by a new file, fsync
  * and rename. The writer calls it after a commit with entries; STORE_UNCHANGED when the file
- * already names that entry. */
+ * already names that entry. A file that does not fit the chain is kept as PATH.lost, which
+ * verifying reports. */
 int audit_head_write(struct db *db, struct err *err);
 
 /* Body builder: {"why":..,"before":..,"after":..}; NULLs are left out. before and after are

@@ -247,6 +247,28 @@ static int prepare(const char *part, int64_t now_ms, struct backup_report *repor
 	return r < 0 ? r : db_checkpoint(db, true, err);
 }
 
+/* The audit head beside it belongs to what is moved aside. */
+static int head_aside(const char *to, const char *time, struct err *err)
+{
+	const char *slash = strrchr(to, '/');
+	int folder = slash ? (int)(slash - to) + 1 : 0;
+	struct buf head, aside;
+	int r;
+
+	buf_init(&head, 4096);
+	buf_init(&aside, 4096);
+	buf_addf(&head, "%.*saudit.head", folder, to);
+	buf_addf(&aside, "%.*saudit.head.before-restore-%s", folder, to, time);
+	r = buf_fault(&head, err, "a path");
+	if (r == 0)
+		r = buf_fault(&aside, err, "a path");
+	if (r == 0 && rename(head.p, aside.p) < 0 && errno != ENOENT)
+		r = err_errno(err, ERR_IO, errno, "%s cannot be moved aside", head.p);
+	buf_done(&head);
+	buf_done(&aside);
+	return r;
+}
+
 /* What stands there, with its WAL, gets the time in its name. */
 static int move_aside(const char *to, int64_t now_ms, struct err *err)
 {
@@ -256,6 +278,7 @@ static int move_aside(const char *to, int64_t now_ms, struct err *err)
 	int r = 0;
 
 	stamp_text(now_ms, time);
+	r = head_aside(to, time, err);
 	for (i = 0; r == 0 && i < COUNT_OF(suffixes); i++) {
 		CLEANUP(free_at) char *old = NULL;
 		struct buf aside;

@@ -29,6 +29,8 @@ enum store_answer {
 	STORE_STALE = 3,     /* the version asked for is no longer the newest */
 };
 
+#define STORE_KEY_BYTES 1000 /* longest address or role that is kept */
+
 struct db_bind {
 	enum { DB_BIND_NULL, DB_BIND_INT, DB_BIND_TEXT, DB_BIND_BLOB } type;
 	int64_t number;

@@ -1,9 +1,10 @@
 /*
  * Facts out of the tables: fills struct facts (model/snapshot.h) for one organisation's round.
  *
- * Reads in short transactions, by key. The change counter is noted first; when all pages are
- * read, what changed meanwhile is found by comparing it: then the build starts again, at most
- * FACTS_PASSES times, after which it is INCOMPLETE (nothing is planned on it).
+ * First in one read transaction: what fits into its two seconds is of one moment. What does not
+ * is read in short pages, by key; the change counter is noted before and held against the end:
+ * what changed meanwhile makes the build begin again, FACTS_PASSES times at most, then it is
+ * INCOMPLETE (and nothing is planned on it).
  */
 #ifndef STORE_FACTS_H
 #define STORE_FACTS_H
@@ -32,7 +33,7 @@ struct facts_want {
 	size_t source_count;
 	int64_t person;  /* 0: all. Else only this person's records and accounts: to judge one
 			    again before acting */
-	int64_t account; /* likewise, one account (an orphan) */
+	int64_t account; /* to judge an orphan again: everything is needed, 0 or not */
 };
 
 /* *ret is sealed, new and the caller's to facts_free(); *change (may be NULL) the counter that

@@ -158,9 +158,9 @@ static int note_addresses_of_record(struct db *db, int64_t record, int64_t perso
 	return db_run(db, err,
 		      "INSERT INTO address (fold, person, first_ms, last_ms)"
 		      " SELECT fold, ?2, ?3, ?3 FROM record_address WHERE record = ?1"
-		      " AND instr(fold, '@') > 0"
+		      " AND instr(fold, '@') > 0 AND length(CAST(fold AS BLOB)) <= ?4"
 		      " ON CONFLICT (fold, person) DO UPDATE SET last_ms = excluded.last_ms",
-		      DB_I(record), DB_I(person), DB_I(now_ms));
+		      DB_I(record), DB_I(person), DB_I(now_ms), DB_I(STORE_KEY_BYTES));
 }
 
 int persons_link_record(struct db *db, int64_t record, int64_t person, const char *rule,
@@ -239,9 +239,9 @@ static int note_address_of_account(struct db *db, int64_t account, int64_t perso
 	return db_run(db, err,
 		      "INSERT INTO address (fold, person, first_ms, last_ms)"
 		      " SELECT email_fold, ?2, ?3, ?3 FROM account WHERE id = ?1"
-		      " AND email_fold <> ''"
+		      " AND email_fold <> '' AND length(CAST(email_fold AS BLOB)) <= ?4"
 		      " ON CONFLICT (fold, person) DO UPDATE SET last_ms = excluded.last_ms",
-		      DB_I(account), DB_I(person), DB_I(now_ms));
+		      DB_I(account), DB_I(person), DB_I(now_ms), DB_I(STORE_KEY_BYTES));
 }
 
 int persons_link_account(struct db *db, int64_t account, int64_t person, const char *rule,
@@ -633,6 +633,8 @@ int persons_doubts(struct db *db, int state, int64_t after, size_t most, doubt_f
 int persons_address_note(struct db *db, int64_t person, struct str folded, int64_t now_ms,
 			 struct err *err)
 {
+	if (folded.len > STORE_KEY_BYTES)
+		return 0; /* no address is that long */
 	return db_run(db, err,
 		      "INSERT INTO address (fold, person, first_ms, last_ms)"
 		      " VALUES (?1, ?2, ?3, ?3)"

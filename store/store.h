@@ -79,8 +79,8 @@ int store_setting_set(struct db *db, const char *scope, const char *key, const c
 		      struct err *err) MUST_USE;
 
 /* What an organisation may be done to. Unset is observe. */
-enum store_mode { STORE_OBSERVE, STORE_PROPOSE, STORE_ACT }; /* as enum facts_mode */
-extern const char *const store_mode_words[];                 /* "observe", "propose", "act" */
+enum store_mode { STORE_OBSERVE, STORE_PROPOSE, STORE_ACT };
+extern const char *const store_mode_words[]; /* "observe", "propose", "act" */
 int store_mode_get(struct db *db, const char *org, enum store_mode *ret, struct err *err)
 	MUST_USE;
 /* Writes the mode and its audit entry (who, before, after). STORE_UNCHANGED. */

@@ -1,0 +1,1035 @@
+#include "store/facts.h"
+
+#include "base/jx.h"
+#include "base/vec.h"
+#include "model/project.h"
+#include "store/accounts.h"
+#include "store/persons.h"
+#include "store/plans.h"
+#include "store/records.h"
+#include "store/sources.h"
+
+#define PAGE_ROWS 1000
+#define UNKNOWN_NAMES_MOST 64
+#define WINDOW_MS (8 * STAMP_DAY_MS) /* limits look back seven days */
+
+/* A number of ours and the row of the facts that it became; in order of the number. */
+struct mapped {
+	int64_t id;
+	uint32_t row;
+};
+VEC(vec_mapped, struct mapped);
+VEC(vec_number, int64_t);
+
+struct build {
+	struct store *store;
+	const struct facts_want *want;
+	struct db *whole; /* the one transaction; NULL when in pages */
+	struct db *db;    /* of the step under way */
+	struct facts *facts;
+	int64_t org;
+
+	struct vec_mapped accounts, products, groups;
+	struct vec_number doubtful_records, doubtful_accounts; /* sorted */
+	/* of the page under way */
+	uint32_t source_row;
+	const struct facts_source_option *source;
+	int64_t last;
+	int64_t last_product;
+	char last_text[STORE_KEY_BYTES + 1];
+	uint32_t last_group, last_account;
+	size_t rows;
+	/* of the plan whose decisions were looked at last */
+	int64_t plan;
+	bool all_approved;
+	struct vec_number approved;
+};
+
+static void build_done(struct build *b)
+{
+	facts_free_at(&b->facts);
+	vec_mapped_done(&b->accounts);
+	vec_mapped_done(&b->products);
+	vec_mapped_done(&b->groups);
+	vec_number_done(&b->doubtful_records);
+	vec_number_done(&b->doubtful_accounts);
+	vec_number_done(&b->approved);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool has_number(const struct vec_number *v, int64_t n)
+{
+	return v->n > 0 && bsearch(&n, v->v, v->n, sizeof(v->v[0]), by_number);
+}
+
+static int map(struct vec_mapped *v, int64_t id, uint32_t row, struct err *err)
+{
+	return vec_mapped_add(v, (struct mapped){ id, row }) < 0 ? err_nomem(err) : 0;
+}
+
+/* The row of a number; FACTS_NONE. The first member is the number, so by_number() fits. */
+static uint32_t row_of(const struct vec_mapped *v, int64_t id)
+{
+	const struct mapped key = { id, 0 };
+	const struct mapped *found =
+		v->n ? bsearch(&key, v->v, v->n, sizeof(key), by_number) : NULL;
+
+	return found ? found->row : FACTS_NONE;
+}
+
+/* --- pages ----------------------------------------------------------------------------------
+ *
+ * A step reads one page through db and adds what it finds; b->rows says how many rows there
+ * were. In the one transaction pages follow each other; else each has its own.
+ */
+
+typedef int (*step_fn)(struct build *b, struct db *db, struct err *err);
+
+static int in_transaction(struct build *b, step_fn step, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r;
+
+	b->db = b->whole;
+	if (b->whole)
+		return step(b, b->whole, err);
+	r = store_read_begin(b->store, &db, err);
+	b->db = db;
+	return r < 0 ? r : step(b, db, err);
+}
+
+static int all_pages(struct build *b, step_fn step, struct err *err)
+{
+	int r;
+
+	b->last = b->last_product = 0;
+	b->last_group = b->last_account = 0;
+	b->last_text[0] = '\0';
+	do {
+		b->rows = 0;
+		r = in_transaction(b, step, err);
+	} while (r == 0 && b->rows >= PAGE_ROWS);
+	return r;
+}
+
+/* --- doubts ---------------------------------------------------------------------------------
+ */
+
+static int on_doubt(void *ctx, const struct doubt *d, struct err *err)
+{
+	struct build *b = ctx;
+	int r;
+
+	b->rows++;
+	b->last = d->id;
+	r = vec_number_add(&b->doubtful_records, d->left);
+	if (r == 0)
+		r = vec_number_add(d->kind == DOUBT_RECORDS ? &b->doubtful_records
+							    : &b->doubtful_accounts,
+				   d->right);
+	return r < 0 ? err_nomem(err) : 0;
+}
+
+static int step_doubts(struct build *b, struct db *db, struct err *err)
+{
+	return persons_doubts(db, DOUBT_OPEN, b->last, PAGE_ROWS, on_doubt, b, err);
+}
+
+static int build_doubts(struct build *b, struct err *err)
+{
+	struct vec_number *lists[] = { &b->doubtful_records, &b->doubtful_accounts };
+	size_t i;
+	int r;
+
+	r = all_pages(b, step_doubts, err);
+	for (i = 0; r == 0 && i < COUNT_OF(lists); i++)
+		if (lists[i]->n > 0)
+			qsort(lists[i]->v, lists[i]->n, sizeof(lists[i]->v[0]), by_number);
+	return r;
+}
+
+/* --- sources and records --------------------------------------------------------------------
+ */
+
+static unsigned doubts_of(const struct build *b, const struct facts_source_option *o,
+			  const struct source_row *s)
+{
+	unsigned doubts = s->doubts;
+
+	if (o->kind == SOURCE_PULL && o->stale_ms > 0 && s->accepted_read > 0 &&
+	    s->accepted_ms + o->stale_ms < b->want->round->now_ms)
+		doubts |= DOUBT_STALE;
+	return doubts;
+}
+
+static const char stale_text[] = "the newest accepted read is older than the source's max_age";
+
+static int add_source(struct build *b, const struct facts_source_option *o,
+		      const struct source_row *s, struct err *err)
+{
+	bool pull = o->kind == SOURCE_PULL;
+	struct facts_source row = { .name = str_of(s->name),
+				    .role = o->role,
+				    .kind = o->kind,
+				    .ready = s->state != SOURCE_RETIRED &&
+					     (pull ? s->accepted_read > 0
+						   : s->state == SOURCE_READY),
+				    .accepted = !pull || s->doubts == 0,
+				    .accepted_ms = pull ? s->accepted_ms : s->spoke_ms };
+
+	row.doubts = pull ? doubts_of(b, o, s) : 0;
+	if (s->reason)
+		row.doubt_text = str_of(s->reason);
+	else if (row.doubts & DOUBT_STALE)
+		row.doubt_text = str_of(stale_text);
+	return facts_add_source(b->facts, &row, &b->source_row, err);
+}
+
+static enum record_state state_of(const struct build *b, const struct record *r, int64_t *since)
+{
+	if (b->source->kind == SOURCE_PUSH && (r->deleted || r->ended_ms > 0)) {
+		*since = r->ended_ms;
+		return RECORD_ENDED;
+	}
+	if (r->active == TRI_NO) {
+		*since = r->disabled_since_ms;
+		return RECORD_DISABLED;
+	}
+	if (r->gone) {
+		*since = r->absent_since_ms;
+		return RECORD_GONE;
+	}
+	*since = r->first_seen_ms;
+	return r->active == TRI_YES ? RECORD_ACTIVE : RECORD_UNKNOWN;
+}
+
+static size_t split_unknown(struct str words, struct str names[UNKNOWN_NAMES_MOST])
+{
+	struct str word;
+	size_t n = 0;
+
+	while (words.len > 0 && n < UNKNOWN_NAMES_MOST) {
+		(void)str_cut(words, ' ', &word, &words);
+		if (word.len > 0)
+			names[n++] = word;
+	}
+	return n;
+}
+
+/* The names from `unknown` on do not fit: then nothing of the record is taken for known. */
+static bool too_many_unknown(struct str words)
+{
+	struct str word;
+	size_t n = 0;
+
+	while (words.len > 0) {
+		(void)str_cut(words, ' ', &word, &words);
+		n += word.len > 0;
+	}
+	return n > UNKNOWN_NAMES_MOST;
+}
+
+static int project(struct build *b, uint32_t row, const struct record *r, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	struct str names[UNKNOWN_NAMES_MOST];
+	size_t n;
+	int rc;
+
+	if (b->want->columns->n == 0 || too_many_unknown(r->unknown))
+		return 0;
+	n = split_unknown(r->unknown, names);
+	rc = jx_parse(r->doc, JX_LENIENT, &doc, err);
+	return rc < 0 ? rc : facts_project(b->facts, row, doc, names, n, err);
+}
+
+static int add_record(struct build *b, const struct record *r, struct err *err)
+{
+	struct facts_record row = {
+		.source = b->source_row,
+		.key = r->key,
+		.issuer = b->source->issuer ? str_of(b->source->issuer) : STR(""),
+		.external_id = r->external_id,
+		.person = (uint64_t)r->person,
+		.absent_reads = (uint32_t)r->absent_reads,
+		.doubtful = has_number(&b->doubtful_records, r->id),
+	};
+	uint32_t at = 0;
+	int rc;
+
+	row.state = state_of(b, r, &row.since_ms);
+	rc = facts_add_record(b->facts, &row, &at, err);
+	return rc < 0 ? rc : project(b, at, r, err);
+}
+
+/* Whether a tombstone still says something: not one that was forgotten (it is empty), nor one
+ * whose user was made anew. */
+static int speaks(struct build *b, const struct record *r, bool *ret, struct err *err)
+{
+	int64_t live = 0;
+	int rc;
+
+	*ret = false;
+	if (str_eq(r->doc, STR("{}")))
+		return 0;
+	rc = db_one(b->db, &live, err,
+		    "SELECT l.id FROM record d JOIN record l ON l.source = d.source"
+		    " AND l.user_fold = d.user_fold AND l.deleted = 0 WHERE d.id = ?1"
+		    " AND d.user_fold <> '' LIMIT 1",
+		    DB_I(r->id));
+	*ret = rc == STORE_NOT_FOUND;
+	return rc < 0 ? rc : 0;
+}
+
+static int on_record(void *ctx, const struct record *r, struct err *err)
+{
+	struct build *b = ctx;
+	bool does = true;
+	int rc;
+
+	b->rows++;
+	b->last = r->id;
+	if (r->deleted) {
+		rc = speaks(b, r, &does, err);
+		if (rc < 0 || !does)
+			return rc;
+	}
+	return add_record(b, r, err);
+}
+
+struct of_source {
+	struct build *b;
+	int64_t source;
+};
+
+static int on_persons_record(void *ctx, const struct record *r, struct err *err)
+{
+	struct of_source *of = ctx;
+
+	return r->source == of->source ? on_record(of->b, r, err) : 0;
+}
+
+static int step_records(struct build *b, struct db *db, struct err *err)
+{
+	CLEANUP(source_row_done) struct source_row s = { 0 };
+	struct of_source of = { b, 0 };
+	int r;
+
+	r = sources_get(db, b->source->name, &s, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (b->source_row == FACTS_NONE) {
+		r = add_source(b, b->source, &s, err);
+		if (r < 0)
+			return r;
+	}
+	of.source = s.id;
+	if (b->want->person)
+		r = records_of_person(db, b->want->person, on_persons_record, &of, err);
+	else
+		r = records_page(db, s.id, b->last, PAGE_ROWS, on_record, b, err);
+	if (b->want->person)
+		b->rows = 0; /* one page is all */
+	return r;
+}
+
+static int build_sources(struct build *b, struct err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < b->want->source_count; i++) {
+		b->source = &b->want->sources[i];
+		b->source_row = FACTS_NONE;
+		r = all_pages(b, step_records, err);
+	}
+	return r;
+}
+
+/* --- persons --------------------------------------------------------------------------------
+ */
+
+static int on_person(void *ctx, const struct person_row *p, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_person row = { .number = (uint64_t)p->id };
+
+	b->rows++;
+	b->last = p->id;
+	if (p->state != PERSON_LIVE)
+		return 0;
+	memcpy(row.salt, p->salt, sizeof(row.salt));
+	return facts_add_person(b->facts, &row, err);
+}
+
+static int step_persons(struct build *b, struct db *db, struct err *err)
+{
+	struct person_row row;
+	int r;
+
+	if (!b->want->person)
+		return persons_page(db, b->last, PAGE_ROWS, on_person, b, err);
+	r = persons_get(db, b->want->person, &row, err);
+	if (r == 0)
+		r = on_person(b, &row, err);
+	return r < 0 ? r : 0;
+}
+
+static int on_address(void *ctx, const struct address_row *a, struct err *err)
+{
+	struct build *b = ctx;
+
+	b->rows++;
+	b->last = a->person;
+
+	if (a->folded.len <= STORE_KEY_BYTES) {
+		memcpy(b->last_text, a->folded.p, a->folded.len);
+		b->last_text[a->folded.len] = '\0';
+	}
+	return facts_add_address(b->facts, a->folded, (uint64_t)a->person, err);
+}
+
+static int step_addresses(struct build *b, struct db *db, struct err *err)
+{
+	int r;
+
+	if (!b->want->person)
+		return persons_addresses_page(db, str_of(b->last_text), b->last, PAGE_ROWS,
+					      on_address, b, err);
+	r = persons_addresses(db, b->want->person, on_address, b, err);
+	b->rows = 0;
+	return r;
+}
+
+static int on_rule(void *ctx, struct str org, struct str rule, struct str who, int64_t ms,
+		   struct err *err)
+{
+	struct build *b = ctx;
+
+	(void)who;
+	(void)ms;
+	if (org.len > 0 && !str_eq(org, str_of(b->want->org)))
+		return 0;
+	return facts_add_match_approved(b->facts, rule, err);
+}
+
+static int step_rules(struct build *b, struct db *db, struct err *err)
+{
+	return persons_rules_approved(db, on_rule, b, err);
+}
+
+/* --- the organisation -----------------------------------------------------------------------
+ */
+
+static int on_link(void *ctx, const struct account_link *l, struct err *err)
+{
+	struct facts_account *a = ctx;
+
+	(void)err;
+	a->linked_by = l->rule;
+	a->adopted = l->adopted;
+	return 0;
+}
+
+struct account_step {
+	struct build *b;
+	struct db *db;
+};
+
+static bool rule_approved(const struct build *b, struct str rule)
+{
+	uint32_t id = pool_find(&b->facts->pool, rule);
+	size_t i;
+
+	for (i = 0; i < b->facts->match_approved.n; i++)
+		if (b->facts->match_approved.v[i] == id)
+			return true;
+	return false;
+}
+
+/* The link's texts are borrowed from its statement: added before that moves on. */
+struct linked_account {
+	struct build *b;
+	struct facts_account *row;
+	uint32_t *at;
+};
+
+static int on_linked(void *ctx, const struct account_link *l, struct err *err)
+{
+	struct linked_account *x = ctx;
+	int r;
+
+	r = on_link(x->row, l, err);
+	x->row->adopted |= rule_approved(x->b, l->rule);
+	return r < 0 ? r : facts_add_account(x->b->facts, x->row, x->at, err);
+}
+
+static int on_account(void *ctx, const struct account_row *a, struct err *err)
+{
+	struct account_step *s = ctx;
+	struct build *b = s->b;
+	struct facts_account row = {
+		.id = a->account_id,
+		.number = (uint64_t)a->id,
+		.directory = a->directory,
+		.email = a->email,
+		.name = a->name,
+		.external_id = a->external_id,
+		.issuer = a->issuer,
+		.status = a->status,
+		.status_since_ms = a->status_since_ms,
+		.type = a->type,
+		.managed = a->managed,
+		.synced = a->synced,
+		.can_disable = a->can_disable,
+		.accepted = a->accepted,
+		.admin = a->admin,
+		.org_admin = a->org_admin,
+		.paths_known = a->paths_known,
+		.tokens = a->tokens,
+		.added_ms = a->added_ms,
+		.token_active_ms = a->token_active_ms,
+		.own_credential = a->own_credential,
+		.person = (uint64_t)a->person,
+		.doubtful = has_number(&b->doubtful_accounts, a->id),
+	};
+	struct linked_account x = { b, &row, NULL };
+	uint32_t at = FACTS_NONE;
+	int r;
+
+	b->rows++;
+	b->last = a->id;
+	x.at = &at;
+	memcpy(row.salt, a->salt, sizeof(row.salt));
+	if (a->person)
+		r = persons_account_link(s->db, a->id, on_linked, &x, err);
+	else
+		r = facts_add_account(b->facts, &row, &at, err);
+	return r < 0 ? r : map(&b->accounts, a->id, at, err);
+}
+
+static int on_persons_account(void *ctx, const struct account_link *l, struct err *err)
+{
+	struct account_step *s = ctx;
+
+	/* of this organisation only, and only while it is there */
+	return vec_number_add(&s->b->approved, l->account) < 0 ? err_nomem(err) : 0;
+}
+
+static int on_own_account(void *ctx, const struct account_row *a, struct err *err)
+{
+	struct account_step *s = ctx;
+
+	return a->org == s->b->org ? on_account(ctx, a, err) : 0;
+}
+
+static int step_accounts(struct build *b, struct db *db, struct err *err)
+{
+	struct account_step s = { b, db };
+	size_t i;
+	int r;
+
+	if (!b->want->person)
+		return accounts_page(db, b->org, b->last, PAGE_ROWS, on_account, &s, err);
+	b->approved.n = 0;
+	r = persons_accounts(db, b->want->person, on_persons_account, &s, err);
+	for (i = 0; r == 0 && i < b->approved.n; i++) {
+		r = accounts_get(db, b->approved.v[i], on_own_account, &s, err);
+		r = r == STORE_NOT_FOUND ? 0 : r;
+	}
+	b->approved.n = 0;
+	b->rows = 0;
+	return r;
+}
+
+static int on_product(void *ctx, const struct product_row *p, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_product row = { .key = p->key, .site = p->site, .resource = p->resource };
+	uint32_t at = 0;
+	int r;
+
+	r = facts_add_product(b->facts, &row, &at, err);
+	return r < 0 ? r : map(&b->products, p->id, at, err);
+}
+
+static int step_products(struct build *b, struct db *db, struct err *err)
+{
+	int r = accounts_products(db, b->org, on_product, b, err);
+
+	/* they come by name; they are looked for by number */
+	if (r == 0 && b->products.n > 0)
+		qsort(b->products.v, b->products.n, sizeof(b->products.v[0]), by_number);
+	return r;
+}
+
+static int on_group(void *ctx, const struct org_group_row *g, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_group row = { .id = g->group_id,
+				   .name = g->name,
+				   .directory = g->directory,
+				   .synced = g->synced,
+				   .modifiable = g->modifiable,
+				   .admin = g->admin };
+	uint32_t at = 0;
+	int r;
+
+	r = facts_add_group(b->facts, &row, &at, err);
+	return r < 0 ? r : map(&b->groups, g->id, at, err);
+}
+
+static int on_grant(void *ctx, const struct grant_row *g, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_grant row = { .group = row_of(&b->groups, g->group),
+				   .product = row_of(&b->products, g->product),
+				   .role = g->role,
+				   .is_default = g->is_default,
+				   .billable = g->billable };
+
+	if (row.group == FACTS_NONE || row.product == FACTS_NONE)
+		return 0;
+	return facts_add_grant(b->facts, &row, err);
+}
+
+static int step_groups(struct build *b, struct db *db, struct err *err)
+{
+	int r = accounts_groups(db, b->org, on_group, b, err);
+
+	return r < 0 ? r : accounts_grants(db, b->org, on_grant, b, err);
+}
+
+static int on_seat(void *ctx, const struct seat_row *s, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_seat row = { .account = row_of(&b->accounts, s->account),
+				  .product = row_of(&b->products, s->product),
+				  .last_active_ms = s->last_active_ms,
+				  .added_ms = s->added_ms };
+	uint32_t at = 0;
+
+	b->rows++;
+	b->last = s->account;
+	b->last_product = s->product;
+	if (row.account == FACTS_NONE || row.product == FACTS_NONE)
+		return 0;
+	return facts_add_seat(b->facts, &row, &at, err);
+}
+
+static int on_role(void *ctx, const struct role_row *x, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_role row = { .account = row_of(&b->accounts, x->account),
+				  .product = row_of(&b->products, x->product),
+				  .role = x->role,
+				  .method = x->inferred ? ROLE_INFERRED : ROLE_DIRECT,
+				  .billable = x->billable };
+
+	b->rows++;
+	b->last = x->account;
+	b->last_product = x->product;
+	if (x->role.len <= STORE_KEY_BYTES) {
+		memcpy(b->last_text, x->role.p, x->role.len);
+		b->last_text[x->role.len] = '\0';
+	}
+	if (row.account == FACTS_NONE || row.product == FACTS_NONE)
+		return 0;
+	return facts_add_role(b->facts, &row, err);
+}
+
+static int on_membership(void *ctx, uint32_t group, uint32_t account, struct err *err)
+{
+	struct build *b = ctx;
+	uint32_t group_row = row_of(&b->groups, group);
+	uint32_t account_row = row_of(&b->accounts, account);
+
+	b->rows++;
+	b->last_group = group;
+	b->last_account = account;
+	if (group_row == FACTS_NONE || account_row == FACTS_NONE)
+		return 0;
+	return facts_add_membership(b->facts, account_row, group_row, err);
+}
+
+/* One person's accounts: what hangs on each. */
+static int of_accounts(struct build *b, struct db *db, struct err *err)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < b->accounts.n; i++) {
+		int64_t account = b->accounts.v[i].id;
+
+		r = accounts_seats(db, account, on_seat, b, err);
+		if (r == 0)
+			r = accounts_roles(db, account, on_role, b, err);
+		if (r == 0)
+			r = accounts_groups_of(db, account, on_membership, b, err);
+	}
+	b->rows = 0;
+	return r;
+}
+
+static int step_seats(struct build *b, struct db *db, struct err *err)
+{
+	return accounts_seats_page(db, b->org, b->last, b->last_product, PAGE_ROWS, on_seat, b,
+				   err);
+}
+
+static int step_roles(struct build *b, struct db *db, struct err *err)
+{
+	return accounts_roles_page(db, b->org, b->last, b->last_product, str_of(b->last_text),
+				   PAGE_ROWS, on_role, b, err);
+}
+
+static int step_members(struct build *b, struct db *db, struct err *err)
+{
+	return accounts_members_page(db, b->org, b->last_group, b->last_account, PAGE_ROWS,
+				     on_membership, b, err);
+}
+
+static int build_org(struct build *b, struct err *err)
+{
+	int r;
+
+	r = all_pages(b, step_accounts, err);
+	if (r == 0)
+		r = all_pages(b, step_products, err);
+	if (r == 0)
+		r = all_pages(b, step_groups, err);
+	if (r == 0 && b->want->person)
+		return all_pages(b, of_accounts, err);
+	if (r == 0)
+		r = all_pages(b, step_seats, err);
+	if (r == 0)
+		r = all_pages(b, step_roles, err);
+	return r < 0 ? r : all_pages(b, step_members, err);
+}
+
+/* --- decisions and history ------------------------------------------------------------------
+ */
+
+static int64_t bound(int64_t ms)
+{
+	return ms == 0 ? FACT_ABSENT : ms;
+}
+
+static int on_protection(void *ctx, const struct protection *p, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_protection row = {
+		.person = (uint64_t)p->person,
+		.account = p->account ? row_of(&b->accounts, p->account) : FACTS_NONE,
+		.rule = p->rule,
+		.owner = p->owner,
+		.reason = p->reason,
+		.from_ms = bound(p->from_ms),
+		.until_ms = bound(p->until_ms),
+	};
+	size_t i;
+
+	if (p->account && row.account == FACTS_NONE)
+		return 0;
+	for (i = 0; protection_words[i]; i++)
+		if (str_eq(p->kind, str_of(protection_words[i]))) {
+			row.kind = (enum protection_kind)i;
+			return facts_add_protection(b->facts, &row, err);
+		}
+	return err_set(err, ERR_DAMAGED, "protection %lld is of no known kind",
+		       (long long)p->id);
+}
+
+static int on_bar(void *ctx, const struct bar *x, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_bar row = {
+		.person = (uint64_t)x->person,
+		.account = x->account ? row_of(&b->accounts, x->account) : FACTS_NONE,
+		.rule = x->rule,
+		.by = x->who,
+		.reason = x->reason,
+		.at_ms = x->set_ms,
+	};
+
+	if (x->account && row.account == FACTS_NONE)
+		return 0;
+	return facts_add_bar(b->facts, &row, err);
+}
+
+static int on_expected(void *ctx, int64_t person, struct str who, int64_t until_ms,
+		       struct err *err)
+{
+	struct build *b = ctx;
+
+	(void)who;
+	(void)until_ms;
+	return facts_add_expected(b->facts, (uint64_t)person, err);
+}
+
+static int on_window(void *ctx, const struct window_row *w, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_counted row = { .account = (uint64_t)w->account,
+				     .product = w->product,
+				     .site = w->site,
+				     .at_ms = w->ms };
+
+	if (!plan_class_of(w->class_, &row.class))
+		return err_set(err, ERR_DAMAGED, "an action was counted in no known class");
+	return facts_add_counted(b->facts, &row, err);
+}
+
+static int step_decided(struct build *b, struct db *db, struct err *err)
+{
+	int64_t now_ms = b->want->round->now_ms;
+	int r;
+
+	r = persons_protections(db, false, now_ms, on_protection, b, err);
+	if (r == 0)
+		r = persons_bars(db, 0, false, now_ms, on_bar, b, err);
+	if (r == 0)
+		r = persons_expected(db, now_ms, on_expected, b, err);
+	if (r == 0)
+		r = plans_window(db, b->want->org, now_ms - WINDOW_MS, on_window, b, err);
+	return r;
+}
+
+static int on_progress(void *ctx, const struct progress *p, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_progress row = { .account = row_of(&b->accounts, p->account),
+				      .product = FACTS_NONE,
+				      .rule = p->rule,
+				      .done_ms = p->done_ms };
+
+	b->rows += p->account != b->last;
+	b->last = p->account;
+	if (p->product.len > 0) {
+		row.product = facts_product_find(b->facts, p->product, p->site);
+		if (row.product == FACTS_NONE)
+			return 0;
+	}
+	if (row.account == FACTS_NONE)
+		return 0;
+	if (!action_kind_of(p->kind, &row.kind))
+		return err_set(err, ERR_DAMAGED, "progress of no known kind of action");
+	return facts_add_progress(b->facts, &row, err);
+}
+
+static int step_progress(struct build *b, struct db *db, struct err *err)
+{
+	return persons_progress(db, b->org, b->last, PAGE_ROWS, on_progress, b, err);
+}
+
+/* --- open actions ---------------------------------------------------------------------------
+ */
+
+static int on_decision(void *ctx, const struct decision *d, struct err *err)
+{
+	struct build *b = ctx;
+	struct str rest = d->actions, word;
+	int64_t n;
+
+	if (d->kind != DECISION_APPROVE)
+		return 0;
+	if (str_eq(d->actions, STR("*"))) {
+		b->all_approved = true;
+		return 0;
+	}
+	while (rest.len > 0) {
+		(void)str_cut(rest, ',', &word, &rest);
+		if (str_int64(str_trim(word), &n) && vec_number_add(&b->approved, n) < 0)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+static int load_decisions(struct build *b, struct db *db, int64_t plan, struct err *err)
+{
+	int r;
+
+	if (b->plan == plan)
+		return 0;
+	b->plan = plan;
+	b->all_approved = false;
+	b->approved.n = 0;
+	r = plans_decisions(db, plan, on_decision, b, err);
+	if (r == 0 && b->approved.n > 0)
+		qsort(b->approved.v, b->approved.n, sizeof(b->approved.v[0]), by_number);
+	return r;
+}
+
+static int on_open(void *ctx, const struct plan_row *p, const struct action_row *a,
+		   struct err *err)
+{
+	struct account_step *s = ctx;
+	struct facts_open row = { .plan = (uint64_t)p->id,
+				  .n = (uint32_t)a->n,
+				  .rule = a->rule,
+				  .account = (uint64_t)a->account,
+				  .product = a->product,
+				  .site = a->site,
+				  .started = a->state == ACTION_STARTED };
+	int r;
+
+	r = load_decisions(s->b, s->db, p->id, err);
+	if (r < 0)
+		return r;
+	row.approved = p->state != PLAN_OPEN &&
+		       (s->b->all_approved || has_number(&s->b->approved, a->n));
+	if (!plan_urgency_of(p->urgency, &row.urgency) || !action_kind_of(a->kind, &row.kind))
+		return err_set(err, ERR_DAMAGED, "plan %lld has an action of no known kind",
+			       (long long)p->id);
+	return facts_add_open(s->b->facts, &row, err);
+}
+
+static int step_open(struct build *b, struct db *db, struct err *err)
+{
+	struct account_step s = { b, db };
+
+	return plans_unfinished(db, b->want->org, on_open, &s, err);
+}
+
+/* --- the whole ------------------------------------------------------------------------------
+ */
+
+static int begin_facts(struct build *b, struct db *db, struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row org = { 0 };
+	struct facts_round round = *b->want->round;
+	int64_t last = 0;
+	int r;
+
+	r = accounts_org_get(db, b->want->org, &org, err);
+	if (r == STORE_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND,
+			       "organisation %s was not collected yet: `leaverd collect`",
+			       b->want->org);
+	if (r == 0)
+		r = db_one(db, &last, err,
+			   "SELECT seq FROM sqlite_sequence WHERE name = 'person'");
+	if (r < 0)
+		return r;
+	b->org = org.id;
+	round.next_person = (uint64_t)last + 1;
+	round.org_complete = org.generation > 0 && org.complete;
+	round.org_plausible = org.generation > 0 && org.plausible;
+	round.org_identity_same = !org.other;
+	if (org.generation == 0)
+		round.org_doubt = STR("the organisation was not collected yet");
+	else if (org.other)
+		round.org_doubt = STR("another organisation answers under this key");
+	else if (org.reason)
+		round.org_doubt = str_of(org.reason);
+	return facts_new(b->want->columns, &round, &b->facts, err);
+}
+
+static int build_all(struct build *b, struct err *err)
+{
+	int r;
+
+	r = in_transaction(b, begin_facts, err);
+	if (r == 0)
+		r = build_doubts(b, err);
+	if (r == 0)
+		r = build_sources(b, err);
+	if (r == 0)
+		r = all_pages(b, step_persons, err);
+	if (r == 0)
+		r = all_pages(b, step_addresses, err);
+	if (r == 0)
+		r = in_transaction(b, step_rules, err);
+	if (r == 0)
+		r = build_org(b, err);
+	if (r == 0)
+		r = in_transaction(b, step_decided, err);
+	if (r == 0)
+		r = all_pages(b, step_progress, err);
+	if (r == 0)
+		r = in_transaction(b, step_open, err);
+	return r < 0 ? r : facts_seal(b->facts, err);
+}
+
+/* All in one transaction: -ERR_TIMEOUT when it does not fit. */
+static int build_at_once(struct store *store, const struct facts_want *want, struct facts **ret,
+			 int64_t *change, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct build b = { .store = store, .want = want };
+	int r;
+
+	r = store_read_begin(store, &db, err);
+	if (r == 0)
+		r = store_change(db, change, err);
+	b.whole = db;
+	if (r == 0)
+		r = build_all(&b, err);
+	if (r == 0)
+		*ret = TAKE(b.facts);
+	build_done(&b);
+	return r;
+}
+
+static int change_now(struct store *store, int64_t *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r;
+
+	r = store_read_begin(store, &db, err);
+	return r < 0 ? r : store_change(db, ret, err);
+}
+
+/* In pages; *same: nothing changed between the first and the last. */
+static int build_in_pages(struct store *store, const struct facts_want *want,
+			  struct facts **ret, int64_t *change, bool *same, struct err *err)
+{
+	struct build b = { .store = store, .want = want };
+	int64_t after = 0;
+	int r;
+
+	r = change_now(store, change, err);
+	if (r == 0)
+		r = build_all(&b, err);
+	if (r == 0)
+		r = change_now(store, &after, err);
+	*same = r == 0 && after == *change;
+	if (*same)
+		*ret = TAKE(b.facts);
+	build_done(&b);
+	/* rows that moved between two pages can be there twice: read again, not damaged */
+	return r == -ERR_INVALID_VALUE && change_now(store, &after, err) == 0 &&
+			       after != *change
+		       ? 0
+		       : r;
+}
+
+int store_facts(struct store *store, const struct facts_want *want, struct facts **ret,
+		int64_t *change, struct err *err)
+{
+	int64_t at = 0;
+	bool same = false;
+	int r, pass;
+
+	r = build_at_once(store, want, ret, &at, err);
+	if (r == -ERR_TIMEOUT) {
+		r = 0;
+		for (pass = 0; r == 0 && !same && pass < FACTS_PASSES; pass++)
+			r = build_in_pages(store, want, ret, &at, &same, err);
+		if (r == 0 && !same)
+			return err_set(
+				err, ERR_INCOMPLETE,
+				"the store changed during each of %d readings: the round "
+				"is made later, when fewer changes come in",
+				FACTS_PASSES);
+	}
+	if (r == 0 && change)
+		*change = at;
+	return r;
+}
