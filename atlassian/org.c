@@ -157,7 +157,7 @@ static int search(struct atl_pages *p, struct atl_client *c, const char *templat
 		  const char *what, struct err *err)
 {
 	const struct str args[] = { org_id(c), directory };
-	json_t *whole;
+	json_t *whole = NULL;
 	int r;
 
 	*p = (struct atl_pages){ 0 };
