@@ -166,6 +166,13 @@ static const struct cli_option protect_options[] = {
 	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when it ends: a date, or a duration such as 90d", NULL },
 	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
+static const struct cli_operand expect_operands[] = {
+	{ .name = "WHO", .member = "who", .least = 1, .most = 256 }, ARG_END
+};
+static const struct cli_option expect_options[] = {
+	{ "until", 'u', "DATE", CLI_TIME, "until_ms", true, "when it ends: a date, or a duration such as 30d", NULL },
+	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
 static const struct cli_operand number_operands[] = {
 	{ .name = "NUMBER", .member = "number", .least = 1, .most = 1, .number = true }, ARG_END
 };
@@ -239,7 +246,7 @@ const struct command commands[] = {
 	{ "serve", SETUP, "the daemon",
 	  "Serves SCIM, reads sources and organisations on schedule, makes plans, applies approved ones, and "
 	  "answers commands on its control socket. Stays in the foreground; SIGTERM ends it between two "
-	  "actions, SIGHUP reads certificates and reloadable keys again.",
+	  "actions, SIGHUP reads the certificates of the SCIM server again.",
 	  "leaverd serve --config /etc/leaverd/leaverd.yaml\n"
 	  "  as conf/leaverd.service does\n",
 	  .local = local_serve },
@@ -334,7 +341,7 @@ const struct command commands[] = {
 	{ "release", PLAN, "release one guard of a plan",
 	  "What the guard held may be approved. Some guards need two people; incompleteness can be released "
 	  "by nobody.",
-	  "leaverd release 12 canary --reason 'canary account was renamed'\n  the guard lets go\n",
+	  "leaverd release 12 limit-leavers-day --reason 'closing of the Lyon office'\n  the guard lets go\n",
 	  .options = reason_options, .operands = release_operands, .verb = "release", .render = render_decision },
 	{ "apply", PLAN, "start applying what is approved",
 	  "Each action is judged again just before it is done; intent and outcome are in the journal; the "
@@ -421,6 +428,12 @@ const struct command commands[] = {
 	{ "protect remove", PROTECT, "lift a protection", "It stays in the list and in the audit chain as lifted.",
 	  "leaverd protect remove 3 --reason 'back at work'\n  lifted\n",
 	  .options = reason_options, .operands = number_operands, .verb = "protect.remove" },
+	{ "expect", PROTECT, "announced leavers: limits do not count them",
+	  "People whose leaving was announced, by ledger number or name, until a date: a closing office does "
+	  "not trip the limits. Everything else about them stays as it is.",
+	  "leaverd expect 812 813 814 --until 30d --reason 'closing of the Lyon office, CHG-877'\n"
+	  "  limits pass them by for 30 days\n",
+	  .options = expect_options, .operands = expect_operands, .verb = "expect" },
 	{ "bars add", PROTECT, "forbid a rule for one person", "The rule may not act on this person.",
 	  "leaverd bars add ada@example.com --rule inactive-jira --until 180d --reason 'parental leave cover'\n"
 	  "  the rule passes them by\n",

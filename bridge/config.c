@@ -122,8 +122,6 @@ static const struct conf_key source_keys[] = {
 	    .help = "scim: pushed to us; ldap: read by us"),
 	ROW("role", CONF_ENUM, config_source, role, .preset = "!", .words = roles,
 	    .help = "hr: says who is employed; directory: who may log in; idp: who is sent to us"),
-	ROW("zone", CONF_TEXT, config_source, zone,
-	    .help = "time zone of its people who have none of their own"),
 	ROW("every", CONF_MS, config_source, every_ms, .preset = "0", WITHIN(0, DAYS(31)),
 	    .help = "how often it is read; 0: schedule.sync_every"),
 	ROW("max_age", CONF_MS, config_source, max_age_ms, .preset = "36h", WITHIN(60000, DAYS(31)),
@@ -332,7 +330,6 @@ static void check_source(struct config *c, struct config_source *s, struct conf_
 	struct err err;
 
 	check_name(faults, &s->mark, s->name);
-	check_zone(faults, &s->mark, s->zone);
 	s->ldap.name = s->name;
 	if (s->kind == CONFIG_LDAP)
 		(void)!dir_options_check(&s->ldap, faults, &err);

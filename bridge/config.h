@@ -78,7 +78,6 @@ struct config_source {
 	char *name;
 	int kind; /* enum config_source_kind */
 	int role; /* enum config_source_role */
-	char *zone;
 	struct dir_options ldap; /* when kind is CONFIG_LDAP; bounds of plausible reads too */
 	struct config_push scim; /* when kind is CONFIG_SCIM */
 	int64_t every_ms;        /* 0: schedule.sync_every */

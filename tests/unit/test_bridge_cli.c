@@ -224,6 +224,37 @@ static void test_every_command_explains_itself(void **state)
 	}
 }
 
+static void test_the_manual_knows_every_command_option_and_exit_status(void **state)
+{
+	CLEANUP(free_at) char *text = calloc(1, 1 << 17);
+	FILE *in = fopen("doc/leaverd.8", "r");
+	char want[128];
+
+	(void)state;
+	assert_non_null(in); /* tests run from the project's root */
+	assert_true(fread(text, 1, (1 << 17) - 1, in) > 0);
+	fclose(in);
+	for (const struct command *c = commands; c->name; c++) {
+		char *at;
+
+		snprintf(want, sizeof(want), ".It Nm leaverd Cm %s", c->name);
+		at = strstr(text, want);
+		if (!at && !c->hidden)
+			fail_msg("doc/leaverd.8 does not know '%s'", c->name);
+		for (const struct cli_option *o = c->options; at && o && o->name; o++) {
+			snprintf(want, sizeof(want), "Fl Fl %s", o->name);
+			if (!strstr(at, want))
+				fail_msg("doc/leaverd.8 does not know '%s --%s'", c->name,
+					 o->name);
+		}
+	}
+	for (const struct help_exit *e = help_exits; e->meaning; e++) {
+		snprintf(want, sizeof(want), "\n.It %d\n", e->status);
+		if (!strstr(text, want))
+			fail_msg("doc/leaverd.8 does not explain exit status %d", e->status);
+	}
+}
+
 static void test_every_verb_of_a_command_exists(void **state)
 {
 	(void)state;
@@ -478,6 +509,7 @@ int main(void)
 		cmocka_unit_test(test_global_options_stand_anywhere),
 		cmocka_unit_test(test_help_is_answered_also_for_half_a_command_line),
 		cmocka_unit_test(test_every_command_explains_itself),
+		cmocka_unit_test(test_the_manual_knows_every_command_option_and_exit_status),
 		cmocka_unit_test(test_every_verb_of_a_command_exists),
 		cmocka_unit_test(test_examples_parse),
 		cmocka_unit_test(test_every_fault_has_an_exit_status_that_help_explains),

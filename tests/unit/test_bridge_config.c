@@ -236,6 +236,86 @@ static void test_the_whole_configuration_prints_and_reads_back(void **state)
 	assert_int_equal(again.sources.n, 2);
 }
 
+/* The annotated sample, as it stands and with every default in it taken out of its comment. */
+static void test_the_sample_reads_as_it_stands_and_with_every_default(void **state)
+{
+	CLEANUP(free_at) char *text = NULL;
+	CLEANUP(buf_done) struct buf bare;
+	struct str rest, line;
+	FILE *in = fopen("conf/leaverd.yaml", "r");
+	size_t len = 0;
+
+	(void)state;
+	buf_init(&bare, 1 << 20);
+	assert_non_null(in); /* tests run from the project's root */
+	text = calloc(1, 1 << 16);
+	len = fread(text, 1, (1 << 16) - 1, in);
+	fclose(in);
+	assert_true(len > 1000);
+	for (rest = str_n(text, len); rest.len;) {
+		size_t blanks = 0;
+
+		str_cut(rest, '\n', &line, &rest);
+		while (blanks < line.len && line.p[blanks] == ' ')
+			blanks++;
+		buf_add(&bare, line.p, blanks);
+		line = str_n(line.p + blanks, line.len - blanks);
+		if (line.len > 1 && line.p[0] == '#' && line.p[1] != ' ' && line.p[1] != '\0')
+			line = str_n(line.p + 1, line.len - 1);
+		buf_add_str(&bare, line);
+		buf_add_char(&bare, '\n');
+	}
+	for (int taken = 0; taken < 2; taken++) {
+		CLEANUP(config_free) struct config c = { 0 };
+		struct err err;
+
+		put(taken ? bare.p : text);
+		assert_ok(config_read(file, &c, NULL, &err), &err);
+		assert_int_equal(c.sources.n, 2);
+		assert_int_equal(c.scim.threads, 2);
+		assert_int_equal(config_source(&c, "corp")->ldap.page_size, 500);
+	}
+}
+
+static void note_key(void *ctx, const char *dotted, const struct conf_key *key)
+{
+	const char *const *texts = ctx;
+	const char *last = strrchr(dotted, '.');
+	char line[80], item[80];
+
+	(void)key;
+	last = last ? last + 1 : dotted;
+	snprintf(line, sizeof(line), "%s:", last);
+	snprintf(item, sizeof(item), "Ic %s", last);
+	if (!strstr(texts[0], line))
+		fail_msg("conf/leaverd.yaml does not show %s", dotted);
+	if (key->type != CONF_SECTION && key->type != CONF_ITEMS && !strstr(texts[1], item) &&
+	    !strstr(texts[2], item))
+		fail_msg("no manual describes %s", dotted);
+}
+
+static char *slurp(const char *name)
+{
+	FILE *in = fopen(name, "r");
+	char *text = calloc(1, 1 << 17);
+
+	assert_non_null(in);
+	assert_true(fread(text, 1, (1 << 17) - 1, in) > 0);
+	fclose(in);
+	return text;
+}
+
+static void test_every_key_stands_in_sample_and_manual(void **state)
+{
+	char *texts[] = { slurp("conf/leaverd.yaml"), slurp("doc/leaverd.yaml.5"),
+			  slurp("doc/leaverd-policy.5") };
+
+	(void)state;
+	conf_walk(config_keys, note_key, (void *)texts);
+	for (size_t i = 0; i < COUNT_OF(texts); i++)
+		free(texts[i]);
+}
+
 static void test_the_file_is_found_by_option_environment_and_place(void **state)
 {
 	(void)state;
@@ -282,6 +362,8 @@ int main(void)
 		cmocka_unit_test(test_all_faults_of_a_file_come_at_once),
 		cmocka_unit_test(test_a_file_that_is_not_there_says_so),
 		cmocka_unit_test(test_the_whole_configuration_prints_and_reads_back),
+		cmocka_unit_test(test_the_sample_reads_as_it_stands_and_with_every_default),
+		cmocka_unit_test(test_every_key_stands_in_sample_and_manual),
 		cmocka_unit_test(test_the_file_is_found_by_option_environment_and_place),
 		cmocka_unit_test(test_reading_survives_each_lost_allocation),
 	};
