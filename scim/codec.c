@@ -266,9 +266,9 @@ int codec_send(struct buf *into, const struct scim_row *row, const char *base,
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	int r;
 
+	buf_init(&whole, into->max);
 	if (!projection || !projection->given)
 		return whole_add(into, row, base, linked, err);
-	buf_init(&whole, into->max);
 	r = whole_add(&whole, row, base, linked, err);
 	if (r == 0)
 		r = buf_fault(&whole, err, "a resource");

@@ -1,0 +1,354 @@
+/*
+ * The protocol, played against the service over a backend in memory: tests/data/scim/play holds
+ * one file per origin (the RFC, each client we know, what test suites check), each with cases
+ * of steps. A step:
+ *
+ *     "do"      "PATCH /Users/{{u}}?attributes=userName": method and address behind the source
+ *     "send"    the body; "text": the body as raw text instead
+ *     "with"    request headers: authorization accept type if-match if-none-match
+ *     "status"  of the response
+ *     "answer"  what the body must hold: of an object each member named (null: must be
+ *               missing), of an array each element in order, "*" for any string
+ *     "head"    response headers: location etag allow type; "*" for any
+ *     "says"    part of an Error's detail
+ *     "keep"    { "u": "id" }: members of the answer kept as {{u}} for later steps
+ */
+#include "tests/lib/test.h"
+
+#include <dirent.h>
+
+#include "base/jx.h"
+#include "scim/auth.h"
+#include "scim/service.h"
+#include "tests/lib/scim/memory.h"
+
+#include "tests/lib/scim/memory.c" /* see there why */
+
+#define PLAY_FOLDER "tests/data/scim/play"
+#define TEXT_BYTES 65536
+#define BODY_BYTES (4 * 1024 * 1024)
+
+struct stage {
+	struct memory *memory;
+	struct scim_service *service;
+	json_t *kept;	    /* variables */
+	const char *file, *name; /* for failures */
+	size_t step;
+};
+
+static void stage_begin(struct stage *s, unsigned profile, const struct scim_options *options)
+{
+	const struct scim_options plain = { .public_url = "https://leaverd.example.com" };
+	struct err err;
+
+	*s = (struct stage){ .memory = memory_new(), .kept = json_object() };
+	memory_token(s->memory, "good", "idp", SCIM_MAY_ALL, profile);
+	memory_token(s->memory, "other", "elsewhere", SCIM_MAY_ALL, profile);
+	memory_token(s->memory, "reader", "idp", SCIM_MAY_READ, profile);
+	assert_ok(scim_service_new(&s->service, memory_backend(s->memory),
+				   options ? options : &plain, &err),
+		  &err);
+}
+
+static void stage_end(struct stage *s)
+{
+	scim_service_free(s->service);
+	memory_free(s->memory);
+	json_decref(s->kept);
+}
+
+#define lament(s, ...)                                                                         \
+	do {                                                                                   \
+		char why_[2000];                                                               \
+		snprintf(why_, sizeof(why_), __VA_ARGS__);                                     \
+		fail_msg("%s: %s: step %zu: %s", (s)->file, (s)->name, (s)->step, why_);       \
+	} while (0)
+
+/* {{name}} becomes what was kept under it. */
+static void fill(const struct stage *s, const char *text, struct buf *into)
+{
+	const char *at;
+
+	while ((at = strstr(text, "{{"))) {
+		const char *end = strstr(at, "}}");
+		char name[40];
+
+		assert_non_null(end);
+		snprintf(name, sizeof(name), "%.*s", (int)(end - at - 2), at + 2);
+		buf_add(into, text, (size_t)(at - text));
+		if (!jx_get_text(s->kept, name))
+			lament(s, "nothing is kept as %s", name);
+		buf_add_text(into, jx_get_text(s->kept, name));
+		text = end + 2;
+	}
+	buf_add_text(into, text);
+	assert_int_equal(into->fault, 0);
+}
+
+/* A member of the step as text with its variables filled in; NULL if it has none. */
+static const char *step_text(const struct stage *s, const json_t *j, struct buf *into)
+{
+	char *text;
+
+	buf_init(into, BODY_BYTES);
+	if (!j)
+		return NULL;
+	text = json_is_string(j) ? strdup(json_string_value(j))
+				 : json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
+	assert_non_null(text);
+	fill(s, text, into);
+	free(text);
+	return into->p ? into->p : "";
+}
+
+/* Whether have holds what want names; why gets the first place where it does not. */
+static bool holds(const json_t *want, const json_t *have, char *why, size_t room)
+{
+	const char *name;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(want) && strcmp(json_string_value(want), "*") == 0)
+		return json_is_string(have);
+	if (json_is_object(want) && json_is_object(have)) {
+		json_object_foreach ((json_t *)want, name, value) {
+			char inner[400] = "";
+
+			if (json_is_null(value) && !json_object_get(have, name))
+				continue;
+			if (holds(value, json_object_get(have, name), inner, sizeof(inner)))
+				continue;
+			snprintf(why, room, "/%.60s%s", name, inner);
+			return false;
+		}
+		return true;
+	}
+	if (json_is_array(want) && json_is_array(have) &&
+	    json_array_size(want) == json_array_size(have)) {
+		json_array_foreach ((json_t *)want, i, value) {
+			char inner[300] = "";
+
+			if (holds(value, json_array_get(have, i), inner, sizeof(inner)))
+				continue;
+			snprintf(why, room, "/%zu%s", i, inner);
+			return false;
+		}
+		return true;
+	}
+	return have && json_equal(want, have);
+}
+
+static enum http_method method_of(const char *text, size_t len)
+{
+	static const char *const words[] = { "GET",   "HEAD",	"POST",	   "PUT",
+					     "PATCH", "DELETE", "OPTIONS", "TRACE" };
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (strlen(words[i]) == len && memcmp(words[i], text, len) == 0)
+			return (enum http_method)i;
+	return HTTP_OTHER;
+}
+
+static void resumed(struct scim_response *res)
+{
+	++*(int *)res->ctx;
+}
+
+/* Sends one request; the response's body is *into. */
+static void ask(struct stage *s, const struct scim_request *req, struct scim_response *res,
+		struct buf *into)
+{
+	int calls = 0, r;
+
+	buf_clear(into);
+	*res = (struct scim_response){ .body = into, .resume = resumed, .ctx = &calls };
+	r = scim_service_answer(s->service, req, res);
+	assert_int_equal(calls, r == HTTP_PARKED);
+}
+
+static void check_headers(const struct stage *s, const json_t *want,
+			  const struct scim_response *res)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach ((json_t *)want, name, value) {
+		CLEANUP(buf_done) struct buf text;
+		const char *expected = step_text(s, value, &text);
+		const char *have = strcmp(name, "location") == 0 ? res->location
+				   : strcmp(name, "etag") == 0	 ? res->etag
+				   : strcmp(name, "allow") == 0	 ? res->allow
+				   : strcmp(name, "type") == 0	 ? res->content_type
+				   : strcmp(name, "www-authenticate") == 0
+					   ? res->www_authenticate
+					   : "?";
+
+		if (!have || (strcmp(expected, "*") == 0 ? !have[0]
+							 : strcmp(expected, have) != 0))
+			lament(s, "header %s is \"%s\", not \"%s\"", name, have ? have : "",
+			       expected);
+	}
+}
+
+static void check_body(struct stage *s, const json_t *step, const struct buf *body)
+{
+	const json_t *wanted = json_object_get(step, "answer");
+	const char *says = jx_get_text(step, "says"), *name;
+	CLEANUP(json_decref_at) json_t *have = NULL, *want = NULL;
+	CLEANUP(buf_done) struct buf text;
+	char why[500] = "";
+	json_t *value;
+	struct err err;
+
+	if (body->len > 0)
+		assert_ok(jx_parse(buf_str(body), JX_STRICT, &have, &err), &err);
+	step_text(s, wanted, &text);
+	if (wanted) {
+		assert_ok(jx_parse(buf_str(&text), JX_STRICT, &want, &err), &err);
+		if (!holds(want, have, why, sizeof(why)))
+			lament(s, "at %s: %s, not %s", why, body->p ? body->p : "(nothing)",
+			       text.p);
+	}
+	if (says && (!jx_get_text(have, "detail") || !strstr(jx_get_text(have, "detail"), says)))
+		lament(s, "%s does not say \"%s\"", body->p ? body->p : "(nothing)", says);
+	json_object_foreach (json_object_get(step, "keep"), name, value) {
+		const char *found = jx_get_text(have, json_string_value(value));
+
+		if (!found)
+			lament(s, "no %s in %s", json_string_value(value), body->p);
+		json_object_set_new(s->kept, name, json_string(found));
+	}
+}
+
+/* What holds of every response, whatever it answers. */
+static void check_always(const struct stage *s, const struct scim_response *res)
+{
+	CLEANUP(json_decref_at) json_t *j = NULL;
+	char status[8];
+
+	snprintf(status, sizeof(status), "%d", res->status);
+	if (res->status == 204 || res->status == 304) {
+		if (res->body->len > 0 || res->content_type)
+			lament(s, "a %d has a body", res->status);
+		return;
+	}
+	if (!res->content_type)
+		lament(s, "no content type");
+	j = json_loadb(res->body->p ? res->body->p : "", res->body->len, 0, NULL);
+	if (!j)
+		lament(s, "not JSON: %s", res->body->p);
+	if (res->status >= 400 &&
+	    (!jx_get_text(j, "status") || strcmp(jx_get_text(j, "status"), status) != 0 ||
+	     !jx_get_text(j, "detail") || !jx_get_text(j, "detail")[0]))
+		lament(s, "not an Error: %s", res->body->p);
+	if (strstr(res->body->p, ":null") || strstr(res->body->p, "password"))
+		lament(s, "null or a password in %s", res->body->p);
+}
+
+static void play_step(struct stage *s, const json_t *step)
+{
+	const char *line = jx_get_text(step, "do");
+	const json_t *with = json_object_get(step, "with"), *raw = json_object_get(step, "text");
+	CLEANUP(buf_done) struct buf target, body, answer;
+	struct scim_request req = { .id = "r-1", .peer = "192.0.2.1" };
+	struct scim_response res;
+	struct str path, query;
+	CLEANUP(buf_done) struct buf decoded;
+	const char *at;
+
+	assert_non_null(line);
+	at = strchr(line, ' ');
+	assert_non_null(at);
+	req.method = method_of(line, (size_t)(at - line));
+	buf_init(&target, TEXT_BYTES);
+	buf_init(&decoded, TEXT_BYTES);
+	buf_init(&answer, BODY_BYTES);
+	if (at[1] != '!')
+		buf_add_text(&target, "/v2/idp");
+	fill(s, at[1] == '!' ? at + 2 : at + 1, &target);
+	str_cut(buf_str(&target), '?', &path, &query);
+	assert_true(enc_unpercent(&decoded, path, false));
+	req.path = buf_str(&decoded);
+	req.query = query;
+	step_text(s, raw ? raw : json_object_get(step, "send"), &body);
+	req.body = buf_str(&body);
+	req.authorization = json_object_get(with, "authorization")
+				    ? jx_get_text(with, "authorization")
+				    : "Bearer good";
+	req.accept = jx_get_text(with, "accept");
+	req.content_type = jx_get_text(with, "type");
+	req.if_match = jx_get_text(with, "if-match");
+	req.if_none_match = jx_get_text(with, "if-none-match");
+
+	ask(s, &req, &res, &answer);
+	if (res.status != json_integer_value(json_object_get(step, "status")))
+		lament(s, "%s: %d, not %lld: %s", line, res.status,
+		       (long long)json_integer_value(json_object_get(step, "status")),
+		       answer.p ? answer.p : "");
+	check_always(s, &res);
+	check_headers(s, json_object_get(step, "head"), &res);
+	check_body(s, step, &answer);
+}
+
+static void play_case(const char *file, const json_t *one)
+{
+	struct stage s;
+	struct scim_options options = { .public_url = "https://leaverd.example.com" };
+	const json_t *steps = json_object_get(one, "steps"), *step;
+	const char *profile = jx_get_text(one, "profile");
+	unsigned bits = 0;
+
+	options.open_config = json_is_true(json_object_get(one, "open_config"));
+	assert_true(!profile || scim_profile(str_of(profile), &bits));
+	stage_begin(&s, bits, &options);
+	s.file = file;
+	s.name = jx_get_text(one, "case");
+	assert_non_null(s.name);
+	json_array_foreach ((json_t *)steps, s.step, step) {
+		memory_clock(s.memory, 1800000000000 + (int64_t)s.step * 1000);
+		play_step(&s, step);
+	}
+	assert_true(json_array_size(steps) > 0);
+	stage_end(&s);
+}
+
+static size_t play_file(const char *name)
+{
+	char path[300];
+	json_error_t error;
+	json_t *cases, *one;
+	size_t i;
+
+	snprintf(path, sizeof(path), "%s/%s", PLAY_FOLDER, name);
+	cases = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!cases)
+		fail_msg("%s:%d: %s", path, error.line, error.text);
+	json_array_foreach (cases, i, one)
+		play_case(name, one);
+	json_decref(cases);
+	return i;
+}
+
+static void test_each_recorded_exchange_plays_as_written(void **state)
+{
+	DIR *folder = opendir(PLAY_FOLDER);
+	struct dirent *entry;
+	size_t played = 0;
+
+	(void)state;
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		if (str_ends(str_of(entry->d_name), STR(".json")))
+			played += play_file(entry->d_name);
+	closedir(folder);
+	assert_true(played > 50);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_recorded_exchange_plays_as_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
