@@ -152,12 +152,12 @@ static const struct conf_key org_keys[] = {
 };
 
 static const struct conf_key schedule_keys[] = {
-	ROW("sync_every", CONF_MS, config_schedule, sync_every_ms, .preset = "1h", WITHIN(60000, DAYS(31)),
-	    .reload = true, .help = "how often pulled sources are read"),
+	ROW("sync_every", CONF_MS, config_schedule, sync_every_ms, .preset = "1h", WITHIN(0, DAYS(31)),
+	    .reload = true, .help = "how often pulled sources are read; 0: only when asked"),
 	ROW("collect_every", CONF_MS, config_schedule, collect_every_ms, .preset = "6h",
-	    WITHIN(60000, DAYS(31)), .reload = true, .help = "how often organisations are read"),
-	ROW("plan_every", CONF_MS, config_schedule, plan_every_ms, .preset = "1h", WITHIN(60000, DAYS(31)),
-	    .reload = true, .help = "how often plans are made"),
+	    WITHIN(0, DAYS(31)), .reload = true, .help = "how often organisations are read; 0: only when asked"),
+	ROW("plan_every", CONF_MS, config_schedule, plan_every_ms, .preset = "1h", WITHIN(0, DAYS(31)),
+	    .reload = true, .help = "how often plans are made; 0: only when asked"),
 	{ 0 }
 };
 
@@ -447,7 +447,7 @@ void config_free(struct config *c)
 {
 	struct config_whole *whole = c->whole;
 
-	if (c != &whole->c)
+	if (!whole || c != &whole->c)
 		*c = (struct config){ 0 };
 	if (!whole)
 		return;

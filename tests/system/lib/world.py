@@ -28,7 +28,7 @@ sources:                      # in order of trust
   - name: hr
     kind: scim
     role: hr
-    max_age: 60d
+    max_age: 31d
   - name: corp
     kind: ldap
     role: directory
@@ -45,7 +45,7 @@ sources:                      # in order of trust
   - name: idp
     kind: scim
     role: idp
-    max_age: 60d
+    max_age: 31d
 organisations:
   - name: acme
     cloud:
