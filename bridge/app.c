@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/map.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
 #include "bridge/rounds.h"
 #include "bridge/unlock.h"
+#include "ldap/conn.h"
 #include "net/httpc.h"
 #include "store/backup.h"
 #include "store/store.h"
@@ -107,7 +109,13 @@ int app_open(struct app *app, const char *config_file, unsigned parts, struct er
 	int r;
 
 	*app = (struct app){ .config_file = config_file };
-	r = config_read(config_file, &app->config, NULL, err);
+	/* Libraries with process-wide state are prepared here, before any thread. */
+	map_seed();
+	r = dir_start(err);
+	if (r == 0)
+		r = httpc_start(err);
+	if (r == 0)
+		r = config_read(config_file, &app->config, NULL, err);
 	if (r < 0)
 		return r;
 	r = open_parts(app, parts, err);

@@ -3,6 +3,7 @@ import base64
 import datetime
 import json
 import os
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -193,9 +194,13 @@ class World:
         """Pushes everybody of the directory from HR and from the identity provider. ends: last
         working days by uid. without: uids that a source does not know."""
         ends = ends or {}
+        # two people with one address: an identity provider can send only one of them
+        first = {unicodedata.normalize("NFKC", p["mail"]).casefold(): p["uid"]
+                 for p in reversed(self.people)}
+        people = [p for p in self.people if p["uid"] in first.values()]
         self.hr, self.idp = self.client("hr"), self.client("idp")
-        hr = [p for p in self.people if p["uid"] not in hr_without]
-        idp = [p for p in self.people if p["uid"] not in idp_without]
+        hr = [p for p in people if p["uid"] not in hr_without]
+        idp = [p for p in people if p["uid"] not in idp_without]
 
         def to_hr(p):
             return p["uid"], self.hr.create(scim_user(p, employment={
