@@ -145,8 +145,10 @@ int jx_parse(struct str text, enum jx_mode mode, json_t **ret, struct err *err)
 	errno = 0;
 	j = json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
 		       &error);
-	/* jansson's scanner calls a string that it had no memory for a syntax error */
-	if (!j && (errno == ENOMEM || json_error_code(&error) == json_error_out_of_memory))
+	/* jansson's scanner calls a string that it had no memory for a syntax error, or goes on
+	 * without the byte that it could not store: what it returns then is not what was sent
+	 */
+	if (errno == ENOMEM || (!j && json_error_code(&error) == json_error_out_of_memory))
 		return err_nomem(err);
 	if (!j)
 		return syntax_fault(&error, err);
@@ -174,7 +176,10 @@ static int print(const json_t *j, size_t flags, struct buf *into, struct err *er
 	size_t before = into->len;
 	int r;
 
-	if (json_dump_callback(j, into_buf, into, flags | JSON_COMPACT | JSON_ENCODE_ANY) == 0)
+	/* jansson does not ask whether the name of a member was taken */
+	if (json_dump_callback(j, into_buf, into, flags | JSON_COMPACT | JSON_ENCODE_ANY) ==
+		    0 &&
+	    !into->fault)
 		return 0;
 	r = buf_fault(into, err, "JSON text");
 	buf_cut(into, before);
