@@ -298,7 +298,7 @@ static int cell_at(struct facts *f, uint32_t record, uint32_t column, uint32_t *
 
 int facts_set_absent(struct facts *f, uint32_t record, uint32_t column, struct err *err)
 {
-	uint32_t *cell;
+	uint32_t *cell = NULL;
 	int r = cell_at(f, record, column, &cell, err);
 
 	if (r == 0)
@@ -319,7 +319,7 @@ int facts_number_cell(struct facts *f, int64_t value, uint32_t *ret, struct err 
 int facts_set_text(struct facts *f, uint32_t record, uint32_t column, struct str value,
 		   struct err *err)
 {
-	uint32_t *cell, id;
+	uint32_t *cell = NULL, id;
 	int r = cell_at(f, record, column, &cell, err);
 
 	if (r == 0)
@@ -332,7 +332,7 @@ int facts_set_text(struct facts *f, uint32_t record, uint32_t column, struct str
 int facts_set_number(struct facts *f, uint32_t record, uint32_t column, int64_t value,
 		     struct err *err)
 {
-	uint32_t *cell, id;
+	uint32_t *cell = NULL, id;
 	int r = cell_at(f, record, column, &cell, err);
 
 	if (r == 0)
@@ -346,7 +346,7 @@ int facts_set_cells(struct facts *f, uint32_t record, uint32_t column, const uin
 		    size_t n, struct err *err)
 {
 	size_t at = f->lists.n;
-	uint32_t *cell;
+	uint32_t *cell = NULL;
 	int r = cell_at(f, record, column, &cell, err);
 
 	if (r < 0)
