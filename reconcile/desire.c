@@ -1,0 +1,346 @@
+#include "reconcile/desire.h"
+
+#include <stdarg.h>
+
+int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
+		uint64_t account, struct err *err, const char *format, ...)
+{
+	struct finding f = { kind, rule, person, account, NULL };
+	va_list args;
+	int ret;
+
+	va_start(args, format);
+	ret = arena_vtextf(r->arena, &f.text, err, format, args);
+	va_end(args);
+	if (ret < 0)
+		return ret;
+	return vec_finding_add(&r->findings, f) < 0 ? err_nomem(err) : 0;
+}
+
+bool desire_is_subject(const struct world *w, uint32_t account)
+{
+	const struct row_account *a = &w->f->accounts.v[account];
+	struct str email = pool_str(&w->f->pool, a->email);
+
+	return a->type != ACCOUNT_APP && a->type != ACCOUNT_CUSTOMER &&
+	       !str_ends(email, STR("@connect.atlassian.com")) &&
+	       !str_ends(email, STR("@serviceaccount.atlassian.com"));
+}
+
+bool desire_sources_whole(const struct facts *f)
+{
+	for (size_t i = 0; i < f->sources.n; i++) {
+		const struct facts_source *s = &f->sources.v[i].in;
+
+		if (!s->ready || !s->accepted || s->doubts)
+			return false;
+	}
+	return f->sources.n > 0;
+}
+
+bool desire_is_orphan(const struct round *r, uint32_t account)
+{
+	const struct world *w = r->w;
+	const struct row_account *a = &w->f->accounts.v[account];
+
+	return r->sources_whole && a->type == ACCOUNT_PERSON && a->managed == TRI_YES &&
+	       a->email >= FRAME_FIRST && w->account_person[account] == FACTS_NONE &&
+	       !(w->account_flags[account] & MATCH_DOUBT) && desire_is_subject(w, account);
+}
+
+/* --- one judgement --- */
+
+/* What has been told of a rule that could not be judged. */
+struct unknowns {
+	size_t told;
+	uint64_t count;
+};
+
+static uint64_t person_number(const struct world *w, uint32_t person)
+{
+	return person == FACTS_NONE ? 0 : w->numbers[person];
+}
+
+static int unknown_tell(struct round *r, const struct rule *rule, const struct subject *s,
+			struct unknowns *u, const char *what, struct err *err)
+{
+	const struct world *w = r->w;
+
+	r->counts.unknown_rules++;
+	u->count++;
+	if (u->told == DESIRE_FINDINGS_EACH)
+		return 0;
+	u->told++;
+	return finding_add(r, "unknown", rule->name, person_number(w, s->person),
+			   s->account == FACTS_NONE ? 0 : w->f->accounts.v[s->account].number,
+			   err, "rule %s does nothing here: %s", rule->name, what);
+}
+
+/* The rule is true: each step of the ladder that is due becomes a candidate. */
+static int ladder_desire(struct round *r, const struct rule *rule, const struct subject *s,
+			 int64_t anchor_ms, const struct basis *basis, struct err *err)
+{
+	const struct world *w = r->w;
+	int64_t horizon = w->f->round.now_ms + PLAN_HORIZON_MS;
+	struct stage stages[POLICY_MAX_STEPS];
+
+	stage_ladder(w, rule, s, anchor_ms, stages);
+	for (size_t i = 0; i < rule->step_count; i++) {
+		struct candidate c = {
+			.rule = rule,
+			.kind = rule->steps[i].kind,
+			.class = rule->class,
+			.s = *s,
+			.product = s->seat == FACTS_NONE ? FACTS_NONE
+							 : w->f->seats.v[s->seat].product,
+			.step = i,
+			.due_ms = stages[i].at_ms,
+			.anchor_ms = anchor_ms,
+			.basis = *basis,
+		};
+
+		if (stages[i].state == STAGE_DONE || stages[i].state == STAGE_WAITS)
+			continue;
+		/* an unknown state is planned and held, so that it is seen */
+		if (stages[i].state == STAGE_UNKNOWN)
+			c.due_ms = anchor_ms;
+		if (c.due_ms > horizon) {
+			r->counts.later++;
+			continue;
+		}
+		if (vec_candidate_add(&r->candidates, c) < 0)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+/* True and its anchor known: *yes, with what it rests on. Unknown is told. */
+static int rule_judge(struct round *r, const struct rule *rule, const struct subject *s,
+		      struct unknowns *u, bool *yes, struct moment *anchor, struct basis *basis,
+		      struct err *err)
+{
+	enum truth t = view_eval(r->w, rule->when, s);
+
+	*yes = false;
+	if (t == TRUTH_FALSE)
+		return 0;
+	if (t == TRUTH_UNKNOWN)
+		return unknown_tell(r, rule, s, u, "what it asks for is not known", err);
+	*anchor = stage_anchor(r->w, rule, s);
+	if (anchor->state != VALUE_PRESENT)
+		return unknown_tell(r, rule, s, u, "the time from which it counts is not known",
+				    err);
+	view_basis(r->w, rule->when, &rule->anchor, s, basis);
+	r->counts.true_rules++;
+	*yes = true;
+	return 0;
+}
+
+/* --- subjects --- */
+
+static int person_desire(struct round *r, uint32_t person, const struct rule *rule,
+			 struct unknowns *u, struct err *err)
+{
+	const struct world *w = r->w;
+	struct subject s = { SUBJECT_PERSON, person, FACTS_NONE, FACTS_NONE };
+	struct moment anchor;
+	struct basis basis;
+	bool yes;
+	int ret = rule_judge(r, rule, &s, u, &yes, &anchor, &basis, err);
+
+	if (ret < 0 || !yes)
+		return ret;
+	for (uint32_t i = w->account_at[person]; i < w->account_at[person + 1]; i++) {
+		s.account = w->account_rows[i];
+		if (!desire_is_subject(w, s.account))
+			continue;
+		if (anchor.ms <= w->f->round.now_ms + PLAN_HORIZON_MS)
+			r->leaving[s.account] = true;
+		ret = ladder_desire(r, rule, &s, anchor.ms, &basis, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int account_desire(struct round *r, uint32_t account, uint32_t seat,
+			  const struct rule *rule, struct unknowns *u, struct err *err)
+{
+	struct subject s = { rule->subject, r->w->account_person[account], account, seat };
+	struct moment anchor;
+	struct basis basis;
+	bool yes;
+	int ret = rule_judge(r, rule, &s, u, &yes, &anchor, &basis, err);
+
+	if (rule->subject == SUBJECT_ORPHAN)
+		basis.org = true;
+	return ret < 0 || !yes ? ret : ladder_desire(r, rule, &s, anchor.ms, &basis, err);
+}
+
+/* An account that is off already takes no seats. */
+static bool holds_seats(const struct row_account *a)
+{
+	return a->status == ACCOUNT_ACTIVE || a->status == ACCOUNT_NOT_INVITED ||
+	       a->status == ACCOUNT_UNKNOWN;
+}
+
+static int seats_desire(struct round *r, uint32_t account, const struct rule *rule,
+			struct unknowns *u, struct err *err)
+{
+	const struct facts *f = r->w->f;
+	int ret = 0;
+
+	if (r->leaving[account] || !holds_seats(&f->accounts.v[account]))
+		return 0;
+	for (uint32_t i = f->seat_at[account]; i < f->seat_at[account + 1] && ret == 0; i++)
+		ret = account_desire(r, account, i, rule, u, err);
+	return ret;
+}
+
+static int unknowns_sum(struct round *r, const struct rule *rule, const struct unknowns *u,
+			struct err *err)
+{
+	if (u->count <= u->told)
+		return 0;
+	return finding_add(r, "unknown", rule->name, 0, 0, err,
+			   "rule %s is unknown about %llu subjects; %zu of them are named",
+			   rule->name, (unsigned long long)u->count, u->told);
+}
+
+static int rule_desire(struct round *r, const struct rule *rule, struct err *err)
+{
+	const struct world *w = r->w;
+	struct unknowns u = { 0 };
+	int ret = 0;
+
+	if (rule->subject == SUBJECT_PERSON) {
+		for (uint32_t i = 0; i < w->persons && ret == 0; i++)
+			if (w->account_at[i] != w->account_at[i + 1])
+				ret = person_desire(r, i, rule, &u, err);
+		return ret < 0 ? ret : unknowns_sum(r, rule, &u, err);
+	}
+	for (size_t i = 0; i < w->f->accounts.n && ret == 0; i++) {
+		uint32_t account = w->f->account_by_number[i];
+
+		if (rule->subject == SUBJECT_ORPHAN && !desire_is_orphan(r, account))
+			continue;
+		if (!desire_is_subject(w, account))
+			continue;
+		if (rule->subject == SUBJECT_SEAT)
+			ret = seats_desire(r, account, rule, &u, err);
+		else
+			ret = account_desire(r, account, FACTS_NONE, rule, &u, err);
+	}
+	return ret < 0 ? ret : unknowns_sum(r, rule, &u, err);
+}
+
+/* --- what else is worth knowing --- */
+
+/* How many there are, of what limits are shares of. */
+static void scope_count(struct round *r)
+{
+	const struct world *w = r->w;
+	const struct facts *f = w->f;
+
+	r->counts.records = f->records.n;
+	r->counts.persons = w->persons;
+	r->counts.accounts = f->accounts.n;
+	r->counts.seats = f->seats.n;
+	for (uint32_t i = 0; i < f->accounts.n; i++) {
+		const struct row_account *a = &f->accounts.v[i];
+
+		r->counts.linked += w->account_person[i] != FACTS_NONE;
+		r->counts.adopted += (w->account_flags[i] & MATCH_ADOPTED) != 0;
+		r->counts.orphans += desire_is_orphan(r, i);
+		r->scope_managed += a->managed == TRI_YES && desire_is_subject(w, i);
+	}
+	for (size_t i = 0; i < w->persons; i++)
+		r->scope_leavers += w->account_at[i] != w->account_at[i + 1];
+	r->scope_seats = f->seats.n;
+}
+
+/* HR says one thing of a person, a directory another: told, never a veto. */
+static int disagreements_find(struct round *r, struct err *err)
+{
+	const struct world *w = r->w;
+	size_t told = 0;
+	int ret = 0;
+
+	for (uint32_t i = 0; i < w->persons && ret == 0 && told < DESIRE_FINDINGS_EACH; i++) {
+		struct standing hr, dir;
+		struct leave_date leave;
+		bool left;
+
+		if (w->account_at[i] == w->account_at[i + 1] ||
+		    w->record_at[i + 1] - w->record_at[i] < 2)
+			continue;
+		hr = view_standing(w, i, SOURCE_HR);
+		dir = view_standing(w, i, SOURCE_DIRECTORY);
+		if (hr.state != VALUE_PRESENT || dir.state != VALUE_PRESENT)
+			continue;
+		leave = view_leave_date(w, i);
+		left = leave.at.state == VALUE_PRESENT && leave.at.ms <= w->f->round.now_ms;
+		if (strcmp(dir.status, "disabled") == 0 && strcmp(hr.status, "active") == 0 &&
+		    !left) {
+			told++;
+			ret = finding_add(r, "sources-disagree", NULL, w->numbers[i], 0, err,
+					  "HR says active, the directory says disabled");
+		} else if (strcmp(dir.status, "active") == 0 && left) {
+			told++;
+			ret = finding_add(r, "sources-disagree", NULL, w->numbers[i], 0, err,
+					  "HR says left, the directory says active");
+		}
+		if (ret == 0 && leave.zone_doubt)
+			ret = finding_add(r, "leave-date-unreadable", NULL, w->numbers[i], 0,
+					  err,
+					  "no time zone is known by the name given: the last "
+					  "day is taken to end when it ends everywhere");
+	}
+	return ret;
+}
+
+/* Missing from one or two reads: not gone, but worth a look. */
+static int missing_find(struct round *r, struct err *err)
+{
+	const struct facts *f = r->w->f;
+	CLEANUP(free_at) uint64_t *count = calloc(f->sources.n + 1, sizeof(*count));
+	int ret = 0;
+
+	if (!count)
+		return err_nomem(err);
+	for (size_t i = 0; i < f->records.n; i++)
+		if (f->records.v[i].absent_reads && f->records.v[i].state == RECORD_ACTIVE)
+			count[f->records.v[i].source]++;
+	for (size_t i = 0; i < f->sources.n && ret == 0; i++) {
+		struct str name = f->sources.v[i].in.name;
+
+		if (count[i])
+			ret = finding_add(r, "not-heard-of", NULL, 0, 0, err,
+					  "%llu records of " STR_FMT
+					  " were not in its newest read and are not yet gone",
+					  (unsigned long long)count[i], STR_ARG(name));
+	}
+	return ret;
+}
+
+int desire_all(struct round *r, struct err *err)
+{
+	const struct policy *p = r->w->p;
+	int ret = 0;
+
+	r->leaving = calloc(r->w->f->accounts.n + 1, sizeof(*r->leaving));
+	if (!r->leaving)
+		return err_nomem(err);
+	r->sources_whole = desire_sources_whole(r->w->f);
+	scope_count(r);
+	/* persons first: who leaves is not warned of unused seats */
+	for (size_t i = 0; i < p->rule_count && ret == 0; i++)
+		if (p->rules[i].subject == SUBJECT_PERSON)
+			ret = rule_desire(r, &p->rules[i], err);
+	for (size_t i = 0; i < p->rule_count && ret == 0; i++)
+		if (p->rules[i].subject != SUBJECT_PERSON)
+			ret = rule_desire(r, &p->rules[i], err);
+	if (ret == 0)
+		ret = disagreements_find(r, err);
+	return ret < 0 ? ret : missing_find(r, err);
+}

@@ -1,0 +1,69 @@
+/*
+ * What the rules want: every subject is judged once per rule, and each step that is due within
+ * the plan's horizon becomes a candidate. What is held, impossible or over a limit is decided
+ * afterwards.
+ */
+#ifndef RECONCILE_DESIRE_H
+#define RECONCILE_DESIRE_H
+
+#include "reconcile/stage.h"
+
+/* A guard that holds a candidate (reconcile/guard.h), and what it saw. */
+struct guard_hit {
+	uint8_t guard; /* enum guard_id */
+	const char *text;
+};
+
+/* An action that may come to be. Texts live in the round's arena. */
+struct candidate {
+	const struct rule *rule; /* NULL: block */
+	enum action_kind kind;
+	enum plan_class class;
+	struct subject s; /* of the rule; .account is always set */
+	uint32_t product; /* row, or FACTS_NONE */
+	size_t step;      /* of the rule's ladder */
+	int64_t due_ms, anchor_ms;
+	struct basis basis;
+	const struct guard_hit *hits; /* sorted by guard */
+	size_t hit_count;
+	bool two;  /* needs two persons */
+	bool gone; /* not chosen: another rule's candidate stands for the same thing */
+	struct action_fields before, after;
+	const struct action_step *steps;
+	size_t step_count;
+	const char *const *kept;
+	size_t kept_count;
+	const size_t *with; /* candidates that take the same group away */
+	size_t with_count;
+	uint32_t n; /* in its plan */
+};
+VEC(vec_candidate, struct candidate);
+
+struct round {
+	const struct world *w;
+	struct plan_arena *arena;
+	struct vec_candidate candidates;
+	struct vec_finding findings;
+	struct reconcile_counts counts;
+	bool *leaving; /* per account: a person rule says that its owner leaves */
+	uint64_t scope_leavers, scope_managed,
+		scope_seats; /* subjects that rules can be about */
+	bool sources_whole;  /* every source is ready, accepted and undoubted: orphans can be
+				told */
+};
+
+#define DESIRE_FINDINGS_EACH 100 /* unknown judgements told one by one for each rule */
+
+int desire_all(struct round *r, struct err *err) MUST_USE;
+
+/* Whether an account can be a subject at all: a person's, and no service account. */
+bool desire_is_subject(const struct world *w, uint32_t account);
+/* Nobody explains it: managed, linked to nobody, in no doubt, its address new to us. */
+bool desire_is_orphan(const struct round *r, uint32_t account);
+bool desire_sources_whole(const struct facts *f);
+
+int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
+		uint64_t account, struct err *err, const char *format, ...) PRINTF(7, 8)
+	MUST_USE;
+
+#endif

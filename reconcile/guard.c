@@ -1,0 +1,826 @@
+#include "reconcile/guard.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+
+const struct guard_row guards[GUARD_COUNT] = {
+#define X(symbol, name, holds, release, way)                                                   \
+	[GUARD_##symbol] = { name, GUARD_HOLD_##holds, RELEASE_##release, way },
+	GUARD_LIST(X)
+#undef X
+};
+
+int guard_of(struct str name)
+{
+	for (int i = 0; i < GUARD_COUNT; i++)
+		if (str_eq(name, str_of(guards[i].name)))
+			return i;
+	return -1;
+}
+
+int guard_hit(struct guard_hits *hits, struct plan_arena *arena, enum guard_id guard,
+	      struct err *err, const char *format, ...)
+{
+	char saw[ERR_TEXT_BYTES];
+	struct guard_hit hit = { .guard = (uint8_t)guard };
+	size_t at = hits->n;
+	va_list args;
+	int r;
+
+	while (at > 0 && hits->v[at - 1].guard > guard)
+		at--;
+	if (at > 0 && hits->v[at - 1].guard == guard)
+		return 0;
+	va_start(args, format);
+	(void)vsnprintf(saw, sizeof(saw), format, args);
+	va_end(args);
+	r = arena_textf(arena, &hit.text, err, "%s; released by %s", saw, guards[guard].way);
+	if (r < 0)
+		return r;
+	memmove(&hits->v[at + 1], &hits->v[at], (hits->n - at) * sizeof(hit));
+	hits->v[at] = hit;
+	hits->n++;
+	return 0;
+}
+
+bool candidate_is_urgent(const struct candidate *c)
+{
+	return c->class == PLAN_LEAVER &&
+	       (c->kind == ACTION_SUSPEND || c->kind == ACTION_REVOKE_TOKENS);
+}
+
+/* --- sources and the organisation --- */
+
+static const struct {
+	enum source_doubt doubt;
+	enum guard_id guard;
+	const char *saw;
+} source_guards[] = {
+	{ DOUBT_INCOMPLETE, GUARD_SOURCE_INCOMPLETE, "its newest read did not reach its end" },
+	{ DOUBT_IMPLAUSIBLE, GUARD_SOURCE_IMPLAUSIBLE, "its newest read is implausible" },
+	{ DOUBT_STALE, GUARD_SOURCE_STALE, "its newest accepted read is too old" },
+	{ DOUBT_SCHEMA, GUARD_SOURCE_SCHEMA, "attributes vanished or changed their form" },
+	{ DOUBT_CANARY, GUARD_CANARY, "a canary was not seen" },
+};
+
+static unsigned doubts_of(const struct facts_source *s)
+{
+	return s->accepted || s->doubts ? s->doubts : DOUBT_INCOMPLETE;
+}
+
+/* What holds what rests on a source. An incomplete read doubts only what it did not show. */
+static int source_judge(const struct world *w, const struct candidate *c,
+			struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < w->f->sources.n && i < 64; i++) {
+		const struct facts_source *s = &w->f->sources.v[i].in;
+		unsigned doubts = doubts_of(s);
+		uint64_t bit = UINT64_C(1) << i;
+
+		if (!(c->basis.sources & bit))
+			continue;
+		for (size_t g = 0; g < COUNT_OF(source_guards) && r == 0; g++) {
+			bool rests = source_guards[g].doubt != DOUBT_INCOMPLETE ||
+				     (c->basis.absent & bit);
+
+			if ((doubts & source_guards[g].doubt) && rests)
+				r = guard_hit(hits, arena, source_guards[g].guard, err,
+					      "rests on source " STR_FMT ": %s%s" STR_FMT,
+					      STR_ARG(s->name), source_guards[g].saw,
+					      s->doubt_text.len ? ": " : "",
+					      STR_ARG(s->doubt_text));
+		}
+	}
+	if (r == 0 && c->basis.org && !w->f->round.org_complete)
+		r = guard_hit(hits, arena, GUARD_ORG_INCOMPLETE, err,
+			      "rests on what the organisation told, which was not read "
+			      "completely%s" STR_FMT,
+			      w->f->round.org_doubt.len ? ": " : "",
+			      STR_ARG(w->f->round.org_doubt));
+	return r;
+}
+
+/* --- protections --- */
+
+static const enum guard_id protection_guards[PROTECT_KIND_COUNT] = {
+	[PROTECT_EXEMPTION] = GUARD_EXEMPTION,
+	[PROTECT_SERVICE_ACCOUNT] = GUARD_SERVICE_ACCOUNT,
+	[PROTECT_OPERATOR] = GUARD_OPERATOR,
+	[PROTECT_SOLE_ROLE] = GUARD_SOLE_ROLE,
+	[PROTECT_LEGAL_HOLD] = GUARD_LEGAL_HOLD,
+	[PROTECT_LEAVE] = GUARD_LEAVE,
+};
+
+/* A legal hold stops deletion and anonymisation, of which there is no kind; leave stops
+ * inactivity; the rest stops everything that takes away or announces it. */
+static bool protection_stops(enum protection_kind kind, const struct candidate *c)
+{
+	if (kind == PROTECT_LEGAL_HOLD)
+		return false;
+	if (kind == PROTECT_LEAVE)
+		return c->class == PLAN_INACTIVE;
+	return c->class != PLAN_RESTORE;
+}
+
+static bool rule_is(const struct candidate *c, struct str rule)
+{
+	return !rule.len || str_eq(rule, STR("*")) ||
+	       (c->rule && str_eq(rule, str_of(c->rule->name)));
+}
+
+/* A confirmed leaver whom something protects is for two people, not for silence. */
+static bool leaver_needs_two(const struct candidate *c)
+{
+	return c->class == PLAN_LEAVER || c->class == PLAN_ABSENCE;
+}
+
+/* Texts of the row that comes first among equals, so that the order of rows does not matter. */
+static bool row_before(const struct facts *f, const struct row_protection *a,
+		       const struct row_protection *b)
+{
+	int c;
+
+	if (a->kind != b->kind)
+		return a->kind < b->kind;
+	c = str_cmp(pool_str(&f->pool, a->owner), pool_str(&f->pool, b->owner));
+	if (c)
+		return c < 0;
+	c = str_cmp(pool_str(&f->pool, a->reason), pool_str(&f->pool, b->reason));
+	return c ? c < 0 : a->until_ms < b->until_ms;
+}
+
+static bool row_stands(const struct facts *f, const struct row_protection *p,
+		       const struct candidate *c)
+{
+	int64_t now = f->round.now_ms;
+
+	return protection_stops((enum protection_kind)p->kind, c) &&
+	       rule_is(c, pool_str(&f->pool, p->rule)) &&
+	       (p->from_ms <= 0 || p->from_ms <= now) &&
+	       (p->until_ms <= 0 || p->until_ms > now);
+}
+
+/*
+ * Rows about this account or this person, in an array sorted by account, then person (those of
+ * persons have FACTS_NONE for an account): [*from, *to) of round 0, then of round 1.
+ */
+struct key {
+	uint32_t account;
+	uint64_t person;
+};
+
+static size_t lower(const void *v, size_t n, size_t size, size_t account_at, size_t person_at,
+		    struct key key)
+{
+	const char *p = v;
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		uint32_t account = *(const uint32_t *)(p + middle * size + account_at);
+		uint64_t person = *(const uint64_t *)(p + middle * size + person_at);
+
+		if (account < key.account || (account == key.account && person < key.person))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+#define RANGE(vec, type, key_from, key_to, from, to)                                           \
+	do {                                                                                   \
+		*(from) = lower((vec).v, (vec).n, sizeof(type), offsetof(type, account),       \
+				offsetof(type, person), (key_from));                           \
+		*(to) = lower((vec).v, (vec).n, sizeof(type), offsetof(type, account),         \
+			      offsetof(type, person), (key_to));                               \
+	} while (0)
+
+static void keys_of(const struct world *w, const struct candidate *c, int round,
+		    struct key *from, struct key *to)
+{
+	uint64_t person = c->s.person == FACTS_NONE ? 0 : w->numbers[c->s.person];
+
+	if (round == 0) {
+		*from = (struct key){ c->s.account, 0 };
+		*to = (struct key){ c->s.account + 1, 0 };
+		return;
+	}
+	*from = (struct key){ FACTS_NONE, person };
+	*to = (struct key){ FACTS_NONE, person ? person + 1 : 0 };
+}
+
+static int rows_judge(const struct world *w, const struct candidate *c,
+		      struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	const struct facts *f = w->f;
+	const struct row_protection *best[PROTECT_KIND_COUNT] = { NULL };
+	char until[STAMP_TEXT_BYTES];
+	size_t from, to;
+	int r = 0;
+
+	for (int round = 0; round < 2; round++) {
+		struct key a, b;
+
+		keys_of(w, c, round, &a, &b);
+		RANGE(f->protections, struct row_protection, a, b, &from, &to);
+		for (size_t i = from; i < to; i++) {
+			const struct row_protection *p = &f->protections.v[i];
+
+			if (row_stands(f, p, c) &&
+			    (!best[p->kind] || row_before(f, p, best[p->kind])))
+				best[p->kind] = p;
+		}
+	}
+	for (int kind = 0; kind < PROTECT_KIND_COUNT && r == 0; kind++) {
+		const struct row_protection *p = best[kind];
+
+		if (!p)
+			continue;
+		stamp_text(p->until_ms, until);
+		hits->two = hits->two || leaver_needs_two(c);
+		r = guard_hit(hits, arena, protection_guards[kind], err,
+			      "protected by " STR_FMT " (" STR_FMT ")%s%s",
+			      STR_ARG(pool_str(&f->pool, p->owner)),
+			      STR_ARG(pool_str(&f->pool, p->reason)),
+			      p->until_ms > 0 ? " until " : "", p->until_ms > 0 ? until : "");
+	}
+	return r;
+}
+
+/* Filters of the policy: whom they are unknown for is protected too. */
+static int filters_judge(const struct world *w, const struct candidate *c,
+			 struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < w->p->protection_count && r == 0; i++) {
+		const struct policy_protection *p = &w->p->protections[i];
+		struct subject s = { p->subject, c->s.person, c->s.account, FACTS_NONE };
+		enum truth t;
+
+		if (!protection_stops(p->kind, c) || !rule_is(c, str_of(p->rule)) ||
+		    (p->subject == SUBJECT_PERSON && c->s.person == FACTS_NONE) ||
+		    (p->until_ms > 0 && p->until_ms <= w->f->round.now_ms))
+			continue;
+		t = view_eval(w, p->when, &s);
+		if (t == TRUTH_FALSE)
+			continue;
+		hits->two = hits->two || leaver_needs_two(c);
+		r = guard_hit(hits, arena, protection_guards[p->kind], err,
+			      "%s protection %s of %s (%s)",
+			      t == TRUTH_TRUE ? "falls under" : "may fall under", p->name,
+			      p->owner, p->reason);
+	}
+	return r;
+}
+
+/* Leave as HR tells it: from the first day to the end of the last, in UTC and a bit more. */
+static int leave_judge(const struct world *w, const struct candidate *c,
+		       struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	int64_t now = w->f->round.now_ms, from = 0, until = 0;
+	enum value_state has_from, has_until;
+	uint32_t cell;
+
+	if (c->class != PLAN_INACTIVE || c->s.person == FACTS_NONE)
+		return 0;
+	has_from = view_cell(w, c->s.person, w->p->fixed[COL_LEAVE_FROM], &cell, NULL);
+	if (has_from == VALUE_PRESENT)
+		from = w->f->numbers.v[cell - FRAME_FIRST];
+	has_until = view_cell(w, c->s.person, w->p->fixed[COL_LEAVE_UNTIL], &cell, NULL);
+	if (has_until == VALUE_PRESENT)
+		until = w->f->numbers.v[cell - FRAME_FIRST];
+	if (has_from == VALUE_UNKNOWN || has_until == VALUE_UNKNOWN)
+		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				 "whether the person is on leave is not known");
+	if (has_from == VALUE_ABSENT && has_until == VALUE_ABSENT)
+		return 0;
+	if ((has_from == VALUE_PRESENT && from - 14 * STAMP_HOUR_MS > now) ||
+	    (has_until == VALUE_PRESENT && until + 36 * STAMP_HOUR_MS <= now))
+		return 0;
+	return guard_hit(hits, arena, GUARD_LEAVE, err, "the person is on leave");
+}
+
+/* The newest; among equals the one whose texts come first. */
+static bool bar_before(const struct facts *f, const struct row_bar *a, const struct row_bar *b)
+{
+	int c;
+
+	if (a->at_ms != b->at_ms)
+		return a->at_ms > b->at_ms;
+	c = str_cmp(pool_str(&f->pool, a->reason), pool_str(&f->pool, b->reason));
+	return c ? c < 0 : str_cmp(pool_str(&f->pool, a->by), pool_str(&f->pool, b->by)) < 0;
+}
+
+static int bars_judge(const struct world *w, const struct candidate *c,
+		      struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	const struct facts *f = w->f;
+	const struct row_bar *newest = NULL;
+	char at[STAMP_TEXT_BYTES];
+	size_t from, to;
+
+	for (int round = 0; round < 2; round++) {
+		struct key a, z;
+
+		keys_of(w, c, round, &a, &z);
+		RANGE(f->bars, struct row_bar, a, z, &from, &to);
+		for (size_t i = from; i < to; i++) {
+			const struct row_bar *b = &f->bars.v[i];
+
+			if (rule_is(c, pool_str(&f->pool, b->rule)) &&
+			    (!newest || bar_before(f, b, newest)))
+				newest = b;
+		}
+	}
+	if (!newest)
+		return 0;
+	stamp_text(newest->at_ms, at);
+	return guard_hit(hits, arena, GUARD_BAR, err,
+			 "barred by " STR_FMT " on %s (" STR_FMT ")",
+			 STR_ARG(pool_str(&f->pool, newest->by)), at,
+			 STR_ARG(pool_str(&f->pool, newest->reason)));
+}
+
+/* --- the account --- */
+
+bool guard_is_last_admin(const struct world *w, uint32_t account)
+{
+	const struct facts *f = w->f;
+
+	if (f->accounts.v[account].org_admin != TRI_YES)
+		return false;
+	for (uint32_t i = 0; i < f->accounts.n; i++) {
+		const struct row_account *a = &f->accounts.v[i];
+
+		if (i != account && a->org_admin == TRI_YES && a->status == ACCOUNT_ACTIVE)
+			return false;
+	}
+	return true;
+}
+
+static int admin_judge(const struct world *w, const struct candidate *c,
+		       struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	const struct row_account *a = &w->f->accounts.v[c->s.account];
+	int r = 0;
+
+	if (a->own_credential)
+		r = guard_hit(hits, arena, GUARD_OWN_CREDENTIAL, err,
+			      "made the key that we work with");
+	if (r == 0 && (a->admin == TRI_YES || a->org_admin == TRI_YES)) {
+		hits->two = true;
+		r = guard_hit(hits, arena, GUARD_ADMIN, err, "administers the organisation");
+	} else if (r == 0 && (a->admin == TRI_UNKNOWN || a->org_admin == TRI_UNKNOWN)) {
+		r = guard_hit(hits, arena, GUARD_UNKNOWN, err,
+			      "whether it administers something was not read");
+	}
+	return r;
+}
+
+/* What Atlassian allows for the population that the account belongs to. */
+static int lever_judge(const struct world *w, const struct candidate *c,
+		       struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	const struct row_account *a = &w->f->accounts.v[c->s.account];
+	enum account_class class =
+		account_class_of(a->type, a->managed, a->synced, a->can_disable);
+
+	if (a->type == ACCOUNT_TYPE_UNKNOWN)
+		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				 "what kind of account it is was not read");
+	if (a->status == ACCOUNT_UNKNOWN)
+		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				 "the state of the account was not read");
+	if (c->kind == ACTION_DEACTIVATE && class == CLASS_UNMANAGED)
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "an unmanaged account cannot be deactivated");
+	if (c->kind == ACTION_DEACTIVATE && class == CLASS_SYNCED)
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "an account of an external directory is deactivated there");
+	if (c->kind == ACTION_DEACTIVATE && class != CLASS_MANAGED)
+		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				 "whether it may be deactivated was not read");
+	if (c->kind == ACTION_REVOKE_TOKENS && a->managed == TRI_NO)
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "the tokens of an unmanaged account are out of our reach");
+	if (c->kind == ACTION_REVOKE_TOKENS && a->managed == TRI_UNKNOWN)
+		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				 "whether it is a managed account was not read");
+	return 0;
+}
+
+static int ownership_judge(const struct world *w, const struct candidate *c,
+			   struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	uint8_t flags = w->account_flags[c->s.account];
+	bool doubt = (flags & MATCH_DOUBT) ||
+		     (c->s.person != FACTS_NONE && w->person_doubt[c->s.person]);
+	int r = 0;
+
+	if (doubt)
+		r = guard_hit(hits, arena, GUARD_AMBIGUOUS, err, "who this is, is in doubt");
+	if (r == 0 && c->class != PLAN_ORPHAN && !(flags & MATCH_ADOPTED))
+		r = guard_hit(hits, arena, GUARD_NOT_ADOPTED, err,
+			      c->s.person == FACTS_NONE
+				      ? "nobody gave us this account"
+				      : "linked by a rule that nobody approved");
+	return r;
+}
+
+int guard_judge(const struct world *w, const struct candidate *c, struct plan_arena *arena,
+		struct guard_hits *hits, struct err *err)
+{
+	static int (*const judges[])(const struct world *w, const struct candidate *c,
+				     struct plan_arena *arena, struct guard_hits *hits,
+				     struct err *err) = {
+		source_judge, rows_judge,  filters_judge, leave_judge,
+		bars_judge,   admin_judge, lever_judge,   ownership_judge,
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT_OF(judges) && r == 0; i++)
+		r = judges[i](w, c, arena, hits, err);
+	return r;
+}
+
+bool guard_may_run(const struct candidate *c)
+{
+	for (size_t i = 0; i < c->hit_count; i++)
+		if (guards[c->hits[i].guard].release == RELEASE_NEVER)
+			return false;
+	return true;
+}
+
+/* --- all candidates --- */
+
+static int hits_keep(struct round *r, struct candidate *c, const struct guard_hits *hits,
+		     struct err *err)
+{
+	struct guard_hit *kept = NULL;
+	int ret = 0;
+
+	if (hits->n)
+		ret = arena_alloc(r->arena, hits->n * sizeof(*kept), &kept, err);
+	if (ret < 0)
+		return ret;
+	if (hits->n)
+		memcpy(kept, hits->v, hits->n * sizeof(*kept));
+	c->hits = kept;
+	c->hit_count = hits->n;
+	c->two = c->two || hits->two;
+	return 0;
+}
+
+static bool takes_access(enum action_kind kind)
+{
+	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE;
+}
+
+/*
+ * Two admins who leave in one round: neither is the last, together they are. So those are
+ * counted who would be left when all that is planned has been done.
+ */
+static int admins_left(const struct round *r, bool *ret, struct err *err)
+{
+	const struct facts *f = r->w->f;
+	CLEANUP(free_at) uint8_t *taken = calloc(f->accounts.n + 1, 1);
+	bool left = false;
+
+	if (!taken)
+		return err_nomem(err);
+	for (size_t i = 0; i < r->candidates.n; i++)
+		if (takes_access(r->candidates.v[i].kind))
+			taken[r->candidates.v[i].s.account] = 1;
+	for (uint32_t i = 0; i < f->accounts.n && !left; i++)
+		left = f->accounts.v[i].org_admin == TRI_YES &&
+		       f->accounts.v[i].status == ACCOUNT_ACTIVE && !taken[i];
+	*ret = left;
+	return 0;
+}
+
+int guard_candidates(struct round *r, struct err *err)
+{
+	const struct facts *f = r->w->f;
+	bool left = false;
+	int ret = admins_left(r, &left, err);
+
+	for (size_t i = 0; i < r->candidates.n && ret == 0; i++) {
+		struct candidate *c = &r->candidates.v[i];
+		struct guard_hits hits = { .n = 0 };
+
+		ret = guard_judge(r->w, c, r->arena, &hits, err);
+		if (ret == 0 && !left && takes_access(c->kind) &&
+		    f->accounts.v[c->s.account].org_admin == TRI_YES)
+			ret = guard_hit(&hits, r->arena, GUARD_LAST_ADMIN, err,
+					"no other active administrator of the organisation "
+					"would be left");
+		if (ret == 0)
+			ret = hits_keep(r, c, &hits, err);
+	}
+	return ret;
+}
+
+/* --- whole plans --- */
+
+static int plan_guard_add(struct vec_guard *into, struct plan_arena *arena, enum guard_id id,
+			  enum guard_verdict verdict, unsigned needs, struct err *err,
+			  const char *format, ...) PRINTF(7, 8);
+static int plan_guard_add(struct vec_guard *into, struct plan_arena *arena, enum guard_id id,
+			  enum guard_verdict verdict, unsigned needs, struct err *err,
+			  const char *format, ...)
+{
+	struct plan_guard g = { guards[id].name, verdict, NULL, needs };
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	r = arena_vtextf(arena, &g.text, err, format, args);
+	va_end(args);
+	if (r < 0)
+		return r;
+	return vec_guard_add(into, g) < 0 ? err_nomem(err) : 0;
+}
+
+int guard_round(const struct world *w, struct vec_guard *into, struct plan_arena *arena,
+		struct err *err)
+{
+	const struct facts_round *round = &w->f->round;
+	int r = 0;
+
+	for (size_t i = 0; i < w->f->sources.n; i++) {
+		const struct facts_source *s = &w->f->sources.v[i].in;
+		unsigned doubts = s->ready ? doubts_of(s) : 0;
+		struct str text = s->doubt_text;
+
+		for (size_t g = 0; g < COUNT_OF(source_guards) && r == 0; g++)
+			if (doubts & source_guards[g].doubt)
+				r = plan_guard_add(into, arena, source_guards[g].guard,
+						   GUARD_HOLD_ACTION, 0, err,
+						   "source " STR_FMT ": %s%s" STR_FMT
+						   "; held is what rests on it; released by %s",
+						   STR_ARG(s->name), source_guards[g].saw,
+						   text.len ? ": " : "", STR_ARG(text),
+						   guards[source_guards[g].guard].way);
+		if (r == 0 && (s->doubts & DOUBT_IDENTITY))
+			r = plan_guard_add(
+				into, arena, GUARD_IDENTITY_CHANGED, GUARD_HOLD_PLAN, 0, err,
+				"source " STR_FMT " is another system than before%s" STR_FMT
+				"; released by %s",
+				STR_ARG(s->name), text.len ? ": " : "", STR_ARG(text),
+				guards[GUARD_IDENTITY_CHANGED].way);
+	}
+	if (r == 0 && !round->org_complete)
+		r = plan_guard_add(into, arena, GUARD_ORG_INCOMPLETE, GUARD_HOLD_ACTION, 0, err,
+				   "the organisation was not read completely%s" STR_FMT
+				   "; held is what rests on it; released by %s",
+				   round->org_doubt.len ? ": " : "", STR_ARG(round->org_doubt),
+				   guards[GUARD_ORG_INCOMPLETE].way);
+	if (r == 0 && !round->org_plausible)
+		r = plan_guard_add(into, arena, GUARD_ORG_IMPLAUSIBLE, GUARD_HOLD_PLAN, 1, err,
+				   "what the organisation told is implausible%s" STR_FMT
+				   "; released by %s",
+				   round->org_doubt.len ? ": " : "", STR_ARG(round->org_doubt),
+				   guards[GUARD_ORG_IMPLAUSIBLE].way);
+	if (r == 0 && !round->org_identity_same)
+		r = plan_guard_add(into, arena, GUARD_IDENTITY_CHANGED, GUARD_HOLD_PLAN, 0, err,
+				   "the organisation is another one than the one we were armed "
+				   "for; released by leaverd arm for the new one");
+	if (r == 0 && round->foreign_write)
+		r = plan_guard_add(into, arena, GUARD_FOREIGN_WRITE, GUARD_HOLD_PLAN, 0, err,
+				   "something was changed under our key that our journal does "
+				   "not know; released by %s",
+				   guards[GUARD_FOREIGN_WRITE].way);
+	return r;
+}
+
+/* --- limits --- */
+
+static const struct {
+	enum guard_id guard;
+	enum plan_class class;
+	int64_t window_ms;
+	const char *subjects, *window;
+} limit_rows[LIMIT_KIND_COUNT] = {
+	[LIMIT_LEAVERS_DAY] = { GUARD_LIMIT_LEAVERS_DAY, PLAN_LEAVER, STAMP_DAY_MS, "leavers",
+				"24 hours" },
+	[LIMIT_LEAVERS_WEEK] = { GUARD_LIMIT_LEAVERS_WEEK, PLAN_LEAVER, 7 * STAMP_DAY_MS,
+				 "leavers", "7 days" },
+	[LIMIT_ABSENCE_DAY] = { GUARD_LIMIT_ABSENCE_DAY, PLAN_ABSENCE, STAMP_DAY_MS,
+				"people gone from a source", "24 hours" },
+	[LIMIT_ORPHANS_WEEK] = { GUARD_LIMIT_ORPHANS_WEEK, PLAN_ORPHAN, 7 * STAMP_DAY_MS,
+				 "orphans", "7 days" },
+	[LIMIT_INACTIVE_WEEK] = { GUARD_LIMIT_INACTIVE_WEEK, PLAN_INACTIVE, 7 * STAMP_DAY_MS,
+				  "seats", "7 days" },
+	[LIMIT_PUSH_HOUR] = { GUARD_LIMIT_PUSH_HOUR, PLAN_LEAVER, STAMP_HOUR_MS,
+			      "people ended by the push source", "an hour" },
+};
+
+/* Who is counted: a person, or an account without one, or a seat. */
+struct counted {
+	uint64_t who;
+	struct str product, site;
+};
+
+static int counted_cmp(const void *pa, const void *pb)
+{
+	const struct counted *a = pa, *b = pb;
+	int c;
+
+	if (a->who != b->who)
+		return a->who < b->who ? -1 : 1;
+	c = str_cmp(a->product, b->product);
+	return c ? c : str_cmp(a->site, b->site);
+}
+
+#define COUNTED_ACCOUNT (UINT64_C(1) << 63) /* account numbers beside person numbers */
+
+static uint64_t counted_who(const struct world *w, enum plan_class class, uint32_t account)
+{
+	uint32_t person = w->account_person[account];
+
+	if (class == PLAN_INACTIVE || person == FACTS_NONE)
+		return w->f->accounts.v[account].number | COUNTED_ACCOUNT;
+	return w->numbers[person];
+}
+
+static bool is_expected(const struct facts *f, uint64_t person)
+{
+	size_t low = 0, high = f->expected.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->expected.v[middle] < person)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < f->expected.n && f->expected.v[low] == person;
+}
+
+/* Subjects of a class that were acted on within the window. */
+static size_t past_count(const struct world *w, enum plan_class class, int64_t window_ms,
+			 struct counted *v)
+{
+	const struct facts *f = w->f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->counted.n; i++) {
+		const struct row_counted *c = &f->counted.v[i];
+		uint32_t account;
+
+		if (c->class != class || c->at_ms <= f->round.now_ms - window_ms)
+			continue;
+		account = facts_account_by_number(f, c->account);
+		v[n].who = account == FACTS_NONE ? c->account | COUNTED_ACCOUNT
+						 : counted_who(w, class, account);
+		v[n].product = pool_str(&f->pool, c->product);
+		v[n++].site = pool_str(&f->pool, c->site);
+	}
+	return n;
+}
+
+/* Those that the round would act on. */
+static size_t planned_count(const struct round *r, enum plan_class class, struct counted *v)
+{
+	const struct facts *f = r->w->f;
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->candidates.n; i++) {
+		const struct candidate *c = &r->candidates.v[i];
+
+		if (c->gone || c->class != class || !action_kinds[c->kind].destructive ||
+		    !guard_may_run(c))
+			continue;
+		if (c->s.person != FACTS_NONE && is_expected(f, r->w->numbers[c->s.person]))
+			continue;
+		v[n] = (struct counted){ counted_who(r->w, class, c->s.account), STR(""),
+					 STR("") };
+		if (class == PLAN_INACTIVE && c->product != FACTS_NONE) {
+			v[n].product = pool_str(&f->pool, f->products.v[c->product].key);
+			v[n].site = pool_str(&f->pool, f->products.v[c->product].site);
+		}
+		n++;
+	}
+	return n;
+}
+
+static size_t distinct(struct counted *v, size_t n)
+{
+	size_t kept = 0;
+
+	if (n)
+		qsort(v, n, sizeof(*v), counted_cmp);
+	for (size_t i = 0; i < n; i++)
+		if (!kept || counted_cmp(&v[kept - 1], &v[i]) != 0)
+			v[kept++] = v[i];
+	return kept;
+}
+
+static uint64_t limit_of(const struct policy_limit_conf *l, uint64_t scope)
+{
+	uint64_t share = (uint64_t)(l->share * (double)scope + 1e-9);
+
+	return share > (uint64_t)l->count ? share : (uint64_t)l->count;
+}
+
+static uint64_t scope_of(const struct round *r, enum plan_class class)
+{
+	if (class == PLAN_INACTIVE)
+		return r->scope_seats;
+	return class == PLAN_ORPHAN ? r->scope_managed : r->scope_leavers;
+}
+
+static int limit_tell(struct plan *plan, int limit, uint64_t count, uint64_t most,
+		      uint64_t scope, struct err *err)
+{
+	enum guard_id guard = limit_rows[limit].guard;
+	bool over = count > most;
+
+	return plan_guard_add(
+		&plan->guards, &plan->arena, guard, over ? GUARD_HOLD_PLAN : GUARD_PASS,
+		!over              ? 0
+		: count > 2 * most ? 2
+				   : 1,
+		err, "%llu %s within %s, %llu of %llu allowed%s%s", (unsigned long long)count,
+		limit_rows[limit].subjects, limit_rows[limit].window, (unsigned long long)most,
+		(unsigned long long)scope, over ? "; the plan is held whole; released by " : "",
+		over ? guards[guard].way : "");
+}
+
+/* A limit over subjects, for a plan that acts on some of them. */
+static int class_limit(const struct round *r, int limit, struct plan *plan, struct err *err)
+{
+	enum plan_class class = limit_rows[limit].class;
+	size_t room = r->w->f->counted.n + r->candidates.n, n;
+	CLEANUP(free_at) struct counted *v = calloc(room + 1, sizeof(*v));
+	uint64_t scope = scope_of(r, class);
+
+	if (!v)
+		return err_nomem(err);
+	n = past_count(r->w, class, limit_rows[limit].window_ms, v);
+	n += planned_count(r, class, v + n);
+	return limit_tell(plan, limit, distinct(v, n), limit_of(&r->w->p->limits[limit], scope),
+			  scope, err);
+}
+
+/* A push source that ends many within an hour holds the plan that believes it. */
+static int push_limit(const struct round *r, uint64_t sources, struct plan *plan,
+		      struct err *err)
+{
+	const struct facts *f = r->w->f;
+	int ret = 0;
+
+	for (uint32_t i = 0; i < f->sources.n && i < 64 && ret == 0; i++) {
+		uint64_t ended = 0, scope = 0;
+
+		if (!(sources & UINT64_C(1) << i) || f->sources.v[i].in.kind != SOURCE_PUSH)
+			continue;
+		for (size_t k = 0; k < f->records.n; k++) {
+			const struct row_record *row = &f->records.v[k];
+			bool recent = row->state == RECORD_ENDED &&
+				      row->since_ms > f->round.now_ms - STAMP_HOUR_MS &&
+				      !(row->person && is_expected(f, row->person));
+
+			if (row->source != i)
+				continue;
+			ended += recent;
+			scope += recent || row->state == RECORD_ACTIVE;
+		}
+		ret = limit_tell(plan, LIMIT_PUSH_HOUR, ended,
+				 limit_of(&r->w->p->limits[LIMIT_PUSH_HOUR], scope), scope,
+				 err);
+	}
+	return ret;
+}
+
+int guard_plan(const struct round *r, bool urgent, struct plan *plan, struct err *err)
+{
+	bool has[PLAN_CLASS_COUNT] = { false };
+	uint64_t sources = 0;
+	int ret = guard_round(r->w, &plan->guards, &plan->arena, err);
+
+	for (size_t i = 0; i < r->candidates.n; i++) {
+		const struct candidate *c = &r->candidates.v[i];
+
+		if (c->gone || !c->rule || candidate_is_urgent(c) != urgent)
+			continue;
+		if (!action_kinds[c->kind].destructive || !guard_may_run(c))
+			continue;
+		has[c->class] = true;
+		sources |= c->basis.sources;
+	}
+	for (int i = 0; i < LIMIT_KIND_COUNT && ret == 0; i++)
+		if (i != LIMIT_PUSH_HOUR && has[limit_rows[i].class])
+			ret = class_limit(r, i, plan, err);
+	if (ret == 0)
+		ret = push_limit(r, sources, plan, err);
+	for (size_t i = 0; i < plan->guards.n; i++)
+		plan->held = plan->held || plan->guards.v[i].verdict == GUARD_HOLD_PLAN;
+	return ret;
+}
