@@ -17,6 +17,8 @@
 #include "bridge/wipe.h"
 
 #define CLI_OUT_MAX (512u * 1024 * 1024)
+#define CLI_LEASE_WAIT_MS 10000
+#define CLI_LEASE_AGAIN_MS 50
 
 /* --- exit statuses ---------------------------------------------------------------------------
  */
@@ -627,6 +629,28 @@ static int call_here(struct cli *cli, const char *file, const struct verb *verb,
 	return r;
 }
 
+/*
+ * In the daemon, else here. A lease that is held is most often another command's, gone in a
+ * moment, or that of a daemon whose socket is about to be there: so it is waited for.
+ */
+static int call_somewhere(struct cli *cli, const struct config *config, const char *file,
+			  const struct verb *verb, const json_t *in, json_t **out,
+			  struct err *err)
+{
+	int64_t until_ms = stamp_mono_ms() + CLI_LEASE_WAIT_MS;
+	int r;
+
+	for (;;) {
+		r = control_ask(config->control.socket, verb->name, in, out, err);
+		if (r != CONTROL_NOBODY)
+			return r;
+		r = call_here(cli, file, verb, in, out, err);
+		if (r != -ERR_LEASE || *out || stamp_mono_ms() >= until_ms)
+			return r;
+		stamp_sleep_ms(CLI_LEASE_AGAIN_MS);
+	}
+}
+
 int cli_call(struct cli *cli, const char *name, const json_t *in, json_t **out, struct err *err)
 {
 	CLEANUP(conf_faults_free) struct conf_faults faults = { 0 };
@@ -645,9 +669,7 @@ int cli_call(struct cli *cli, const char *name, const json_t *in, json_t **out, 
 	}
 	if (verb->needs & VERB_LONG)
 		cli_progress(cli, "%s ...", name);
-	r = control_ask(config.control.socket, name, in, out, err);
-	if (r == CONTROL_NOBODY)
-		r = call_here(cli, file, verb, in, out, err);
+	r = call_somewhere(cli, &config, file, verb, in, out, err);
 	cli_progress(cli, "%s", "");
 	return r;
 }

@@ -461,7 +461,7 @@ const struct command commands[] = {
 	{ "secret rekey", SECRETS, "seal everything anew, under a new master key if given",
 	  "A new data key, all secrets sealed under it, in one transaction: wholly or not at all. With "
 	  "--key-file or --new-passphrase the master key changes too: then change master_key in the "
-	  "configuration.",
+	  "configuration. A vault that opens with a passphrase asks for it, or for another one, twice.",
 	  "leaverd secret rekey\n  new data key, same master key\n"
 	  "leaverd secret rekey --key-file /etc/leaverd/master.key.new\n  a new master key\n",
 	  .options = rekey_options, .verb = "secret.rekey", .prepare = prepare_rekey },

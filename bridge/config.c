@@ -19,6 +19,7 @@ struct config_whole {
 #define CONFIG_HERE "leaverd.yaml"
 #define CONFIG_SYSTEM "/etc/leaverd/leaverd.yaml"
 #define CONFIG_NAME_MAX 63
+#define CONFIG_URL_MAX 256
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const log_forms[] = { "logfmt", "json", NULL };
@@ -91,7 +92,8 @@ static const struct conf_key scim_keys[] = {
 	ROW("tls_key", CONF_PATH, config_scim, tls_key, .reload = true,
 	    .help = "PEM file: the certificate's key"),
 	ROW("public_url", CONF_TEXT, config_scim, public_url,
-	    .help = "how identity providers reach the server, such as https://scim.example.com"),
+	    .help = "how identity providers reach the server, such as https://scim.example.com; default: "
+		    "its address"),
 	ROW("trusted_proxies", CONF_LIST, config_scim, trusted_proxies, WITHIN(0, 64),
 	    .help = "addresses or CIDRs whose X-Forwarded-For is believed"),
 	ROW("max_body", CONF_BYTES, config_scim, max_body_bytes, .preset = "1MiB",
@@ -289,6 +291,15 @@ static bool is_loopback(const char *listen)
 	       str_starts(s, STR("localhost:")) || str_starts(s, STR("unix:"));
 }
 
+/* It begins every meta.location, so it must be as plain as a URL can be. */
+static bool url_is_good(const char *url)
+{
+	struct str s = str_of(url);
+
+	return (str_istarts(s, STR("https://")) || str_istarts(s, STR("http://"))) &&
+	       s.len <= CONFIG_URL_MAX && str_find_any(s, " \t\"'<>\\") == s.len;
+}
+
 static void check_scim(struct config *c, struct conf_faults *faults)
 {
 	const struct config_scim *s = &c->scim;
@@ -301,10 +312,12 @@ static void check_scim(struct config *c, struct conf_faults *faults)
 			   "%s without TLS would carry tokens in the clear: give tls_cert and "
 			   "tls_key, or listen on 127.0.0.1 behind a proxy that has them",
 			   s->listen);
-	if (s->public_url && !str_istarts(str_of(s->public_url), STR("https://")) &&
-	    !str_istarts(str_of(s->public_url), STR("http://")))
+	if (s->public_url && !url_is_good(s->public_url))
 		conf_fault(faults, &s->mark, "public_url",
-			   "\"%s\": expected a URL that begins with https://", s->public_url);
+			   "\"%s\": expected a URL that begins with https://, of at most %d "
+			   "characters, "
+			   "without quotes and blanks",
+			   s->public_url, CONFIG_URL_MAX);
 }
 
 /* Names of a list that no source (no organisation) has. */
@@ -393,6 +406,21 @@ static char *joined(const char *folder, const char *name)
 	return text;
 }
 
+/* Without a name of its own the server is called by its address. */
+static int derive_url(struct config_scim *s, struct err *err)
+{
+	CLEANUP(buf_done) struct buf b;
+	bool local = s->listen && str_starts(str_of(s->listen), STR("unix:"));
+
+	buf_init(&b, CONFIG_URL_MAX);
+	if (!s->listen || s->public_url)
+		return 0;
+	buf_addf(&b, "%s://%s", s->tls_cert ? "https" : "http",
+		 local ? "localhost" : s->listen);
+	s->public_url = buf_take(&b, NULL);
+	return s->public_url ? 0 : err_nomem(err);
+}
+
 static int derive(struct config *c, const char *file, struct err *err)
 {
 	c->file = str_dup(str_of(file));
@@ -402,7 +430,7 @@ static int derive(struct config *c, const char *file, struct err *err)
 		c->control.socket = joined(c->instance.state_dir, "control");
 	if (!c->file || !c->db_file || !c->head_file || !c->control.socket)
 		return err_nomem(err);
-	return 0;
+	return derive_url(&c->scim, err);
 }
 
 /* The first fault, and how many there are. */

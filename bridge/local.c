@@ -253,15 +253,34 @@ static int make_absolute(json_t *request, const char *member, struct err *err)
 	return r < 0 ? r : jx_set(request, member, json_stringn(path.p, path.len), err);
 }
 
+/* A vault that opens with a passphrase is sealed anew under one: it is asked for twice. */
+static int wants_passphrase(struct cli *cli, const json_t *request, bool *ret, struct err *err)
+{
+	CLEANUP(config_free) struct config config = { 0 };
+	int r;
+
+	*ret = cli_switch(cli, "new-passphrase");
+	if (*ret || jx_get_text(request, "key_file"))
+		return 0;
+	r = config_read(config_find(cli->config_file), &config, NULL, err);
+	*ret = r == 0 && config.master_key.passphrase != CONFIG_PASSPHRASE_NO;
+	return r;
+}
+
 int prepare_rekey(struct cli *cli, json_t *request, struct err *err)
 {
 	CLEANUP(secret_done) struct secret passphrase = { 0 };
+	bool wanted;
 	int r;
 
-	if (!cli_switch(cli, "new-passphrase"))
+	r = wants_passphrase(cli, request, &wanted, err);
+	if (r < 0)
+		return r;
+	if (!wanted)
 		return make_absolute(request, "key_file", err);
-	r = isatty(STDIN_FILENO) ? secret_prompt(&passphrase, "New passphrase: ", true, err)
-				 : secret_read_fd(&passphrase, STDIN_FILENO, err);
+	r = isatty(STDIN_FILENO)
+		    ? secret_prompt(&passphrase, "Passphrase to seal it under: ", true, err)
+		    : secret_read_fd(&passphrase, STDIN_FILENO, err);
 	if (r < 0)
 		return r;
 	return jx_set(request, "passphrase",

@@ -8,7 +8,8 @@
 
 #define RENDER_COLUMNS_MAX 24
 #define RENDER_GAP 2          /* blanks between columns */
-#define RENDER_NARROWEST 8    /* a column is never shortened below this */
+#define RENDER_NARROW 8       /* columns are shortened to this first, */
+#define RENDER_NARROWEST 3    /* then to this, never below */
 #define RENDER_CELL_MAX 4096  /* bytes of one cell */
 #define RENDER_PARA_WIDTH 100 /* where the terminal has no width, and at most */
 
@@ -442,12 +443,12 @@ static unsigned grid_width(const struct grid *g)
 }
 
 /* The column that can best spare a blank: the widest that is not firm. */
-static size_t grid_widest(const struct grid *g)
+static size_t grid_widest(const struct grid *g, unsigned least)
 {
 	size_t best = g->column_count;
 
 	for (size_t c = 0; c < g->column_count; c++)
-		if (!g->gone[c] && !g->columns[c].firm && g->width[c] > RENDER_NARROWEST &&
+		if (!g->gone[c] && !g->columns[c].firm && g->width[c] > least &&
 		    (best == g->column_count || g->width[c] > g->width[best]))
 			best = c;
 	return best;
@@ -456,8 +457,10 @@ static size_t grid_widest(const struct grid *g)
 static void grid_fit(struct grid *g, unsigned most)
 {
 	while (most && grid_width(g) > most) {
-		size_t c = grid_widest(g);
+		size_t c = grid_widest(g, RENDER_NARROW);
 
+		if (c == g->column_count)
+			c = grid_widest(g, RENDER_NARROWEST);
 		if (c == g->column_count)
 			return;
 		g->width[c]--;

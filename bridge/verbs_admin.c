@@ -7,6 +7,7 @@
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/doctor.h"
+#include "bridge/unlock.h"
 #include "model/filter.h"
 #include "reconcile/policy.h"
 #include "store/audit.h"
@@ -195,7 +196,7 @@ struct rekey {
 	struct str passphrase;
 	struct secret plain;
 	struct vault_source source;
-	bool changed; /* the master key too */
+	struct unlock present;
 };
 
 static const struct jx_row rekey_rows[] = {
@@ -208,31 +209,42 @@ static void rekey_done(struct rekey *k)
 {
 	free(k->key_file);
 	secret_done(&k->plain);
+	unlock_done(&k->present);
 }
 
-/* Which master key it is to be sealed under; a key file that is not there is made. */
+/* Which master key it is to be sealed under: one that is given (a key file that is not there is
+ * made), else that of the configuration again. */
 static int rekey_source(struct rekey *k, struct err *err)
 {
+	const struct config_master_key *m = &k->app->config.master_key;
+	int r;
+
 	if (k->key_file && k->passphrase.len)
-		return err_set(err, ERR_USAGE, "give a key file or a new passphrase, not both");
-	k->changed = k->key_file || k->passphrase.len;
+		return err_set(err, ERR_USAGE, "give a key file or a passphrase, not both");
 	if (k->key_file) {
 		k->source = (struct vault_source){ .kind = VAULT_FILE, .path = k->key_file };
 		return access(k->key_file, F_OK) == 0 ? 0
 						      : vault_make_key_file(k->key_file, err);
 	}
-	if (!k->passphrase.len)
-		return 0;
-	k->source = (struct vault_source){ .kind = VAULT_PASSPHRASE, .passphrase = &k->plain };
-	return secret_set(&k->plain, k->passphrase.p, k->passphrase.len, err);
+	if (k->passphrase.len) {
+		k->source = (struct vault_source){ .kind = VAULT_PASSPHRASE,
+						   .passphrase = &k->plain };
+		return secret_set(&k->plain, k->passphrase.p, k->passphrase.len, err);
+	}
+	if (m->passphrase != CONFIG_PASSPHRASE_NO)
+		return err_set(
+			err, ERR_USAGE,
+			"this vault opens with a passphrase: it is needed to seal it anew");
+	r = unlock_prepare(&k->app->config, false, &k->present, err);
+	k->source = k->present.source;
+	return r;
 }
 
 static int write_rekey(void *ctx, struct db *db, struct err *err)
 {
 	struct rekey *k = ctx;
 
-	return vault_rekey(k->app->vault, db, k->changed ? &k->source : NULL, k->who,
-			   stamp_now_ms(), err);
+	return vault_rekey(k->app->vault, db, &k->source, k->who, stamp_now_ms(), err);
 }
 
 static int run_secret_rekey(struct app *app, const struct who *who, const json_t *in,
@@ -258,7 +270,7 @@ static int run_secret_rekey(struct app *app, const struct who *who, const json_t
 			"master_key.file of %s now: the old key opens nothing any more.",
 			k.key_file, app->config_file);
 	return ask_say(out, err, "Everything is sealed anew%s.",
-		       k.changed ? " under the new passphrase" : "");
+		       k.passphrase.len ? ", under the passphrase that was given" : "");
 }
 
 /* --- tokens ----------------------------------------------------------------------------------
