@@ -18,17 +18,24 @@ int params_get(struct str query, const char *name, struct buf *into, struct err 
 
 		more = str_cut(rest, '&', &pair, &rest);
 		str_cut(pair, '=', &key, &value);
+		bool is_text;
+
 		buf_init(&decoded, VALUE_MAX_BYTES);
-		if (!enc_unpercent(&decoded, key, plus_is_blank) ||
-		    !str_ieq(buf_str(&decoded), str_of(name)))
+		is_text = enc_unpercent(&decoded, key, plus_is_blank);
+		if (decoded.fault) /* never as if the parameter were not there */
+			return buf_fault(&decoded, err, "a query parameter");
+		if (!is_text || !str_ieq(buf_str(&decoded), str_of(name)))
 			continue;
-		if (!enc_unpercent(into, value, plus_is_blank))
+		is_text = enc_unpercent(into, value, plus_is_blank);
+		if (into->fault)
+			return buf_fault(into, err, "a query parameter");
+		if (!is_text)
 			return err_set(err, ERR_INVALID_SYNTAX,
 				       "query parameter %s: a broken escape", name);
 		if (!str_utf8(buf_str(into), NULL))
 			return err_set(err, ERR_INVALID_SYNTAX,
 				       "query parameter %s is not UTF-8", name);
-		return into->fault ? buf_fault(into, err, "a query parameter") : 1;
+		return 1;
 	}
 	return 0;
 }

@@ -78,11 +78,14 @@ static int row_answer(struct scim_call *call, const struct scim_row *row,
 			       err);
 	if (r == 0)
 		r = buf_fault(call->res->body, err, "the response");
+	if (r == 0 && status == 201) {
+		codec_location(&location, call->base, row->type, row->id);
+		r = buf_fault(&location, err, "the Location header");
+		if (r == 0)
+			memcpy(call->res->location, location.p, location.len + 1);
+	}
 	if (r < 0)
 		return r;
-	codec_location(&location, call->base, row->type, row->id);
-	if (status == 201 && !location.fault)
-		memcpy(call->res->location, location.p, location.len + 1);
 	call_answer(call, status, true);
 	return HTTP_DONE;
 }
@@ -422,20 +425,16 @@ static int replace_apply(struct scim_write *w, const struct scim_before *before,
 			 struct scim_change *ret, struct err *err)
 {
 	struct job *job = (struct job *)w;
-	CLEANUP(json_decref_at) json_t *old = NULL, *doc = NULL;
+	CLEANUP(json_decref_at) json_t *old = NULL;
 	int r = match_check(job, before, err);
 
 	if (r == 0)
 		r = old_read(before, &old, err);
+	if (r == 0)
+		r = left_out_keep(job, old, job->doc, err);
 	if (r < 0)
 		return r;
-	doc = json_copy(job->doc);
-	if (!doc)
-		return err_nomem(err);
-	r = left_out_keep(job, old, doc, err);
-	if (r < 0)
-		return r;
-	return job_settle(job, doc, old, before, ret, err);
+	return job_settle(job, job->doc, old, before, ret, err);
 }
 
 int resource_replace(struct scim_call *call, enum scim_type type, struct str id,

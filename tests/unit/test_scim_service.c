@@ -31,7 +31,7 @@
 struct stage {
 	struct memory *memory;
 	struct scim_service *service;
-	json_t *kept;	    /* variables */
+	json_t *kept;            /* variables */
 	const char *file, *name; /* for failures */
 	size_t step;
 };
@@ -140,7 +140,7 @@ static bool holds(const json_t *want, const json_t *have, char *why, size_t room
 
 static enum http_method method_of(const char *text, size_t len)
 {
-	static const char *const words[] = { "GET",   "HEAD",	"POST",	   "PUT",
+	static const char *const words[] = { "GET",   "HEAD",   "POST",    "PUT",
 					     "PATCH", "DELETE", "OPTIONS", "TRACE" };
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
@@ -176,15 +176,15 @@ static void check_headers(const struct stage *s, const json_t *want,
 		CLEANUP(buf_done) struct buf text;
 		const char *expected = step_text(s, value, &text);
 		const char *have = strcmp(name, "location") == 0 ? res->location
-				   : strcmp(name, "etag") == 0	 ? res->etag
-				   : strcmp(name, "allow") == 0	 ? res->allow
-				   : strcmp(name, "type") == 0	 ? res->content_type
+				   : strcmp(name, "etag") == 0   ? res->etag
+				   : strcmp(name, "allow") == 0  ? res->allow
+				   : strcmp(name, "type") == 0   ? res->content_type
 				   : strcmp(name, "www-authenticate") == 0
 					   ? res->www_authenticate
 					   : "?";
 
-		if (!have || (strcmp(expected, "*") == 0 ? !have[0]
-							 : strcmp(expected, have) != 0))
+		if (!have ||
+		    (strcmp(expected, "*") == 0 ? !have[0] : strcmp(expected, have) != 0))
 			lament(s, "header %s is \"%s\", not \"%s\"", name, have ? have : "",
 			       expected);
 	}
@@ -209,7 +209,8 @@ static void check_body(struct stage *s, const json_t *step, const struct buf *bo
 			lament(s, "at %s: %s, not %s", why, body->p ? body->p : "(nothing)",
 			       text.p);
 	}
-	if (says && (!jx_get_text(have, "detail") || !strstr(jx_get_text(have, "detail"), says)))
+	if (says &&
+	    (!jx_get_text(have, "detail") || !strstr(jx_get_text(have, "detail"), says)))
 		lament(s, "%s does not say \"%s\"", body->p ? body->p : "(nothing)", says);
 	json_object_foreach (json_object_get(step, "keep"), name, value) {
 		const char *found = jx_get_text(have, json_string_value(value));
@@ -248,7 +249,8 @@ static void check_always(const struct stage *s, const struct scim_response *res)
 static void play_step(struct stage *s, const json_t *step)
 {
 	const char *line = jx_get_text(step, "do");
-	const json_t *with = json_object_get(step, "with"), *raw = json_object_get(step, "text");
+	const json_t *with = json_object_get(step, "with"),
+		     *raw = json_object_get(step, "text");
 	CLEANUP(buf_done) struct buf target, body, answer;
 	struct scim_request req = { .id = "r-1", .peer = "192.0.2.1" };
 	struct scim_response res;
@@ -344,10 +346,399 @@ static void test_each_recorded_exchange_plays_as_written(void **state)
 	assert_true(played > 50);
 }
 
+/* --- what no recorded exchange can show -----------------------------------------------------
+ */
+
+#define USER_BODY "{\"schemas\":[\"" SCHEMA_USER "\"],\"userName\":\"%s\"}"
+#define PATCH_BODY                                                                             \
+	"{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],\"Operations\":[%s]" \
+	"}"
+
+/* One request of a plain client; the answer's body stays in *into. */
+static int quick(struct stage *s, enum http_method method, const char *path, const char *body,
+		 struct scim_response *res, struct buf *into)
+{
+	struct scim_request req = { .method = method,
+				    .path = str_of(path),
+				    .body = str_of(body),
+				    .authorization = "Bearer good",
+				    .id = "r-7" };
+
+	ask(s, &req, res, into);
+	return res->status;
+}
+
+/* Makes a resource; its id in ret. */
+static void make(struct stage *s, const char *path, const char *body, char ret[40])
+{
+	CLEANUP(json_decref_at) json_t *j = NULL;
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_response res;
+
+	buf_init(&answer, BODY_BYTES);
+	assert_int_equal(quick(s, HTTP_POST, path, body, &res, &answer), 201);
+	j = json_loads(answer.p, 0, NULL);
+	snprintf(ret, 40, "%s", jx_get_text(j, "id"));
+}
+
+static void make_user(struct stage *s, const char *name, char ret[40])
+{
+	char body[300];
+
+	snprintf(body, sizeof(body), USER_BODY, name);
+	make(s, "/idp/Users", body, ret);
+}
+
+static void test_a_write_parks_until_the_backend_is_done(void **state)
+{
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_request req = { .method = HTTP_POST,
+				    .path = STR("/idp/Users"),
+				    .authorization = "Bearer good" };
+	struct scim_response res;
+	struct stage s;
+	char body[300];
+	int calls = 0;
+
+	(void)state;
+	stage_begin(&s, 0, NULL);
+	buf_init(&answer, BODY_BYTES);
+	memory_defer(s.memory);
+	snprintf(body, sizeof(body), USER_BODY, "a");
+	req.body = str_of(body);
+	res = (struct scim_response){ .body = &answer, .resume = resumed, .ctx = &calls };
+	if (scim_service_answer(s.service, &req, &res) != HTTP_PARKED)
+		fail_msg("not parked: %s", answer.p ? answer.p : "");
+	assert_int_equal(calls, 0);
+	assert_int_equal(answer.len, 0);
+	assert_int_equal(memory_run(s.memory), 1);
+	assert_int_equal(calls, 1);
+	assert_int_equal(res.status, 201);
+	stage_end(&s);
+}
+
+static void test_faults_of_the_backend_are_told_without_its_words(void **state)
+{
+	static const struct {
+		void (*arm)(struct memory *m, int code);
+		enum http_method method;
+		int code, status, retry_s;
+	} rows[] = {
+		{ memory_fail_client, HTTP_GET, ERR_IO, 500, 0 }, /* never 401 */
+		{ memory_fail_client, HTTP_GET, ERR_UNAVAILABLE, 503, 5 },
+		{ memory_fail_read, HTTP_GET, ERR_DAMAGED, 500, 0 },
+		{ memory_fail_submit, HTTP_POST, ERR_BUSY, 503, 5 },
+		{ memory_fail_commit, HTTP_POST, ERR_FULL, 503, 5 },
+		{ memory_fail_commit, HTTP_POST, ERR_IO, 500, 0 },
+	};
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_response res;
+	struct stage s;
+	char body[300];
+
+	(void)state;
+	stage_begin(&s, 0, NULL);
+	buf_init(&answer, BODY_BYTES);
+	snprintf(body, sizeof(body), USER_BODY, "a");
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		rows[i].arm(s.memory, rows[i].code);
+		assert_int_equal(
+			quick(&s, rows[i].method, "/v2/idp/Users", body, &res, &answer),
+			rows[i].status);
+		assert_int_equal(res.retry_after_s, rows[i].retry_s);
+		assert_null(strstr(answer.p, "the test made this fail"));
+		assert_non_null(strstr(answer.p, "r-7"));
+	}
+	assert_int_equal(memory_living(s.memory), 0);
+	stage_end(&s);
+}
+
+static void test_one_member_more_writes_one_row_and_reads_none(void **state)
+{
+	CLEANUP(buf_done) struct buf answer;
+	struct memory_counts before, after;
+	struct scim_response res;
+	struct stage s;
+	char first[40], second[40], group[40], body[500], path[100];
+
+	(void)state;
+	stage_begin(&s, 0, NULL);
+	buf_init(&answer, BODY_BYTES);
+	make_user(&s, "a", first);
+	make_user(&s, "b", second);
+	snprintf(body, sizeof(body),
+		 "{\"schemas\":[\"" SCHEMA_GROUP
+		 "\"],\"displayName\":\"g\",\"members\":[{\"value\":\"%s\"}]}",
+		 first);
+	make(&s, "/idp/Groups", body, group);
+	before = memory_counts(s.memory);
+	snprintf(path, sizeof(path), "/idp/Groups/%s", group);
+	snprintf(body, sizeof(body), PATCH_BODY,
+		 "{\"op\":\"add\",\"path\":\"members\",\"value\":[{\"value\":\"b\"}]}");
+	assert_int_equal(quick(&s, HTTP_PATCH, path, body, &res, &answer), 400);
+	snprintf(body, sizeof(body),
+		 "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
+		 "\"Operations\":[{\"op\":\"add\",\"path\":\"members\",\"value\":[{\"value\":"
+		 "\"%s\"}]}]}",
+		 second);
+	assert_int_equal(quick(&s, HTTP_PATCH, path, body, &res, &answer), 204);
+	after = memory_counts(s.memory);
+	assert_int_equal(after.member_writes - before.member_writes, 1);
+	assert_int_equal(after.document_writes - before.document_writes, 0);
+	assert_int_equal(after.member_reads - before.member_reads, 0);
+	stage_end(&s);
+}
+
+static void test_excluded_members_are_not_read(void **state)
+{
+	static const char *const queries[] = { "excludedAttributes=members",
+					       "attributes=displayName" };
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_response res;
+	struct stage s;
+	char group[40], path[100];
+
+	(void)state;
+	stage_begin(&s, 0, NULL);
+	buf_init(&answer, BODY_BYTES);
+	make(&s, "/idp/Groups", "{\"schemas\":[\"" SCHEMA_GROUP "\"],\"displayName\":\"g\"}",
+	     group);
+	snprintf(path, sizeof(path), "/idp/Groups/%s", group);
+	for (size_t i = 0; i < COUNT_OF(queries); i++) {
+		struct scim_request req = { .method = HTTP_GET,
+					    .query = str_of(queries[i]),
+					    .authorization = "Bearer good" };
+		unsigned reads = memory_counts(s.memory).member_reads;
+
+		req.path = str_of(path);
+		ask(&s, &req, &res, &answer);
+		assert_int_equal(res.status, 200);
+		req.path = STR("/idp/Groups");
+		ask(&s, &req, &res, &answer);
+		assert_int_equal(res.status, 200);
+		assert_int_equal(memory_counts(s.memory).member_reads, reads);
+	}
+	stage_end(&s);
+}
+
+static void test_a_page_that_is_too_long_says_so(void **state)
+{
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_response res;
+	struct stage s;
+	char id[40], name[20];
+
+	(void)state;
+	stage_begin(&s, 0, NULL);
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "user%d", i);
+		make_user(&s, name, id);
+	}
+	buf_init(&answer, 2000);
+	assert_int_equal(quick(&s, HTTP_GET, "/idp/Users", "", &res, &answer), 400);
+	assert_non_null(strstr(answer.p, "tooMany"));
+	assert_non_null(strstr(answer.p, "smaller count"));
+	stage_end(&s);
+}
+
+static void test_options_are_checked_and_copied(void **state)
+{
+	static const char *const bad[] = { "", "leaverd.example.com", "ftp://x", "https://x/\"",
+					   "https://x y" };
+	struct scim_options options = { .docs_url = "https://docs" };
+	struct scim_service *service = NULL;
+	struct stage s;
+	struct err err;
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_response res;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		options.public_url = bad[i];
+		assert_fault(scim_service_new(&service, NULL, &options, &err), ERR_CONFIG, &err,
+			     "public_url");
+		assert_null(service);
+	}
+	options.public_url = "https://x/";
+	options.max_results = 7;
+	stage_begin(&s, 0, &options);
+	buf_init(&answer, BODY_BYTES);
+	assert_int_equal(quick(&s, HTTP_GET, "/idp/ServiceProviderConfig", "", &res, &answer),
+			 200);
+	assert_non_null(strstr(answer.p, "\"maxResults\":7"));
+	assert_non_null(strstr(answer.p, "\"documentationUri\":\"https://docs\""));
+	assert_non_null(strstr(answer.p, "\"https://x/scim/v2/idp/ServiceProviderConfig\""));
+	stage_end(&s);
+}
+
+static void test_profiles_have_names(void **state)
+{
+	unsigned bits = 99;
+
+	(void)state;
+	for (size_t i = 0; scim_profile_names[i]; i++)
+		assert_true(scim_profile(str_of(scim_profile_names[i]), &bits));
+	assert_true(scim_profile(STR("generic"), &bits));
+	assert_int_equal(bits, 0);
+	assert_false(scim_profile(STR("oracle"), &bits));
+}
+
+/* --- lost memory: a backend that needs none -------------------------------------------------
+ */
+
+#define FIXED_ID "2819c223-7f76-453a-919d-413861904646"
+static const char fixed_user[] = "{\"schemas\":[\"" SCHEMA_USER "\"],\"id\":\"" FIXED_ID
+				 "\",\"userName\":\"a\",\"emails\":[{\"value\":\"a@x\"}]}";
+
+static const struct scim_row fixed_row = { SCIM_USER, STR(FIXED_ID), STR(""), 1, 1000, 1000 };
+
+static struct scim_row fixed(void)
+{
+	struct scim_row row = fixed_row;
+
+	row.bytes = str_of(fixed_user);
+	return row;
+}
+
+static int fixed_client(void *ctx, struct str token, struct scim_client *ret, struct err *err)
+{
+	(void)ctx;
+	(void)token;
+	(void)err;
+	*ret = (struct scim_client){ .source = "idp", .rights = SCIM_MAY_ALL };
+	return 0;
+}
+
+static int fixed_get(void *ctx, const struct scim_client *client, enum scim_type type,
+		     struct str id, scim_row_fn fn, void *arg, struct err *err)
+{
+	struct scim_row row = fixed();
+
+	(void)ctx;
+	(void)client;
+	(void)type;
+	(void)id;
+	return fn(arg, &row, err);
+}
+
+static int fixed_find(void *ctx, const struct scim_client *client, const struct scim_find *find,
+		      uint64_t *total, scim_row_fn fn, void *arg, struct err *err)
+{
+	(void)find;
+	*total = 1;
+	return fixed_get(ctx, client, SCIM_USER, STR(""), fn, arg, err);
+}
+
+static int fixed_linked(void *ctx, const struct scim_client *client, struct str id,
+			scim_member_fn fn, void *arg, struct err *err)
+{
+	struct scim_member group = { STR("g"), STR("G"), SCIM_GROUP };
+
+	(void)ctx;
+	(void)client;
+	(void)id;
+	return fn(arg, &group, err);
+}
+
+static int fixed_submit(void *ctx, struct scim_write *w, struct err *err)
+{
+	struct scim_row row = fixed();
+	struct scim_before before = { .row = w->kind == SCIM_CREATE ? NULL : &row };
+	struct scim_after after = { 1, 1000, 1000, true };
+	struct scim_change change;
+	struct err fault;
+	int r;
+
+	(void)ctx;
+	(void)err;
+	r = w->apply(w, &before, &change, &fault);
+	w->done(w, r, r < 0 ? NULL : &after, r < 0 ? &fault : NULL);
+	return 0;
+}
+
+static void test_answering_survives_each_lost_allocation(void **state)
+{
+	static const struct scim_backend backend = { NULL,        fixed_client, fixed_get,
+						     fixed_find,  fixed_linked, fixed_linked,
+						     fixed_submit };
+	static const struct {
+		enum http_method method;
+		const char *path, *query, *body;
+		int status;
+	} rows[] = {
+		{ HTTP_GET, "/idp/Users/" FIXED_ID, "", "", 200 },
+		{ HTTP_GET, "/idp/Users/" FIXED_ID, "attributes=emails.value", "", 200 },
+		{ HTTP_GET, "/idp/Users",
+		  "filter=userName+eq+%22a%22&sortBy=userName&count=1&excludedAttributes=id",
+		  "", 200 },
+		{ HTTP_POST, "/idp/Users/.search", "",
+		  "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:SearchRequest\"],"
+		  "\"filter\":\"title pr\",\"attributes\":[\"title\"]}",
+		  200 },
+		{ HTTP_POST, "/idp/Users", "",
+		  "{\"schemas\":[\"" SCHEMA_USER "\"],\"userName\":\"a\",\"emails\":\"x\"}",
+		  201 },
+		{ HTTP_PUT, "/idp/Users/" FIXED_ID, "",
+		  "{\"schemas\":[\"" SCHEMA_USER "\"],\"userName\":\"a\"}", 200 },
+		{ HTTP_PATCH, "/idp/Users/" FIXED_ID, "",
+		  "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
+		  "\"Operations\":[{\"op\":\"add\",\"path\":\"title\",\"value\":\"t\"}]}",
+		  200 },
+		{ HTTP_PATCH, "/idp/Groups/" FIXED_ID, "",
+		  "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
+		  "\"Operations\":[{\"op\":\"add\",\"value\":{\"displayName\":\"n\","
+		  "\"members\":[{\"value\":\"x\"}]}}]}",
+		  204 },
+		{ HTTP_DELETE, "/idp/Users/" FIXED_ID, "", "", 204 },
+		{ HTTP_GET, "/idp/Schemas", "", "", 200 },
+	};
+	const struct scim_options options = { .public_url = "https://x" };
+	struct stage s = { 0 };
+	struct err err;
+
+	(void)state;
+	fault_install();
+	assert_ok(scim_service_new(&s.service, &backend, &options, &err), &err);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		int nth = 0;
+		bool fired;
+
+		do {
+			CLEANUP(buf_done) struct buf answer;
+			struct scim_request req = { .method = rows[i].method,
+						    .path = str_of(rows[i].path),
+						    .query = str_of(rows[i].query),
+						    .body = str_of(rows[i].body),
+						    .authorization = "Bearer good" };
+			struct scim_response res;
+
+			buf_init(&answer, BODY_BYTES);
+			fault_at(++nth);
+			ask(&s, &req, &res, &answer);
+			fired = fault_fired();
+			/* an answer of 503, or, where only the text of that is lost, none */
+			if (!(res.status == (fired ? 503 : rows[i].status) ||
+			      (fired && answer.fault == ERR_NOMEM)))
+				fail_msg("%s: allocation %d: %d %s", rows[i].path, nth,
+					 res.status, answer.p ? answer.p : "");
+		} while (fired);
+		assert_true(nth > 1);
+	}
+	scim_service_free(s.service);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_recorded_exchange_plays_as_written),
+		cmocka_unit_test(test_a_write_parks_until_the_backend_is_done),
+		cmocka_unit_test(test_faults_of_the_backend_are_told_without_its_words),
+		cmocka_unit_test(test_one_member_more_writes_one_row_and_reads_none),
+		cmocka_unit_test(test_excluded_members_are_not_read),
+		cmocka_unit_test(test_a_page_that_is_too_long_says_so),
+		cmocka_unit_test(test_options_are_checked_and_copied),
+		cmocka_unit_test(test_profiles_have_names),
+		cmocka_unit_test(test_answering_survives_each_lost_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -563,15 +563,17 @@ static int memory_submit(void *ctx, struct scim_write *w, struct err *err)
 size_t memory_run(struct memory *m)
 {
 	struct write_vec batch;
+	size_t n;
 
 	pthread_mutex_lock(&m->lock);
 	batch = m->waiting;
 	m->waiting = (struct write_vec){ 0 };
 	pthread_mutex_unlock(&m->lock);
-	for (size_t i = 0; i < batch.n; i++)
+	n = batch.n;
+	for (size_t i = 0; i < n; i++)
 		write_one(m, batch.v[i]);
 	write_vec_done(&batch);
-	return batch.n;
+	return n;
 }
 
 /* --- the rest -------------------------------------------------------------------------------
