@@ -94,7 +94,7 @@ static int verify(const char *path, struct backup_report *ret, struct err *err)
 	struct stat st;
 	int r;
 
-	r = driver_sqlite.look(path, &head, err);
+	r = driver_sqlite.look(path, NULL, &head, err);
 	if (r == 0 && head.empty)
 		return err_set(err, ERR_NOT_FOUND, "there is no backup at %s", path);
 	if (r == 0)
@@ -219,7 +219,7 @@ static int prepare(const char *part, int64_t now_ms, struct backup_report *repor
 	size_t i;
 	int r;
 
-	r = driver_sqlite.look(part, &head, err);
+	r = driver_sqlite.look(part, NULL, &head, err);
 	if (r == 0)
 		r = open_alone(part, DRIVER_WRITE, &db, err);
 	if (r == 0)

@@ -38,7 +38,8 @@ struct driver_options {
 struct driver_head {
 	uint32_t application_id;
 	uint32_t user_version;
-	bool empty;      /* no file, or one of 0 bytes */
+
+	bool empty;      /* no file, or one without a table */
 	bool suspicious; /* its length is not what its head says */
 };
 
@@ -46,7 +47,8 @@ struct driver {
 	const char *name;
 
 	/* Reads the head without opening. Fault: FOREIGN, DAMAGED, IO with the way out. */
-	int (*look)(const char *path, struct driver_head *ret, struct err *err);
+	int (*look)(const char *path, const char *vfs, struct driver_head *ret,
+		    struct err *err);
 	int (*open)(const struct driver_options *options, struct driver_conn **ret,
 		    struct err *err);
 	void (*close)(struct driver_conn *conn);

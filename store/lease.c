@@ -59,9 +59,9 @@ static void sign_in(const struct lease *lease)
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
-	/* only a help for people: the lock is what counts */
-	if (ftruncate(lease->fd, 0) == 0 && pwrite(lease->fd, text, (size_t)n, 0) != n)
-		(void)ftruncate(lease->fd, 0);
+	/* only a help for people, so its failing is none of ours: the lock is what counts */
+	if (ftruncate(lease->fd, 0) < 0 || pwrite(lease->fd, text, (size_t)n, 0) != n)
+		return;
 }
 
 int lease_take(const char *db_path, struct lease **ret, struct err *err)

@@ -17,6 +17,7 @@
 #include "base/stamp.h"
 
 #define HEAD_BYTES 100
+#define LOOK_BUSY_MS 10000
 #define PROGRESS_STEPS 2000 /* virtual machine steps between two looks at the deadline */
 
 struct driver_conn {
@@ -64,8 +65,8 @@ static const struct {
 } faults[] = {
 	{ SQLITE_NOMEM,      ERR_NOMEM,    "out of memory" },
 	{ SQLITE_FULL,       ERR_FULL,     "the disk is full: free space on it; nothing was lost" },
-	{ SQLITE_CORRUPT,    ERR_DAMAGED,  "the database is damaged: stop leaverd and restore a backup" },
-	{ SQLITE_NOTADB,     ERR_DAMAGED,  "not a SQLite database, or damaged at its head: restore a backup" },
+	{ SQLITE_CORRUPT,    ERR_DAMAGED,  "the database is damaged: stop leaverd and put back a backup with `leaverd restore`" },
+	{ SQLITE_NOTADB,     ERR_DAMAGED,  "not a SQLite database, or damaged at its head: put back a backup with `leaverd restore`" },
 	{ SQLITE_BUSY,       ERR_BUSY,     "another program holds the database: end it and try again" },
 	{ SQLITE_LOCKED,     ERR_BUSY,     "the database is in use by another statement" },
 	{ SQLITE_INTERRUPT,  ERR_TIMEOUT,  "the read took longer than a read may" },
@@ -78,9 +79,8 @@ static const struct {
 };
 /* clang-format on */
 
-static int tell(struct driver_conn *conn, int rc, struct err *err, const char *what)
+static int tell_path(const char *path, int rc, struct err *err, const char *what)
 {
-	const char *path = conn && conn->path ? conn->path : "the database";
 	size_t i;
 
 	if ((rc & 0xff) == SQLITE_NOMEM)
@@ -89,8 +89,17 @@ static int tell(struct driver_conn *conn, int rc, struct err *err, const char *w
 		if (faults[i].rc == (rc & 0xff))
 			return err_set(err, faults[i].code, "%s: %s: %s (%s)", path, what,
 				       faults[i].says, sqlite3_errstr(rc));
-	return err_set(err, ERR_INTERNAL, "%s: %s: %s", path, what,
-		       conn && conn->db ? sqlite3_errmsg(conn->db) : sqlite3_errstr(rc));
+	return err_set(err, ERR_INTERNAL, "%s: %s: %s", path, what, sqlite3_errstr(rc));
+}
+
+static int tell(struct driver_conn *conn, int rc, struct err *err, const char *what)
+{
+	/* the engine's own words name the statement's fault: ours to mend, not the operator's
+	 */
+	if ((rc & 0xff) == SQLITE_ERROR && conn->db)
+		return err_set(err, ERR_INTERNAL, "%s: %s: %s", conn->path, what,
+			       sqlite3_errmsg(conn->db));
+	return tell_path(conn->path, rc, err, what);
 }
 
 static int told_fault(struct driver_conn *conn, struct err *err, const char *what)
@@ -137,7 +146,44 @@ static bool has_wal(const char *path)
 	return n > 0 && (size_t)n < sizeof(wal) && stat(wal, &st) == 0 && st.st_size > 0;
 }
 
-static int look(const char *path, struct driver_head *ret, struct err *err)
+static int number_of(sqlite3 *db, const char *sql, uint32_t *ret)
+{
+	sqlite3_stmt *stmt = NULL;
+	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_ROW)
+		*ret = (uint32_t)sqlite3_column_int64(stmt, 0);
+	sqlite3_finalize(stmt);
+	return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* What the newest commit says of the head, which may stand in the WAL yet. */
+static int look_through_sqlite(const char *path, const char *vfs, struct driver_head *ret,
+			       struct err *err)
+{
+	sqlite3 *db = NULL;
+	uint32_t tables = 0;
+	int rc;
+
+	rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, vfs);
+	if (rc == SQLITE_OK) {
+		sqlite3_busy_timeout(db, LOOK_BUSY_MS);
+		/* looking changes nothing: no checkpoint when it ends */
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		rc = number_of(db, "PRAGMA application_id", &ret->application_id);
+	}
+	if (rc == SQLITE_OK)
+		rc = number_of(db, "PRAGMA user_version", &ret->user_version);
+	if (rc == SQLITE_OK)
+		rc = number_of(db, "SELECT count(*) FROM sqlite_schema", &tables);
+	sqlite3_close(db);
+	ret->empty = rc == SQLITE_OK && tables == 0 && ret->application_id == 0;
+	return rc == SQLITE_OK ? 0 : tell_path(path, rc, err, "reading its head");
+}
+
+static int look(const char *path, const char *vfs, struct driver_head *ret, struct err *err)
 {
 	unsigned char head[HEAD_BYTES] = { 0 };
 	size_t got = 0;
@@ -148,8 +194,10 @@ static int look(const char *path, struct driver_head *ret, struct err *err)
 	if (r < 0)
 		return r;
 	*ret = (struct driver_head){ .empty = size == 0 && !has_wal(path) };
-	if (size == 0)
+	if (ret->empty)
 		return 0;
+	if (size == 0)
+		return look_through_sqlite(path, vfs, ret, err);
 	if (got < HEAD_BYTES || memcmp(head, "SQLite format 3", 16) != 0)
 		return err_set(err, ERR_FOREIGN,
 			       "%s is not a SQLite database: name another path, or put back a "
@@ -165,9 +213,15 @@ static int look(const char *path, struct driver_head *ret, struct err *err)
 			       "%s is damaged at its head (page size %lld): put back a backup "
 			       "with `leaverd restore`",
 			       path, (long long)page);
-	ret->suspicious = size % page != 0 || (!has_wal(path) && big32(head + 28) != 0 &&
-					       size != page * (int64_t)big32(head + 28));
-	return 0;
+	if (has_wal(path))
+		return look_through_sqlite(path, vfs, ret, err);
+
+	ret->suspicious = size % page != 0 ||
+			  (big32(head + 28) != 0 && size != page * (int64_t)big32(head + 28));
+	/* one that we began to make and did not finish is an empty one */
+	return ret->application_id || ret->user_version || ret->suspicious ?
+		       0 :
+		       look_through_sqlite(path, vfs, ret, err);
 }
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)

@@ -179,7 +179,7 @@ static int look_and_open(struct store *store, const struct store_options *option
 		if (r < 0)
 			return r;
 	}
-	r = store->driver->look(store->path, &head, err);
+	r = store->driver->look(store->path, store->vfs, &head, err);
 	if (r == 0)
 		r = migrate_judge(store->path, &head, err);
 	if (r < 0)
