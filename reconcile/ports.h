@@ -139,6 +139,7 @@ struct apply_item {
 	bool with_approved; /* every action that action->with names is approved as this one is
 			       (true where it names none) */
 	enum org_mode mode; /* of the organisation, read now */
+	struct str zone;    /* the instance's, for change hours; empty is UTC */
 };
 
 enum apply_answer {
