@@ -194,7 +194,7 @@ static void lengthy_work(struct worker *self, void *arg)
 static int job_of(struct control *c, struct http_req *req, struct job **ret, struct err *err)
 {
 	CLEANUP(job_free_at) struct job *j = calloc(1, sizeof(*j));
-	struct str name = http_req_param(req, "verb");
+	struct str name = http_req_param(req, "verb"), body;
 	char verb[64];
 	uid_t uid;
 	pid_t pid;
@@ -217,7 +217,11 @@ static int job_of(struct control *c, struct http_req *req, struct job **ret, str
 			err, ERR_NOT_FOUND,
 			"this leaverd does not know '%s': the command is of another version",
 			verb);
-	r = jx_parse(http_req_body(req), JX_STRICT, &j->in, err);
+	body = http_req_body(req);
+	r = jx_parse(body, JX_STRICT, &j->in, err);
+	/* It may have carried a secret, and nobody reads it again. */
+	if (body.len)
+		secret_wipe((void *)(uintptr_t)body.p, body.len);
 	if (r < 0)
 		return r;
 	if (!json_is_object(j->in))
