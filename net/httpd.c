@@ -366,6 +366,23 @@ static struct MHD_Response *response_of(struct http_req *req)
 	return resp;
 }
 
+/* The Date header of builds with the virtual clock: libmicrohttpd's own would tell the system's
+ * time, and whoever holds it against times in the answer would be hours off. */
+static void virtual_date(char ret[STAMP_TEXT_BYTES])
+{
+	static const char days[][4] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
+	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					  "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	int64_t now_ms = stamp_now_ms(), in_day = now_ms % STAMP_DAY_MS / STAMP_SECOND_MS;
+	int year, month, day;
+
+	stamp_civil(now_ms, &year, &month, &day);
+	snprintf(ret, STAMP_TEXT_BYTES, "%s, %02u %s %04u %02u:%02u:%02u GMT",
+		 days[now_ms / STAMP_DAY_MS % 7], (unsigned)day % 100, months[(month - 1) % 12],
+		 (unsigned)year % 10000, (unsigned)(in_day / 3600),
+		 (unsigned)(in_day / 60 % 60), (unsigned)(in_day % 60));
+}
+
 static bool response_headers(struct http_req *req, struct MHD_Response *resp)
 {
 	const char *p = req->headers.p, *end = p + req->headers.len;
@@ -380,6 +397,13 @@ static bool response_headers(struct http_req *req, struct MHD_Response *resp)
 	if (req->reply.content_type && req->status != 204 && req->status != 304 &&
 	    MHD_add_response_header(resp, "Content-Type", req->reply.content_type) == MHD_NO)
 		return false;
+	if (stamp_is_virtual()) {
+		char date[STAMP_TEXT_BYTES];
+
+		virtual_date(date);
+		if (MHD_add_response_header(resp, "Date", date) == MHD_NO)
+			return false;
+	}
 	return !atomic_load(&req->conn->gen->retired) ||
 	       MHD_add_response_header(resp, "Connection", "close") == MHD_YES;
 }
@@ -902,7 +926,8 @@ static void daemon_start(struct generation *gen, const char *cert, const char *k
 {
 	const struct httpd_options *o = &gen->h->o;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-			 MHD_USE_ITC | MHD_USE_ERROR_LOG | (cert ? MHD_USE_TLS : 0);
+			 MHD_USE_ITC | MHD_USE_ERROR_LOG | (cert ? MHD_USE_TLS : 0) |
+			 (stamp_is_virtual() ? MHD_USE_SUPPRESS_DATE_NO_CLOCK : 0);
 	const struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert },
 		{ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key },
