@@ -410,6 +410,36 @@ static int head_read(const struct store_keys *keys, const char *path, struct hea
 	return r;
 }
 
+/* 0 when that entry has that link; STORE_NOT_FOUND when it has another or is not there. */
+static int in_chain(struct db *db, int64_t seq, const struct digest *want, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct digest link = { { 0 } };
+	int r;
+
+	r = db_query(db, &q, err, "SELECT link FROM audit WHERE seq = ?1", DB_I(seq));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r == DB_ROW)
+		take_digest(q, 0, &link);
+	return r == DB_ROW && digest_equal(&link, want) ? 0 : STORE_NOT_FOUND;
+}
+
+/* What we signed last must still stand there; else the head is left as the witness it is. */
+static int head_stands(struct db *db, const struct store_head *written, struct err *err)
+{
+	int r = in_chain(db, written->seq, &written->link, err);
+
+	if (r != STORE_NOT_FOUND)
+		return r;
+	return err_set(err, ERR_DAMAGED,
+		       "audit entry %lld is no longer the one that was signed: the chain was "
+		       "cut or rewritten while leaverd ran; the head is left as it was",
+		       (long long)written->seq);
+}
+
 /*
  * Before the first writing in a process: a head there that does not stand in the chain tells of
  * a cut tail or a rewritten chain. It is kept beside, so that writing ours does not hide that.
@@ -417,9 +447,7 @@ static int head_read(const struct store_keys *keys, const char *path, struct hea
 static int head_keep_foreign(struct db *db, const struct store_keys *keys, struct err *err)
 {
 	const char *path = store_head_path(db_store(db));
-	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	struct head there = { 0 };
-	struct digest link = { { 0 } };
 	struct buf lost;
 	int r;
 
@@ -429,15 +457,10 @@ static int head_keep_foreign(struct db *db, const struct store_keys *keys, struc
 	if (r < 0 && r != -ERR_DAMAGED)
 		return r;
 	if (r == 0)
-		r = db_query(db, &q, err, "SELECT link FROM audit WHERE seq = ?1",
-			     DB_I(there.seq));
-	if (r == 0 && (r = db_step(q, err)) == DB_ROW) {
-		take_digest(q, 0, &link);
-		if (digest_equal(&link, &there.link))
-			return 0;
-	}
-	if (r < 0 && r != -ERR_DAMAGED)
+		r = in_chain(db, there.seq, &there.link, err);
+	if (r == 0 || (r < 0 && r != -ERR_DAMAGED))
 		return r;
+
 	buf_init(&lost, 4096);
 	buf_addf(&lost, "%s" AUDIT_LOST, path);
 	r = buf_fault(&lost, err, "the path of the audit head");
@@ -450,7 +473,7 @@ static int head_keep_foreign(struct db *db, const struct store_keys *keys, struc
 int audit_head_write(struct db *db, struct err *err)
 {
 	const struct store_keys *keys = store_keys(db_store(db));
-	int64_t *written = store_head_seq(db_store(db));
+	struct store_head *written = store_head(db_store(db));
 	struct head h = { 0 };
 	int r;
 
@@ -459,9 +482,10 @@ int audit_head_write(struct db *db, struct err *err)
 	r = last_link(db, &h.seq, &h.link, err);
 	if (r < 0)
 		return r;
-	if (h.seq == 0 || h.seq == *written)
+	if (h.seq == 0 || (h.seq == written->seq && digest_equal(&h.link, &written->link)))
 		return STORE_UNCHANGED;
-	r = *written == 0 ? head_keep_foreign(db, keys, err) : 0;
+	r = written->seq == 0 ? head_keep_foreign(db, keys, err)
+			      : head_stands(db, written, err);
 	if (r < 0)
 		return r;
 	h.ms = stamp_now_ms();
@@ -470,7 +494,7 @@ int audit_head_write(struct db *db, struct err *err)
 		r = head_sign_and_write(db, keys, &h, err);
 	if (r < 0)
 		return r;
-	*written = h.seq;
+	*written = (struct store_head){ h.seq, h.link };
 	return 0;
 }
 

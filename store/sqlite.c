@@ -219,9 +219,9 @@ static int look(const char *path, const char *vfs, struct driver_head *ret, stru
 	ret->suspicious = size % page != 0 ||
 			  (big32(head + 28) != 0 && size != page * (int64_t)big32(head + 28));
 	/* one that we began to make and did not finish is an empty one */
-	return ret->application_id || ret->user_version || ret->suspicious ?
-		       0 :
-		       look_through_sqlite(path, vfs, ret, err);
+	return ret->application_id || ret->user_version || ret->suspicious
+		       ? 0
+		       : look_through_sqlite(path, vfs, ret, err);
 }
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)

@@ -25,7 +25,8 @@ struct store {
 	bool is_new;
 	struct store_keys keys;
 	bool has_keys;
-	int64_t head_seq;
+	struct store_head head;
+
 	pthread_mutex_t lock; /* of the readers below */
 	struct db *readers[READERS_KEPT];
 	size_t reader_count;
@@ -249,9 +250,9 @@ void store_keys_give(struct store *store, struct store_keys *keys)
 	*keys = (struct store_keys){ 0 };
 }
 
-int64_t *store_head_seq(struct store *store)
+struct store_head *store_head(struct store *store)
 {
-	return &store->head_seq;
+	return &store->head;
 }
 
 /* --- readers --------------------------------------------------------------------------------

@@ -100,7 +100,11 @@ struct store_keys {
 const struct store_keys *store_keys(const struct store *store);
 /* For store/vault.c: gives the keys to the store. */
 void store_keys_give(struct store *store, struct store_keys *keys);
-/* For store/audit.c, on the writer: the entry that the head file names; 0: not known. */
-int64_t *store_head_seq(struct store *store);
+/* For store/audit.c, on the writer: what the head file names. */
+struct store_head {
+	int64_t seq; /* 0: nothing written by this process yet */
+	struct digest link;
+};
+struct store_head *store_head(struct store *store);
 
 #endif
