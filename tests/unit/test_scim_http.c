@@ -1,0 +1,311 @@
+/* The SCIM server behind net/httpd, over real sockets, with a writer thread of its own. */
+#include "tests/lib/test.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/worker.h"
+#include "scim/service.h"
+#include "tests/lib/scim/memory.h"
+
+#include "tests/lib/scim/memory.c" /* see there why */
+
+#define ANSWER_BYTES (256 * 1024)
+#define MAX_BODY_BYTES 20000
+#define THREADS 8
+#define EACH 20
+
+struct house {
+	struct memory *memory;
+	struct scim_service *service;
+	struct httpd *httpd;
+	struct worker *writer;
+	struct http_route routes[SCIM_ROUTES_MAX + 1];
+};
+
+static struct house house;
+
+/* The writer: takes what was submitted, as the store's would. */
+static void write_all(struct worker *self, void *arg)
+{
+	while (!worker_wait(self, 1))
+		memory_run(arg);
+	memory_run(arg);
+}
+
+static void on_fault(void *ctx, struct http_req *req, struct http_reply *reply,
+		     const struct err *err)
+{
+	(void)ctx;
+	if (!scim_service_fault(req, reply, err)) {
+		buf_clear(&reply->body);
+		buf_add_text(&reply->body, "not ours");
+		reply->status = err_class(err->code)->http_status;
+		reply->content_type = "text/plain";
+	}
+}
+
+static int house_build(void **state)
+{
+	const struct scim_options options = { .public_url = "https://leaverd.example.com" };
+	struct httpd_options http = { .name = "scim",
+				      .listen = "127.0.0.1:0",
+				      .threads = 2,
+				      .max_body_bytes = MAX_BODY_BYTES,
+				      .fault = on_fault,
+				      .routes = house.routes };
+	struct err err;
+	size_t n;
+
+	(void)state;
+	house.memory = memory_new();
+	memory_token(house.memory, "good", "idp", SCIM_MAY_ALL, 0);
+	memory_defer(house.memory);
+	assert_ok(
+		scim_service_new(&house.service, memory_backend(house.memory), &options, &err),
+		&err);
+	n = scim_service_routes(house.service, house.routes, SCIM_ROUTES_MAX);
+	assert_true(n > 0 && n <= SCIM_ROUTES_MAX);
+	assert_ok(worker_start(&house.writer, "writer", write_all, house.memory, &err), &err);
+	assert_ok(httpd_start(&house.httpd, &http, &err), &err);
+	return 0;
+}
+
+static int house_end(void **state)
+{
+	(void)state;
+	httpd_quiesce(house.httpd);
+	worker_join(house.writer);
+	httpd_stop(house.httpd);
+	scim_service_free(house.service);
+	memory_free(house.memory);
+	return 0;
+}
+
+static void send_all(int fd, const char *p, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+
+		if (n <= 0)
+			return; /* the server may answer before it has read all */
+		p += n;
+		len -= (size_t)n;
+	}
+}
+
+/* One request on a connection of its own; the whole answer as text, in room. */
+static void talk(const char *request, size_t len, char *room)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)httpd_port(house.httpd)),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	size_t have = 0;
+	ssize_t n;
+
+	room[0] = '\0';
+	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		abort();
+	send_all(fd, request, len);
+	while ((n = recv(fd, room + have, ANSWER_BYTES - 1 - have, 0)) > 0)
+		have += (size_t)n;
+	room[have] = '\0';
+	close(fd);
+}
+
+static void ask(const char *method, const char *target, const char *headers, const char *body,
+		char *room)
+{
+	char request[4000];
+	int n = snprintf(request, sizeof(request),
+			 "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+			 "Authorization: Bearer good\r\n%sContent-Length: %zu\r\n\r\n%s",
+			 method, target, headers, strlen(body), body);
+
+	if (n < 0 || (size_t)n >= sizeof(request))
+		abort();
+	talk(request, (size_t)n, room);
+}
+
+#define USER(name) "{\"schemas\":[\"" SCHEMA_USER "\"],\"userName\":\"" name "\"}"
+
+/* clang-format off */
+static const struct {
+	const char *method, *target, *headers, *body;
+	int status;
+	const char *holds[4]; /* parts of the answer, headers included */
+} rows[] = {
+	{ "POST", "/scim/v2/idp/Users", "Content-Type: application/scim+json; charset=utf-8\r\n", USER("bjensen"), 201,
+	  { "Content-Type: application/scim+json\r\n", "ETag: W/\"1\"\r\n", "Location: https://leaverd.example.com/scim/v2/idp/Users/", "\"userName\":\"bjensen\"" } },
+	{ "POST", "/scim/v2/idp/Users/", "", USER("BJensen"), 409, { "\"scimType\":\"uniqueness\"", "Content-Type: application/scim+json\r\n" } },
+	{ "GET", "/scim/v2/idp/users?filter=userName+eq+%22BJENSEN%22", "", "", 200, { "\"totalResults\":1" } },
+	{ "GET", "/scim/v2/idp//Users?filter=userName%20eq%20%22nobody%22", "", "", 200, { "\"totalResults\":0", "\"Resources\":[]" } },
+	{ "GET", "/scim/v2/idp/Users?filter=userName%20eq", "", "", 400, { "\"scimType\":\"invalidFilter\"" } },
+	{ "GET", "/scim/v2/idp/Schemas/urn%3Aietf%3Aparams%3Ascim%3Aschemas%3Acore%3A2.0%3AGroup", "Accept: application/json\r\n", "", 200,
+	  { "Content-Type: application/json\r\n", "\"id\":\"" SCHEMA_GROUP "\"" } },
+	{ "HEAD", "/scim/v2/idp/ServiceProviderConfig", "", "", 200, { "Content-Type: application/scim+json\r\n" } },
+	{ "DELETE", "/scim/v2/idp/Schemas", "", "", 405, { "Allow: GET, HEAD\r\n", "\"status\":\"405\"" } },
+	{ "OPTIONS", "/scim/v2/idp/Users", "", "", 405, { "\"status\":\"405\"" } },
+	{ "BREW", "/scim/v2/idp/Users", "", "", 405, { "\"status\":\"405\"", "Content-Type: application/scim+json\r\n" } },
+	{ "GET", "/scim/v2/idp/Nothing", "", "", 404, { "\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"]" } },
+	{ "GET", "/scim", "", "", 404, { "\"status\":\"404\"", "Content-Type: application/scim+json\r\n" } },
+	{ "GET", "/scimitar", "", "", 404, { "not ours" } },
+	{ "GET", "/scim/v3/idp/Users", "", "", 400, { "\"scimType\":\"invalidVers\"" } },
+	{ "POST", "/scim/v2/idp/Bulk", "", "{}", 501, { "\"status\":\"501\"" } },
+	{ "DELETE", "/scim/v2/idp/Users/2819c223", "", "", 404, { "\"status\":\"404\"" } },
+	{ "GET", "/scim/v2/idp/Users/%zz", "", "", 400, { "\"status\":\"400\"" } },
+};
+/* clang-format on */
+
+static int status_of(const char *answer)
+{
+	int status = 0;
+
+	return sscanf(answer, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+}
+
+static void test_requests_are_answered_over_http(void **state)
+{
+	char *answer = malloc(ANSWER_BYTES);
+
+	(void)state;
+	assert_non_null(answer);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ask(rows[i].method, rows[i].target, rows[i].headers, rows[i].body, answer);
+		if (status_of(answer) != rows[i].status)
+			fail_msg("%s %s: %s", rows[i].method, rows[i].target, answer);
+		for (size_t k = 0; k < 4 && rows[i].holds[k]; k++)
+			if (!strstr(answer, rows[i].holds[k]))
+				fail_msg("%s %s: no %s in %s", rows[i].method, rows[i].target,
+					 rows[i].holds[k], answer);
+	}
+	free(answer);
+}
+
+static void test_a_head_has_no_body_and_a_204_neither(void **state)
+{
+	char *answer = malloc(ANSWER_BYTES), target[200], *id;
+
+	(void)state;
+	assert_non_null(answer);
+	ask("HEAD", "/scim/v2/idp/Users", "", "", answer);
+	assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+	ask("POST", "/scim/v2/idp/Users", "", USER("gone"), answer);
+	id = strstr(answer, "/Users/");
+	assert_non_null(id);
+	snprintf(target, sizeof(target), "/scim/v2/idp/Users/%.36s", id + strlen("/Users/"));
+	ask("DELETE", target, "", "", answer);
+	assert_int_equal(status_of(answer), 204);
+	assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+	free(answer);
+}
+
+static void test_a_request_without_a_token_is_told_how(void **state)
+{
+	static const char request[] =
+		"GET /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+	char *answer = malloc(ANSWER_BYTES);
+
+	(void)state;
+	assert_non_null(answer);
+	talk(request, sizeof(request) - 1, answer);
+	assert_int_equal(status_of(answer), 401);
+	assert_non_null(strstr(answer, "WWW-Authenticate: Bearer realm=\"leaverd\"\r\n"));
+	assert_non_null(strstr(answer, "\"status\":\"401\""));
+	free(answer);
+}
+
+static void test_a_body_that_is_too_long_is_refused_in_scims_words(void **state)
+{
+	char *answer = malloc(ANSWER_BYTES), *request = malloc(MAX_BODY_BYTES * 2);
+	int head;
+
+	(void)state;
+	assert_true(answer && request);
+	memset(request, ' ', MAX_BODY_BYTES * 2);
+	head = snprintf(request, 1000,
+			"POST /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+			"Authorization: Bearer good\r\nContent-Length: %d\r\n\r\n",
+			MAX_BODY_BYTES + 1);
+	request[head] = ' ';
+	talk(request, (size_t)head + MAX_BODY_BYTES + 1, answer);
+	assert_int_equal(status_of(answer), 413);
+	assert_non_null(strstr(answer, "\"status\":\"413\""));
+	assert_non_null(strstr(answer, "20000"));
+	free(answer);
+	free(request);
+}
+
+/* One client: makes users, renames each, and remembers whether all went well. */
+static void *busy_client(void *arg)
+{
+	int number = *(int *)arg;
+	char *answer = malloc(ANSWER_BYTES), body[300], target[200], *id;
+
+	if (!answer)
+		abort();
+	for (int i = 0; i < EACH; i++) {
+		snprintf(body, sizeof(body),
+			 "{\"schemas\":[\"" SCHEMA_USER "\"],\"userName\":\"user-%d-%d\"}",
+			 number, i);
+		ask("POST", "/scim/v2/idp/Users", "", body, answer);
+		id = strstr(answer, "/Users/");
+		if (status_of(answer) != 201 || !id)
+			break;
+		snprintf(target, sizeof(target), "/scim/v2/idp/Users/%.36s",
+			 id + strlen("/Users/"));
+		snprintf(body, sizeof(body),
+			 "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
+			 "\"Operations\":[{\"op\":\"add\",\"path\":\"title\",\"value\":\"t%d\"}"
+			 "]}",
+			 i);
+		ask("PATCH", target, "", body, answer);
+		if (status_of(answer) != 200 || !strstr(answer, "\"title\":\"t"))
+			break;
+		/* what was acknowledged is there for everybody at once */
+		ask("GET", target, "If-None-Match: W/\"2\"\r\n", "", answer);
+		if (status_of(answer) != 304)
+			break;
+		*(int *)arg = number;
+		if (i == EACH - 1)
+			*(int *)arg = -1;
+	}
+	free(answer);
+	return NULL;
+}
+
+static void test_many_clients_write_at_once(void **state)
+{
+	pthread_t threads[THREADS];
+	int numbers[THREADS];
+	size_t before = memory_living(house.memory);
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++) {
+		numbers[i] = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, busy_client, &numbers[i]),
+				 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(numbers[i], -1);
+	assert_int_equal(memory_living(house.memory) - before, THREADS * EACH);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_requests_are_answered_over_http),
+		cmocka_unit_test(test_a_head_has_no_body_and_a_204_neither),
+		cmocka_unit_test(test_a_request_without_a_token_is_told_how),
+		cmocka_unit_test(test_a_body_that_is_too_long_is_refused_in_scims_words),
+		cmocka_unit_test(test_many_clients_write_at_once),
+	};
+
+	return cmocka_run_group_tests(tests, house_build, house_end);
+}
