@@ -245,8 +245,7 @@ static void test_oddities_are_counted(void **state)
 static void test_too_many_operations_are_refused(void **state)
 {
 	CLEANUP(json_decref_at)
-	json_t *ops = json_array(),
-	       *wide = json_object(), *one = NULL, *body = NULL;
+	json_t *ops = json_array(), *wide = json_object(), *one = NULL, *body = NULL;
 	const struct patch_options options = { SCIM_USER, 0, 100 };
 	struct patch *p = NULL;
 	struct err err;
