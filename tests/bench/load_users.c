@@ -31,11 +31,11 @@ static void fail(const struct err *err)
 
 /* Ids of 36 characters that look random, as ours do, so that neighbours lie apart in indices.
  */
-static void id_of(uint64_t n, char into[40])
+static void id_of(uint64_t n, char into[48])
 {
 	uint64_t x = n * 0x9e3779b97f4a7c15u;
 
-	snprintf(into, 40, "%08x-%04x-4%03x-8%03x-%012llx", (unsigned)(x >> 32),
+	snprintf(into, 48, "%08x-%04x-4%03x-8%03x-%012llx", (unsigned)(x >> 32),
 		 (unsigned)(x >> 16) & 0xffff, (unsigned)x & 0xfff, (unsigned)(n & 0xfff),
 		 (unsigned long long)n);
 }
@@ -64,7 +64,7 @@ static void user_doc(struct buf *b, uint64_t n, const char *id)
 static int put_user(struct db *db, int64_t source, uint64_t n, struct buf *b, struct err *err)
 {
 	struct record_put put = { .now_ms = stamp_now_ms() };
-	char id[40];
+	char id[48];
 
 	id_of(n, id);
 	buf_clear(b);
@@ -78,7 +78,7 @@ static int put_group(struct db *db, int64_t source, uint64_t n, uint64_t first,
 		     uint64_t members, struct err *err)
 {
 	struct usergroup_put put = { .now_ms = stamp_now_ms() };
-	char id[40], name[32], doc[256];
+	char id[48], name[32], doc[256];
 	int64_t group;
 	int r;
 

@@ -1,0 +1,277 @@
+"""What the rows of the bench share: instances, servers, wrk, the printed line.
+
+A row is called with BUILD and full|small. Every figure is measured in this run; nothing asserts a
+time. A row whose requests were refused or broken fails, for its figures would mean nothing.
+"""
+import atexit
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+LIB = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(LIB.parents[1] / "system" / "lib"))
+
+from daemon import Daemon  # noqa: E402
+
+BUILD = Path(sys.argv[1] if len(sys.argv) > 1 else "build/plain").resolve()
+SMALL = len(sys.argv) > 2 and sys.argv[2] == "small"
+THREADS = 2  # of the servers: the default of scim.threads
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def size(full, small):
+    return small if SMALL else full
+
+
+# --- the line ------------------------------------------------------------------------------------
+
+def _number(value):
+    if isinstance(value, float):
+        return "%.3g" % value if abs(value) < 100 else "%.0f" % value
+    return str(value)
+
+
+def line(name, ratio, aim, unit="", **figures):
+    """bench NAME key=value ... ratio=R aim=A ok|short. aim: ">=0.60", "<=1.3"."""
+    sign, bound = aim[:2], float(aim[2:])
+    ok = ratio >= bound if sign == ">=" else ratio <= bound
+    print("bench %s %s ratio=%s%s aim=%s%s %s" % (
+        name, " ".join("%s=%s" % (k, _number(v)) for k, v in figures.items()),
+        ("%.3f" % ratio) if not unit else _number(float(ratio)), unit, aim, unit,
+        "ok" if ok else "short"), flush=True)
+
+
+# --- processes -----------------------------------------------------------------------------------
+
+def work_folder():
+    """A folder of this run that goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="leaverd-bench-"))
+    atexit.register(shutil.rmtree, folder, True)
+    return folder
+
+
+def cpu_seconds(pid):
+    """utime + stime of a process, all its threads."""
+    fields = Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_mib(pid, peak=False):
+    text = Path("/proc/%d/status" % pid).read_text()
+    return int(re.search(r"%s:\s+(\d+)" % ("VmHWM" if peak else "VmRSS"), text).group(1)) / 1024
+
+
+def peak_reset(pid):
+    Path("/proc/%d/clear_refs" % pid).write_text("5")
+
+
+class Bare:
+    """A server of tests/bench/bare_*.c."""
+
+    def __init__(self, name, *args):
+        self.process = subprocess.Popen([str(BUILD / "tests/bench" / name), *map(str, args)],
+                                        stdout=subprocess.PIPE, text=True)
+        first = self.process.stdout.readline()
+        if not first.startswith("port "):
+            raise RuntimeError("%s did not start" % name)
+        self.port, self.pid = int(first.split()[1]), self.process.pid
+        atexit.register(self.stop)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait()
+        return self.process.stdout.read() if not self.process.stdout.closed else ""
+
+
+CONFIG = """\
+instance:
+  name: bench
+  zone: UTC
+  state_dir: state
+master_key:
+  file: master.key
+scim:
+  listen: 127.0.0.1:0
+  public_url: http://127.0.0.1
+sources:
+  - name: idp
+    kind: scim
+    role: idp
+organisations:
+  - name: acme
+    cloud:
+      org_id: 00000000-0000-4000-8000-000000000000
+      key: acme-key
+      base_url: http://127.0.0.1:1
+schedule:
+  sync_every: 0s
+  collect_every: 0s
+  plan_every: 0s
+"""
+
+
+def instance(folder, config=CONFIG):
+    """A new instance; not started."""
+    daemon = Daemon(BUILD / "leaverd", folder)
+    daemon.make_instance(config)
+    return daemon
+
+
+def serving(daemon):
+    daemon.start()
+    daemon.pid = daemon.process.pid
+    atexit.register(daemon.stop)
+    return daemon
+
+
+def token(daemon, source="idp"):
+    """A token of that source, made once for an instance."""
+    kept = daemon.folder / "token"
+    if not kept.exists():
+        text = daemon.json("token", "new", "bench", "--source", source)["token"]
+        kept.touch(mode=0o600)
+        kept.write_text(text)
+    return kept.read_text()
+
+
+# --- stored people -------------------------------------------------------------------------------
+
+GROUP_BIT = 1 << 47
+
+
+def user_id(n):
+    """As id_of() of load_users.c."""
+    x = n * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+    return "%08x-%04x-4%03x-8%03x-%012x" % (x >> 32, x >> 16 & 0xFFFF, x & 0xFFF, n & 0xFFF, n)
+
+
+def group_id(n):
+    """0: the group "big"; from 1: the small ones."""
+    return user_id(n | GROUP_BIT)
+
+
+def stored(users, big=0, small=0):
+    """An instance with people in it. Kept in the build folder until what fills it changes."""
+    folder = BUILD / "bench" / ("stored-%d-%d-%d" % (users, big, small))
+    ready = folder / "ready"
+    loader = BUILD / "tests/bench/load_users"
+    if ready.exists() and ready.stat().st_mtime > loader.stat().st_mtime:
+        daemon = Daemon(BUILD / "leaverd", folder)
+        daemon.write_config(CONFIG)
+        return daemon
+    shutil.rmtree(folder, ignore_errors=True)
+    daemon = instance(folder)
+    began = time.monotonic()
+    subprocess.run([str(loader), str(folder / "state/leaverd.db"), "idp", str(users), str(big),
+                    str(small)], check=True, stdout=subprocess.DEVNULL)
+    note("%d users and %d groups stored in %.0f s" % (users, small + (big > 0),
+                                                      time.monotonic() - began))
+    ready.touch()
+    return daemon
+
+
+def note(text):
+    print("# " + text, file=sys.stderr, flush=True)
+
+
+# --- http ----------------------------------------------------------------------------------------
+
+class Load:
+    """What one run of wrk did to one server, and what that cost the server."""
+
+    def __init__(self, requests=0, seconds=0.0, cpu=0.0, p50=0, p99=0):
+        self.requests, self.seconds, self.cpu = requests, seconds, cpu
+        self.p50, self.p99 = p50, p99
+
+    def __add__(self, other):
+        return Load(self.requests + other.requests, self.seconds + other.seconds,
+                    self.cpu + other.cpu, max(self.p50, other.p50), max(self.p99, other.p99))
+
+    @property
+    def per_cpu(self):
+        return self.requests / self.cpu
+
+    @property
+    def per_second(self):
+        return self.requests / self.seconds
+
+
+def wrk(port, pid, connections, seconds, script, *args):
+    before = cpu_seconds(pid)
+    done = subprocess.run(
+        ["wrk", "-t", str(min(2, connections)), "-c", str(connections), "-d", "%ds" % seconds,
+         "--latency", "-s", str(LIB / script), "http://127.0.0.1:%d/" % port, "--",
+         *map(str, args)], capture_output=True, text=True)
+    cpu = cpu_seconds(pid) - before
+    last = done.stdout.strip().rsplit("\n", 1)[-1]
+    if done.returncode or not last.startswith("{"):
+        raise RuntimeError("wrk: " + done.stdout + done.stderr)
+    f = json.loads(last)
+    if f["refused"] or f["broken"]:
+        raise RuntimeError("%d requests refused, %d broken" % (f["refused"], f["broken"]))
+    return Load(f["requests"], f["us"] / 1e6, cpu, f["p50"], f["p99"])
+
+
+def capture(daemon, path, into):
+    """Asks once and writes the answer as bare_http wants it: the same bytes for the other side."""
+    c = http.client.HTTPConnection("127.0.0.1", daemon.scim_port)
+    c.request("GET", path, headers={"Authorization": "Bearer " + token(daemon),
+                                    "Accept": "application/scim+json"})
+    answer = c.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError("GET %s: %d %s" % (path, answer.status, body))
+    # the server adds these itself
+    own = ("date", "connection", "content-length")
+    with open(into, "wb") as f:
+        for name, value in answer.getheaders():
+            if name.lower() not in own:
+                f.write(("%s: %s\n" % (name, value)).encode())
+        f.write(b"\n" + body)
+    return json.loads(body), len(body)
+
+
+def read_row(name, aim, path_of):
+    """A row of reads over users: ours and the bare server take turns at 32 connections."""
+    users = size(1000000, 10000)
+    seconds = size(5, 2)
+    folder = work_folder()
+    daemon = serving(stored(users))
+    paths = folder / "paths"
+    chance = random.Random(1)
+    numbers = [chance.randrange(users) for _ in range(size(50000, 5000))]
+    paths.write_text("".join(path_of(n) + "\n" for n in numbers))
+    document, length = capture(daemon, path_of(numbers[0]), folder / "answer")
+    found = document["Resources"][0] if "Resources" in document else document
+    if found["id"] != user_id(numbers[0]):
+        raise RuntimeError("%s answered somebody else" % path_of(numbers[0]))
+    bare = Bare("bare_http", THREADS, folder / "answer")
+    beside = {}
+
+    def run(server, port, connections):
+        return wrk(port, server.pid, connections, seconds, "requests.lua", paths, token(daemon))
+
+    run(daemon, daemon.scim_port, 32)  # warm
+    ours, theirs = Load(), Load()
+    for _ in range(2):
+        ours += run(daemon, daemon.scim_port, 32)
+        theirs += run(bare, bare.port, 32)
+    for c in (1, 16, 64):
+        one = run(daemon, daemon.scim_port, c)
+        beside["c%d_rps" % c], beside["c%d_p99_us" % c] = one.per_second, one.p99
+    line(name, ours.per_cpu / theirs.per_cpu, aim, users=users, connections=32, bytes=length,
+         rps=ours.per_second, bare_rps=theirs.per_second, cpu_us=1e6 / ours.per_cpu,
+         bare_cpu_us=1e6 / theirs.per_cpu, p50_us=ours.p50, p99_us=ours.p99,
+         bare_p99_us=theirs.p99, **beside, rss_mib=rss_mib(daemon.pid))
+    bare.stop()
+    daemon.stop()
