@@ -350,7 +350,7 @@ int records_page(struct db *db, int64_t source, int64_t after, size_t most, reco
 	r = db_query(db, &q, err,
 		     "SELECT " RECORD_COLUMNS " FROM record WHERE id > ?1 AND id <= ?2"
 		     " ORDER BY id LIMIT ?3",
-		     DB_I(after > SHAPE_FIRST(source) ? after : SHAPE_FIRST(source) - 1),
+		     DB_I(after >= SHAPE_FIRST(source) ? after : SHAPE_FIRST(source) - 1),
 		     DB_I(SHAPE_LAST(source)), DB_I(most));
 	return r < 0 ? r : each(q, fn, ctx, err);
 }
