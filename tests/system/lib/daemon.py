@@ -96,6 +96,9 @@ class Daemon:
             self.process = None
             raise RuntimeError("leaverd serve did not end:\n" + "\n".join(self.log[-20:]))
         self.process = None
+        text = "\n".join(self.log)
+        if how == signal.SIGTERM and (status != 0 or "Sanitizer" in text or "runtime error" in text):
+            raise RuntimeError("leaverd serve ended with %d:\n%s" % (status, text[-4000:]))
         return status
 
 
