@@ -1,6 +1,6 @@
 /*
- * SCIM filters: the text of RFC 7644 section 3.4.2.2 (with the errata and tolerances decided in
- * the manual), read into a query. Pure: no I/O, no state, safe on every thread.
+ * SCIM filters: the text of RFC 7644 section 3.4.2.2 (with the errata, and the tolerances
+ * named below), read into a query. Pure: no I/O, no state, safe on every thread.
  */
 #ifndef MODEL_FILTER_H
 #define MODEL_FILTER_H

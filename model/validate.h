@@ -1,7 +1,7 @@
 /*
- * A document held against the schema tables: types checked, the tolerances of the manual's
- * list applied and counted, the rest refused; the result spelled and ordered as the schemas
- * say. Pure; safe on every thread; the input is never changed.
+ * A document held against the schema tables: types checked, the tolerances of
+ * COERCION_LIST applied and counted, the rest refused; the result spelled and ordered as the
+ * schemas say. Pure; safe on every thread; the input is never changed.
  *
  * What the result never holds: null, [] and {} (RFC 7643 2.5: unassigned), readOnly
  * attributes (id, meta, groups), writeOnly ones (password: dropped at once), names that no

@@ -1,6 +1,6 @@
 /*
- * PATCH: RFC 7644 section 3.5.2, with the oddities of the clients we know (manual, "SCIM
- * clients").
+ * PATCH: RFC 7644 section 3.5.2, with the oddities of the clients we know: each is a case in
+ * tests/data/scim/patch.json.
  *
  * patch_parse() checks the envelope, reads every path and needs no resource, so it runs where
  * the request came in. patch_apply() changes a document, one operation after the other, each

@@ -1,6 +1,6 @@
 /*
- * PATCH, row by row: tests/data/scim/patch.json has one case for each cell of the manual's
- * table of operations and targets, and for each oddity of the clients we know. A case:
+ * PATCH, row by row: tests/data/scim/patch.json has one case for each cell of the table
+ * of operations and targets, and for each oddity of the clients we know. A case:
  *
  *     "row"      what it shows          "type", "profile"   whose, and from whom
  *     "doc"      what stands there      "members"           of a group: who is one
