@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from daemon import CommandFault, Daemon
+from daemon import USER, CommandFault, Daemon, ScimClient
 
 OK, FAULT, USAGE, CONFIG, HELD, INCOMPLETE, UNREACHABLE, BUSY, DAMAGED, SECRET, NOT_FOUND = range(11)
 
@@ -115,6 +115,16 @@ def test_rekey_keeps_every_secret_readable_and_the_old_key_opens_nothing(instanc
     instance.write_config(instance.config.read_text().replace("file: master.key", "file: new.key"))
     assert instance.json("secret", "list")["secrets"][0]["name"] == "one"
     instance.command("audit", "verify", "--head")
+
+
+def test_a_vault_with_a_passphrase_is_sealed_anew_under_another(build, tmp_path):
+    daemon = Daemon(build / "leaverd", tmp_path / "p")
+    assert with_passphrase(daemon, "one", "init", str(daemon.folder), "--key", "passphrase", *INIT).returncode == OK
+    assert with_passphrase(daemon, "one", "secret", "set", "a", stdin="x").returncode == OK
+    done = with_passphrase(daemon, "one", "secret", "rekey", "--new-passphrase", stdin="two")
+    assert done.returncode == OK, done.stderr
+    assert with_passphrase(daemon, "one", "secret", "list").returncode == SECRET
+    assert "a " in with_passphrase(daemon, "two", "secret", "list").stdout
 
 
 def test_tokens_are_shown_once_and_two_of_a_source_may_live(instance):
@@ -317,6 +327,37 @@ def test_doctor_says_what_cannot_be_reached(instance):
     assert ("backup", "warn") in checks and document["bad"] == 1
 
 
+# --- what was pushed ---------------------------------------------------------------------------
+
+
+def test_pushed_people_are_listed_by_scim_filters(instance):
+    token = instance.command("token", "new", "t", "--source", "idp").strip()
+    instance.start()
+    client = ScimClient("127.0.0.1", instance.scim_port, "idp", token)
+    ids = [client.create({"schemas": [USER], "userName": "u%d@example.com" % n, "active": n != 2,
+                          "displayName": "Zo\u00eb %d" % n,
+                          "emails": [{"value": "u%d@example.com" % n, "primary": True}]})["id"] for n in range(5)]
+    client.create({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "jira-users",
+                   "members": [{"value": i} for i in ids]}, "Groups")
+    users = instance.json("users")
+    assert users["matched"] == 5 and {u["id"] for u in users["users"]} == set(ids)
+    inactive = instance.json("users", "--filter", "active eq false")["users"]
+    assert [u["userName"] for u in inactive] == ["u2@example.com"]
+    cut = instance.json("users", "--limit", "2")
+    assert len(cut["users"]) == 2 and cut["truncated"] and cut["matched"] == 5
+    assert "2 of 5" in instance.command("users", "--limit", "2")
+    assert [g["displayName"] for g in instance.json("groups")["groups"]] == ["jira-users"]
+    assert instance.json("groups", "--filter", 'displayName eq "other"')["groups"] == []
+    status = instance.json("source", "status", "idp")["sources"][0]
+    assert (status["state"], status["users"], status["active"], status["groups"]) == ("filling", 5, 4, 1)
+    assert "now ready" in instance.command("source", "ready", "idp", "--reason", "all sent")
+    assert "already ready" in instance.command("source", "ready", "idp", "--reason", "again")
+    assert instance.json("source", "status")["sources"][0]["state"] == "ready"
+    assert "no read" in fault(instance, NOT_FOUND, "source", "accept", "idp", "--reason", "x")
+    read = [e for e in entries(instance) if e["what"] == "people.read"]
+    assert read and all("example.com" not in e["body"] for e in read)
+
+
 # --- the daemon and commands -------------------------------------------------------------------
 
 
@@ -332,6 +373,39 @@ def test_commands_are_thin_clients_while_serve_runs(instance):
     assert not (instance.folder / "state" / "control").exists()
     assert len(instance.json("secret", "list")["secrets"]) == 2
     assert VALUE not in "\n".join(instance.log)
+
+
+def memory_holds(pid, needle):
+    """Whether a process's writable memory holds these bytes; what a core would show."""
+    with open("/proc/%d/maps" % pid) as maps, open("/proc/%d/mem" % pid, "rb", 0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            begin, end = (int(x, 16) for x in span.split("-"))
+            if not rights.startswith("rw") or end - begin > 1 << 30:
+                continue
+            try:
+                memory.seek(begin)
+                if needle in memory.read(end - begin):
+                    return True
+            except (OSError, ValueError, OverflowError):
+                continue  # [vvar] and the like cannot be read by anybody
+    return False
+
+
+def test_an_idle_daemon_holds_no_secret_in_its_memory(instance):
+    instance.start()
+    marker = "unmistakable-%d" % instance.process.pid
+    instance.command("secret", "set", marker, stdin=VALUE)
+    instance.command("secret", "rotate", marker, stdin=VALUE)
+    if os.geteuid() != 0:
+        with pytest.raises(PermissionError):  # not even its own user may look
+            memory_holds(instance.process.pid, b"x")
+        return
+    deadline = time.monotonic() + 20  # until the last connection is closed
+    while memory_holds(instance.process.pid, VALUE.encode()) and time.monotonic() < deadline:
+        pass
+    assert not memory_holds(instance.process.pid, VALUE.encode())
+    assert memory_holds(instance.process.pid, b"serve.ready") or memory_holds(instance.process.pid, b"leaverd")
 
 
 def test_a_second_daemon_is_refused(instance):
