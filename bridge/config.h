@@ -76,8 +76,8 @@ struct config_push {
 struct config_source {
 	struct conf_mark mark;
 	char *name;
-	int kind; /* enum config_source_kind */
-	int role; /* enum config_source_role */
+	int kind;                /* enum config_source_kind */
+	int role;                /* enum config_source_role */
 	struct dir_options ldap; /* when kind is CONFIG_LDAP; bounds of plausible reads too */
 	struct config_push scim; /* when kind is CONFIG_SCIM */
 	int64_t every_ms;        /* 0: schedule.sync_every */
