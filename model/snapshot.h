@@ -80,6 +80,8 @@ struct facts_round {
 	bool org_identity_same; /* the organisation's id is the one we were armed for */
 	bool foreign_write;     /* a write under our key that our journal does not know */
 	bool hand_approval;     /* restored or told so: nothing is automatic */
+	uint64_t org_admins;    /* active administrators of the whole organisation, where these
+				   facts are of one person only; 0: count those of these facts */
 	struct str org_doubt;   /* a sentence for whichever of these is bad */
 };
 

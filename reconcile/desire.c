@@ -323,15 +323,42 @@ static int missing_find(struct round *r, struct err *err)
 	return ret;
 }
 
-int desire_all(struct round *r, struct err *err)
+static int round_begin(struct round *r, struct err *err)
 {
-	const struct policy *p = r->w->p;
-	int ret = 0;
-
 	r->leaving = calloc(r->w->f->accounts.n + 1, sizeof(*r->leaving));
 	if (!r->leaving)
 		return err_nomem(err);
 	r->sources_whole = desire_sources_whole(r->w->f);
+	return 0;
+}
+
+void round_done(struct round *r)
+{
+	vec_candidate_done(&r->candidates);
+	vec_finding_done(&r->findings);
+	free(r->leaving);
+	*r = (struct round){ 0 };
+}
+
+int desire_seats(struct round *r, uint32_t account, struct err *err)
+{
+	const struct policy *p = r->w->p;
+	struct unknowns u = { 0 };
+	int ret = round_begin(r, err);
+
+	for (size_t i = 0; i < p->rule_count && ret == 0; i++)
+		if (p->rules[i].subject == SUBJECT_SEAT)
+			ret = seats_desire(r, account, &p->rules[i], &u, err);
+	return ret;
+}
+
+int desire_all(struct round *r, struct err *err)
+{
+	const struct policy *p = r->w->p;
+	int ret = round_begin(r, err);
+
+	if (ret < 0)
+		return ret;
 	scope_count(r);
 	/* persons first: who leaves is not warned of unused seats */
 	for (size_t i = 0; i < p->rule_count && ret == 0; i++)

@@ -55,6 +55,9 @@ struct round {
 #define DESIRE_FINDINGS_EACH 100 /* unknown judgements told one by one for each rule */
 
 int desire_all(struct round *r, struct err *err) MUST_USE;
+/* Only the seats of one account, by every seat rule: for one judged again. */
+int desire_seats(struct round *r, uint32_t account, struct err *err) MUST_USE;
+void round_done(struct round *r);
 
 /* Whether an account can be a subject at all: a person's, and no service account. */
 bool desire_is_subject(const struct world *w, uint32_t account);

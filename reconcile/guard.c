@@ -324,6 +324,8 @@ static int bars_judge(const struct world *w, const struct candidate *c,
 	char at[STAMP_TEXT_BYTES];
 	size_t from, to;
 
+	if (!c->rule) /* a person's own order is no rule */
+		return 0;
 	for (int round = 0; round < 2; round++) {
 		struct key a, z;
 
@@ -351,16 +353,17 @@ static int bars_judge(const struct world *w, const struct candidate *c,
 bool guard_is_last_admin(const struct world *w, uint32_t account)
 {
 	const struct facts *f = w->f;
+	const struct row_account *a = &f->accounts.v[account];
+	uint64_t others = f->round.org_admins;
 
-	if (f->accounts.v[account].org_admin != TRI_YES)
+	if (a->org_admin != TRI_YES)
 		return false;
-	for (uint32_t i = 0; i < f->accounts.n; i++) {
-		const struct row_account *a = &f->accounts.v[i];
-
-		if (i != account && a->org_admin == TRI_YES && a->status == ACCOUNT_ACTIVE)
-			return false;
-	}
-	return true;
+	if (others)
+		return others == 1 && a->status == ACCOUNT_ACTIVE;
+	for (uint32_t i = 0; i < f->accounts.n; i++)
+		others += i != account && f->accounts.v[i].org_admin == TRI_YES &&
+			  f->accounts.v[i].status == ACCOUNT_ACTIVE;
+	return others == 0;
 }
 
 static int admin_judge(const struct world *w, const struct candidate *c,
@@ -424,7 +427,8 @@ static int ownership_judge(const struct world *w, const struct candidate *c,
 
 	if (doubt)
 		r = guard_hit(hits, arena, GUARD_AMBIGUOUS, err, "who this is, is in doubt");
-	if (r == 0 && c->class != PLAN_ORPHAN && !(flags & MATCH_ADOPTED))
+	/* a person's own order names the account: that is hand enough */
+	if (r == 0 && c->rule && c->class != PLAN_ORPHAN && !(flags & MATCH_ADOPTED))
 		r = guard_hit(hits, arena, GUARD_NOT_ADOPTED, err,
 			      c->s.person == FACTS_NONE
 				      ? "nobody gave us this account"

@@ -61,6 +61,7 @@ struct reconcile_result {
 	struct vec_match_link links;
 	struct vec_match_doubt doubts;
 	struct vec_finding findings;
+	struct vec_guard guards; /* what is doubted this round, also where no plan came of it */
 	struct reconcile_counts counts;
 };
 
@@ -83,7 +84,7 @@ enum judge_verdict {
 	JUDGE_HELD,       /* it holds, and guards hold the action: see .guards */
 };
 
-#define JUDGE_MAX_GUARDS 24
+#define JUDGE_MAX_GUARDS 32 /* more than there are */
 
 struct judgement {
 	enum judge_verdict verdict;
@@ -103,7 +104,9 @@ struct action_identity {
 
 /*
  * facts may be the whole round's or just those of this person and the organisation's few rows
- * (sources, groups, products, protections): limits are not judged here. Fault: NOMEM, INTERNAL.
+ * (sources, groups, products, protections; then round.org_admins tells how many administrators
+ * there are). An orphan takes the whole round's. Limits are not judged here. Fault: NOMEM,
+ * INTERNAL.
  */
 int reconcile_judge(const struct facts *facts, const struct policy *policy,
 		    const struct action_identity *action, struct judgement *ret,
@@ -127,15 +130,5 @@ struct block_request {
 int reconcile_block(const struct facts *facts, const struct policy *policy,
 		    const struct block_request *request, struct reconcile_result **ret,
 		    struct err *err) MUST_USE;
-
-/* --- undo
- * -------------------------------------------------------------------------------------*/
-
-/*
- * The plan that gives back what one action of a plan took, from its before and after (class
- * RESTORE, rule "undo"). Adds to a routine plan in *into. Fault: REFUSED where a kind cannot be
- * undone.
- */
-int reconcile_undo(const struct action *done, struct plan *into, struct err *err) MUST_USE;
 
 #endif

@@ -1,0 +1,16 @@
+/* Composing: a plan out of the candidates that stand, with reasons, evidence and values. */
+#ifndef RECONCILE_COMPOSE_H
+#define RECONCILE_COMPOSE_H
+
+#include "reconcile/order.h"
+
+/* What `leaverd block` adds to the reason; NULL for a round. */
+struct compose_block {
+	const char *reason, *by;
+};
+
+/* *ret is NULL where nothing is to be done. *values gets a row an action. */
+int compose_plan(struct round *r, bool urgent, const struct compose_block *block,
+		 struct plan **ret, struct vec_values *values, struct err *err) MUST_USE;
+
+#endif

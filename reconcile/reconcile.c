@@ -1,0 +1,440 @@
+#include "reconcile/reconcile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "reconcile/compose.h"
+#include "reconcile/diff.h"
+
+void reconcile_result_free(struct reconcile_result *r)
+{
+	if (!r)
+		return;
+	for (int i = 0; i < PLAN_URGENCY_COUNT; i++) {
+		plan_free(r->plans[i]);
+		plan_values_free(&r->values[i]);
+	}
+	vec_match_link_done(&r->links);
+	vec_match_doubt_done(&r->doubts);
+	vec_finding_done(&r->findings);
+	vec_guard_done(&r->guards);
+	arena_done(&r->arena);
+	free(r);
+}
+
+static int facts_check(const struct facts *f, const struct policy *p, struct err *err)
+{
+	if (!f->sealed)
+		return err_set(err, ERR_INTERNAL, "facts were not sealed");
+	if (f->columns.n != p->columns.n)
+		return err_set(err, ERR_INTERNAL,
+			       "facts have %zu columns, the policy asks for %zu", f->columns.n,
+			       p->columns.n);
+	for (size_t i = 0; i < f->columns.n; i++)
+		if (strcmp(f->columns.v[i].text, p->columns.v[i].text) != 0)
+			return err_set(err, ERR_INTERNAL,
+				       "facts have column %s where the policy has %s",
+				       f->columns.v[i].text, p->columns.v[i].text);
+	if (f->sources.n > 64)
+		return err_set(err, ERR_LIMIT, "more than 64 sources");
+	return 0;
+}
+
+/* --- a round --------------------------------------------------------------------------------
+ */
+
+static int finding_cmp(const void *pa, const void *pb)
+{
+	const struct finding *a = pa, *b = pb;
+	int c = strcmp(a->kind, b->kind);
+
+	if (!c)
+		c = strcmp(a->rule ? a->rule : "", b->rule ? b->rule : "");
+	if (!c && a->account != b->account)
+		c = a->account < b->account ? -1 : 1;
+	if (!c && a->person != b->person)
+		c = a->person < b->person ? -1 : 1;
+	return c ? c : strcmp(a->text, b->text);
+}
+
+/* From candidates to plans. */
+static int round_finish(struct round *round, const struct compose_block *block,
+			struct reconcile_result *result, struct err *err)
+{
+	int r = guard_candidates(round, err);
+
+	if (r == 0)
+		r = order_choose(round, err);
+	if (r == 0 && !block)
+		order_pending(round);
+	if (r == 0)
+		r = diff_all(round, err);
+	for (int i = 0; i < PLAN_URGENCY_COUNT && r == 0; i++)
+		r = compose_plan(round, i == PLAN_URGENT, block, &result->plans[i],
+				 &result->values[i], err);
+	if (r == 0)
+		r = guard_round(round->w, &result->guards, &result->arena, err);
+	if (r < 0)
+		return r;
+	if (round->findings.n)
+		qsort(round->findings.v, round->findings.n, sizeof(*round->findings.v),
+		      finding_cmp);
+	result->findings = round->findings;
+	round->findings = (struct vec_finding){ 0 };
+	result->counts = round->counts;
+	return 0;
+}
+
+int reconcile(const struct facts *facts, const struct policy *policy,
+	      struct reconcile_result **ret, struct err *err)
+{
+	CLEANUP(reconcile_result_free_at)
+	struct reconcile_result *result = calloc(1, sizeof(*result));
+	struct world w = { 0 };
+	struct round round = { .w = &w };
+	int r = result ? facts_check(facts, policy, err) : err_nomem(err);
+
+	if (r < 0)
+		return r;
+	round.arena = &result->arena;
+	r = match_people(facts, policy, &result->arena, &w, err);
+	if (r == 0)
+		r = desire_all(&round, err);
+	if (r == 0)
+		r = round_finish(&round, NULL, result, err);
+	if (r == 0) {
+		result->links = w.links;
+		result->doubts = w.doubts;
+		w.links = (struct vec_match_link){ 0 };
+		w.doubts = (struct vec_match_doubt){ 0 };
+		*ret = TAKE(result);
+	}
+	round_done(&round);
+	match_done(&w);
+	return r;
+}
+
+/* --- block ----------------------------------------------------------------------------------
+ */
+
+static int block_account(struct round *round, uint32_t account, struct err *err)
+{
+	const struct world *w = round->w;
+	const struct row_account *a = &w->f->accounts.v[account];
+	bool off = a->status == ACCOUNT_SUSPENDED || a->status == ACCOUNT_DEACTIVATED ||
+		   a->status == ACCOUNT_DELETING || a->status == ACCOUNT_NOT_INVITED;
+	struct candidate c = {
+		.class = PLAN_LEAVER,
+		.s = { SUBJECT_ACCOUNT, w->account_person[account], account, FACTS_NONE },
+		.product = FACTS_NONE,
+		.due_ms = w->f->round.now_ms,
+		.anchor_ms = w->f->round.now_ms,
+	};
+
+	if (!desire_is_subject(w, account))
+		return 0;
+	c.kind = ACTION_SUSPEND;
+	if (!off && vec_candidate_add(&round->candidates, c) < 0)
+		return err_nomem(err);
+	c.kind = ACTION_REVOKE_TOKENS;
+	c.step = 1;
+	if (a->tokens != TRI_NO && vec_candidate_add(&round->candidates, c) < 0)
+		return err_nomem(err);
+	return 0;
+}
+
+static int block_desire(struct round *round, const struct block_request *request,
+			struct err *err)
+{
+	const struct world *w = round->w;
+	uint32_t account, person;
+	int r = 0;
+
+	if (request->account) {
+		account = facts_account_by_number(w->f, request->account);
+		if (account == FACTS_NONE)
+			return err_set(err, ERR_NOT_FOUND, "block: there is no account %llu",
+				       (unsigned long long)request->account);
+		return block_account(round, account, err);
+	}
+	person = world_person(w, request->person);
+	if (person == FACTS_NONE || w->account_at[person] == w->account_at[person + 1])
+		return err_set(err, ERR_NOT_FOUND,
+			       "block: person %llu has no account in this organisation",
+			       (unsigned long long)request->person);
+	for (uint32_t i = w->account_at[person]; i < w->account_at[person + 1] && r == 0; i++)
+		r = block_account(round, w->account_rows[i], err);
+	return r;
+}
+
+int reconcile_block(const struct facts *facts, const struct policy *policy,
+		    const struct block_request *request, struct reconcile_result **ret,
+		    struct err *err)
+{
+	CLEANUP(reconcile_result_free_at)
+	struct reconcile_result *result = calloc(1, sizeof(*result));
+	struct compose_block block = { request->reason, request->by };
+	struct world w = { 0 };
+	struct round round = { .w = &w };
+	int r = result ? facts_check(facts, policy, err) : err_nomem(err);
+
+	if (r < 0)
+		return r;
+	if (facts->round.mode == ORG_OBSERVE)
+		return err_set(err, ERR_REFUSED,
+			       "block: organisation " STR_FMT " is in mode observe, in which "
+			       "nothing is changed; block the account at Atlassian by hand, or "
+			       "leaverd arm first",
+			       STR_ARG(facts->round.org));
+	round.arena = &result->arena;
+	r = match_people(facts, policy, &result->arena, &w, err);
+	if (r == 0)
+		r = block_desire(&round, request, err);
+	if (r == 0)
+		r = round_finish(&round, &block, result, err);
+	round_done(&round);
+	match_done(&w);
+	if (r == 0)
+		*ret = TAKE(result);
+	return r;
+}
+
+/* --- one action, judged again ---------------------------------------------------------------
+ */
+
+/* What has to be known to judge one action. */
+struct judging {
+	struct world w;
+	struct round round;
+	struct plan_arena arena;
+	const struct action_identity *action;
+	const struct rule *rule; /* NULL for block */
+	struct candidate c;
+	struct judgement *ret;
+};
+
+static void say(struct judgement *j, enum judge_verdict verdict, const char *format, ...)
+	PRINTF(3, 4);
+static void say(struct judgement *j, enum judge_verdict verdict, const char *format, ...)
+{
+	va_list args;
+
+	j->verdict = verdict;
+	va_start(args, format);
+	(void)vsnprintf(j->text, sizeof(j->text), format, args);
+	va_end(args);
+}
+
+/* Finds account, person, seat, rule and step; false when the verdict is given already. */
+static bool subject_find(struct judging *j)
+{
+	const struct action_identity *a = j->action;
+	const struct world *w = &j->w;
+	struct subject *s = &j->c.s;
+
+	*s = (struct subject){ SUBJECT_ACCOUNT, FACTS_NONE,
+			       facts_account_by_number(w->f, a->account), FACTS_NONE };
+	j->c.product = FACTS_NONE;
+	if (s->account == FACTS_NONE) {
+		say(j->ret, JUDGE_UNKNOWN, "the account is not in the newest facts");
+		return false;
+	}
+	s->person = w->account_person[s->account];
+	if ((s->person == FACTS_NONE ? 0 : w->numbers[s->person]) != a->person) {
+		say(j->ret, JUDGE_NOT_WANTED,
+		    a->person ? "the account is no longer linked to that person"
+			      : "the account belongs to somebody now");
+		return false;
+	}
+	if (!desire_is_subject(w, s->account)) {
+		say(j->ret, JUDGE_NOT_WANTED, "the account is nobody's: an app or a customer");
+		return false;
+	}
+	if (!a->product)
+		return true;
+	j->c.product = facts_product_find(w->f, str_of(a->product), str_of(a->site));
+	for (uint32_t i = w->f->seat_at[s->account]; i < w->f->seat_at[s->account + 1]; i++)
+		if (w->f->seats.v[i].product == j->c.product)
+			s->seat = i;
+	if (s->seat == FACTS_NONE)
+		say(j->ret, JUDGE_NOT_WANTED, "the account does not hold that seat any more");
+	return s->seat != FACTS_NONE;
+}
+
+static bool rule_find(struct judging *j)
+{
+	const struct rule *rule = policy_rule(j->w.p, str_of(j->action->rule));
+	size_t i = 0;
+
+	j->c.kind = j->action->kind;
+	if (strcmp(j->action->rule, "block") == 0) {
+		j->c.class = PLAN_LEAVER;
+		return true;
+	}
+	while (rule && i < rule->step_count && rule->steps[i].kind != j->action->kind)
+		i++;
+	if (!rule || i == rule->step_count) {
+		say(j->ret, JUDGE_NOT_WANTED,
+		    "the policy has no rule %s with a step %s any more", j->action->rule,
+		    action_kinds[j->action->kind].word);
+		return false;
+	}
+	j->rule = j->c.rule = rule;
+	j->c.class = rule->class;
+	j->c.step = i;
+	j->c.s.kind = rule->subject;
+	if ((rule->subject == SUBJECT_SEAT) != (j->c.s.seat != FACTS_NONE) ||
+	    (rule->subject == SUBJECT_PERSON && j->c.s.person == FACTS_NONE)) {
+		say(j->ret, JUDGE_NOT_WANTED, "rule %s is about something else now",
+		    rule->name);
+		return false;
+	}
+	return true;
+}
+
+/* Rule and ladder, as they stand now. */
+static bool rule_judge(struct judging *j)
+{
+	const struct world *w = &j->w;
+	const struct rule *rule = j->rule;
+	struct stage stages[POLICY_MAX_STEPS];
+	char due[STAMP_TEXT_BYTES];
+	struct moment anchor;
+
+	switch (view_eval(w, rule->when, &j->c.s)) {
+	case TRUTH_FALSE:
+		say(j->ret, JUDGE_NOT_WANTED, "rule %s does not hold any more", rule->name);
+		return false;
+	case TRUTH_UNKNOWN:
+		say(j->ret, JUDGE_UNKNOWN, "whether rule %s still holds is not known",
+		    rule->name);
+		return false;
+	case TRUTH_TRUE:
+		break;
+	}
+	if (rule->subject == SUBJECT_ORPHAN && !desire_is_orphan(&j->round, j->c.s.account)) {
+		say(j->ret, desire_sources_whole(w->f) ? JUDGE_NOT_WANTED : JUDGE_UNKNOWN,
+		    "the account is no orphan any more, or a source is not whole");
+		return false;
+	}
+	anchor = stage_anchor(w, rule, &j->c.s);
+	if (anchor.state != VALUE_PRESENT) {
+		say(j->ret, JUDGE_UNKNOWN, "the time from which rule %s counts is not known",
+		    rule->name);
+		return false;
+	}
+	stage_ladder(w, rule, &j->c.s, anchor.ms, stages);
+	if (stages[j->c.step].state == STAGE_UNKNOWN) {
+		say(j->ret, JUDGE_UNKNOWN, "the state of the account is not known");
+		return false;
+	}
+	if (stages[j->c.step].state == STAGE_WAITS ||
+	    (stages[j->c.step].state == STAGE_DUE &&
+	     stages[j->c.step].at_ms > w->f->round.now_ms)) {
+		stamp_text(stages[j->c.step].at_ms, due);
+		say(j->ret, JUDGE_NOT_WANTED, "by rule %s it is due only %s%s", rule->name,
+		    stages[j->c.step].state == STAGE_WAITS ? "after the step before it" : "at ",
+		    stages[j->c.step].state == STAGE_WAITS ? "" : due);
+		return false;
+	}
+	j->c.due_ms = stages[j->c.step].at_ms;
+	j->c.anchor_ms = anchor.ms;
+	view_basis(w, rule->when, &rule->anchor, &j->c.s, &j->c.basis);
+	j->c.basis.org = j->c.basis.org || rule->subject == SUBJECT_ORPHAN;
+	return true;
+}
+
+/* A seat is judged with its neighbours: one group may give several. */
+static int seat_guards(struct judging *j, struct guard_hits *hits, struct err *err)
+{
+	int r;
+
+	if (j->action->kind != ACTION_FREE_SEAT)
+		return 0;
+	r = desire_seats(&j->round, j->c.s.account, err);
+	if (r == 0)
+		r = guard_candidates(&j->round, err);
+	if (r == 0)
+		r = diff_all(&j->round, err);
+	for (size_t i = 0; i < j->round.candidates.n && r == 0; i++) {
+		const struct candidate *c = &j->round.candidates.v[i];
+
+		if (c->kind != ACTION_FREE_SEAT || c->product != j->c.product ||
+		    c->rule != j->rule)
+			continue;
+		for (size_t h = 0; h < c->hit_count && r == 0; h++)
+			r = guard_hit(hits, &j->arena, (enum guard_id)c->hits[h].guard, err,
+				      "%s", c->hits[h].text);
+	}
+	return r;
+}
+
+/* What holds whole plans and came up since; limits are the plan's. */
+static int round_guards(struct judging *j, struct guard_hits *hits, struct err *err)
+{
+	const struct facts_round *f = &j->w.f->round;
+	int r = 0;
+
+	if (!f->org_identity_same)
+		r = guard_hit(hits, &j->arena, GUARD_IDENTITY_CHANGED, err,
+			      "the organisation is another one");
+	if (r == 0 && f->foreign_write)
+		r = guard_hit(hits, &j->arena, GUARD_FOREIGN_WRITE, err,
+			      "something was changed under our key");
+	for (size_t i = 0; i < j->w.f->sources.n && r == 0; i++)
+		if (j->w.f->sources.v[i].in.doubts & DOUBT_IDENTITY)
+			r = guard_hit(hits, &j->arena, GUARD_IDENTITY_CHANGED, err,
+				      "a source is another system than before");
+	return r;
+}
+
+static int guards_judge(struct judging *j, struct err *err)
+{
+	struct guard_hits hits = { .n = 0 };
+	struct judgement *ret = j->ret;
+	int r = guard_judge(&j->w, &j->c, &j->arena, &hits, err);
+
+	if (r == 0 &&
+	    (j->action->kind == ACTION_SUSPEND || j->action->kind == ACTION_DEACTIVATE) &&
+	    guard_is_last_admin(&j->w, j->c.s.account))
+		r = guard_hit(
+			&hits, &j->arena, GUARD_LAST_ADMIN, err,
+			"no other active administrator of the organisation would be left");
+	if (r == 0)
+		r = seat_guards(j, &hits, err);
+	if (r == 0)
+		r = round_guards(j, &hits, err);
+	if (r < 0)
+		return r;
+	say(ret, hits.n ? JUDGE_HELD : JUDGE_WANTED, "%s", hits.n ? hits.v[0].text : "");
+	for (size_t i = 0; i < hits.n && i < JUDGE_MAX_GUARDS; i++) {
+		ret->guards[ret->guard_count++] = guards[hits.v[i].guard].name;
+		if (hits.v[i].guard == GUARD_UNKNOWN)
+			ret->verdict = JUDGE_UNKNOWN;
+	}
+	return 0;
+}
+
+int reconcile_judge(const struct facts *facts, const struct policy *policy,
+		    const struct action_identity *action, struct judgement *ret,
+		    struct err *err)
+{
+	struct judging j = { .action = action, .ret = ret };
+	int r = facts_check(facts, policy, err);
+
+	*ret = (struct judgement){ .verdict = JUDGE_UNKNOWN };
+	if (r < 0)
+		return r;
+	r = match_people(facts, policy, &j.arena, &j.w, err);
+	if (r == 0) {
+		j.round = (struct round){ .w = &j.w,
+					  .arena = &j.arena,
+					  .sources_whole = desire_sources_whole(facts) };
+		if (subject_find(&j) && rule_find(&j) && (!j.rule || rule_judge(&j)))
+			r = guards_judge(&j, err);
+	}
+	round_done(&j.round);
+	match_done(&j.w);
+	arena_done(&j.arena);
+	return r;
+}
