@@ -319,8 +319,8 @@ static int word_first(struct parse *p, const char *word, struct err *err)
 		return command_settle(p, NULL, err);
 	near = help_nearest(word);
 	return err_set(err, ERR_USAGE, "there is no command '%s'%s%s%s; see 'leaverd help'",
-		       word, near ? ": did you mean '" : "", near ? near : "",
-		       near ? "'?" : "");
+		       word, near ? " (did you mean '" : "", near ? near : "",
+		       near ? "'?)" : "");
 }
 
 static int word_take(struct parse *p, const char *word, struct err *err)

@@ -210,8 +210,8 @@ int help_topic(struct cli *cli, const char *topic, struct err *err)
 		return help_command(cli, c);
 	near = help_nearest(topic);
 	return err_set(err, ERR_USAGE, "there is no command '%s'%s%s%s; see 'leaverd help'",
-		       topic, near ? ": did you mean '" : "", near ? near : "",
-		       near ? "'?" : "");
+		       topic, near ? " (did you mean '" : "", near ? near : "",
+		       near ? "'?)" : "");
 }
 
 int help_version(struct cli *cli)
