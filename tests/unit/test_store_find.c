@@ -1,0 +1,387 @@
+#include "tests/lib/store_world.h"
+
+#include "model/filter.h"
+#include "store/find.h"
+#include "store/query_sql.h"
+#include "store/records.h"
+#include "store/sources.h"
+
+static int64_t src;
+
+static void user(struct world *w, const char *key, const char *doc, int64_t now)
+{
+	struct record_put put = { .key = str_of(key), .doc = str_of(doc), .now_ms = now };
+	struct err err = { 0 };
+
+	WRITE(w, records_create(db, src, &put, NULL, &err));
+}
+
+static int64_t group(struct world *w, const char *key, const char *doc)
+{
+	struct usergroup_put put = { .key = str_of(key), .doc = str_of(doc), .now_ms = NOW };
+	struct err err = { 0 };
+	int64_t id = 0;
+
+	WRITE(w, usergroups_create(db, src, &put, &id, &err));
+	return id;
+}
+
+/* Five people and two groups. */
+static void people(struct world *w)
+{
+	struct err err = { 0 };
+	int64_t g, other;
+
+	world_open(w);
+	WRITE(w, sources_declare(db, "other", "scim", "idp", 1, NOW, &other, &err));
+	WRITE(w, sources_declare(db, "okta", "scim", "idp", 0, NOW, &src, &err));
+	user(w, "u1",
+	     "{\"id\":\"u1\",\"userName\":\"Ada@Example.org\",\"externalId\":\"E1\","
+	     "\"active\":true,\"title\":\"Dr\",\"emails\":[{\"value\":\"ada@work.example\","
+	     "\"type\":\"work\"},{\"value\":\"ada@home.example\",\"type\":\"home\","
+	     "\"primary\":true}]}",
+	     NOW);
+	user(w, "u2",
+	     "{\"id\":\"u2\",\"userName\":\"bob\",\"externalId\":\"e1\",\"active\":false,"
+	     "\"emails\":[{\"value\":\"BOB@work.example\",\"type\":\"work\"}]}",
+	     NOW + 1000);
+	user(w, "u3", "{\"id\":\"u3\",\"userName\":\"carol\",\"title\":\"Prof\"}", NOW + 2000);
+	user(w, "u4", "{\"id\":\"u4\",\"userName\":\"Dave\",\"active\":true}", NOW + 3000);
+	user(w, "u5", "{\"id\":\"u5\",\"userName\":\"\xc3\x89va\",\"active\":true}",
+	     NOW + 4000);
+	g = group(w, "g1", "{\"id\":\"g1\",\"displayName\":\"Staff\"}");
+	(void)group(w, "g2", "{\"id\":\"g2\",\"displayName\":\"Guests\"}");
+	WRITE(w, usergroups_member_add(db, g, STR("u1"), &err));
+	WRITE(w, usergroups_member_add(db, g, STR("u3"), &err));
+	WRITE(w, records_delete(db, src, STR("u4"), 0, NOW + 5000, &err));
+}
+
+static int on_row(void *ctx, const struct find_row *row, struct err *err)
+{
+	struct buf *b = ctx;
+
+	(void)err;
+	buf_addf(b, "%s" STR_FMT, b->len ? " " : "", STR_ARG(row->key));
+	return 0;
+}
+
+static int ask(struct world *w, const char *filter, const struct find *f, struct buf *b,
+	       uint64_t *total, bool *more, struct err *err)
+{
+	CLEANUP(query_free_at) struct query *q = NULL;
+	struct find asked = *f;
+	enum path_dialect dialect = f->types == FIND_GROUPS  ? PATH_SCIM_GROUP
+				    : f->types == FIND_USERS ? PATH_SCIM_USER
+							     : PATH_SCIM_ANY;
+
+	if (filter)
+		assert_ok(filter_parse(str_of(filter), dialect, &q, err), err);
+	asked.where = q;
+	return find_run(w->store, src, &asked, total, more, on_row, b, err);
+}
+
+static const struct {
+	const char *filter;
+	unsigned types;
+	const char *want;
+} filters[] = {
+	{ NULL, FIND_USERS, "u1 u2 u3 u5" },
+	{ NULL, FIND_GROUPS, "g1 g2" },
+	{ NULL, FIND_BOTH, "u1 u2 u3 u5 g1 g2" },
+	{ "userName eq \"ADA@example.ORG\"", FIND_USERS, "u1" },
+	{ "userName eq \"nobody\"", FIND_USERS, "" },
+	{ "userName eq \"dave\"", FIND_USERS, "" }, /* deleted */
+	{ "userName eq \"\xc3\xa9va\"", FIND_USERS, "u5" },
+	{ "userName sw \"CA\"", FIND_USERS, "u3" },
+	{ "userName sw \"\"", FIND_USERS, "u1 u2 u3 u5" },
+	{ "userName co \"o\"", FIND_USERS, "u1 u2 u3" },
+	{ "userName ne \"bob\"", FIND_USERS, "u1 u3 u5" },
+	{ "userName gt \"bob\"", FIND_USERS, "u3 u5" },
+	{ "not (userName eq \"bob\")", FIND_USERS, "u1 u3 u5" },
+	{ "externalId eq \"E1\"", FIND_USERS, "u1" }, /* caseExact */
+	{ "externalId eq \"e1\"", FIND_USERS, "u2" },
+	{ "id eq \"u3\"", FIND_USERS, "u3" },
+	{ "id eq \"U3\"", FIND_USERS, "" },
+	{ "active eq true", FIND_USERS, "u1 u5" }, /* u3 says nothing */
+	{ "active eq false", FIND_USERS, "u2" },
+	{ "not (active eq true)", FIND_USERS, "u2 u3" },
+	{ "title pr", FIND_USERS, "u1 u3" },
+	{ "title pr and userName sw \"c\"", FIND_USERS, "u3" },
+	{ "userName eq \"bob\" or userName eq \"carol\"", FIND_USERS, "u2 u3" },
+	{ "userName eq \"bob\" or title pr", FIND_USERS, "u1 u2 u3" },
+	{ "emails.value eq \"bob@WORK.example\"", FIND_USERS, "u2" },
+	{ "emails[type eq \"work\" and value eq \"ada@work.example\"]", FIND_USERS, "u1" },
+	{ "emails[type eq \"home\" and value eq \"ada@work.example\"]", FIND_USERS, "" },
+	{ "emails[type eq \"work\"]", FIND_USERS, "u1 u2" },
+	{ "emails[not (value eq \"ada@work.example\")]", FIND_USERS, "u1 u2" },
+	{ "meta.lastModified gt \"2026-11-22T09:00:00Z\"", FIND_USERS, "u2 u3 u5" },
+	{ "meta.lastModified eq \"2026-11-22T09:00:01Z\"", FIND_USERS, "u2" },
+	{ "meta.created le \"2026-11-22T09:00:01Z\"", FIND_USERS, "u1 u2" },
+	{ "meta.resourceType eq \"User\"", FIND_USERS, "u1 u2 u3 u5" },
+	{ "groups.value eq \"g1\"", FIND_USERS, "u1 u3" },
+	{ "groups[display eq \"staff\"]", FIND_USERS, "u1 u3" },
+	{ "groups pr", FIND_USERS, "u1 u3" },
+	{ "displayName eq \"STAFF\"", FIND_GROUPS, "g1" },
+	{ "displayName sw \"g\"", FIND_GROUPS, "g2" },
+	{ "members.value eq \"u3\"", FIND_GROUPS, "g1" },
+	{ "members.value eq \"U3\"", FIND_GROUPS, "g1" }, /* not caseExact */
+	{ "members[value eq \"u2\"]", FIND_GROUPS, "" },
+	{ "id eq \"g1\" and members[value eq \"u1\"]", FIND_GROUPS, "g1" },
+	{ "not (members pr)", FIND_GROUPS, "g2" },
+	{ "displayName eq \"staff\"", FIND_BOTH, "g1" },
+	{ "meta.created ge \"2026-11-22T09:00:02Z\"", FIND_BOTH, "u3 u5" },
+};
+
+static void test_filters_find_whom_they_name(void **state)
+{
+	struct find f = { .count = 100, .want_total = true, .now_ms = NOW };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	size_t i;
+
+	(void)state;
+	people(&w);
+	for (i = 0; i < COUNT_OF(filters); i++) {
+		uint64_t total = 99, words = filters[i].want[0] != '\0';
+		const char *p;
+		struct buf b;
+
+		f.types = filters[i].types;
+		buf_init(&b, 1000);
+		assert_ok(ask(&w, filters[i].filter, &f, &b, &total, NULL, &err), &err);
+		for (p = filters[i].want; *p; p++)
+			words += *p == ' ';
+		if (strcmp(b.p ? b.p : "", filters[i].want) != 0 || total != words)
+			fail_msg("%s: \"%s\", %llu in all",
+				 filters[i].filter ? filters[i].filter : "(all)",
+				 b.p ? b.p : "", (unsigned long long)total);
+		buf_done(&b);
+	}
+	world_close(&w);
+}
+
+static const struct {
+	const char *filter;
+	uint64_t start, count;
+	const char *want;
+	uint64_t total;
+	bool more;
+} pages[] = {
+	{ NULL, 0, 2, "u1 u2", 4, true },     { NULL, 2, 2, "u3 u5", 4, false },
+	{ NULL, 3, 9, "u5", 4, false },       { NULL, 9, 9, "", 4, false },
+	{ NULL, 0, 0, "", 4, true },          { "title pr", 0, 1, "u1", 2, true },
+	{ "title pr", 1, 1, "u3", 2, false }, { "title pr", 0, 0, "", 2, true },
+};
+
+static void test_pages_skip_count_and_total(void **state)
+{
+	struct world w = { 0 };
+	struct err err = { 0 };
+	size_t i;
+
+	(void)state;
+	people(&w);
+	for (i = 0; i < COUNT_OF(pages); i++) {
+		struct find f = { .types = FIND_USERS,
+				  .start = pages[i].start,
+				  .count = pages[i].count,
+				  .want_total = true,
+				  .now_ms = NOW };
+		uint64_t total = 99;
+		bool more = false;
+		struct buf b;
+
+		buf_init(&b, 1000);
+		assert_ok(ask(&w, pages[i].filter, &f, &b, &total, &more, &err), &err);
+		assert_string_equal(b.p ? b.p : "", pages[i].want);
+		assert_int_equal(total, pages[i].total);
+		if (pages[i].count > 0)
+			assert_int_equal(more, pages[i].more);
+		buf_done(&b);
+	}
+	world_close(&w);
+}
+
+static void test_keyset_pages_go_on_after_a_number(void **state)
+{
+	struct find f = { .types = FIND_USERS, .count = 2 };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	bool more = false;
+	struct buf b;
+
+	(void)state;
+	people(&w);
+	buf_init(&b, 1000);
+	f.after = world_number(&w, "SELECT id FROM record WHERE key = 'u2'");
+	assert_ok(ask(&w, NULL, &f, &b, NULL, &more, &err), &err);
+	assert_string_equal(b.p, "u3 u5");
+	assert_false(more);
+	buf_done(&b);
+	world_close(&w);
+}
+
+static const struct {
+	const char *path;
+	bool descending;
+	const char *want;
+} orders[] = {
+	{ "userName", false, "u1 u2 u3 u5" }, /* ada bob carol \u00e9va */
+	{ "userName", true, "u5 u3 u2 u1" },
+	{ "title", false, "u1 u3 u2 u5" },  /* without one: last */
+	{ "title", true, "u2 u5 u3 u1" },   /* first */
+	{ "emails", false, "u1 u2 u3 u5" }, /* the primary: home before work */
+	{ "meta.lastModified", true, "u5 u3 u2 u1" },
+	{ "active", false, "u2 u1 u5 u3" },
+};
+
+static void test_rows_come_in_the_order_asked_for(void **state)
+{
+	struct world w = { 0 };
+	struct err err = { 0 };
+	size_t i;
+
+	(void)state;
+	people(&w);
+	for (i = 0; i < COUNT_OF(orders); i++) {
+		CLEANUP(path_done) struct path path = { 0 };
+		struct find f = { .types = FIND_USERS,
+				  .count = 100,
+				  .want_total = true,
+				  .sort_by = &path,
+				  .descending = orders[i].descending };
+		uint64_t total = 0;
+		struct buf b;
+
+		assert_ok(path_parse(str_of(orders[i].path), PATH_SCIM_USER, &path, &err),
+			  &err);
+		buf_init(&b, 1000);
+		assert_ok(ask(&w, NULL, &f, &b, &total, NULL, &err), &err);
+		if (strcmp(b.p, orders[i].want) != 0)
+			fail_msg("by %s: %s", orders[i].path, b.p);
+		assert_int_equal(total, 4);
+		buf_clear(&b);
+		f.start = 1;
+		f.count = 2;
+		assert_ok(ask(&w, NULL, &f, &b, &total, NULL, &err), &err);
+		assert_int_equal(strncmp(b.p, orders[i].want + 3, 5), 0);
+		buf_done(&b);
+	}
+	world_close(&w);
+}
+
+/* What is narrowed by an index must be, or a million users are walked for a userName. */
+static const struct {
+	const char *filter;
+	enum query_sql_of of;
+	bool indexed;
+	size_t binds;
+} narrowed[] = {
+	{ "userName eq \"a\"", QUERY_SQL_USER, true, 1 },
+	{ "userName eq \"a\" and title pr", QUERY_SQL_USER, true, 1 },
+	{ "title pr and userName eq \"a\"", QUERY_SQL_USER, true, 1 },
+	{ "userName eq \"a\" or externalId eq \"b\"", QUERY_SQL_USER, true, 2 },
+	{ "userName eq \"a\" or title pr", QUERY_SQL_USER, false, 0 },
+	{ "userName eq \"a\" or active eq true", QUERY_SQL_USER, false, 1 },
+	{ "not (userName eq \"a\")", QUERY_SQL_USER, false, 0 },
+	{ "emails[type eq \"work\" and value eq \"x\"]", QUERY_SQL_USER, true, 1 },
+	{ "emails.value eq \"x\"", QUERY_SQL_USER, true, 1 },
+	{ "emails[not (value eq \"x\")]", QUERY_SQL_USER, false, 0 },
+	{ "emails.value co \"x\"", QUERY_SQL_USER, false, 0 },
+	{ "meta.lastModified gt \"2026-01-01T00:00:00Z\"", QUERY_SQL_USER, false, 1 },
+	{ "members.value eq \"x\"", QUERY_SQL_GROUP, true, 1 },
+	{ "displayName eq \"x\"", QUERY_SQL_GROUP, true, 1 },
+	{ "name.familyName eq \"x\"", QUERY_SQL_USER, false, 0 },
+	{ "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department eq \"x\"",
+	  QUERY_SQL_USER, false, 0 },
+};
+
+static void test_indices_narrow_where_they_may(void **state)
+{
+	struct err err = { 0 };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT_OF(narrowed); i++) {
+		CLEANUP(query_free_at) struct query *q = NULL;
+		struct query_sql s;
+
+		assert_ok(filter_parse(str_of(narrowed[i].filter),
+				       narrowed[i].of == QUERY_SQL_USER ? PATH_SCIM_USER
+									: PATH_SCIM_GROUP,
+				       &q, &err),
+			  &err);
+		assert_ok(query_sql_make(q, narrowed[i].of, 5, &s, &err), &err);
+		if (s.indexed != narrowed[i].indexed || s.count != narrowed[i].binds)
+			fail_msg("%s: %s", narrowed[i].filter, s.where.p);
+		if (s.count == 0)
+			assert_string_equal(s.where.p, "1");
+		query_sql_done(&s);
+	}
+}
+
+static void test_a_hundred_terms_are_narrowed_as_far_as_there_is_room(void **state)
+{
+	CLEANUP(query_free_at) struct query *q = NULL;
+	struct err err = { 0 };
+	struct query_sql s;
+	struct buf text;
+	int i;
+
+	(void)state;
+	buf_init(&text, 8192);
+	for (i = 0; i < 90; i++)
+		buf_addf(&text, "%suserName eq \"u%d\"", i ? " or " : "", i);
+	assert_ok(filter_parse(buf_str(&text), PATH_SCIM_USER, &q, &err), &err);
+	assert_ok(query_sql_make(q, QUERY_SQL_USER, 5, &s, &err), &err);
+	assert_true(s.count <= QUERY_SQL_BINDS_MOST);
+	assert_string_equal(s.where.p, "1");
+	query_sql_done(&s);
+	buf_done(&text);
+}
+
+static void test_each_lost_allocation_is_told(void **state)
+{
+	CLEANUP(query_free_at) struct query *q = NULL;
+	struct find f = { .types = FIND_BOTH, .count = 100, .want_total = true };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	int nth = 0, r;
+	bool fired;
+
+	(void)state;
+	fault_install();
+	people(&w);
+	assert_ok(filter_parse(STR("groups pr or meta.created pr or members pr"), PATH_SCIM_ANY,
+			       &q, &err),
+		  &err);
+	f.where = q;
+	do {
+		uint64_t total = 0;
+		struct buf b;
+
+		buf_init(&b, 1000);
+		fault_at(++nth);
+		r = find_run(w.store, src, &f, &total, NULL, on_row, &b, &err);
+		fired = fault_fired();
+		assert_true(!fired || r == -ERR_NOMEM || b.fault == ERR_NOMEM);
+		buf_done(&b);
+	} while (fired);
+	assert_int_equal(r, 0);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_filters_find_whom_they_name),
+		cmocka_unit_test(test_pages_skip_count_and_total),
+		cmocka_unit_test(test_keyset_pages_go_on_after_a_number),
+		cmocka_unit_test(test_rows_come_in_the_order_asked_for),
+		cmocka_unit_test(test_indices_narrow_where_they_may),
+		cmocka_unit_test(test_a_hundred_terms_are_narrowed_as_far_as_there_is_room),
+		cmocka_unit_test(test_each_lost_allocation_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
