@@ -1,17 +1,60 @@
 #include "reconcile/apply.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 #include "reconcile/calendar.h"
 #include "reconcile/guard.h"
 #include "reconcile/policy.h"
 
+/*
+ * How one action goes, over as many offers as it takes. All that is remembered between two
+ * offers is the journal, so that a put-back and a crash are the same thing:
+ *
+ *   not begun    checks[], in order, each of which may end the action (skipped, already) or put
+ *                it back; when none does, `begin` is written. From there on the action is
+ *                carried to its end, and nothing is judged again.
+ *   begun        each step, in order, by its newest mark:
+ *                  none     intent, act, outcome
+ *                  intent   open: the effect may be there. Asked where Atlassian can be asked
+ *                           (still not seen before the lag has passed: put back); done again
+ *                           only when it is known not to be there, or where a repetition with
+ *                           the same key changes nothing
+ *                  done     nothing
+ *                  refused  no further step: nothing else is tried instead
+ *                then the result is read back, again waiting out the lag, and `end` is written.
+ *   ended        nothing: the crash came between `end` and finish()
+ *
+ * A step whose call faults in a way that may pass keeps its open intent. A fault of ours (lost
+ * lease, cancelled) ends the run at once and writes nothing more.
+ */
+
+#define APPLY_MAX_WITH 64 /* other actions that take the same group away */
+
+/* What the parts of a pass answer when it is over: .result says how. */
+enum { GO_ON = 0, OVER = 1 };
+
+struct applying {
+	const struct reconcile_ports *ports;
+	const struct policy *policy;
+	const struct apply_item *item;
+	const struct action *action;
+	struct journal_state state;
+	uint64_t with_begun; /* bit i: action->with[i] was begun, and its groups may be gone */
+	bool unwanted;       /* the rule does not hold any more, after one of those was begun */
+	struct judgement judgement;
+	char refusal[ERR_TEXT_BYTES]; /* why a step was refused in this pass */
+	struct apply_result result;
+	struct err said;
+};
+
+/* --- words and small questions --------------------------------------------------------------
+ */
+
 static const char *const outcome_words[OUTCOME_COUNT] = {
-	[OUTCOME_NONE] = "waiting",          [OUTCOME_DONE] = "done",
+	[OUTCOME_NONE] = "not-ended",        [OUTCOME_DONE] = "done",
 	[OUTCOME_FREED] = "freed",           [OUTCOME_ALREADY] = "already",
 	[OUTCOME_SKIPPED] = "skipped",       [OUTCOME_FAILED] = "failed",
-	[OUTCOME_STILL_HELD] = "still-held", [OUTCOME_UNVERIFIABLE] = "held-unverifiable",
+	[OUTCOME_STILL_HELD] = "still-held", [OUTCOME_UNVERIFIABLE] = "unverifiable",
 };
 
 const char *apply_outcome_word(enum apply_outcome outcome)
@@ -21,8 +64,6 @@ const char *apply_outcome_word(enum apply_outcome outcome)
 
 void vec_text_free(struct vec_text *v)
 {
-	if (!v)
-		return;
 	for (size_t i = 0; i < v->n; i++)
 		free(v->v[i]);
 	vec_text_done(v);
@@ -30,616 +71,927 @@ void vec_text_free(struct vec_text *v)
 
 void target_state_done(struct target_state *s)
 {
-	if (!s)
-		return;
 	vec_text_free(&s->groups);
 	vec_text_free(&s->roles);
 	vec_text_free(&s->others);
-	*s = (struct target_state){ 0 };
 }
 
-/* --- one action on its way ------------------------------------------------------------------
- */
-
-/*
- * Functions below return 0 to go on, SETTLED when *ret says what became of the action (or when
- * it is to be offered again), and a fault when the journal failed.
- */
-enum { SETTLED = 1 };
-
-struct doing {
-	const struct reconcile_ports *ports;
-	const struct policy *policy;
-	const struct apply_item *item;
-	const struct action *action;
-	struct journal_state state;
-	struct apply_result *ret;
-	struct err *err;
-};
-
-static int64_t now(const struct doing *d)
+static int64_t now_ms(const struct applying *a)
 {
-	return d->ports->work.now_ms(d->ports->work.ctx);
+	return a->ports->work.now_ms(a->ports->work.ctx);
 }
 
-/* Put back: nothing is decided yet. */
-static int again(struct doing *d, int64_t at_ms, const char *format, ...) PRINTF(3, 4);
-static int again(struct doing *d, int64_t at_ms, const char *format, ...)
+/* Takes something away: what an undo gives back is of the same kind, but does not. */
+static bool takes_away(const struct action *action)
 {
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(d->ret->text, sizeof(d->ret->text), format, args);
-	va_end(args);
-	d->ret->outcome = OUTCOME_NONE;
-	d->ret->again_ms = at_ms;
-	return SETTLED;
+	return action_kinds[action->kind].destructive && action->class != PLAN_RESTORE;
 }
 
-/* The last line of an action in the journal. */
-static int end(struct doing *d, enum apply_outcome outcome, const char *format, ...)
-	PRINTF(3, 4);
-static int end(struct doing *d, enum apply_outcome outcome, const char *format, ...)
+static bool frees_seat(const struct action *action)
 {
-	const struct reconcile_journal *j = &d->ports->journal;
-	va_list args;
-	int r;
-
-	va_start(args, format);
-	(void)vsnprintf(d->ret->text, sizeof(d->ret->text), format, args);
-	va_end(args);
-	d->ret->outcome = outcome;
-	r = j->end(j->ctx, d->item->plan_id, d->action, outcome, d->ret->text, now(d), d->err);
-	return r < 0 ? r : SETTLED;
+	return action->kind == ACTION_FREE_SEAT && action->class != PLAN_RESTORE;
 }
 
-static size_t steps_done(const struct doing *d)
+static bool touches_status(const struct action *action)
+{
+	return action->before.status != ACCOUNT_UNKNOWN ||
+	       action->after.status != ACCOUNT_UNKNOWN;
+}
+
+static bool touches_paths(const struct action *action)
+{
+	return action->before.paths || action->after.paths;
+}
+
+/* Our own troubles: whoever goes on after them reads the journal first. */
+static bool ends_run(int r)
+{
+	return r == -ERR_LEASE || r == -ERR_CANCELLED;
+}
+
+static bool may_pass(int r)
+{
+	return err_class(r)->retry == RETRY_LATER;
+}
+
+static size_t steps_done(const struct applying *a)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < d->action->step_count; i++)
-		n += d->state.steps[i].mark == STEP_MARK_DONE;
+	for (size_t i = 0; i < a->action->step_count; i++)
+		n += a->state.steps[i].mark == STEP_MARK_DONE;
 	return n;
 }
 
-/* What may not be done (any more): skipped if nothing happened yet, else it stops half-way. */
-static int stop_because(struct doing *d, const char *format, ...) PRINTF(2, 3);
-static int stop_because(struct doing *d, const char *format, ...)
-{
-	char why[ERR_TEXT_BYTES - 64];
-	va_list args;
-
-	va_start(args, format);
-	(void)vsnprintf(why, sizeof(why), format, args);
-	va_end(args);
-	if (steps_done(d) == 0)
-		return end(d, OUTCOME_SKIPPED, "%s", why);
-	return end(d, OUTCOME_FAILED, "stopped after %zu of %zu steps: %s", steps_done(d),
-		   d->action->step_count, why);
-}
-
-/* --- may it start: what the rows of people say ----------------------------------------------
- */
-
-static bool is_released(const struct apply_approval *a, const char *guard)
-{
-	int id = guard_of(str_of(guard));
-
-	/* what only another cause can lift, no approval lifts */
-	if (id < 0 || guards[id].release != RELEASE_PERSON)
-		return false;
-	for (size_t i = 0; i < a->released_count; i++)
-		if (strcmp(a->released[i], guard) == 0)
-			return true;
-	return false;
-}
-
-static int check_approval(struct doing *d)
-{
-	const struct apply_approval *a = &d->item->approval;
-	const struct action *action = d->action;
-	bool by_policy = a->policy && action->automatic && action->needs < 2 &&
-			 action->held_count == 0 && d->item->mode == ORG_ACT;
-
-	if (!digest_equal(&d->item->digest, &a->digest))
-		return stop_because(d, "what was approved are not the bytes of this plan");
-	if (d->item->mode == ORG_OBSERVE)
-		return stop_because(d, "the organisation is in mode observe");
-	if (a->persons < action->needs && !by_policy)
-		return stop_because(d, "approved by %u persons where %u are needed", a->persons,
-				    action->needs);
-	if (!d->item->with_approved)
-		return stop_because(d, "it takes a group away together with another action, "
-				       "which is not approved");
-	for (size_t i = 0; i < d->item->plan->guards.n; i++) {
-		const struct plan_guard *g = &d->item->plan->guards.v[i];
-
-		if (g->verdict == GUARD_HOLD_PLAN && !is_released(a, g->name))
-			return stop_because(d, "the plan is held by %s: %s", g->name, g->text);
-	}
-	for (size_t i = 0; i < action->held_count; i++)
-		if (!is_released(a, action->held_by[i]))
-			return stop_because(d, "held by %s: %s", action->held_by[i],
-					    action->says[i]);
-	return 0;
-}
-
-/* --- may it start now ------------------------------------------------------------------------
- */
-
-static int check_hours(struct doing *d, int64_t now_ms)
-{
-	struct calendar c = { .quiet = d->policy->quiet,
-			      .quiet_from = d->policy->quiet_from,
-			      .quiet_until = d->policy->quiet_until };
-	struct str zone = d->item->zone.len ? d->item->zone : STR("UTC");
-	struct err why;
-
-	if (!action_kinds[d->action->kind].destructive || d->action->class == PLAN_LEAVER)
-		return 0;
-	if (zone_get(zone, &c.zone, &why) < 0)
-		return stop_because(d, "change hours: %s", why.text);
-	if (calendar_is_open(&c, now_ms))
-		return 0;
-	return again(d, calendar_open(&c, now_ms), "waits for the change hours");
-}
-
-static int check_time(struct doing *d)
-{
-	const struct action *a = d->action;
-	int64_t now_ms = now(d), from = d->item->approval.approved_ms;
-
-	if (d->item->approval.approved_ms > d->item->plan->now_ms + PLAN_APPROVE_MS)
-		return stop_because(d, "the plan was approved after its time");
-	if (now_ms < a->due_ms)
-		return again(d, a->due_ms, "is not due yet");
-	if (a->due_ms > from)
-		from = a->due_ms;
-	if (now_ms > from + a->not_after_ms)
-		return stop_because(d, "expired: it was to start within %lld hours",
-				    (long long)(a->not_after_ms / STAMP_HOUR_MS));
-	return check_hours(d, now_ms);
-}
-
-/* A fault of somebody else: again where that may help, else unknown, and unknown never acts. */
-static int not_known(struct doing *d, const char *what, const struct err *why)
-{
-	if (err_class(why->code)->retry == RETRY_LATER || why->code == ERR_CANCELLED)
-		return again(d, now(d) + APPLY_RETRY_MS, "%s: %s", what, why->text);
-	return stop_because(d, "unknown: %s: %s", what, why->text);
-}
-
-static int check_judgement(struct doing *d)
-{
-	const struct reconcile_work *w = &d->ports->work;
-	struct judgement j = { .verdict = JUDGE_UNKNOWN };
-	struct err why = { 0 };
-	int r = w->judge(w->ctx, d->item, &j, &why);
-
-	if (r < 0)
-		return not_known(d, "judging it again", &why);
-	switch (j.verdict) {
-	case JUDGE_WANTED:
-		return 0;
-	case JUDGE_NOT_WANTED:
-		return stop_because(d, "not wanted any more: %s", j.text);
-	case JUDGE_UNKNOWN:
-		return stop_because(d, "unknown: %s", j.text);
-	case JUDGE_HELD:
-		break;
-	}
-	for (size_t i = 0; i < j.guard_count; i++)
-		if (!is_released(&d->item->approval, j.guards[i]))
-			return stop_because(d, "held by %s: %s", j.guards[i], j.text);
-	return 0;
-}
-
-/* --- what Atlassian shows --------------------------------------------------------------------
- */
-
-static bool is_among(const char *text, const char *const *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(v[i], text) == 0)
-			return true;
-	return false;
-}
-
-static bool all_among(const struct vec_text *texts, const char *const *v, size_t n)
-{
-	for (size_t i = 0; i < texts->n; i++)
-		if (!is_among(texts->v[i], v, n))
-			return false;
-	return true;
-}
-
-static bool same_texts(const struct vec_text *texts, const char *const *v, size_t n)
-{
-	return texts->n == n && all_among(texts, v, n);
-}
-
-/* The fields that the kind touches look like that. */
-static bool looks_like(const struct target_state *s, const struct action_fields *f)
-{
-	if (f->status != ACCOUNT_UNKNOWN && s->status != f->status)
-		return false;
-	return !f->paths || (s->paths && same_texts(&s->groups, f->groups, f->group_count) &&
-			     same_texts(&s->roles, f->roles, f->role_count) && !s->others.n);
-}
-
-/* Half-way: nothing may have come that the plan does not know, some may have gone. */
-static bool is_between(const struct target_state *s, const struct action_fields *before)
-{
-	if (before->status != ACCOUNT_UNKNOWN)
-		return s->status == before->status;
-	return !before->paths ||
-	       (s->paths && all_among(&s->groups, before->groups, before->group_count) &&
-		all_among(&s->roles, before->roles, before->role_count) && !s->others.n);
-}
-
-/* Status or paths that the kind needs and that were not told. */
-static bool is_told(const struct target_state *s, const struct action_fields *f)
-{
-	return (f->status == ACCOUNT_UNKNOWN || s->status != ACCOUNT_UNKNOWN) &&
-	       (!f->paths || s->paths);
-}
-
-/* Kinds that touch no field (a warning, tokens) have nothing to compare. */
-static bool touches(const struct action_fields *f)
-{
-	return f->status != ACCOUNT_UNKNOWN || f->paths;
-}
-
-static int check_account(struct doing *d)
-{
-	const struct reconcile_target *t = &d->ports->target;
-	const struct action *a = d->action;
-	CLEANUP(target_state_done) struct target_state s = { 0 };
-	struct err why = { 0 };
-	int r = t->read(t->ctx, a, &s, &why);
-
-	if (r == TARGET_GONE)
-		return stop_because(d, "the account is gone from the organisation");
-	if (r < 0)
-		return not_known(d, "reading the account", &why);
-	if (!is_told(&s, &a->before))
-		return stop_because(d, "unknown: Atlassian does not tell the state of the "
-				       "account");
-	if (!touches(&a->before))
-		return 0;
-	if (!d->state.begun && looks_like(&s, &a->after))
-		return end(d, OUTCOME_ALREADY, "was so before");
-	if (d->state.begun ? is_between(&s, &a->before) || looks_like(&s, &a->after)
-			   : looks_like(&s, &a->before))
-		return 0;
-	if (a->before.status != ACCOUNT_UNKNOWN)
-		return stop_because(d, "the account changed: it was %s and is %s",
-				    account_status_word(a->before.status),
-				    account_status_word(s.status));
-	return stop_because(d, "the paths to the seat changed since it was planned");
-}
-
-/* Everything that must hold just before something is done (law 2). */
-static int check_all(struct doing *d)
-{
-	static int (*const checks[])(struct doing * d) = { check_approval, check_time,
-							   check_judgement, check_account };
-	int r = 0;
-
-	for (size_t i = 0; i < COUNT_OF(checks) && r == 0; i++)
-		r = checks[i](d);
-	return r;
-}
-
-/* --- steps -----------------------------------------------------------------------------------
- */
-
-static int mark(struct doing *d, size_t step, enum step_mark mark, const char *text)
-{
-	const struct reconcile_journal *j = &d->ports->journal;
-	int64_t at = now(d);
-	int r = j->outcome(j->ctx, d->item->plan_id, d->action, step, mark, text, at, d->err);
-
-	if (r < 0)
-		return r;
-	d->state.steps[step].mark = mark;
-	d->state.steps[step].at_ms = at;
-	d->state.ended_ms = at;
-	return 0;
-}
-
-/* How long to wait before a step is looked at again: 30 s, 1 min, 2 min, ... */
-static int64_t patience(const struct doing *d, size_t step)
-{
-	unsigned attempts = d->state.steps[step].attempts;
-	int64_t lag = step_ops[d->action->steps[step].op].lag_ms;
-	int64_t wait = APPLY_RETRY_MS << (attempts > 6 ? 6 : attempts ? attempts - 1 : 0);
-
-	return wait > lag ? wait : lag;
-}
-
-/* The other side said no, for good. */
-static int refused(struct doing *d, size_t step, const char *text, bool nothing_done)
-{
-	int r = mark(d, step, STEP_MARK_REFUSED, text);
-
-	if (r < 0)
-		return r;
-	if (nothing_done && steps_done(d) == 0)
-		return end(d, OUTCOME_SKIPPED, "%s", text);
-	return end(d, OUTCOME_FAILED, "step %zu of %zu: %s", step + 1, d->action->step_count,
-		   text);
-}
-
-/* Intent, act, outcome (law 3). */
-static int step_do(struct doing *d, size_t step)
-{
-	const struct reconcile_journal *j = &d->ports->journal;
-	const struct reconcile_target *t = &d->ports->target;
-	struct err why = { 0 };
-	char key[96];
-	int64_t at = now(d);
-	int r;
-
-	if (d->state.steps[step].attempts >= APPLY_MAX_ATTEMPTS)
-		return refused(d, step, "done again and again without effect", false);
-	r = j->intent(j->ctx, d->item->plan_id, d->action, step, at, d->err);
-	if (r < 0)
-		return r;
-	d->state.steps[step].mark = STEP_MARK_INTENT;
-	d->state.steps[step].at_ms = at;
-	d->state.steps[step].attempts++;
-
-	(void)snprintf(key, sizeof(key), "plan-%llu-action-%u-step-%zu",
-		       (unsigned long long)d->item->plan_id, d->action->n, step + 1);
-	r = t->act(t->ctx, d->action, &d->action->steps[step], key, &why);
-	if (r == 0)
-		return mark(d, step, STEP_MARK_DONE, "");
-	if (r == TARGET_IMPOSSIBLE)
-		return refused(d, step, why.text[0] ? why.text : "Atlassian does not allow it",
-			       false);
-	if (r == -ERR_REFUSED)
-		return refused(d, step, why.text, true);
-	/* it may have happened all the same: the intent stays open and is verified */
-	if (err_class(r)->retry == RETRY_LATER || r == -ERR_CANCELLED)
-		return again(d, now(d) + patience(d, step), "step %zu: %s", step + 1, why.text);
-	return refused(d, step, why.text, false);
-}
-
-/* Nobody can tell: a person must look. */
-static int give_up(struct doing *d, size_t step, const char *why)
-{
-	return end(
-		d, OUTCOME_UNVERIFIABLE,
-		"whether step %zu of %zu happened cannot be told: %s; look at the account and "
-		"say what is so",
-		step + 1, d->action->step_count, why);
-}
-
-/* An open intent is verified, after Atlassian's lag, never blindly repeated. */
-static int intent_settle(struct doing *d, size_t step)
-{
-	const struct reconcile_target *t = &d->ports->target;
-	const struct step_op_row *op = &step_ops[d->action->steps[step].op];
-	int64_t since = d->state.steps[step].at_ms;
-	enum verify verify = VERIFY_UNKNOWN;
-	struct err why = { 0 };
-	int r;
-
-	if (!op->verifiable)
-		return op->idempotent ? 0 : give_up(d, step, "it cannot be asked");
-	r = t->verify(t->ctx, d->action, &d->action->steps[step], &verify, &why);
-	if (r == TARGET_GONE || (r == 0 && verify == VERIFY_DONE))
-		return mark(d, step, STEP_MARK_DONE, "verified");
-	if (r == 0 && verify == VERIFY_NOT_DONE) {
-		if (now(d) < since + op->lag_ms)
-			return again(d, since + op->lag_ms, "waits out Atlassian's lag");
-		return 0;
-	}
-	if (now(d) >= since + APPLY_UNVERIFIED_MS)
-		return give_up(d, step, r < 0 ? why.text : "Atlassian does not tell");
-	return again(d, now(d) + APPLY_RETRY_MS, "verifying step %zu: %s", step + 1,
-		     r < 0 ? why.text : "Atlassian does not tell");
-}
-
-static int intents_settle(struct doing *d)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < d->action->step_count && r == 0; i++) {
-		if (d->state.steps[i].mark == STEP_MARK_REFUSED)
-			return end(d, OUTCOME_FAILED, "step %zu of %zu was refused", i + 1,
-				   d->action->step_count);
-		if (d->state.steps[i].mark == STEP_MARK_INTENT)
-			r = intent_settle(d, i);
-	}
-	return r;
-}
-
-static int steps_run(struct doing *d)
-{
-	const struct reconcile_journal *j = &d->ports->journal;
-	int r = 0;
-
-	if (steps_done(d) == d->action->step_count && d->state.begun)
-		return 0;
-	r = check_all(d);
-	if (r != 0)
-		return r;
-	if (!d->state.begun)
-		r = j->begin(j->ctx, d->item->plan_id, d->action, now(d), d->err);
-	if (r < 0)
-		return r;
-	d->state.begun = true;
-	for (size_t i = 0; i < d->action->step_count && r == 0; i++)
-		if (d->state.steps[i].mark != STEP_MARK_DONE)
-			r = step_do(d, i);
-	return r;
-}
-
-/* --- reading back ----------------------------------------------------------------------------
- */
-
-static int64_t longest_lag(const struct action *a)
+static int64_t longest_lag_ms(const struct action *action)
 {
 	int64_t lag = 0;
 
-	for (size_t i = 0; i < a->step_count; i++)
-		if (step_ops[a->steps[i].op].lag_ms > lag)
-			lag = step_ops[a->steps[i].op].lag_ms;
+	for (size_t i = 0; i < action->step_count; i++)
+		if (step_ops[action->steps[i].op].lag_ms > lag)
+			lag = step_ops[action->steps[i].op].lag_ms;
 	return lag;
 }
 
-/* Not as wanted: perhaps only not yet. */
-static int not_yet(struct doing *d)
-{
-	int64_t until = d->state.ended_ms + longest_lag(d->action);
+#define STEP_WORDS_BYTES 200
 
-	return now(d) < until ? again(d, until, "waits out Atlassian's lag") : 0;
+/* "step 2, remove-group jira-users" */
+static const char *step_words(const struct action *action, size_t i, char ret[STEP_WORDS_BYTES])
+{
+	const struct action_step *step = &action->steps[i];
+	const char *what = step->name ? step->name : step->group ? step->group : step->role;
+
+	(void)snprintf(ret, STEP_WORDS_BYTES, "step %zu, %s%s%s", i + 1,
+		       step_ops[step->op].word, what ? " " : "", what ? what : "");
+	return ret;
 }
 
-static int still_held(struct doing *d, const struct target_state *s)
-{
-	const char *kind = "a path that Atlassian does not name", *name = "";
-
-	if (s->groups.n) {
-		kind = "group ";
-		name = s->groups.v[0];
-	} else if (s->roles.n) {
-		kind = "role ";
-		name = s->roles.v[0];
-	} else if (s->others.n) {
-		kind = "";
-		name = s->others.v[0];
-	}
-	return end(d, OUTCOME_STILL_HELD, "the seat is still held by %s%s", kind, name);
-}
-
-static int seat_read_back(struct doing *d, const struct target_state *s)
-{
-	bool left = s->groups.n || s->roles.n || s->others.n;
-	int r;
-
-	if (s->seat == TRI_NO || (s->seat == TRI_UNKNOWN && s->paths && !left))
-		return end(d, OUTCOME_FREED, "the product shows no path to the seat any more");
-	r = not_yet(d);
-	return r ? r : still_held(d, s);
-}
-
-static int unread(struct doing *d, const char *why)
-{
-	if (now(d) >= d->state.ended_ms + APPLY_UNVERIFIED_MS)
-		return end(d, OUTCOME_UNVERIFIABLE,
-			   "done, but what became of it cannot be read: %s", why);
-	return again(d, now(d) + APPLY_RETRY_MS, "reading back: %s", why);
-}
-
-static int tokens_read_back(struct doing *d)
-{
-	const struct reconcile_target *t = &d->ports->target;
-	enum verify verify = VERIFY_UNKNOWN;
-	struct err why = { 0 };
-	int r = t->verify(t->ctx, d->action, &d->action->steps[0], &verify, &why);
-
-	if (r == TARGET_GONE || (r == 0 && verify == VERIFY_DONE))
-		return end(d, OUTCOME_DONE, "no live token is left");
-	if (r < 0 || verify == VERIFY_UNKNOWN)
-		return unread(d, r < 0 ? why.text : "Atlassian does not tell");
-	r = not_yet(d);
-	return r ? r : end(d, OUTCOME_FAILED, "there are still live tokens");
-}
-
-static int read_back(struct doing *d)
-{
-	const struct reconcile_target *t = &d->ports->target;
-	const struct action *a = d->action;
-	CLEANUP(target_state_done) struct target_state s = { 0 };
-	struct err why = { 0 };
-	int r;
-
-	if (a->kind == ACTION_WARN)
-		return end(d, OUTCOME_DONE, "the notice is on its way");
-	if (a->kind == ACTION_REVOKE_TOKENS)
-		return tokens_read_back(d);
-	r = t->read(t->ctx, a, &s, &why);
-	if (r == TARGET_GONE)
-		return end(d, a->kind == ACTION_FREE_SEAT ? OUTCOME_FREED : OUTCOME_DONE,
-			   "the account is gone from the organisation");
-	if (r < 0)
-		return unread(d, why.text);
-	if (!is_told(&s, &a->after))
-		return unread(d, "Atlassian does not tell");
-	if (a->kind == ACTION_FREE_SEAT)
-		return seat_read_back(d, &s);
-	if (looks_like(&s, &a->after))
-		return end(d, OUTCOME_DONE, "read back: %s", account_status_word(s.status));
-	r = not_yet(d);
-	return r ? r
-		 : end(d, OUTCOME_FAILED, "Atlassian accepted it, but the account is still %s",
-		       account_status_word(s.status));
-}
-
-/* --- the whole -------------------------------------------------------------------------------
+/* --- ending a pass --------------------------------------------------------------------------
  */
+
+static PRINTF(2, 0) void tell(char ret[ERR_TEXT_BYTES], const char *format, va_list args)
+{
+	struct err sentence = { 0 };
+
+	(void)err_vset(&sentence, ERR_HELD, format, args);
+	memcpy(ret, sentence.text, ERR_TEXT_BYTES);
+}
+
+/* The action is over. */
+static PRINTF(3, 4) int end(struct applying *a, enum apply_outcome outcome, const char *format,
+			    ...)
+{
+	const struct reconcile_journal *j = &a->ports->journal;
+	va_list args;
+	int r;
+
+	va_start(args, format);
+	tell(a->result.text, format, args);
+	va_end(args);
+	a->result.outcome = outcome;
+	a->result.again_ms = 0;
+	r = j->end(j->ctx, a->item->plan_id, a->action, outcome, a->result.text, now_ms(a),
+		   &a->said);
+	return r == 0 ? OVER : r;
+}
+
+/* To be offered again; always ahead, lest the run turns on the spot. */
+static PRINTF(3, 4) int put_back(struct applying *a, int64_t at_ms, const char *format, ...)
+{
+	int64_t now = now_ms(a);
+	va_list args;
+
+	va_start(args, format);
+	tell(a->result.text, format, args);
+	va_end(args);
+	a->result.outcome = OUTCOME_NONE;
+	a->result.again_ms = at_ms > now ? at_ms : now + 1;
+	return OVER;
+}
+
+/* A fault before anything was begun. One that may pass is tried again until the action's time
+ * is over; what cannot be known is skipped. */
+static int trouble(struct applying *a, int r, const char *what)
+{
+	if (ends_run(r))
+		return r;
+	if (may_pass(r))
+		return put_back(a, now_ms(a) + APPLY_RETRY_MS, "%s: %s", what, a->said.text);
+	return end(a, OUTCOME_SKIPPED, "%s: %s", what, a->said.text);
+}
+
+/* --- before it begins: approval -------------------------------------------------------------
+ */
+
+static int check_mode(struct applying *a)
+{
+	if (a->item->mode != ORG_OBSERVE)
+		return GO_ON;
+	return end(a, OUTCOME_SKIPPED,
+		   "organisation %s is in mode observe: nothing may be changed there",
+		   a->item->plan->org);
+}
+
+static int check_bytes(struct applying *a)
+{
+	if (digest_equal(&a->item->approval.digest, &a->item->digest))
+		return GO_ON;
+	return end(a, OUTCOME_SKIPPED,
+		   "what was approved are other bytes than those of the stored plan: look at "
+		   "the plan and approve it again");
+}
+
+static int check_approval(struct applying *a)
+{
+	const struct apply_approval *given = &a->item->approval;
+	unsigned needs = a->action->needs ? a->action->needs : 1;
+
+	if (given->persons >= needs)
+		return GO_ON;
+	if (given->policy && a->action->automatic && needs == 1 &&
+	    a->action->verdict == VERDICT_PASS) {
+		if (a->item->mode == ORG_ACT)
+			return GO_ON;
+		return end(a, OUTCOME_SKIPPED,
+			   "only the policy approved it, and organisation %s is not in mode "
+			   "act: a person must approve it",
+			   a->item->plan->org);
+	}
+	if (given->policy)
+		return end(a, OUTCOME_SKIPPED,
+			   "the policy may not approve it: it needs the approval of %u "
+			   "person%s and has %u",
+			   needs, needs == 1 ? "" : "s", given->persons);
+	return end(a, OUTCOME_SKIPPED, "it needs the approval of %u person%s and has %u", needs,
+		   needs == 1 ? "" : "s", given->persons);
+}
+
+static bool is_released(const struct applying *a, const char *guard)
+{
+	const struct apply_approval *given = &a->item->approval;
+	int row = guard_of(str_of(guard));
+
+	if (row < 0 || guards[row].release == RELEASE_NEVER)
+		return false;
+	for (size_t i = 0; i < given->released_count; i++)
+		if (strcmp(given->released[i], guard) == 0)
+			return true;
+	return false;
+}
+
+static int check_guards(struct applying *a)
+{
+	const struct vec_guard *of_plan = &a->item->plan->guards;
+	const struct action *action = a->action;
+
+	if (action->verdict == VERDICT_HELD && action->held_count == 0)
+		return end(a, OUTCOME_SKIPPED, "the plan holds it");
+	for (size_t i = 0; action->verdict == VERDICT_HELD && i < action->held_count; i++)
+		if (!is_released(a, action->held_by[i]))
+			return end(a, OUTCOME_SKIPPED,
+				   "guard %s holds it, and was not released",
+				   action->held_by[i]);
+	for (size_t i = 0; i < of_plan->n; i++)
+		if (of_plan->v[i].verdict == GUARD_HOLD_PLAN &&
+		    !is_released(a, of_plan->v[i].name))
+			return end(a, OUTCOME_SKIPPED,
+				   "guard %s holds the whole plan, and was not released",
+				   of_plan->v[i].name);
+	return GO_ON;
+}
+
+/* --- before it begins: time -----------------------------------------------------------------
+ */
+
+static int check_time(struct applying *a)
+{
+	const struct action *action = a->action;
+	int64_t approved = a->item->approval.approved_ms, now = now_ms(a);
+	int64_t from = approved > action->due_ms ? approved : action->due_ms;
+	char when[STAMP_TEXT_BYTES];
+
+	if (approved > a->item->plan->now_ms + PLAN_APPROVE_MS) {
+		stamp_text(a->item->plan->now_ms, when);
+		return end(a, OUTCOME_SKIPPED,
+			   "the plan is of %s and was approved more than %lld h later: its "
+			   "evidence is too old, a new plan must be made",
+			   when, PLAN_APPROVE_MS / STAMP_HOUR_MS);
+	}
+	if (now < action->due_ms)
+		return put_back(a, action->due_ms, "it is not due yet");
+	if (now - from <= action->not_after_ms)
+		return GO_ON;
+	stamp_text(from + action->not_after_ms, when);
+	return end(a, OUTCOME_SKIPPED,
+		   "it was to start before %s: its time is over, a new plan must be made",
+		   when);
+}
+
+static int check_change_hours(struct applying *a)
+{
+	const struct policy *p = a->policy;
+	struct calendar c = { .quiet = p->quiet,
+			      .quiet_from = p->quiet_from,
+			      .quiet_until = p->quiet_until };
+	int64_t now = now_ms(a);
+	int r;
+
+	if (!p->quiet || !takes_away(a->action) || a->action->class == PLAN_LEAVER ||
+	    strcmp(a->action->rule, "block") == 0)
+		return GO_ON;
+	r = zone_get(a->item->zone.len ? a->item->zone : STR("UTC"), &c.zone, &a->said);
+	if (r < 0)
+		return trouble(a, r, "whether these are change hours cannot be told");
+	if (calendar_is_open(&c, now))
+		return GO_ON;
+	return put_back(a, calendar_open(&c, now), "it waits for change hours");
+}
+
+/* --- before it begins: judgement ------------------------------------------------------------
+ */
+
+static bool judged_wanted(const struct applying *a)
+{
+	const struct judgement *j = &a->judgement;
+	bool free = j->guard_count > 0 && j->guard_count <= JUDGE_MAX_GUARDS;
+
+	if (j->verdict != JUDGE_HELD)
+		return j->verdict == JUDGE_WANTED;
+	for (size_t i = 0; free && i < j->guard_count; i++)
+		free = is_released(a, j->guards[i]);
+	return free;
+}
+
+/* Judges this action or one of those that go with it. */
+static int judge(struct applying *a, const struct action *action)
+{
+	const struct reconcile_work *work = &a->ports->work;
+	struct apply_item item = *a->item;
+	int r;
+
+	item.action = action;
+	a->judgement = (struct judgement){ .verdict = JUDGE_UNKNOWN };
+	r = work->judge(work->ctx, &item, &a->judgement, &a->said);
+	return r < 0 ? trouble(a, r, "it could not be judged again") : GO_ON;
+}
+
+static const char *judgement_words(const struct applying *a)
+{
+	static const char *const words[] = {
+		[JUDGE_UNKNOWN] = "something that it rests on is unknown now",
+		[JUDGE_WANTED] = "it is wanted",
+		[JUDGE_NOT_WANTED] = "its rule does not hold any more",
+		[JUDGE_HELD] = "a guard holds it now, and was not released",
+	};
+
+	if (a->judgement.text[0])
+		return a->judgement.text;
+	return words[(unsigned)a->judgement.verdict < COUNT_OF(words) ? a->judgement.verdict
+								      : JUDGE_UNKNOWN];
+}
+
+/* What takes a group away for two products may do so only if both are to lose it: each of the
+ * others was begun, or is wanted now too. */
+static int check_companion(struct applying *a, size_t i)
+{
+	const struct vec_action *actions = &a->item->plan->actions;
+	const struct reconcile_journal *j = &a->ports->journal;
+	struct journal_state state = { 0 };
+	uint32_t n = a->action->with[i];
+	int r;
+
+	if (n < 1 || n > actions->n)
+		return end(a, OUTCOME_SKIPPED, "it goes with action %u, which is not there", n);
+	r = j->state(j->ctx, a->item->plan_id, &actions->v[n - 1], &state, &a->said);
+	if (r < 0)
+		return r;
+	if (state.begun || state.ended == OUTCOME_ALREADY) {
+		a->with_begun |= (uint64_t)1 << i;
+		return GO_ON;
+	}
+	if (state.ended != OUTCOME_NONE)
+		return end(a, OUTCOME_SKIPPED,
+			   "it goes with action %u, which takes the same group away and was "
+			   "not done",
+			   n);
+	if (now_ms(a) < actions->v[n - 1].due_ms)
+		return put_back(a, actions->v[n - 1].due_ms,
+				"it goes with action %u, which is not due yet", n);
+	r = judge(a, &actions->v[n - 1]);
+	if (r != GO_ON || judged_wanted(a))
+		return r;
+	return end(a, OUTCOME_SKIPPED,
+		   "it goes with action %u, which takes the same group away: %s", n,
+		   judgement_words(a));
+}
+
+static int check_companions(struct applying *a)
+{
+	int r = GO_ON;
+
+	if (a->action->with_count == 0)
+		return GO_ON;
+	if (a->action->with_count > APPLY_MAX_WITH)
+		return end(a, OUTCOME_SKIPPED, "it goes with more than %d other actions",
+			   APPLY_MAX_WITH);
+	if (!a->item->with_approved)
+		return end(a, OUTCOME_SKIPPED,
+			   "other actions take the same group away, and are not all approved: "
+			   "they can be done only together");
+	for (size_t i = 0; i < a->action->with_count && r == GO_ON; i++)
+		r = check_companion(a, i);
+	return r;
+}
+
+static int check_judgement(struct applying *a)
+{
+	int r = judge(a, a->action);
+
+	if (r != GO_ON || judged_wanted(a))
+		return r;
+	/* the shared group may have gone with the other action: then it is so already */
+	a->unwanted = a->with_begun != 0;
+	return a->unwanted ? GO_ON : end(a, OUTCOME_SKIPPED, "%s", judgement_words(a));
+}
+
+/* --- the account as it is -------------------------------------------------------------------
+ */
+
+enum likeness { LIKE, UNLIKE, UNTOLD };
+
+#define DIFFERENCE_BYTES 300
+
+static bool list_has(const char *const *list, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], text) == 0)
+			return true;
+	return false;
+}
+
+static bool texts_have(const struct vec_text *v, const char *text)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->v[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* One of those that go with this action was begun and takes the group away. */
+static bool taken_along(const struct applying *a, const char *group)
+{
+	for (size_t i = 0; i < a->action->with_count; i++) {
+		const struct action *other;
+
+		if (!(a->with_begun >> i & 1))
+			continue;
+		other = &a->item->plan->actions.v[a->action->with[i] - 1];
+		for (size_t s = 0; s < other->step_count; s++)
+			if (other->steps[s].op == STEP_REMOVE_GROUP && other->steps[s].group &&
+			    strcmp(other->steps[s].group, group) == 0)
+				return true;
+	}
+	return false;
+}
+
+/* The group's name where a step tells it, else its id. */
+static const char *group_name(const struct action *action, const char *id)
+{
+	for (size_t i = 0; i < action->step_count; i++)
+		if (action->steps[i].group && action->steps[i].name &&
+		    strcmp(action->steps[i].group, id) == 0)
+			return action->steps[i].name;
+	return id;
+}
+
+static enum likeness groups_alike(const struct applying *a, const struct action_fields *fields,
+				  const struct target_state *s, char text[DIFFERENCE_BYTES])
+{
+	for (size_t i = 0; i < s->groups.n; i++) {
+		if (list_has(fields->groups, fields->group_count, s->groups.v[i]))
+			continue;
+		(void)snprintf(text, DIFFERENCE_BYTES, "group %s gives the seat now",
+			       group_name(a->action, s->groups.v[i]));
+		return UNLIKE;
+	}
+	for (size_t i = 0; i < fields->group_count; i++) {
+		if (texts_have(&s->groups, fields->groups[i]) ||
+		    taken_along(a, fields->groups[i]))
+			continue;
+		(void)snprintf(text, DIFFERENCE_BYTES, "group %s does not give the seat now",
+			       group_name(a->action, fields->groups[i]));
+		return UNLIKE;
+	}
+	return LIKE;
+}
+
+static enum likeness roles_alike(const struct action_fields *fields,
+				 const struct target_state *s, char text[DIFFERENCE_BYTES])
+{
+	for (size_t i = 0; i < s->roles.n; i++) {
+		if (list_has(fields->roles, fields->role_count, s->roles.v[i]))
+			continue;
+		(void)snprintf(text, DIFFERENCE_BYTES, "role %s gives the seat now",
+			       s->roles.v[i]);
+		return UNLIKE;
+	}
+	for (size_t i = 0; i < fields->role_count; i++) {
+		if (texts_have(&s->roles, fields->roles[i]))
+			continue;
+		(void)snprintf(text, DIFFERENCE_BYTES, "role %s does not give the seat now",
+			       fields->roles[i]);
+		return UNLIKE;
+	}
+	return LIKE;
+}
+
+/* Whether the fields that the action touches are as told in `fields`; text: what is not. */
+static enum likeness alike(const struct applying *a, const struct action_fields *fields,
+			   const struct target_state *s, char text[DIFFERENCE_BYTES])
+{
+	enum likeness like = LIKE;
+
+	if (touches_status(a->action)) {
+		if (s->status == ACCOUNT_UNKNOWN)
+			like = UNTOLD;
+		else if (s->status != fields->status)
+			like = UNLIKE;
+		(void)snprintf(text, DIFFERENCE_BYTES, "its status is %s, not %s",
+			       account_status_word(s->status),
+			       account_status_word(fields->status));
+	}
+	if (like != LIKE || !touches_paths(a->action))
+		return like;
+	if (!s->paths) {
+		(void)snprintf(text, DIFFERENCE_BYTES,
+			       "Atlassian did not tell its groups and roles");
+		return UNTOLD;
+	}
+	like = groups_alike(a, fields, s, text);
+	return like == LIKE ? roles_alike(fields, s, text) : like;
+}
+
+/* As wanted: for a seat that is to be free, no path of any sort may be left, and the product
+ * must not say that it is held. */
+static enum likeness as_wanted(const struct applying *a, const struct target_state *s,
+			       char text[DIFFERENCE_BYTES])
+{
+	enum likeness like = alike(a, &a->action->after, s, text);
+
+	if (!frees_seat(a->action) || like == UNTOLD)
+		return like;
+	if (s->groups.n)
+		(void)snprintf(text, DIFFERENCE_BYTES, "group %s",
+			       group_name(a->action, s->groups.v[0]));
+	else if (s->roles.n)
+		(void)snprintf(text, DIFFERENCE_BYTES, "role %s", s->roles.v[0]);
+	else if (s->others.n)
+		(void)snprintf(text, DIFFERENCE_BYTES, "%s", s->others.v[0]);
+	else if (s->seat == TRI_YES)
+		(void)snprintf(text, DIFFERENCE_BYTES,
+			       "a path that Atlassian does not show: the product still counts "
+			       "it");
+	else
+		return LIKE;
+	return UNLIKE;
+}
+
+static int account_gone(struct applying *a)
+{
+	if (takes_away(a->action))
+		return end(a, OUTCOME_ALREADY, "the account is gone from Atlassian");
+	return end(a, OUTCOME_SKIPPED, "the account is gone from Atlassian");
+}
+
+static int check_account(struct applying *a)
+{
+	CLEANUP(target_state_done) struct target_state now = { 0 };
+	const struct reconcile_target *target = &a->ports->target;
+	char text[DIFFERENCE_BYTES] = "";
+	int r = target->read(target->ctx, a->action, &now, &a->said);
+
+	if (r < 0)
+		return trouble(a, r, "the account could not be read again");
+	if (r == TARGET_GONE)
+		return account_gone(a);
+	if ((touches_status(a->action) || touches_paths(a->action)) &&
+	    as_wanted(a, &now, text) == LIKE)
+		return end(a, OUTCOME_ALREADY, "it was so before we did anything");
+	if (a->unwanted)
+		return end(a, OUTCOME_SKIPPED, "%s", judgement_words(a));
+	switch (alike(a, &a->action->before, &now, text)) {
+	case LIKE:
+		return GO_ON;
+	case UNLIKE:
+		return end(a, OUTCOME_SKIPPED, "the account changed since it was planned: %s",
+			   text);
+	case UNTOLD:
+		break;
+	}
+	return end(a, OUTCOME_SKIPPED, "the account could not be read again: %s", text);
+}
+
+static int start(struct applying *a)
+{
+	/* cheap ones first; what asks Atlassian last, so that it is fresh when we act */
+	static int (*const checks[])(struct applying * a) = {
+		check_mode,       check_bytes,     check_approval,
+		check_guards,     check_time,      check_change_hours,
+		check_companions, check_judgement, check_account,
+	};
+	const struct reconcile_journal *j = &a->ports->journal;
+	int r = GO_ON;
+
+	for (size_t i = 0; i < COUNT_OF(checks) && r == GO_ON; i++)
+		r = checks[i](a);
+	if (r != GO_ON)
+		return r;
+	r = j->begin(j->ctx, a->item->plan_id, a->action, now_ms(a), &a->said);
+	a->state.begun = r == 0;
+	return r;
+}
+
+/* --- steps ----------------------------------------------------------------------------------
+ */
+
+static int mark(struct applying *a, size_t i, enum step_mark mark, const char *text)
+{
+	const struct reconcile_journal *j = &a->ports->journal;
+	int64_t now = now_ms(a);
+	int r = j->outcome(j->ctx, a->item->plan_id, a->action, i, mark, text, now, &a->said);
+
+	if (r < 0)
+		return r;
+	a->state.steps[i].mark = mark;
+	a->state.steps[i].at_ms = now;
+	a->state.ended_ms = now;
+	return GO_ON;
+}
+
+static int refuse(struct applying *a, size_t i, const char *text)
+{
+	/* text may be a->said's, which the journal may write over */
+	(void)snprintf(a->refusal, sizeof(a->refusal), "%s", text);
+	return mark(a, i, STEP_MARK_REFUSED, a->refusal);
+}
+
+/* Whether it happened cannot be told now: asked again, then given up to people. The intent
+ * stays open in the journal: nobody knows. */
+static int not_verified(struct applying *a, size_t i, const char *why)
+{
+	int64_t until = a->state.steps[i].at_ms + APPLY_UNVERIFIED_MS, now = now_ms(a);
+	int64_t again = now + APPLY_RETRY_MS < until ? now + APPLY_RETRY_MS : until;
+	char words[STEP_WORDS_BYTES];
+
+	if (now < until)
+		return put_back(a, again, "%s: whether it happened is not known yet: %s",
+				step_words(a->action, i, words), why);
+	return end(a, OUTCOME_UNVERIFIABLE,
+		   "%s: whether it happened could not be found out (%s), and it may not be "
+		   "repeated: look at the account",
+		   step_words(a->action, i, words), why);
+}
+
+/* An open intent. Afterwards the step is marked done, or may be done again (GO_ON), or the
+ * pass is over. */
+static int settle(struct applying *a, size_t i)
+{
+	const struct step_op_row *op = &step_ops[a->action->steps[i].op];
+	const struct reconcile_target *target = &a->ports->target;
+	int64_t seen_at = a->state.steps[i].at_ms + op->lag_ms;
+	enum verify seen = VERIFY_UNKNOWN;
+	int r;
+
+	if (!op->verifiable && op->idempotent)
+		return GO_ON;
+	if (!op->verifiable)
+		return not_verified(a, i, "it cannot be asked for");
+	r = target->verify(target->ctx, a->action, &a->action->steps[i], &seen, &a->said);
+	if (ends_run(r))
+		return r;
+	if (r < 0)
+		return not_verified(a, i, a->said.text);
+	if (r == TARGET_GONE || seen == VERIFY_DONE)
+		return mark(a, i, STEP_MARK_DONE,
+			    r == TARGET_GONE ? "the account is gone from Atlassian"
+					     : "seen when it was verified");
+	if (seen == VERIFY_UNKNOWN)
+		return not_verified(a, i, "Atlassian does not tell");
+	if (now_ms(a) < seen_at)
+		return put_back(a, seen_at, "Atlassian may still show the state before");
+	return GO_ON;
+}
+
+/* Not done, or not known to be, and not to be tried any more. */
+static int give_up(struct applying *a, size_t i)
+{
+	char words[STEP_WORDS_BYTES], text[ERR_TEXT_BYTES];
+
+	(void)step_words(a->action, i, words);
+	if (!step_ops[a->action->steps[i].op].verifiable)
+		return end(a, OUTCOME_UNVERIFIABLE,
+			   "%s: tried %d times, and whether it happened is not known", words,
+			   APPLY_MAX_ATTEMPTS);
+	(void)snprintf(text, sizeof(text), "tried %d times, and not done", APPLY_MAX_ATTEMPTS);
+	return refuse(a, i, text);
+}
+
+static int act(struct applying *a, size_t i)
+{
+	const struct reconcile_target *target = &a->ports->target;
+	unsigned tried = a->state.steps[i].attempts;
+	char key[256], words[STEP_WORDS_BYTES];
+	int n, r;
+
+	n = snprintf(key, sizeof(key), "%s/%llu/%u/%zu", a->item->plan->org,
+		     (unsigned long long)a->item->plan_id, a->action->n, i + 1);
+	if (n < 0 || (size_t)n >= sizeof(key))
+		return refuse(a, i, "the organisation's name is too long for a key");
+	r = target->act(target->ctx, a->action, &a->action->steps[i], key, &a->said);
+	if (r == 0)
+		return mark(a, i, STEP_MARK_DONE, "");
+	if (ends_run(r))
+		return r;
+	if (r > 0 || !may_pass(r))
+		return refuse(a, i, a->said.text);
+	return put_back(a, now_ms(a) + (APPLY_RETRY_MS << (tried ? tried - 1 : 0)),
+			"%s: attempt %u of %d: %s", step_words(a->action, i, words), tried,
+			APPLY_MAX_ATTEMPTS, a->said.text);
+}
+
+static int attempt(struct applying *a, size_t i)
+{
+	const struct reconcile_journal *j = &a->ports->journal;
+	int64_t now = now_ms(a);
+	int r;
+
+	if (a->state.steps[i].attempts >= APPLY_MAX_ATTEMPTS)
+		return give_up(a, i);
+	r = j->intent(j->ctx, a->item->plan_id, a->action, i, now, &a->said);
+	if (r < 0)
+		return r;
+	a->state.steps[i].mark = STEP_MARK_INTENT;
+	a->state.steps[i].at_ms = now;
+	a->state.steps[i].attempts++;
+	return act(a, i);
+}
+
+/* The organisation was put into mode observe after the action was begun. */
+static int stop_in_observe(struct applying *a, size_t i)
+{
+	bool known = step_ops[a->action->steps[i].op].verifiable;
+	bool open = a->state.steps[i].mark == STEP_MARK_INTENT;
+	int r = GO_ON;
+
+	if (open && !known)
+		return end(a, OUTCOME_UNVERIFIABLE,
+			   "organisation %s is in mode observe: step %zu may have happened",
+			   a->item->plan->org, i + 1);
+	if (open)
+		r = mark(a, i, STEP_MARK_REFUSED, "not done, and the mode is observe now");
+	if (r < 0)
+		return r;
+	return end(a, OUTCOME_FAILED,
+		   "organisation %s is in mode observe: nothing more was changed after %zu of "
+		   "%zu steps",
+		   a->item->plan->org, steps_done(a), a->action->step_count);
+}
+
+/* GO_ON: no step is left to do, or one was refused. */
+static int do_steps(struct applying *a)
+{
+	int r = GO_ON;
+
+	for (size_t i = 0; i < a->action->step_count && r == GO_ON; i++) {
+		if (a->state.steps[i].mark == STEP_MARK_INTENT)
+			r = settle(a, i);
+		if (r != GO_ON || a->state.steps[i].mark == STEP_MARK_DONE)
+			continue;
+		if (a->state.steps[i].mark != STEP_MARK_REFUSED)
+			r = a->item->mode == ORG_OBSERVE ? stop_in_observe(a, i)
+							 : attempt(a, i);
+		if (a->state.steps[i].mark == STEP_MARK_REFUSED)
+			break;
+	}
+	return r;
+}
+
+/* --- reading back ---------------------------------------------------------------------------
+ */
+
+static bool was_refused(const struct applying *a, size_t *step)
+{
+	for (size_t i = 0; i < a->action->step_count; i++) {
+		*step = i;
+		if (a->state.steps[i].mark == STEP_MARK_REFUSED)
+			return true;
+	}
+	return false;
+}
+
+/* A step was refused: where it stands. left: what keeps the seat, or "". */
+static int end_refused(struct applying *a, size_t step, const char *left)
+{
+	const char *why = a->refusal[0] ? a->refusal : "the journal's line of it says why";
+	char words[STEP_WORDS_BYTES];
+
+	(void)step_words(a->action, step, words);
+	if (frees_seat(a->action) && *left)
+		return end(a, OUTCOME_STILL_HELD,
+			   "%s was refused: %s; %zu of %zu steps were done; the seat is still "
+			   "held by %s",
+			   words, why, steps_done(a), a->action->step_count, left);
+	return end(a, OUTCOME_FAILED, "%s was refused: %s; %zu of %zu steps were done", words,
+		   why, steps_done(a), a->action->step_count);
+}
+
+/* The steps were acknowledged, but what they came to could not be read. */
+static int not_read(struct applying *a, const char *why)
+{
+	int64_t until = a->state.ended_ms + APPLY_UNVERIFIED_MS, now = now_ms(a);
+	int64_t again = now + APPLY_RETRY_MS < until ? now + APPLY_RETRY_MS : until;
+	size_t step;
+
+	if (was_refused(a, &step))
+		return end_refused(a, step, "");
+	if (now < until)
+		return put_back(a, again, "the result could not be read back yet: %s", why);
+	return end(a, OUTCOME_UNVERIFIABLE,
+		   "every step was acknowledged, but the result could not be read back: %s; "
+		   "look at the account",
+		   why);
+}
+
+/* Not as wanted: perhaps not yet. */
+static int not_as_wanted(struct applying *a, const char *left)
+{
+	int64_t seen_at = a->state.ended_ms + longest_lag_ms(a->action);
+	size_t step;
+
+	if (was_refused(a, &step))
+		return end_refused(a, step, left);
+	if (now_ms(a) < seen_at)
+		return put_back(a, seen_at, "Atlassian may still show the state before");
+	if (frees_seat(a->action))
+		return end(a, OUTCOME_STILL_HELD, "the seat is still held by %s", left);
+	return end(a, OUTCOME_FAILED, "every step was acknowledged, but %s", left);
+}
+
+static int ended_gone(struct applying *a)
+{
+	if (takes_away(a->action))
+		return end(a, OUTCOME_DONE, "the account is gone from Atlassian");
+	return end(a, OUTCOME_FAILED, "the account is gone from Atlassian");
+}
+
+static int read_account(struct applying *a)
+{
+	CLEANUP(target_state_done) struct target_state now = { 0 };
+	const struct reconcile_target *target = &a->ports->target;
+	char text[DIFFERENCE_BYTES] = "";
+	int r = target->read(target->ctx, a->action, &now, &a->said);
+
+	if (ends_run(r))
+		return r;
+	if (r < 0)
+		return not_read(a, a->said.text);
+	if (r == TARGET_GONE)
+		return ended_gone(a);
+	switch (as_wanted(a, &now, text)) {
+	case LIKE:
+		/* freed is what the product says, not what we conclude from the paths */
+		return end(a,
+			   frees_seat(a->action) && now.seat == TRI_NO ? OUTCOME_FREED
+								       : OUTCOME_DONE,
+			   "%s", "");
+	case UNLIKE:
+		return not_as_wanted(a, text);
+	case UNTOLD:
+		break;
+	}
+	return not_read(a, text);
+}
+
+/* Where no field of the account tells, the steps are asked for one by one. */
+static int read_steps(struct applying *a)
+{
+	const struct reconcile_target *target = &a->ports->target;
+	char words[STEP_WORDS_BYTES], text[DIFFERENCE_BYTES];
+
+	for (size_t i = 0; i < a->action->step_count; i++) {
+		enum verify seen = VERIFY_UNKNOWN;
+		int r;
+
+		if (!step_ops[a->action->steps[i].op].verifiable)
+			continue;
+		r = target->verify(target->ctx, a->action, &a->action->steps[i], &seen,
+				   &a->said);
+		if (ends_run(r))
+			return r;
+		if (r == TARGET_GONE)
+			return ended_gone(a);
+		if (r < 0 || seen == VERIFY_UNKNOWN)
+			return not_read(a, r < 0 ? a->said.text : "Atlassian does not tell");
+		(void)snprintf(text, sizeof(text), "the effect of %s is not there",
+			       step_words(a->action, i, words));
+		if (seen == VERIFY_NOT_DONE)
+			return not_as_wanted(a, text);
+	}
+	return end(a, OUTCOME_DONE, "%s", "");
+}
+
+static int read_back(struct applying *a)
+{
+	size_t step;
+
+	if (touches_status(a->action) || touches_paths(a->action))
+		return read_account(a);
+	if (was_refused(a, &step) && !step_ops[a->action->steps[step].op].verifiable)
+		return end_refused(a, step, "");
+	return read_steps(a);
+}
+
+/* --- an action, a run -----------------------------------------------------------------------
+ */
+
+static int go(struct applying *a)
+{
+	const struct reconcile_journal *j = &a->ports->journal;
+	size_t steps = a->action->step_count;
+	int r = j->state(j->ctx, a->item->plan_id, a->action, &a->state, &a->said);
+
+	if (r < 0)
+		return r;
+	if (a->state.ended != OUTCOME_NONE) {
+		a->result = (struct apply_result){ .outcome = a->state.ended };
+		return OVER;
+	}
+	if (steps < 1 || steps > APPLY_MAX_STEPS)
+		return end(a, a->state.begun ? OUTCOME_FAILED : OUTCOME_SKIPPED,
+			   "it has %zu steps: 1 to %d can be done", steps, APPLY_MAX_STEPS);
+	if (!a->state.begun)
+		r = start(a);
+	if (r == GO_ON)
+		r = do_steps(a);
+	return r == GO_ON ? read_back(a) : r;
+}
 
 int apply_action(const struct reconcile_ports *ports, const struct policy *policy,
 		 const struct apply_item *item, struct apply_result *ret, struct err *err)
 {
-	CLEANUP(free_at) struct doing *d = calloc(1, sizeof(*d));
-	int r;
+	struct applying a = {
+		.ports = ports, .policy = policy, .item = item, .action = item->action
+	};
+	int r = go(&a);
 
-	*ret = (struct apply_result){ 0 };
-	if (!d)
-		return err_nomem(err);
-	*d = (struct doing){ .ports = ports,
-			     .policy = policy,
-			     .item = item,
-			     .action = item->action,
-			     .ret = ret,
-			     .err = err };
-	if (item->action->step_count > APPLY_MAX_STEPS)
-		return err_set(err, ERR_LIMIT, "action %u has more than %d steps",
-			       item->action->n, APPLY_MAX_STEPS);
-	r = ports->journal.state(ports->journal.ctx, item->plan_id, item->action, &d->state,
-				 err);
-	if (r < 0)
+	if (r < 0) {
+		if (err)
+			*err = a.said;
 		return r;
-	ret->outcome = d->state.ended;
-	if (d->state.ended != OUTCOME_NONE)
-		return 0;
-	r = intents_settle(d);
-	if (r == 0)
-		r = steps_run(d);
-	if (r == 0)
-		r = read_back(d);
-	return r < 0 ? r : 0;
+	}
+	*ret = a.result;
+	return 0;
 }
 
 int apply_run(const struct reconcile_ports *ports, const struct policy *policy,
 	      struct apply_counts *counts, struct err *err)
 {
-	const struct reconcile_work *w = &ports->work;
-	struct apply_counts none;
-	int r;
+	const struct reconcile_work *work = &ports->work;
 
-	if (!counts)
-		counts = &none;
-	*counts = (struct apply_counts){ { 0 } };
-	for (;;) {
+	while (!work->stop(work->ctx)) {
 		struct apply_item item = { 0 };
-		struct apply_result result;
+		struct apply_result result = { 0 };
+		int r = work->next(work->ctx, &item, err);
 
-		if (w->stop(w->ctx))
-			return APPLY_STOPPED;
-		r = w->next(w->ctx, &item, err);
 		if (r != 0)
 			return r == APPLY_IDLE ? 0 : r;
 		r = apply_action(ports, policy, &item, &result, err);
+		if (r == 0)
+			r = work->finish(work->ctx, &item, result.outcome, result.text,
+					 result.again_ms, err);
 		if (r < 0)
 			return r;
 		counts->outcomes[result.outcome]++;
-		r = w->finish(w->ctx, &item, result.outcome, result.text, result.again_ms, err);
-		if (r < 0)
-			return r;
 	}
+	return APPLY_STOPPED;
 }
