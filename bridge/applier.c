@@ -324,6 +324,29 @@ static bool covers(const struct apply_approval *approval, const struct action *a
 	return true;
 }
 
+/* A group that several actions take away goes only when all of them may. */
+static int with_approved(struct applier *a, const struct live_plan *p,
+			 const struct action *action, bool *ret, struct err *err)
+{
+	*ret = true;
+	for (size_t i = 0; *ret && i < action->with_count; i++) {
+		struct apply_approval approval;
+		uint32_t n = action->with[i];
+		bool any;
+		int r;
+
+		if (n < 1 || n > p->plan->actions.n)
+			return err_set(err, ERR_DAMAGED, "plan %llu: action %u names action %u",
+				       (unsigned long long)p->id, action->n, n);
+		r = approval_read(a, p, &p->plan->actions.v[n - 1], &approval, &any, err);
+		if (r < 0)
+			return r;
+		*ret = any && digest_equal(&approval.digest, &p->digest) &&
+		       covers(&approval, &p->plan->actions.v[n - 1]);
+	}
+	return 0;
+}
+
 /* Answers 0 with the item, or APPLY_IDLE where this plan has none in that state. An action that
  * nobody approved is passed over in silence: it waits for its decision. */
 static int next_of_plan(struct applier *a, struct live_plan *p, enum action_state state,
@@ -334,7 +357,7 @@ static int next_of_plan(struct applier *a, struct live_plan *p, enum action_stat
 	for (size_t i = 0; i < p->plan->actions.n; i++) {
 		const struct action *action = &p->plan->actions.v[i];
 		struct apply_approval approval;
-		bool any;
+		bool any, with;
 		int r;
 
 		if (!may_start(a, p, i, state, now_ms))
@@ -344,6 +367,12 @@ static int next_of_plan(struct applier *a, struct live_plan *p, enum action_stat
 			return r;
 		if (!any || (state == ACTION_PLANNED && !covers(&approval, action)))
 			continue;
+		/* before its own approval is read last: the released guards are the item's */
+		r = with_approved(a, p, action, &with, err);
+		if (r == 0)
+			r = approval_read(a, p, action, &approval, &any, err);
+		if (r < 0)
+			return r;
 		a->current = p;
 		a->current_at = i;
 		*ret = (struct apply_item){
@@ -352,7 +381,9 @@ static int next_of_plan(struct applier *a, struct live_plan *p, enum action_stat
 			.digest = p->digest,
 			.action = action,
 			.approval = approval,
+			.with_approved = with,
 			.mode = a->mode,
+			.zone = str_of(a->app->config.instance.zone),
 		};
 		return 0;
 	}
@@ -384,9 +415,29 @@ static int run_begin_write(void *ctx, struct db *db, struct err *err)
 			       "applier", stamp_now_ms(), &a->current->run, err);
 }
 
-static int work_next(void *ctx, struct apply_item *ret, struct err *err)
+/* The first action that may start: by urgency; of one urgency those that were begun (after a
+ * crash) before the others. Answers APPLY_IDLE. */
+static int pick(struct applier *a, struct apply_item *ret, struct err *err)
 {
 	static const enum action_state order[] = { ACTION_STARTED, ACTION_PLANNED };
+
+	for (int u = 0; u < PLAN_URGENCY_COUNT; u++) {
+		for (size_t s = 0; s < COUNT_OF(order); s++) {
+			for (size_t i = 0; i < a->plan_count; i++) {
+				int r = APPLY_IDLE;
+
+				if (a->plans[i].plan->urgency == (enum plan_urgency)u)
+					r = next_of_plan(a, &a->plans[i], order[s], ret, err);
+				if (r != APPLY_IDLE)
+					return r;
+			}
+		}
+	}
+	return APPLY_IDLE;
+}
+
+static int work_next(void *ctx, struct apply_item *ret, struct err *err)
+{
 	struct applier *a = ctx;
 	int r;
 
@@ -396,24 +447,10 @@ static int work_next(void *ctx, struct apply_item *ret, struct err *err)
 	if (r < 0)
 		return r;
 	a->again_ms = 0;
-	for (int u = 0; u < PLAN_URGENCY_COUNT; u++) {
-		for (size_t s = 0; s < COUNT_OF(order); s++) {
-			for (size_t i = 0; i < a->plan_count; i++) {
-				if (a->plans[i].plan->urgency != (enum plan_urgency)u)
-					continue;
-				r = next_of_plan(a, &a->plans[i], order[s], ret, err);
-				if (r < 0)
-					return r;
-				if (r == 0)
-					goto found;
-			}
-		}
-	}
-	return APPLY_IDLE;
-found:
-	if (!a->current->run)
+	r = pick(a, ret, err);
+	if (r == 0 && !a->current->run)
 		r = writer_call(a->app->writer, run_begin_write, a, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	return hands_aim(a->hands, ret->plan_id, ret->action, a->mode, err);
 }
