@@ -33,7 +33,8 @@ struct dir_conn {
 	bool tls_at_once, tls_started, ipc;
 	bool look; /* verifies nothing and never binds: to read a refused certificate */
 	char tls[96];
-	int64_t deadline_ms; /* monotonic, of all that happens here */
+	int64_t deadline_ms;      /* monotonic, of all that happens here */
+	int64_t connect_until_ms; /* and of what comes before the first search */
 	const atomic_bool *cancel;
 	/* the watchdog's */
 	struct worker *dog;
@@ -379,7 +380,9 @@ static int connect_fault(struct dir_conn *c, int code, struct err *err, bool tls
 	char *words = NULL;
 	int r;
 
-	if (atomic_load(&c->fired) || code == LDAP_TIMEOUT || code == LDAP_X_CONNECTING)
+	/* libldap ends a handshake in time, and then says only that it failed */
+	if (atomic_load(&c->fired) || code == LDAP_TIMEOUT || code == LDAP_X_CONNECTING ||
+	    stamp_mono_ms() >= c->connect_until_ms - CONNECTING_MS)
 		return cancelled(c) ? err_set(err, ERR_CANCELLED, "%s: stopped", c->uri)
 				    : err_set(err, ERR_TIMEOUT,
 					      "%s: no answer within %lld ms (connect_timeout)",
@@ -532,6 +535,7 @@ static int open_one(struct dir_conn *c, const struct secret *password, struct er
 	until = stamp_mono_ms() + c->o->connect_timeout_ms;
 	if (until > c->deadline_ms)
 		until = c->deadline_ms;
+	c->connect_until_ms = until;
 	atomic_store(&c->until_ms, until + WATCH_SLACK_MS);
 	r = worker_start(&c->dog, "dir-watch", watch, c, err);
 	if (r == 0 && !c->ipc && !c->tls_at_once && c->o->tls == DIR_TLS_REQUIRE)

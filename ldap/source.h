@@ -65,9 +65,9 @@ extern const char *const dir_whereabouts_words[DIR_WHEREABOUTS_COUNT];
 struct dir_lookup {
 	const char *key; /* in: as in dir_person */
 	enum dir_whereabouts where;
-	bool deleted;             /* GONE, and its tombstone was seen */
-	struct dir_status status; /* of HERE, ELSEWHERE and NOT_MATCHING */
-	char text[200];           /* why, without personal data */
+	bool deleted;              /* GONE, and its tombstone was seen */
+	struct dir_status status;  /* of HERE, ELSEWHERE and NOT_MATCHING */
+	char text[ERR_TEXT_BYTES]; /* why, without personal data */
 };
 
 /*
