@@ -864,6 +864,17 @@ static int ended_gone(struct applying *a)
 	return end(a, OUTCOME_FAILED, "the account is gone from Atlassian");
 }
 
+static int ended_as_wanted(struct applying *a, const struct target_state *now)
+{
+	if (!frees_seat(a->action))
+		return end(a, OUTCOME_DONE, "read back as wanted");
+	/* freed is what the product says, not what we conclude from the paths */
+	if (now->seat == TRI_NO)
+		return end(a, OUTCOME_FREED, "the product says that the seat is free");
+	return end(a, OUTCOME_DONE,
+		   "no path to the seat is left; whether it is free the product does not say");
+}
+
 static int read_account(struct applying *a)
 {
 	CLEANUP(target_state_done) struct target_state now = { 0 };
@@ -879,11 +890,7 @@ static int read_account(struct applying *a)
 		return ended_gone(a);
 	switch (as_wanted(a, &now, text)) {
 	case LIKE:
-		/* freed is what the product says, not what we conclude from the paths */
-		return end(a,
-			   frees_seat(a->action) && now.seat == TRI_NO ? OUTCOME_FREED
-								       : OUTCOME_DONE,
-			   "%s", "");
+		return ended_as_wanted(a, &now);
 	case UNLIKE:
 		return not_as_wanted(a, text);
 	case UNTOLD:
@@ -917,7 +924,7 @@ static int read_steps(struct applying *a)
 		if (seen == VERIFY_NOT_DONE)
 			return not_as_wanted(a, text);
 	}
-	return end(a, OUTCOME_DONE, "%s", "");
+	return end(a, OUTCOME_DONE, "every step was acknowledged");
 }
 
 static int read_back(struct applying *a)
