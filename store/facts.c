@@ -1017,7 +1017,7 @@ int store_facts(struct store *store, const struct facts_want *want, struct facts
 	bool same = false;
 	int r, pass;
 
-	r = build_at_once(store, want, ret, &at, err);
+	r = want->pages ? -ERR_TIMEOUT : build_at_once(store, want, ret, &at, err);
 	if (r == -ERR_TIMEOUT) {
 		r = 0;
 		for (pass = 0; r == 0 && !same && pass < FACTS_PASSES; pass++)

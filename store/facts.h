@@ -34,6 +34,7 @@ struct facts_want {
 	int64_t person;  /* 0: all. Else only this person's records and accounts: to judge one
 			    again before acting */
 	int64_t account; /* to judge an orphan again: everything is needed, 0 or not */
+	bool pages;      /* in pages from the start: for stores known to be large, and tests */
 };
 
 /* *ret is sealed, new and the caller's to facts_free(); *change (may be NULL) the counter that
