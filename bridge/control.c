@@ -485,7 +485,7 @@ static int receive_all(int fd, struct buf *into, struct err *err)
 /* "HTTP/1.1 200 OK\r\n...\r\n\r\nBODY" with the length that was announced. */
 static int split_answer(struct str all, struct str *body, struct err *err)
 {
-	const char *end = memmem(all.p, all.len, "\r\n\r\n", 4);
+	const char *end = all.len ? memmem(all.p, all.len, "\r\n\r\n", 4) : NULL;
 	struct str head, line, name, value;
 	uint64_t announced = UINT64_MAX;
 

@@ -246,7 +246,8 @@ static int candidate_hit(struct round *r, struct candidate *c, enum guard_id gua
 	struct guard_hit *kept = NULL;
 	int ret;
 
-	memcpy(hits.v, c->hits, c->hit_count * sizeof(*c->hits));
+	if (c->hit_count)
+		memcpy(hits.v, c->hits, c->hit_count * sizeof(*c->hits));
 	hits.n = c->hit_count;
 	ret = guard_hit(&hits, r->arena, guard, err, "%s", saw);
 	if (ret == 0)

@@ -108,7 +108,7 @@ def test_observe_changes_nothing(build, tmp_path):
         w.push(ends=leavers(w))
         w.ready()
         w.rounds()
-        w.command("match", "approve", "email", "--reason", "looked at")
+        w.command("match", "approve", "email")
         next_morning(w)
         plan = w.plan()
         w.approve(plan)
