@@ -6,6 +6,7 @@
 #include "model/filter.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
+#include "store/persons.h"
 #include "store/store.h"
 
 #define LISTING_PAGE 200 /* accounts in one read transaction */
@@ -28,6 +29,7 @@ struct listing {
 	const struct config_org *org;
 	int64_t org_id, after;
 	struct named *products, *groups;
+	struct named *doubted; /* accounts that may be somebody's: no orphans */
 	struct query *query;
 	bool with_groups, with_seats;
 	bool seat_rows, orphans_only; /* what is listed */
@@ -105,6 +107,35 @@ static int group_add(void *ctx, const struct org_group_row *row, struct err *err
 	return named_add(&l->groups, row->id, row->name, STR(""), err);
 }
 
+struct doubt_page {
+	struct listing *l;
+	int64_t last;
+	bool any;
+};
+
+static int doubt_add(void *ctx, const struct doubt *d, struct err *err)
+{
+	struct doubt_page *p = ctx;
+
+	p->last = d->id;
+	p->any = true;
+	if (d->kind != DOUBT_ACCOUNT || named_find(p->l->doubted, d->right))
+		return 0;
+	return named_add(&p->l->doubted, d->right, STR(""), STR(""), err);
+}
+
+static int doubts_read(struct listing *l, struct db *db, struct err *err)
+{
+	struct doubt_page p = { .l = l };
+	int r;
+
+	do {
+		p.any = false;
+		r = persons_doubts(db, DOUBT_OPEN, p.last, LISTING_PAGE, doubt_add, &p, err);
+	} while (r == 0 && p.any);
+	return r;
+}
+
 static int names_read(struct listing *l, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
@@ -115,6 +146,8 @@ static int names_read(struct listing *l, struct err *err)
 		r = accounts_products(db, l->org_id, product_add, l, err);
 	if (r == 0 && l->with_groups)
 		r = accounts_groups(db, l->org_id, group_add, l, err);
+	if (r == 0 && l->orphans_only)
+		r = doubts_read(l, db, err);
 	return r;
 }
 
@@ -122,6 +155,7 @@ static void names_forget(struct listing *l)
 {
 	named_free(&l->products);
 	named_free(&l->groups);
+	named_free(&l->doubted);
 }
 
 /* --- documents -------------------------------------------------------------------------------
@@ -245,6 +279,13 @@ static json_t *row_of(const struct listing *l, const struct account_row *a)
 /* --- one page --------------------------------------------------------------------------------
  */
 
+/* As reconcile sees them: managed, a person's kind of account, and explained by nobody. */
+static bool is_orphan(const struct listing *l, const struct account_row *a)
+{
+	return !a->person && a->managed == TRI_YES && a->type == ACCOUNT_PERSON &&
+	       !named_find(l->doubted, a->id);
+}
+
 static int account_note(void *ctx, const struct account_row *a, struct err *err)
 {
 	struct listing *l = ctx;
@@ -253,8 +294,7 @@ static int account_note(void *ctx, const struct account_row *a, struct err *err)
 
 	l->after = a->id;
 	l->looked_at++;
-	if (l->orphans_only &&
-	    (a->person || a->managed != TRI_YES || a->type != ACCOUNT_PERSON))
+	if (l->orphans_only && !is_orphan(l, a))
 		return 0;
 	r = jx_add(l->page, pair = json_object(), err);
 	if (r == 0)
@@ -377,44 +417,59 @@ static int page_read(struct listing *l, struct err *err)
 /* --- the filter ------------------------------------------------------------------------------
  */
 
-/* Paths may lead from a seat to its account; what a list does not know is unknown. */
-static struct query_node node_of(void *ctx, struct query_node node, const struct path *path)
+/*
+ * Paths may lead from a seat to its account; what a list does not know is unknown. The reader
+ * of documents knows no owners, so it is shown the path as if it began at the document.
+ */
+struct seen {
+	struct query_node node;
+	struct path path; /* its texts are borrowed */
+};
+
+static struct seen seen_from(void *ctx, struct query_node node, const struct path *path)
 {
+	struct seen s = { node, *path };
+
 	if (path->owner == PATH_ACCOUNT)
-		node.p = ctx;
-	return node;
+		s.node.p = ctx;
+	s.path.owner = PATH_OWN;
+	return s;
 }
 
 static enum value_state list_count(void *ctx, struct query_node node, const struct path *path,
 				   size_t *count)
 {
-	if (path->owner == PATH_PERSON) {
-		*count = 0;
+	const struct seen s = seen_from(ctx, node, path);
+
+	if (path->owner == PATH_PERSON)
 		return VALUE_UNKNOWN;
-	}
-	return query_json_reader.count(NULL, node_of(ctx, node, path), path, count);
+	return query_json_reader.count(NULL, s.node, &s.path, count);
 }
 
 static void list_value(void *ctx, struct query_node node, const struct path *path, size_t i,
 		       struct value *ret, bool *folded)
 {
-	query_json_reader.value(NULL, node_of(ctx, node, path), path, i, ret, folded);
+	const struct seen s = seen_from(ctx, node, path);
+
+	query_json_reader.value(NULL, s.node, &s.path, i, ret, folded);
 }
 
 static enum value_state list_parts(void *ctx, struct query_node node, const struct path *path,
 				   size_t *count)
 {
-	if (path->owner == PATH_PERSON) {
-		*count = 0;
+	const struct seen s = seen_from(ctx, node, path);
+
+	if (path->owner == PATH_PERSON)
 		return VALUE_UNKNOWN;
-	}
-	return query_json_reader.parts(NULL, node_of(ctx, node, path), path, count);
+	return query_json_reader.parts(NULL, s.node, &s.path, count);
 }
 
 static struct query_node list_part(void *ctx, struct query_node node, const struct path *path,
 				   size_t i)
 {
-	return query_json_reader.part(NULL, node_of(ctx, node, path), path, i);
+	const struct seen s = seen_from(ctx, node, path);
+
+	return query_json_reader.part(NULL, s.node, &s.path, i);
 }
 
 static const struct query_reader list_reader = { list_count, list_value, list_parts,

@@ -424,7 +424,7 @@ static void grid_measure(struct grid *g)
 			const char *text = g->cells[r * g->column_count + c];
 			unsigned wide = render_width(str_of(text));
 
-			if (strcmp(text, "-") != 0)
+			if (*text && strcmp(text, "-") != 0)
 				g->gone[c] = false;
 			if (wide > g->width[c])
 				g->width[c] = wide;

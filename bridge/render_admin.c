@@ -38,13 +38,6 @@ static void truncated(struct cli *cli, const json_t *out, const char *member)
 }
 
 /* clang-format off */
-static const struct render_column doctor_columns[] = {
-	{ .head = "", .member = "verdict", .firm = true, .style = verdict_style },
-	{ .head = "Check", .member = "check", .firm = true },
-	{ .head = "Of", .member = "target" },
-	{ .head = "Found", .member = "text" },
-	{ 0 }
-};
 static const struct render_column source_columns[] = {
 	{ .head = "Source", .member = "source", .firm = true },
 	{ .head = "Kind", .member = "kind" },
@@ -181,12 +174,22 @@ static const struct render_column tokens_columns[] = {
 };
 /* clang-format on */
 
+/* Sentences, not a table: what is missing must be readable to its end. */
 int render_doctor(struct cli *cli, const json_t *out)
 {
 	int64_t bad = json_integer_value(json_object_get(out, "bad"));
 	int64_t warned = json_integer_value(json_object_get(out, "warned"));
+	const json_t *checks = json_object_get(out, "checks"), *check;
+	size_t i;
 
-	render_table(cli, doctor_columns, json_object_get(out, "checks"), "nothing to check");
+	json_array_foreach (checks, i, check) {
+		const char *verdict = jx_get_text(check, "verdict");
+
+		render_styled(cli, verdict_style(verdict), verdict);
+		buf_addf(&cli->out, "%*s%s, %s\n", (int)(6 - strlen(verdict)), "",
+			 jx_get_text(check, "target"), jx_get_text(check, "check"));
+		render_para(cli, 6, "%s", jx_get_text(check, "text"));
+	}
 	if (!bad && !warned)
 		render_line(cli, "All is well.");
 	return 0;

@@ -176,11 +176,19 @@ static int run_groups(struct app *app, const struct who *who, const json_t *in, 
 /* --- sources ---------------------------------------------------------------------------------
  */
 
+/* A pulled source needs no declaration: it counts from its first accepted read on. */
+static const char *state_word(const struct config_source *c, const struct source_row *s)
+{
+	if (c->kind == CONFIG_SCIM || s->state == SOURCE_RETIRED)
+		return source_state_words[s->state];
+	return s->accepted_read ? source_state_words[SOURCE_READY] : "unread";
+}
+
 static json_t *source_doc(const struct config_source *c, const struct source_row *s)
 {
 	return json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:o,s:o,s:I,s:I,s:I,s:o}", "source", c->name,
 			 "kind", config_kind_word(c->kind), "role", config_role_word(c->role),
-			 "state", source_state_words[s->state], "read", (json_int_t)s->read_no,
+			 "state", state_word(c, s), "read", (json_int_t)s->read_no,
 			 "accepted_read", (json_int_t)s->accepted_read, "accepted_ms",
 			 ask_ms(s->accepted_ms), "spoke_ms", ask_ms(s->spoke_ms), "users",
 			 (json_int_t)s->users, "active", (json_int_t)s->active, "groups",
