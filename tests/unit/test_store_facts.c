@@ -451,11 +451,12 @@ static void test_many_pages_make_the_same_facts_as_one_transaction(void **state)
 	build(&h);
 	db = world_begin(&h.w, true);
 	for (i = 0; r == 0 && i < 2500; i++) { /* more than two pages of each */
-		struct record_put put = { .key = str_of(doc + 60), .now_ms = NOW };
+		struct record_put put = { .now_ms = NOW };
 		int64_t person = 0, record = 0;
 
 		(void)snprintf(doc, 60, "{\"userName\":\"u%d\"}", i);
 		(void)snprintf(doc + 60, 36, "p%d", i);
+		put.key = str_of(doc + 60);
 		put.doc = str_of(doc);
 		r = records_create(db, h.okta, &put, &record, &err);
 		if (r == 0)
