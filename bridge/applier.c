@@ -37,6 +37,14 @@ struct applier {
 	int64_t again_ms; /* earliest of those that wait */
 };
 
+/* What an outcome leaves behind in the store. */
+static const enum action_state outcome_states[OUTCOME_COUNT] = {
+	[OUTCOME_DONE] = ACTION_DONE,         [OUTCOME_FREED] = ACTION_DONE,
+	[OUTCOME_ALREADY] = ACTION_ALREADY,   [OUTCOME_SKIPPED] = ACTION_SKIPPED,
+	[OUTCOME_FAILED] = ACTION_FAILED,     [OUTCOME_STILL_HELD] = ACTION_HELD,
+	[OUTCOME_UNVERIFIABLE] = ACTION_HELD,
+};
+
 /* --- plans that may run --------------------------------------------------------------------
  */
 
@@ -458,12 +466,6 @@ static int work_next(void *ctx, struct apply_item *ret, struct err *err)
 static int work_finish(void *ctx, const struct apply_item *item, enum apply_outcome outcome,
 		       const char *text, int64_t again_ms, struct err *err)
 {
-	static const enum action_state states[OUTCOME_COUNT] = {
-		[OUTCOME_DONE] = ACTION_DONE,         [OUTCOME_FREED] = ACTION_DONE,
-		[OUTCOME_ALREADY] = ACTION_ALREADY,   [OUTCOME_SKIPPED] = ACTION_SKIPPED,
-		[OUTCOME_FAILED] = ACTION_FAILED,     [OUTCOME_STILL_HELD] = ACTION_HELD,
-		[OUTCOME_UNVERIFIABLE] = ACTION_HELD,
-	};
 	struct applier *a = ctx;
 
 	(void)err;
@@ -475,7 +477,7 @@ static int work_finish(void *ctx, const struct apply_item *item, enum apply_outc
 			  LOG_U("n", item->action->n));
 		return 0;
 	}
-	a->current->states[a->current_at] = states[outcome];
+	a->current->states[a->current_at] = outcome_states[outcome];
 	if (outcome == OUTCOME_FAILED || outcome == OUTCOME_UNVERIFIABLE)
 		log_error("action.end", LOG_U("plan", item->plan_id),
 			  LOG_U("n", item->action->n),
@@ -544,6 +546,8 @@ struct journal_write {
 	struct journal_line line;
 	const struct action *action;
 	bool progress; /* the ladder's step was done: kept in the same transaction */
+	bool skip;     /* an end without a begin */
+	enum action_state state;
 };
 
 static int journal_write_run(void *ctx, struct db *db, struct err *err)
@@ -559,8 +563,13 @@ static int journal_write_run(void *ctx, struct db *db, struct err *err)
 		.person = (int64_t)action->person,
 		.done_ms = w->line.ms,
 	};
-	int r = plans_journal(db, &w->line, "applier", NULL, err);
+	int r;
 
+	if (w->skip)
+		r = plans_skip(db, w->line.plan, w->line.n, w->line.run, w->line.epoch,
+			       w->state, w->line.text, "applier", w->line.ms, err);
+	else
+		r = plans_journal(db, &w->line, "applier", NULL, err);
 	if (r == STORE_STALE)
 		return err_set(
 			err, ERR_CONFLICT,
@@ -608,6 +617,30 @@ static int journal_put(struct applier *a, uint64_t plan, const struct action *ac
 		.text = str_of(text),
 		.ms = at_ms,
 	};
+	return writer_call(a->app->writer, journal_write_run, &w, err);
+}
+
+/* The end of an action that was never begun: skipped, or so already. */
+static int journal_skip(struct applier *a, uint64_t plan, const struct action *action,
+			enum action_state state, const char *text, bool progress, int64_t at_ms,
+			struct err *err)
+{
+	struct journal_write w = {
+		.a = a,
+		.action = action,
+		.progress = progress,
+		.skip = true,
+		.state = state,
+		.line = {
+			.plan = (int64_t)plan,
+			.n = action->n,
+			.run = a->current->run,
+			.epoch = store_epoch(a->app->store),
+			.text = str_of(text),
+			.ms = at_ms,
+		},
+	};
+
 	return writer_call(a->app->writer, journal_write_run, &w, err);
 }
 
@@ -718,12 +751,7 @@ static int journal_end(void *ctx, uint64_t plan, const struct action *action,
 		       enum apply_outcome outcome, const char *text, int64_t at_ms,
 		       struct err *err)
 {
-	static const enum action_state states[OUTCOME_COUNT] = {
-		[OUTCOME_DONE] = ACTION_DONE,         [OUTCOME_FREED] = ACTION_DONE,
-		[OUTCOME_ALREADY] = ACTION_ALREADY,   [OUTCOME_SKIPPED] = ACTION_SKIPPED,
-		[OUTCOME_FAILED] = ACTION_FAILED,     [OUTCOME_STILL_HELD] = ACTION_HELD,
-		[OUTCOME_UNVERIFIABLE] = ACTION_HELD,
-	};
+	struct applier *a = ctx;
 	bool done = outcome == OUTCOME_DONE || outcome == OUTCOME_FREED ||
 		    outcome == OUTCOME_ALREADY;
 	CLEANUP(buf_done) struct buf said;
@@ -734,8 +762,12 @@ static int journal_end(void *ctx, uint64_t plan, const struct action *action,
 		buf_addf(&said, ": %s", text);
 	if (buf_fault(&said, err, "an outcome") < 0)
 		return -err->code;
-	return journal_put(ctx, plan, action, 0, JOURNAL_END,
-			   action_state_words[states[outcome]], said.p, done, at_ms, err);
+	if (a->current->states[a->current_at] == ACTION_PLANNED)
+		return journal_skip(a, plan, action, outcome_states[outcome], said.p, done,
+				    at_ms, err);
+	return journal_put(a, plan, action, 0, JOURNAL_END,
+			   action_state_words[outcome_states[outcome]], said.p, done, at_ms,
+			   err);
 }
 
 /* --- runs ----------------------------------------------------------------------------------

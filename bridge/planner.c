@@ -381,12 +381,26 @@ static int open_plan_row(void *ctx, const struct plan_row *row, struct err *err)
 	return 1;
 }
 
-/* The bytes of what a plan would do, without when it was judged and what the guards said. */
+/*
+ * The bytes of what a plan would do, without when it was judged and what the guards said. Since
+ * when a step is due does not matter once it is: rules that count from now would never be the
+ * same twice.
+ */
 static int deeds(const struct plan *plan, struct buf *into, struct err *err)
 {
+	CLEANUP(free_at) struct action *actions = NULL;
 	struct plan bare = *plan;
 	int r;
 
+	actions = calloc(plan->actions.n ? plan->actions.n : 1, sizeof(*actions));
+	if (!actions)
+		return err_nomem(err);
+	for (size_t i = 0; i < plan->actions.n; i++) {
+		actions[i] = plan->actions.v[i];
+		if (actions[i].due_ms <= plan->now_ms)
+			actions[i].due_ms = actions[i].anchor_ms = 0;
+	}
+	bare.actions.v = actions;
 	bare.now_ms = 0;
 	bare.guards.n = 0;
 	bare.supersedes.n = 0;
