@@ -353,6 +353,25 @@ static const char *subject_label(struct telling *t, const struct subject *s, cha
 	return into;
 }
 
+/* A rule about a person has its steps at each of their accounts. */
+static int tell_person_ladder(struct telling *t, const struct rule *rule,
+			      const struct subject *s, struct err *err)
+{
+	const struct world *w = t->w;
+	struct subject each = *s;
+	int r = 0;
+
+	if (w->account_at[t->person] == w->account_at[t->person + 1])
+		return row_add(t, WHY_DUE, 0, "nothing", "none", err,
+			       "rule %s holds, but they have no account here", rule->name);
+	for (uint32_t i = w->account_at[t->person]; r == 0 && i < w->account_at[t->person + 1];
+	     i++) {
+		each.account = w->account_rows[i];
+		r = tell_ladder(t, rule, &each, "account", err);
+	}
+	return r;
+}
+
 /* One rule about one subject: true ones tell what they saw and what follows, the others are a
  * line each. */
 static int tell_rule(struct telling *t, const struct rule *rule, const struct subject *s,
@@ -368,9 +387,10 @@ static int tell_rule(struct telling *t, const struct rule *rule, const struct su
 		    rule->when_text ? rule->when_text : "always");
 	if (r == 0 && truth != TRUTH_FALSE)
 		r = view_seen(t->w, rule->when, s, tell_seen, t, err);
-	if (r == 0 && truth == TRUTH_TRUE)
-		r = tell_ladder(t, rule, s, label, err);
-	return r;
+	if (r < 0 || truth != TRUTH_TRUE)
+		return r;
+	return s->kind == SUBJECT_PERSON ? tell_person_ladder(t, rule, s, err)
+					 : tell_ladder(t, rule, s, label, err);
 }
 
 static int tell_account_rules(struct telling *t, uint32_t account, struct err *err)
