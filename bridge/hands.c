@@ -294,6 +294,35 @@ static int seen_roles(struct db *db, int64_t org, const struct atl_reading *read
 	return 0;
 }
 
+/* What a short look does not tell stays as the last collection told it. */
+static int keep_untold(void *ctx, const struct account_row *old, struct err *err)
+{
+	struct account_row *row = ctx;
+
+	(void)err;
+#define KEEP(field)                                                                            \
+	do {                                                                                   \
+		if (!row->field)                                                               \
+			row->field = old->field;                                               \
+	} while (0)
+	KEEP(status);
+	KEEP(type);
+	KEEP(managed);
+	KEEP(synced);
+	KEEP(can_disable);
+	KEEP(accepted);
+	KEEP(admin);
+	KEEP(org_admin);
+	KEEP(paths_known);
+	KEEP(tokens);
+	KEEP(added_ms);
+	KEEP(token_active_ms);
+	KEEP(last_active_ms);
+	KEEP(own_credential);
+#undef KEEP
+	return 0;
+}
+
 static int seen_run(void *ctx, struct db *db, struct err *err)
 {
 	CLEANUP(org_row_done) struct org_row org = { 0 };
@@ -325,9 +354,16 @@ static int seen_run(void *ctx, struct db *db, struct err *err)
 		.roles = a->roles,
 	};
 	struct account_seen seen = { .row = &row, .groups = groups };
+	int64_t number;
 	int r;
 
 	r = accounts_org_get(db, w->h->org->name, &org, err);
+	if (r == 0)
+		r = accounts_number(db, org.id, a->id, &number, err);
+	if (r == 0)
+		r = accounts_get(db, number, keep_untold, &row, err);
+	if (r != 0)
+		return r < 0 ? r : 0; /* collected no more: nothing to keep up to date */
 	if (r == 0)
 		r = seen_groups(db, org.id, reading, groups, &seen.group_count, err);
 	if (r == 0 && reading->products_told) {

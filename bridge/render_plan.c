@@ -362,26 +362,39 @@ static void render_seats_changed(struct cli *cli, const json_t *out)
 	render_table(cli, columns, rows, "No seats are known.");
 }
 
-static void render_outcomes(struct cli *cli, const json_t *outcomes)
+/* How the plan stands, whoever applied it: the daemon's applier may have been faster. */
+static void render_outcomes(struct cli *cli, const json_t *actions)
 {
-	const char *word;
-	json_t *count;
-	bool any = false;
+	static const struct {
+		const char *state, *says;
+	} words[] = {
+		{ "done", "done, and read back" },
+		{ "already", "were so already" },
+		{ "skipped", "skipped: no longer right" },
+		{ "failed", "FAILED" },
+		{ "held", "held" },
+		{ "started", "begun, and waited for" },
+		{ "superseded", "taken over by another plan" },
+		{ "planned", "not started: held, not approved, or not yet due" },
+	};
+	json_t *a;
+	size_t i;
 
-	json_object_foreach ((json_t *)outcomes, word, count) {
-		if (json_integer_value(count) == 0)
-			continue;
-		render_line(cli, "%8lld %s", (long long)json_integer_value(count), word);
-		any = true;
+	for (size_t w = 0; w < COUNT_OF(words); w++) {
+		long long n = 0;
+
+		json_array_foreach (actions, i, a) {
+			n += strcmp(text_of(a, "state"), words[w].state) == 0;
+		}
+		if (n)
+			render_line(cli, "%8lld %s", n, words[w].says);
 	}
-	if (!any)
-		render_line(cli, "Nothing could start now.");
 }
 
 int render_apply(struct cli *cli, const json_t *out)
 {
 	render_head(cli, "Plan %lld: %s", number_of(out, "plan"), text_of(out, "state"));
-	render_outcomes(cli, json_object_get(out, "outcomes"));
+	render_outcomes(cli, json_object_get(out, "actions"));
 	render_actions(cli, json_object_get(out, "actions"), true);
 	render_seats_changed(cli, out);
 	return 0;

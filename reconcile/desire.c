@@ -260,41 +260,47 @@ static void scope_count(struct round *r)
 }
 
 /* HR says one thing of a person, a directory another: told, never a veto. */
-static int disagreements_find(struct round *r, struct err *err)
+static int disagreement_find(struct round *r, uint32_t person, const struct leave_date *leave,
+			     size_t *told, struct err *err)
 {
 	const struct world *w = r->w;
-	size_t told = 0;
+	bool left = leave->at.state == VALUE_PRESENT && leave->at.ms <= w->f->round.now_ms;
+	struct standing hr = view_standing(w, person, SOURCE_HR);
+	struct standing dir = view_standing(w, person, SOURCE_DIRECTORY);
+	const char *says = NULL;
+
+	if (hr.state != VALUE_PRESENT || dir.state != VALUE_PRESENT)
+		return 0;
+	if (strcmp(dir.status, "disabled") == 0 && strcmp(hr.status, "active") == 0 && !left)
+		says = "HR says active, the directory says disabled";
+	else if (strcmp(dir.status, "active") == 0 && left)
+		says = "HR says left, the directory says active";
+	if (!says)
+		return 0;
+	++*told;
+	return finding_add(r, "sources-disagree", NULL, w->numbers[person], 0, err, "%s", says);
+}
+
+static int persons_find(struct round *r, struct err *err)
+{
+	const struct world *w = r->w;
+	size_t disagreements = 0, zones = 0;
 	int ret = 0;
 
-	for (uint32_t i = 0; i < w->persons && ret == 0 && told < DESIRE_FINDINGS_EACH; i++) {
-		struct standing hr, dir;
+	for (uint32_t i = 0; i < w->persons && ret == 0; i++) {
 		struct leave_date leave;
-		bool left;
 
-		if (w->account_at[i] == w->account_at[i + 1] ||
-		    w->record_at[i + 1] - w->record_at[i] < 2)
-			continue;
-		hr = view_standing(w, i, SOURCE_HR);
-		dir = view_standing(w, i, SOURCE_DIRECTORY);
-		if (hr.state != VALUE_PRESENT || dir.state != VALUE_PRESENT)
+		if (w->account_at[i] == w->account_at[i + 1])
 			continue;
 		leave = view_leave_date(w, i);
-		left = leave.at.state == VALUE_PRESENT && leave.at.ms <= w->f->round.now_ms;
-		if (strcmp(dir.status, "disabled") == 0 && strcmp(hr.status, "active") == 0 &&
-		    !left) {
-			told++;
-			ret = finding_add(r, "sources-disagree", NULL, w->numbers[i], 0, err,
-					  "HR says active, the directory says disabled");
-		} else if (strcmp(dir.status, "active") == 0 && left) {
-			told++;
-			ret = finding_add(r, "sources-disagree", NULL, w->numbers[i], 0, err,
-					  "HR says left, the directory says active");
-		}
-		if (ret == 0 && leave.zone_doubt)
+		if (leave.zone_doubt && zones++ < DESIRE_FINDINGS_EACH)
 			ret = finding_add(r, "leave-date-unreadable", NULL, w->numbers[i], 0,
 					  err,
 					  "no time zone is known by the name given: the last "
 					  "day is taken to end when it ends everywhere");
+		if (ret == 0 && disagreements < DESIRE_FINDINGS_EACH &&
+		    w->record_at[i + 1] - w->record_at[i] > 1)
+			ret = disagreement_find(r, i, &leave, &disagreements, err);
 	}
 	return ret;
 }
@@ -368,6 +374,6 @@ int desire_all(struct round *r, struct err *err)
 		if (p->rules[i].subject != SUBJECT_PERSON)
 			ret = rule_desire(r, &p->rules[i], err);
 	if (ret == 0)
-		ret = disagreements_find(r, err);
+		ret = persons_find(r, err);
 	return ret < 0 ? ret : missing_find(r, err);
 }

@@ -85,34 +85,44 @@ static struct stage step_stage(const struct world *w, const struct rule *rule,
 	return (struct stage){ STAGE_WAITS, 0 };
 }
 
+/*
+ * The step before that a step waits for: the last one with a shorter wait. Tokens may be out of
+ * our reach: nothing waits for them. SIZE_MAX: none.
+ */
+static size_t gate_of(const struct rule *rule, size_t i)
+{
+	size_t gate = i;
+
+	while (gate-- > 0)
+		if (rule->steps[gate].after_ms < rule->steps[i].after_ms &&
+		    rule->steps[gate].kind != ACTION_REVOKE_TOKENS)
+			break;
+	return gate;
+}
+
 void stage_ladder(const struct world *w, const struct rule *rule, const struct subject *s,
 		  int64_t anchor_ms, struct stage ret[POLICY_MAX_STEPS])
 {
 	const struct calendar *c = &w->calendar;
-	int64_t settle = rule->settle ? w->p->settle_ms : 0, due;
+	int64_t settle = rule->settle ? w->p->settle_ms : 0;
 
 	for (size_t i = 0; i < rule->step_count; i++) {
 		const struct rule_step *step = &rule->steps[i];
-		size_t gate = i;
+		size_t gate = gate_of(rule, i);
+		int64_t due = calendar_after(c, anchor_ms, step->after_ms), after;
 
 		ret[i] = step_stage(w, rule, step->kind, s, anchor_ms);
-		if (ret[i].state != STAGE_WAITS)
+		if (ret[i].state == STAGE_DONE)
 			continue;
-		/* tokens may be out of our reach: nothing waits for them */
-		while (gate-- > 0)
-			if (rule->steps[gate].after_ms < step->after_ms &&
-			    rule->steps[gate].kind != ACTION_REVOKE_TOKENS)
-				break;
-		due = calendar_after(c, anchor_ms, step->after_ms);
-		if (gate == SIZE_MAX) {
+		if (gate != SIZE_MAX && ret[gate].state != STAGE_DONE) {
+			ret[i] = (struct stage){ STAGE_WAITS, 0 };
+		} else if (ret[i].state == STAGE_UNKNOWN) {
+			continue;
+		} else if (gate == SIZE_MAX) {
 			ret[i] = (struct stage){ STAGE_DUE, due + settle };
-		} else if (ret[gate].state == STAGE_UNKNOWN) {
-			ret[i].state = STAGE_UNKNOWN;
-		} else if (ret[gate].state == STAGE_DONE) {
-			int64_t after =
-				calendar_after(c, ret[gate].at_ms,
+		} else {
+			after = calendar_after(c, ret[gate].at_ms,
 					       step->after_ms - rule->steps[gate].after_ms);
-
 			ret[i] = (struct stage){ STAGE_DUE, after > due ? after : due };
 		}
 	}
