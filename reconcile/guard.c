@@ -751,9 +751,10 @@ static int limit_tell(struct plan *plan, int limit, uint64_t count, uint64_t mos
 		!over              ? 0
 		: count > 2 * most ? 2
 				   : 1,
-		err, "%llu %s within %s, %llu of %llu allowed%s%s", (unsigned long long)count,
-		limit_rows[limit].subjects, limit_rows[limit].window, (unsigned long long)most,
-		(unsigned long long)scope, over ? "; the plan is held whole; released by " : "",
+		err, "%llu %s within %s, allowed are %llu (%llu in scope)%s%s",
+		(unsigned long long)count, limit_rows[limit].subjects, limit_rows[limit].window,
+		(unsigned long long)most, (unsigned long long)scope,
+		over ? "; the plan is held whole; released by " : "",
 		over ? guards[guard].way : "");
 }
 
