@@ -113,6 +113,11 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/leaverd $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
 	install -m 0755 $(B)/leaverd $(DESTDIR)$(PREFIX)/bin/leaverd
 	install -m 0644 conf/leaverd.yaml $(DESTDIR)$(SYSCONFDIR)/leaverd/leaverd.yaml.sample
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+		$(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 0644 conf/leaverd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/leaverd.service
+	install -m 0644 conf/leaverd.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/leaverd.conf
+	install -m 0644 conf/leaverd.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/leaverd.conf
 	install -m 0644 doc/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -m 0644 doc/*.5 $(DESTDIR)$(MANDIR)/man5
 

@@ -303,7 +303,9 @@ static int sync_read(struct sync *s, const struct secret *password, struct err *
 /* --- the end of a read ---------------------------------------------------------------------
  */
 
-static int keep_baseline(struct sync *s, struct db *db, struct err *err)
+/* name: "verdict", what the next read is held against; "aside", of a read that a person may yet
+ * accept. */
+static int keep_baseline(struct sync *s, struct db *db, const char *name, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	CLEANUP(buf_done) struct buf text;
@@ -316,7 +318,7 @@ static int keep_baseline(struct sync *s, struct db *db, struct err *err)
 	if (r == 0)
 		r = buf_fault(&text, err, "a read's verdict");
 	if (r == 0)
-		r = cursors_set(db, s->source->name, "verdict", text.p, stamp_now_ms(), err);
+		r = cursors_set(db, s->source->name, name, text.p, stamp_now_ms(), err);
 	return r < 0 ? r : 0;
 }
 
@@ -360,8 +362,8 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 	if (r < 0)
 		return r;
 	if (s->accepted || (s->verdict.complete && !s->doubts))
-		return keep_baseline(s, db, err);
-	return 0;
+		return keep_baseline(s, db, "verdict", err);
+	return s->verdict.complete ? keep_baseline(s, db, "aside", err) : 0;
 }
 
 /* --- who has been absent long enough -------------------------------------------------------

@@ -121,6 +121,7 @@ static char *path_of(const char *to, struct err *err)
 		path_text(&path, &text);
 		path_done(&path);
 		ret = buf_take(&text, NULL);
+		buf_done(&text);
 	}
 	if (!ret)
 		err_nomem(err);

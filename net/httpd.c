@@ -357,6 +357,11 @@ static struct MHD_Response *response_of(struct http_req *req)
 	if (!len)
 		return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "",
 						       MHD_RESPMEM_PERSISTENT);
+	/* a body that must be wiped stays ours: it lives until the reply was sent, then is
+	 * wiped */
+	if (req->reply.body.secret)
+		return MHD_create_response_from_buffer(len, req->reply.body.p,
+						       MHD_RESPMEM_PERSISTENT);
 	bytes = buf_take(&req->reply.body, &len);
 	if (!bytes)
 		return NULL;
