@@ -138,16 +138,17 @@ void atl_pages_done(struct atl_pages *p)
 	*p = (struct atl_pages){ 0 };
 }
 
-/* The body of the next page: the first one's with the cursor, or the cursor alone. */
-static int body_of(const struct atl_pages *p, bool cursor, struct buf *into, struct err *err)
+/* The body of the next page: the first one's with the cursor, or the cursor alone. (Not a copy:
+ * json_copy() does not tell of members that it had no memory for.) */
+static int body_of(struct atl_pages *p, bool cursor, struct buf *into, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *body = NULL;
 	int r = 0;
 
-	if (p->dialect == ATL_PAGES_BODY_ALONE && p->next.len)
-		body = json_object();
+	if (p->body && !(p->dialect == ATL_PAGES_BODY_ALONE && p->next.len))
+		body = json_incref(p->body);
 	else
-		body = p->body ? json_copy(p->body) : json_object();
+		body = json_object();
 	if (!body)
 		return err_nomem(err);
 	if (cursor)

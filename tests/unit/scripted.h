@@ -11,6 +11,7 @@
 #include "tests/lib/test.h"
 
 #define SCRIPTED_LOG 4096
+#define SCRIPTED_PARKED 64
 
 struct scripted;
 /* nth counts from 1. May set reply, headers, or http_req_abort(). */
@@ -24,6 +25,9 @@ struct scripted {
 	char url[64];
 	pthread_mutex_t lock;
 	unsigned asked;
+	bool park; /* set by the answer function: this request gets no answer */
+	struct http_req *parked[SCRIPTED_PARKED];
+	unsigned parked_count;
 	char *log[SCRIPTED_LOG]; /* "GET /path?query|Authorization|Content-Type|body" */
 };
 
@@ -36,6 +40,7 @@ static inline int scripted_any(void *ctx, struct http_req *req, struct http_repl
 	struct str query = http_req_query_raw(req);
 	struct buf line;
 	unsigned nth;
+	int r = 0;
 
 	(void)err;
 	buf_init(&line, 1 << 20);
@@ -47,10 +52,15 @@ static inline int scripted_any(void *ctx, struct http_req *req, struct http_repl
 	if (nth <= SCRIPTED_LOG)
 		s->log[nth - 1] = buf_take(&line, NULL);
 	reply->content_type = "application/json";
+	s->park = false;
 	s->answer(s, nth, req, reply);
+	if (s->park) {
+		s->parked[s->parked_count++ % SCRIPTED_PARKED] = req;
+		r = HTTP_PARKED;
+	}
 	pthread_mutex_unlock(&s->lock);
 	buf_done(&line);
-	return 0;
+	return r;
 }
 
 static inline void scripted_start(struct scripted *s, scripted_fn answer, void *ctx,
@@ -95,8 +105,19 @@ static inline void scripted_forget(struct scripted *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* Ends the requests that were left without an answer. */
+static inline void scripted_release(struct scripted *s)
+{
+	pthread_mutex_lock(&s->lock);
+	while (s->parked_count)
+		http_req_resume(s->parked[--s->parked_count]);
+	pthread_mutex_unlock(&s->lock);
+}
+
 static inline void scripted_stop(struct scripted *s)
 {
+	httpd_quiesce(s->h);
+	scripted_release(s);
 	httpd_stop(s->h);
 	scripted_forget(s);
 	pthread_mutex_destroy(&s->lock);
