@@ -350,6 +350,8 @@ static int with_approved(struct applier *a, const struct live_plan *p,
 		if (r < 0)
 			return r;
 		*ret = any && digest_equal(&approval.digest, &p->digest) &&
+		       (approval.policy ||
+			approval.persons >= p->plan->actions.v[n - 1].needs) &&
 		       covers(&approval, &p->plan->actions.v[n - 1]);
 	}
 	return 0;
@@ -444,6 +446,47 @@ static int pick(struct applier *a, struct apply_item *ret, struct err *err)
 	return APPLY_IDLE;
 }
 
+static int journal_end(void *ctx, uint64_t plan, const struct action *action,
+		       enum apply_outcome outcome, const char *text, int64_t at_ms,
+		       struct err *err);
+
+/* Whom it is about was erased, or the product is gone: this action ends here, the others go on.
+ */
+static int give_up(struct applier *a, const struct apply_item *item, const char *why,
+		   struct err *err)
+{
+	bool begun = a->current->states[a->current_at] == ACTION_STARTED;
+	enum apply_outcome outcome = begun ? OUTCOME_FAILED : OUTCOME_SKIPPED;
+	int r = journal_end(a, item->plan_id, item->action, outcome, why, stamp_now_ms(), err);
+
+	if (r == 0)
+		a->current->states[a->current_at] = outcome_states[outcome];
+	return r;
+}
+
+static int next_aimed(struct applier *a, struct apply_item *ret, struct err *err)
+{
+	struct err why;
+	int r;
+
+	for (;;) {
+		r = pick(a, ret, err);
+		if (r == 0 && !a->current->run)
+			r = writer_call(a->app->writer, run_begin_write, a, err);
+		if (r != 0)
+			return r;
+		r = hands_aim(a->hands, ret->plan_id, ret->action, a->mode, &why);
+		if (r != -ERR_DAMAGED && r != -ERR_NOT_FOUND)
+			break;
+		r = give_up(a, ret, why.text, err);
+		if (r < 0)
+			return r;
+	}
+	if (r < 0)
+		return err_set(err, -r, "%s", why.text);
+	return 0;
+}
+
 static int work_next(void *ctx, struct apply_item *ret, struct err *err)
 {
 	struct applier *a = ctx;
@@ -455,12 +498,7 @@ static int work_next(void *ctx, struct apply_item *ret, struct err *err)
 	if (r < 0)
 		return r;
 	a->again_ms = 0;
-	r = pick(a, ret, err);
-	if (r == 0 && !a->current->run)
-		r = writer_call(a->app->writer, run_begin_write, a, err);
-	if (r != 0)
-		return r;
-	return hands_aim(a->hands, ret->plan_id, ret->action, a->mode, err);
+	return next_aimed(a, ret, err);
 }
 
 static int work_finish(void *ctx, const struct apply_item *item, enum apply_outcome outcome,

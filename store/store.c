@@ -444,7 +444,7 @@ int store_mode_set(struct db *db, const char *org, enum store_mode mode, const c
 			   store_mode_words[mode], err);
 }
 
-int store_paused(struct db *db, const char *org, bool *ret, struct err *err)
+static int pause_is_set(struct db *db, const char *org, bool *ret, struct err *err)
 {
 	CLEANUP(free_at) char *word = NULL;
 	int r;
@@ -456,6 +456,15 @@ int store_paused(struct db *db, const char *org, bool *ret, struct err *err)
 	return 0;
 }
 
+int store_paused(struct db *db, const char *org, bool *ret, struct err *err)
+{
+	int r = pause_is_set(db, org, ret, err);
+
+	if (r < 0 || *ret || !*org)
+		return r;
+	return pause_is_set(db, "", ret, err);
+}
+
 int store_pause_set(struct db *db, const char *org, bool paused, const char *who,
 		    const char *why, int64_t now_ms, struct err *err)
 {
@@ -465,7 +474,7 @@ int store_pause_set(struct db *db, const char *org, bool paused, const char *who
 	bool before;
 	int r;
 
-	r = store_paused(db, org, &before, err);
+	r = pause_is_set(db, org, &before, err);
 	if (r < 0)
 		return r;
 	if (before == paused)

@@ -86,8 +86,9 @@ int store_mode_get(struct db *db, const char *org, enum store_mode *ret, struct 
 /* Writes the mode and its audit entry (who, before, after). STORE_UNCHANGED. */
 int store_mode_set(struct db *db, const char *org, enum store_mode mode, const char *who,
 		   const char *why, int64_t now_ms, struct err *err) MUST_USE;
-/* Pause of an organisation ("" : all of them), audited as well. STORE_UNCHANGED. */
+/* Whether applying is paused for an organisation, by its own pause or by that of all (""). */
 int store_paused(struct db *db, const char *org, bool *ret, struct err *err) MUST_USE;
+/* Pause of an organisation ("": all of them), audited as well. STORE_UNCHANGED. */
 int store_pause_set(struct db *db, const char *org, bool paused, const char *who,
 		    const char *why, int64_t now_ms, struct err *err) MUST_USE;
 

@@ -21,7 +21,7 @@ def guards(plan, verdict=None):
 
 def leavers(world):
     """Two whose last working day is the Monday of the clock."""
-    return {world.staff[4]["uid"]: "2026-11-23", world.staff[5]["uid"]: "2026-11-23"}
+    return {world.ordinary[4]["uid"]: "2026-11-23", world.ordinary[5]["uid"]: "2026-11-23"}
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def next_morning(world):
 def test_leavers_are_planned_approved_applied_and_read_back(world):
     next_morning(world)
     plan = world.plan()
-    gone = {world.staff[4]["mail"], world.staff[5]["mail"]}
+    gone = {world.ordinary[4]["mail"], world.ordinary[5]["mail"]}
     assert ledger(world, plan, "leaver-hr") == gone
     assert plan["complete"] and not plan["held"]
     for a in actions(plan, "leaver-hr"):
@@ -60,7 +60,7 @@ def test_leavers_are_planned_approved_applied_and_read_back(world):
     assert world.rehearsal.twice() == {}
     again = world.plan()
     assert not [a for a in actions(again, "leaver-hr") if a["kind"] == "suspend"]
-    story = world.command("why", world.staff[4]["mail"])
+    story = world.command("why", world.ordinary[4]["mail"])
     assert "leaver-hr" in story
 
 
@@ -114,12 +114,12 @@ def test_observe_changes_nothing(build, tmp_path):
         w.approve(plan)
         w.command("apply", str(plan["plans"][0]["plan"]), status=4)
         assert w.rehearsal.effects() == []
-        w.command("block", w.staff[6]["mail"], "--reason", "device lost", status=4)
+        w.command("block", w.ordinary[6]["mail"], "--reason", "device lost", status=4)
         assert w.rehearsal.effects() == []
 
 
 def test_block_suspends_one_person_within_seconds(world):
-    mail = world.staff[9]["mail"]
+    mail = world.ordinary[9]["mail"]
     world.command("block", mail, "--reason", "device stolen")
     assert world.rehearsal.account(mail)["status"] == "suspended"
     assert len(world.rehearsal.effects("suspend")) == 1
@@ -142,6 +142,21 @@ def directory_lies(world, how):
                                'none by * read')
 
 
+def cut_at_page_3(world):
+    """A relay that cuts every connection while the third page is on its way."""
+    cut = world.slapd.cut_after(1)
+    world.daemon.write_config(world.daemon.config.read_text().replace(world.slapd.ldaps_uri, cut.uri))
+    world.daemon.stop()
+    world.daemon.start()
+    for answer_bytes in range(20000, 400000, 15000):
+        cut.stop()
+        cut = world.slapd.cut_after(answer_bytes, port=cut.port)
+        read = world.json("sync", "--dry-run", status=(0, 5))["sources"][0]
+        if not read["complete"] and "page 3" in read["why"]:
+            return
+    pytest.fail("no cut fell into page 3: %s" % read)
+
+
 @pytest.mark.parametrize("how,guard", [
     ("empty success", ("source-implausible", "canary", "source-incomplete")),
     ("half hidden", ("source-implausible", "canary")),
@@ -158,11 +173,8 @@ def test_nothing_rests_on_a_directory_that_lies(build, tmp_path, how, guard):
         disabled = set(w.slapd.manifest()["disabled_uids"])
         next_morning(w)
         honest = w.plan()
-        cut = w.slapd.cut_after(page_bytes=20) if how == "cut at page 3" else None
-        if cut:
-            w.daemon.write_config(w.daemon.config.read_text().replace(w.slapd.ldaps_uri, cut.uri))
-            w.daemon.stop()
-            w.daemon.start()
+        if how == "cut at page 3":
+            cut_at_page_3(w)
         else:
             directory_lies(w, how)
         for _ in range(4):
@@ -178,10 +190,8 @@ def test_nothing_rests_on_a_directory_that_lies(build, tmp_path, how, guard):
         named = set(guards(plan)) | held
         assert named & set(guard), (named, guard)
         # the leavers whom HR names are planned all the same
-        assert {w.staff[4]["mail"], w.staff[5]["mail"]} <= ledger(w, plan, "leaver-hr") | {
+        assert {w.ordinary[4]["mail"], w.ordinary[5]["mail"]} <= ledger(w, plan, "leaver-hr") | {
             a["email"] for a in actions(honest, "leaver-hr")}
-        if cut:
-            cut.stop()
 
 
 # --- between approval and act --------------------------------------------------------------------
@@ -195,7 +205,7 @@ def test_an_account_that_changed_after_the_approval_is_left_alone(world):
     next_morning(world)
     plan = world.plan()
     world.approve(plan)
-    mail = world.staff[4]["mail"]
+    mail = world.ordinary[4]["mail"]
     world.rehearsal.set(account=mail, status="deactivated")
     answers = world.apply(plan)
     action = outcome_of(answers, mail)
@@ -209,7 +219,7 @@ def test_a_cause_that_went_away_after_the_approval_skips_the_action(world):
     world.command("pause", "--reason", "wait for the test")
     plan = world.plan()
     world.approve(plan)
-    person = world.staff[4]
+    person = world.ordinary[4]
     world.hr.patch("Users/" + world.hr_ids[person["uid"]], [
         {"op": "remove", "path": "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment:lastWorkingDay"}])
     world.command("resume", "--reason", "go on")
@@ -223,7 +233,7 @@ def test_a_protection_given_after_the_approval_skips_the_action(world):
     world.command("pause", "--reason", "wait for the test")
     plan = world.plan()
     world.approve(plan)
-    mail = world.staff[5]["mail"]
+    mail = world.ordinary[5]["mail"]
     world.command("protect", "add", mail, "--kind", "exemption", "--owner", "it", "--reason", "still needed")
     world.command("resume", "--reason", "go on")
     action = outcome_of(world.apply(plan), mail)

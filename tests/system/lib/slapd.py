@@ -36,8 +36,8 @@ def run(*argv, stdin=None):
 class Cut:
     """A relay before slapd that cuts each connection after so many bytes from the server."""
 
-    def __init__(self, process, uri):
-        self.process, self.uri = process, uri
+    def __init__(self, process, port, uri):
+        self.process, self.port, self.uri = process, port, uri
 
     def stop(self):
         if self.process.poll() is None:
@@ -103,10 +103,10 @@ class Slapd:
         changes = "".join("add: olcAccess\nolcAccess: {%d}%s\n-\n" % (i, rule) for i, rule in enumerate(rules))
         self.modify("dn: %s\nchangetype: modify\n%s\n" % (dn, changes), "cn=config")
 
-    def cut_after(self, answer_bytes, do="cut"):
+    def cut_after(self, answer_bytes, do="cut", port=None):
         """A relay in front of the TLS port that spoils every connection."""
-        port = free_pair()
-        ready = self.folder / ("cut-%d" % port)
+        port = port or free_pair()
+        ready = self.folder / ("cut-%d-%d" % (port, answer_bytes))
         process = subprocess.Popen(["/usr/bin/python3", str(SERVERS / "cutproxy.py"), str(port), str(self.port + 1),
                                     "--after", str(answer_bytes), "--do", do, "--times", "1000000",
                                     "--ready", str(ready)],
@@ -116,6 +116,6 @@ class Slapd:
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError("the relay did not start")
             time.sleep(0.02)
-        cut = Cut(process, "ldaps://127.0.0.1:%d" % port)
+        cut = Cut(process, port, "ldaps://127.0.0.1:%d" % port)
         self.cuts.append(cut)
         return cut

@@ -138,6 +138,9 @@ class World:
                                    orphans=orphans, lag=lag, clock=self.clock, record=record,
                                    args=args)
         self.children.append(self.rehearsal)
+        # staff whose accounts have nothing special about them: no admin, not synced, in use
+        plain = {a["email"] for a in self.rehearsal.accounts("ordinary")}
+        self.ordinary = [p for p in self.staff if p["mail"] in plain]
 
     def _instance(self, policy, level, ldap_extra):
         self.notices = self.folder / "notices"
