@@ -27,15 +27,31 @@ bool desire_is_subject(const struct world *w, uint32_t account)
 	       !str_ends(email, STR("@serviceaccount.atlassian.com"));
 }
 
-bool desire_sources_whole(const struct facts *f)
+/* A record whose addresses cannot be read might explain any account. */
+static bool addresses_told(const struct world *w)
 {
+	const struct facts *f = w->f;
+	uint32_t cell;
+
+	for (uint32_t i = 0; i < f->records.n; i++)
+		if (f->sources.v[f->records.v[i].source].in.ready &&
+		    (facts_cell(f, i, w->p->fixed[COL_USER_NAME], &cell) == VALUE_UNKNOWN ||
+		     facts_cell(f, i, w->p->fixed[COL_EMAIL], &cell) == VALUE_UNKNOWN))
+			return false;
+	return true;
+}
+
+bool desire_sources_whole(const struct world *w)
+{
+	const struct facts *f = w->f;
+
 	for (size_t i = 0; i < f->sources.n; i++) {
 		const struct facts_source *s = &f->sources.v[i].in;
 
 		if (!s->ready || !s->accepted || s->doubts)
 			return false;
 	}
-	return f->sources.n > 0;
+	return f->sources.n > 0 && addresses_told(w);
 }
 
 bool desire_is_orphan(const struct round *r, uint32_t account)
@@ -334,7 +350,7 @@ static int round_begin(struct round *r, struct err *err)
 	r->leaving = calloc(r->w->f->accounts.n + 1, sizeof(*r->leaving));
 	if (!r->leaving)
 		return err_nomem(err);
-	r->sources_whole = desire_sources_whole(r->w->f);
+	r->sources_whole = desire_sources_whole(r->w);
 	return 0;
 }
 

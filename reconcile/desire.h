@@ -63,7 +63,8 @@ void round_done(struct round *r);
 bool desire_is_subject(const struct world *w, uint32_t account);
 /* Nobody explains it: managed, linked to nobody, in no doubt, its address new to us. */
 bool desire_is_orphan(const struct round *r, uint32_t account);
-bool desire_sources_whole(const struct facts *f);
+/* Every source is ready, accepted, undoubted, and tells its addresses. */
+bool desire_sources_whole(const struct world *w);
 
 int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
 		uint64_t account, struct err *err, const char *format, ...) PRINTF(7, 8)

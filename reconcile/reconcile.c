@@ -313,7 +313,7 @@ static bool rule_judge(struct judging *j)
 		break;
 	}
 	if (rule->subject == SUBJECT_ORPHAN && !desire_is_orphan(&j->round, j->c.s.account)) {
-		say(j->ret, desire_sources_whole(w->f) ? JUDGE_NOT_WANTED : JUDGE_UNKNOWN,
+		say(j->ret, desire_sources_whole(w) ? JUDGE_NOT_WANTED : JUDGE_UNKNOWN,
 		    "the account is no orphan any more, or a source is not whole");
 		return false;
 	}
@@ -429,7 +429,7 @@ int reconcile_judge(const struct facts *facts, const struct policy *policy,
 	if (r == 0) {
 		j.round = (struct round){ .w = &j.w,
 					  .arena = &j.arena,
-					  .sources_whole = desire_sources_whole(facts) };
+					  .sources_whole = desire_sources_whole(&j.w) };
 		if (subject_find(&j) && rule_find(&j) && (!j.rule || rule_judge(&j)))
 			r = guards_judge(&j, err);
 	}

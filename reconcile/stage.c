@@ -11,7 +11,10 @@ struct moment stage_anchor(const struct world *w, const struct rule *rule,
 	return m;
 }
 
-/* When the rule did that to the account (and product) for this cause; 0 if it did not. */
+/*
+ * When the rule did that to the account (and product) for this cause; 0 if it did not. A
+ * warning counts whichever rule sent it: nobody is warned twice of losing one seat.
+ */
 static int64_t done_at(const struct world *w, const struct rule *rule, enum action_kind kind,
 		       uint32_t account, uint32_t product, int64_t since_ms)
 {
@@ -32,7 +35,8 @@ static int64_t done_at(const struct world *w, const struct rule *rule, enum acti
 
 		if (p->product == product && p->kind == kind && p->done_ms > newest &&
 		    (!rule->anchor.name || p->done_ms >= since_ms) &&
-		    str_eq(pool_str(&f->pool, p->rule), str_of(rule->name)))
+		    (kind == ACTION_WARN ||
+		     str_eq(pool_str(&f->pool, p->rule), str_of(rule->name))))
 			newest = p->done_ms;
 	}
 	return newest;
