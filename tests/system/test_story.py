@@ -148,7 +148,7 @@ def cut_at_page_3(world):
     world.daemon.write_config(world.daemon.config.read_text().replace(world.slapd.ldaps_uri, cut.uri))
     world.daemon.stop()
     world.daemon.start()
-    for answer_bytes in range(20000, 400000, 15000):
+    for answer_bytes in range(8000, 120000, 2000):
         cut.stop()
         cut = world.slapd.cut_after(answer_bytes, port=cut.port)
         read = world.json("sync", "--dry-run", status=(0, 5))["sources"][0]
