@@ -105,6 +105,17 @@ static inline void scripted_forget(struct scripted *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* The n-th request, from 1. */
+static inline const char *scripted_request(struct scripted *s, unsigned n)
+{
+	const char *text;
+
+	pthread_mutex_lock(&s->lock);
+	text = n && n <= s->asked && n <= SCRIPTED_LOG ? s->log[n - 1] : "";
+	pthread_mutex_unlock(&s->lock);
+	return text;
+}
+
 /* Ends the requests that were left without an answer. */
 static inline void scripted_release(struct scripted *s)
 {
