@@ -375,12 +375,12 @@ int atl_send(struct atl_client *c, const struct atl_request *request, struct atl
 	struct atl_sent sent = { 0 };
 	int r;
 
+	buf_init(&url, URL_BYTES);
 	what_of(c, request, sent.what, sizeof(sent.what));
 	if (request->write && !atl_client_may_write(c))
 		return err_set(err, ERR_REFUSED,
 			       "organisation %s is in mode observe: %s is not sent",
 			       c->o->name ? c->o->name : "", sent.what);
-	buf_init(&url, URL_BYTES);
 	r = url_of(c, request->path, &url, err);
 	if (r < 0)
 		return r;
