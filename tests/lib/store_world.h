@@ -24,7 +24,7 @@
 #define NOW 1795338000000LL /* 2026-11-22T09:00:00Z */
 
 struct world {
-	char dir[64], path[200];
+	char dir[64], path[128];
 	const char *vfs;
 	struct store *store;
 	struct vault *vault;

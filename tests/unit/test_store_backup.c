@@ -196,7 +196,7 @@ static void test_a_backup_is_taken_while_others_write(void **state)
 	pthread_join(thread, NULL);
 	writer_stop(busy.writer);
 	assert_int_equal(busy.failed, 0);
-	(void)snprintf(copy.path, sizeof(copy.path), "%s", path);
+	(void)snprintf(copy.path, sizeof(copy.path), "%s/backup.db", w.dir);
 	world_again(&copy);
 	n = world_number(&copy, "SELECT count(*) FROM setting");
 	/* of one moment: what is in it are the first n */
