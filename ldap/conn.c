@@ -388,8 +388,12 @@ static int connect_fault(struct dir_conn *c, int code, struct err *err, bool tls
 					      "%s: no answer within %lld ms (connect_timeout)",
 					      c->uri, (long long)c->o->connect_timeout_ms);
 	ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
-	if (tls && fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
-	    error == 0 && (words || getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0))
+	if (fd >= 0)
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	/* it had come to a handshake if there are words for it, or somebody to reset it */
+	if (tls && fd >= 0 &&
+	    (words || error == ECONNRESET ||
+	     getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0))
 		r = tls_fault(c, words, err);
 	else
 		r = dir_code_fault(code, words, err, "%s", c->uri);

@@ -209,6 +209,12 @@ bool slapd_modify(const struct slapd *s, const char *dn, const char *ldif)
 	fclose(f);
 	ok = run_program(argv, NULL) == 0;
 	unlink(file);
+	if (!ok) {
+		const char *why[] = { "sh", "-c", "tail -n 5 \"$1\" >&2", "sh", file, NULL };
+
+		snprintf(file, sizeof(file), "%s/slapd.log", s->dir);
+		run_program(why, NULL);
+	}
 	return ok;
 }
 
