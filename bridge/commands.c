@@ -485,6 +485,10 @@ const struct command commands[] = {
 	{ "audit export", KEEP, "the chain as JSON Lines", "One entry a line, oldest first.",
 	  "leaverd audit export --after 1200 > audit.jsonl\n  new ones only\n",
 	  .options = export_options, .local = local_audit_export },
+	{ "metrics", KEEP, "counters of the daemon, as OpenMetrics text",
+	  "Without a daemon there is nothing counted yet.",
+	  "leaverd metrics\n  for a collector that runs commands\n",
+	  .verb = "metrics" },
 	{ "backup", KEEP, "copy the store online, as of one moment",
 	  "The copy is checked, synced, mode 0600, and only then has its name. It holds the sealed vault: keep "
 	  "the master key elsewhere.",

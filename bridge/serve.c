@@ -384,6 +384,7 @@ static int scim_start(struct serve *s, struct err *err)
 	r = scim_service_new(&s->scim, keeper_backend(s->keeper), &scim, err);
 	if (r < 0)
 		return r;
+	scim_service_metrics();
 	n = scim_service_routes(s->scim, s->routes, SCIM_ROUTES_MAX);
 	s->routes[n] = (struct http_route){ HTTP_GET, "/healthz", health, 0, NULL };
 	return httpd_start(&s->httpd, &http, err);

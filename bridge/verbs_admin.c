@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/metric.h"
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/doctor.h"
@@ -888,6 +889,22 @@ static int run_bars_lift(struct app *app, const struct who *who, const json_t *i
 /* --- the table -------------------------------------------------------------------------------
  */
 
+static int run_metrics(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		       struct err *err)
+{
+	CLEANUP(buf_done) struct buf text;
+	int r;
+
+	(void)app;
+	(void)who;
+	(void)in;
+	buf_init(&text, 4 * 1024 * 1024);
+	r = metric_text(&text, err);
+	if (r == 0)
+		r = buf_fault(&text, err, "the metrics");
+	return r == 0 ? jx_set(out, "text", json_string(text.p), err) : r;
+}
+
 const struct verb verbs_admin[] = {
 	{ "secret.set", VERB_STORE, run_secret_set },
 	{ "secret.rotate", VERB_STORE, run_secret_rotate },
@@ -908,6 +925,7 @@ const struct verb verbs_admin[] = {
 	{ "bars.add", VERB_STORE, run_bars_add },
 	{ "bars.list", VERB_STORE, run_bars_list },
 	{ "bars.lift", VERB_STORE, run_bars_lift },
+	{ "metrics", VERB_STORE, run_metrics },
 	{ "doctor", VERB_STORE | VERB_HTTP | VERB_LONG, doctor_run },
 	{ 0 },
 };
