@@ -24,7 +24,7 @@ B       ?= build/$(VARIANT)
 PKGS := libmicrohttpd libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8
 
 WARN     := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wwrite-strings -Wstrict-prototypes \
-            -Wmissing-prototypes -Wpointer-arith -Wundef $(if $(STRICT),-Werror)
+            -Wmissing-prototypes -Wpointer-arith -Wundef -Wno-format-truncation $(if $(STRICT),-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fno-common -fPIE
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 OUR_CPP  := -I. -I$(B) -D_GNU_SOURCE -DLEAVERD_VERSION='"$(VERSION)"' \
