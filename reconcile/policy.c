@@ -47,7 +47,8 @@ struct binding {
 	const char *name;             /* its name, for faults */
 	enum rule_subject subject;
 	bool lost;  /* memory: nothing more makes sense */
-	bool wrong; /* at least one fault */
+	bool wrong; /* a fault in what is being bound */
+	bool told;  /* *err holds the first fault of all */
 };
 
 static void fault(struct binding *b, const char *key, const char *format, ...) PRINTF(3, 4);
@@ -59,9 +60,9 @@ static void fault(struct binding *b, const char *key, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(says, sizeof(says), format, args);
 	va_end(args);
-	if (!b->wrong)
+	if (!b->told)
 		err_set(b->err, ERR_CONFIG, "policy: %s: %s: %s", b->name, key, says);
-	b->wrong = true;
+	b->wrong = b->told = true;
 	if (conf_fault(b->faults, b->mark, key, "%s: %s", b->name, says) == -ERR_NOMEM)
 		b->lost = true;
 }
