@@ -26,8 +26,9 @@ struct candidate {
 	struct basis basis;
 	const struct guard_hit *hits; /* sorted by guard */
 	size_t hit_count;
-	bool two;  /* needs two persons */
-	bool gone; /* not chosen: another rule's candidate stands for the same thing */
+	bool two;     /* needs two persons */
+	bool gone;    /* not chosen: another rule's candidate stands for the same thing */
+	bool pending; /* gone because an open plan is about to do it: limits count it */
 	struct action_fields before, after;
 	const struct action_step *steps;
 	size_t step_count;

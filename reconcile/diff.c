@@ -136,17 +136,28 @@ static bool group_gives(const struct facts *f, uint32_t group, uint32_t product)
 	return false;
 }
 
-/* Whether the account reaches product by a way that does not also give the one to be freed. */
+/* Whether the group may be taken away in this round: it gives a product that is to be freed. */
+static bool group_goes(const struct seats *s, const struct candidate *c, uint32_t group)
+{
+	const struct facts *f = s->r->w->f;
+
+	for (uint32_t g = f->grant_at[group]; g < f->grant_at[group + 1]; g++)
+		if (f->grants.v[g].billable != TRI_NO &&
+		    (f->grants.v[g].product == c->product ||
+		     freeing(s, f->grants.v[g].product) != SIZE_MAX))
+			return true;
+	return false;
+}
+
+/* Whether the account reaches product by a way that nothing takes away. */
 static int reaches_otherwise(struct seats *s, const struct candidate *c, uint32_t product,
 			     bool *ret)
 {
-	const struct facts *f = s->r->w->f;
-	int r = diff_paths(f, c->s.account, product, &s->other, s->err);
+	int r = diff_paths(s->r->w->f, c->s.account, product, &s->other, s->err);
 
 	*ret = false;
 	for (size_t i = 0; i < s->other.n; i++)
-		*ret = *ret || !s->other.v[i].by_group ||
-		       !group_gives(f, s->other.v[i].row, c->product);
+		*ret = *ret || !s->other.v[i].by_group || !group_goes(s, c, s->other.v[i].row);
 	return r;
 }
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const struct guard_row guards[GUARD_COUNT] = {
 #define X(symbol, name, holds, release, way)                                                   \
@@ -681,6 +682,9 @@ static size_t past_count(const struct world *w, enum plan_class class, int64_t w
 		if (c->class != class || c->at_ms <= f->round.now_ms - window_ms)
 			continue;
 		account = facts_account_by_number(f, c->account);
+		if (account != FACTS_NONE && w->account_person[account] != FACTS_NONE &&
+		    is_expected(f, w->numbers[w->account_person[account]]))
+			continue;
 		v[n].who = account == FACTS_NONE ? c->account | COUNTED_ACCOUNT
 						 : counted_who(w, class, account);
 		v[n].product = pool_str(&f->pool, c->product);
@@ -689,7 +693,13 @@ static size_t past_count(const struct world *w, enum plan_class class, int64_t w
 	return n;
 }
 
-/* Those that the round would act on. */
+/* What the round, or an open plan of before, would act on: limits add up over plans. */
+static bool is_planned(const struct candidate *c)
+{
+	return (!c->gone || c->pending) && action_kinds[c->kind].destructive &&
+	       guard_may_run(c);
+}
+
 static size_t planned_count(const struct round *r, enum plan_class class, struct counted *v)
 {
 	const struct facts *f = r->w->f;
@@ -698,8 +708,7 @@ static size_t planned_count(const struct round *r, enum plan_class class, struct
 	for (size_t i = 0; i < r->candidates.n; i++) {
 		const struct candidate *c = &r->candidates.v[i];
 
-		if (c->gone || c->class != class || !action_kinds[c->kind].destructive ||
-		    !guard_may_run(c))
+		if (c->class != class || !is_planned(c))
 			continue;
 		if (c->s.person != FACTS_NONE && is_expected(f, r->w->numbers[c->s.person]))
 			continue;
@@ -774,6 +783,78 @@ static int class_limit(const struct round *r, int limit, struct plan *plan, stru
 			  scope, err);
 }
 
+static int time_cmp(const void *pa, const void *pb)
+{
+	int64_t a = *(const int64_t *)pa, b = *(const int64_t *)pb;
+
+	return a < b ? -1 : a > b;
+}
+
+/* The most that came within one hour. */
+static uint64_t burst(int64_t *times, size_t n)
+{
+	uint64_t most = 0;
+	size_t from = 0;
+
+	if (n)
+		qsort(times, n, sizeof(*times), time_cmp);
+	for (size_t i = 0; i < n; i++) {
+		while (times[i] - times[from] >= STAMP_HOUR_MS)
+			from++;
+		most = i - from + 1 > most ? i - from + 1 : most;
+	}
+	return most;
+}
+
+/* Persons about whom something is planned that rests on the source. */
+static int rests_mark(const struct round *r, uint32_t source, bool **ret, struct err *err)
+{
+	bool *rests = calloc(r->w->persons + 1, sizeof(*rests));
+
+	if (!rests)
+		return err_nomem(err);
+	for (size_t i = 0; i < r->candidates.n; i++) {
+		const struct candidate *c = &r->candidates.v[i];
+
+		if (c->s.person != FACTS_NONE && is_planned(c) &&
+		    (c->basis.sources & UINT64_C(1) << source))
+			rests[c->s.person] = true;
+	}
+	*ret = rests;
+	return 0;
+}
+
+/* One push source: who was ended of late, or is still to be acted on. A burst that was held
+ * does not become plausible by waiting an hour. */
+static int source_limit(const struct round *r, uint32_t source, struct plan *plan,
+			struct err *err)
+{
+	const struct facts *f = r->w->f;
+	CLEANUP(free_at) int64_t *times = calloc(f->records.n + 1, sizeof(*times));
+	CLEANUP(free_at) bool *rests = NULL;
+	uint64_t scope = 0;
+	size_t n = 0;
+	int ret = times ? rests_mark(r, source, &rests, err) : err_nomem(err);
+
+	for (size_t k = 0; k < f->records.n && ret == 0; k++) {
+		const struct row_record *row = &f->records.v[k];
+		uint32_t person = r->w->record_person[k];
+		bool counts = row->state == RECORD_ENDED &&
+			      (row->since_ms > f->round.now_ms - STAMP_HOUR_MS ||
+			       (person != FACTS_NONE && rests[person]));
+
+		if (row->source != source)
+			continue;
+		scope += counts || row->state == RECORD_ACTIVE;
+		if (counts && !(row->person && is_expected(f, row->person)))
+			times[n++] = row->since_ms;
+	}
+	return ret < 0 ? ret
+		       : limit_tell(plan, LIMIT_PUSH_HOUR, burst(times, n),
+				    limit_of(&r->w->p->limits[LIMIT_PUSH_HOUR], scope), scope,
+				    err);
+}
+
 /* A push source that ends many within an hour holds the plan that believes it. */
 static int push_limit(const struct round *r, uint64_t sources, struct plan *plan,
 		      struct err *err)
@@ -781,26 +862,9 @@ static int push_limit(const struct round *r, uint64_t sources, struct plan *plan
 	const struct facts *f = r->w->f;
 	int ret = 0;
 
-	for (uint32_t i = 0; i < f->sources.n && i < 64 && ret == 0; i++) {
-		uint64_t ended = 0, scope = 0;
-
-		if (!(sources & UINT64_C(1) << i) || f->sources.v[i].in.kind != SOURCE_PUSH)
-			continue;
-		for (size_t k = 0; k < f->records.n; k++) {
-			const struct row_record *row = &f->records.v[k];
-			bool recent = row->state == RECORD_ENDED &&
-				      row->since_ms > f->round.now_ms - STAMP_HOUR_MS &&
-				      !(row->person && is_expected(f, row->person));
-
-			if (row->source != i)
-				continue;
-			ended += recent;
-			scope += recent || row->state == RECORD_ACTIVE;
-		}
-		ret = limit_tell(plan, LIMIT_PUSH_HOUR, ended,
-				 limit_of(&r->w->p->limits[LIMIT_PUSH_HOUR], scope), scope,
-				 err);
-	}
+	for (uint32_t i = 0; i < f->sources.n && i < 64 && ret == 0; i++)
+		if ((sources & UINT64_C(1) << i) && f->sources.v[i].in.kind == SOURCE_PUSH)
+			ret = source_limit(r, i, plan, err);
 	return ret;
 }
 

@@ -115,6 +115,7 @@ void order_pending(struct round *r)
 		for (size_t o = open_first(f, account);
 		     o < f->open.n && f->open.v[o].account == account && !c->gone; o++)
 			c->gone = covers(f, &f->open.v[o], c);
+		c->pending = c->gone;
 		r->counts.pending += c->gone;
 	}
 }
