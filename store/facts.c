@@ -900,6 +900,20 @@ static int step_open(struct build *b, struct db *db, struct err *err)
 /* --- the whole ------------------------------------------------------------------------------
  */
 
+/* Of the whole organisation, also where the facts are of one person: who is the last
+ * administrator is a question about the others. */
+static int count_admins(struct db *db, int64_t org, uint64_t *ret, struct err *err)
+{
+	int64_t n = 0;
+	int r = db_one(db, &n, err,
+		       "SELECT count(*) FROM account WHERE org = ?1 AND live = 1"
+		       " AND org_admin = ?2 AND status = ?3",
+		       DB_I(org), DB_I(TRI_YES), DB_I(ACCOUNT_ACTIVE));
+
+	*ret = (uint64_t)n;
+	return r < 0 ? r : 0;
+}
+
 static int begin_facts(struct build *b, struct db *db, struct err *err)
 {
 	CLEANUP(org_row_done) struct org_row org = { 0 };
@@ -915,6 +929,8 @@ static int begin_facts(struct build *b, struct db *db, struct err *err)
 	if (r == 0)
 		r = db_one(db, &last, err,
 			   "SELECT seq FROM sqlite_sequence WHERE name = 'person'");
+	if (r >= 0)
+		r = count_admins(db, org.id, &round.org_admins, err);
 	if (r < 0)
 		return r;
 	b->org = org.id;

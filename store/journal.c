@@ -162,7 +162,8 @@ static bool state_of(struct str word, enum action_state *ret)
 	return false;
 }
 
-/* BEGIN: the action becomes started, and is counted in the windows of its class. */
+/* BEGIN: the action becomes started, and is counted in the windows of its class if it takes
+ * something away: a warning uses up no limit. */
 static int begin_action(struct db *db, const struct journal_line *l, struct err *err)
 {
 	int r;
@@ -179,7 +180,8 @@ static int begin_action(struct db *db, const struct journal_line *l, struct err 
 		      "INSERT INTO effect (org, class, person, account, product, site, plan, n,"
 		      " ms) SELECT p.org, a.class, a.person, a.account, a.product, a.site,"
 		      " a.plan, a.n, ?3 FROM action a JOIN plan p ON p.id = a.plan"
-		      " WHERE a.plan = ?1 AND a.n = ?2",
+		      " WHERE a.plan = ?1 AND a.n = ?2"
+		      " AND a.kind NOT IN ('warn', 'restore', 'enable')",
 		      DB_I(l->plan), DB_I(l->n), DB_I(l->ms));
 }
 

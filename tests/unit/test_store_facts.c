@@ -256,6 +256,34 @@ static void test_one_person_alone_is_their_records_and_accounts(void **state)
 	tear_down(&h);
 }
 
+/* Or each of two administrators, judged alone before acting, would seem to be the last. */
+static void test_one_persons_facts_count_the_administrators_of_all(void **state)
+{
+	static const struct {
+		const char *sql;
+		uint64_t admins;
+	} rows[] = {
+		{ "UPDATE account SET org_admin = 2", 2 },
+		{ "UPDATE account SET status = 2 WHERE account_id = 'a:2'", 1 },
+		{ "UPDATE account SET status = 1, live = 0 WHERE account_id = 'a:2'", 1 },
+		{ "UPDATE account SET org_admin = 1", 0 },
+	};
+	struct house h = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	build(&h);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(facts_free_at) struct facts *f = NULL;
+
+		world_meddle(&h.w, rows[i].sql);
+		assert_ok(facts_of(&h, h.ada, &f, &err), &err);
+		assert_int_equal(f->accounts.n, 1);
+		assert_int_equal(f->round.org_admins, rows[i].admins);
+	}
+	tear_down(&h);
+}
+
 static void test_an_approved_rule_adopts_what_it_linked(void **state)
 {
 	CLEANUP(facts_free_at) struct facts *f = NULL;
@@ -525,6 +553,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everything_stands_in_the_facts),
 		cmocka_unit_test(test_one_person_alone_is_their_records_and_accounts),
+		cmocka_unit_test(test_one_persons_facts_count_the_administrators_of_all),
 		cmocka_unit_test(test_an_approved_rule_adopts_what_it_linked),
 		cmocka_unit_test(test_doubts_of_a_source_and_of_the_organisation_are_told),
 		cmocka_unit_test(test_a_source_read_too_long_ago_is_stale),

@@ -367,6 +367,23 @@ static void test_actions_are_skipped_and_superseded(void **state)
 	world_close(&w);
 }
 
+static void test_a_warning_uses_up_no_limit(void **state)
+{
+	struct world w = { 0 };
+	struct err err = { 0 };
+	int64_t plan, run, n = -1;
+
+	(void)state;
+	world_open(&w);
+	run = approved_run(&w, &plan);
+	world_meddle(&w, "UPDATE action SET kind = 'warn' WHERE n = 3");
+	assert_ok(line(&w, plan, 3, run, JOURNAL_BEGIN, 0, "", &err), &err);
+	assert_int_equal(world_number(&w, "SELECT state FROM action WHERE n = 3"), 1);
+	READ(&w, plans_window_count(db, "acme", "inactive", NOW, &n, &err));
+	assert_int_equal(n, 0);
+	world_close(&w);
+}
+
 static void test_windows_count_distinct_subjects_over_all_plans(void **state)
 {
 	struct world w = { 0 };
@@ -460,6 +477,7 @@ int main(void)
 		cmocka_unit_test(test_the_journal_refuses_another_epoch),
 		cmocka_unit_test(test_next_actions_are_due_urgent_first),
 		cmocka_unit_test(test_actions_are_skipped_and_superseded),
+		cmocka_unit_test(test_a_warning_uses_up_no_limit),
 		cmocka_unit_test(test_windows_count_distinct_subjects_over_all_plans),
 		cmocka_unit_test(test_values_stand_beside_and_can_be_erased),
 		cmocka_unit_test(test_runs_are_told_newest_first),
