@@ -23,6 +23,7 @@
 #define BODY_BYTES (16 << 20)
 #define REQUEST_BYTES (64 << 20)
 #define LABEL_BYTES 200
+#define CLOCKS_AGREE_MS 2000
 #define TURN_MS 1000 /* the thread looks around at least so often */
 
 struct httpc_call {
@@ -448,15 +449,24 @@ static int64_t field_parameter(struct str field, const char *name)
 	return -1;
 }
 
+/* What time it is for whoever answered. Its Date tells only seconds, so our own clock is taken
+ * where the two agree; where they do not, times in the answer are held against its Date. */
+static int64_t answer_date(const struct httpc_answer *a)
+{
+	int64_t now = stamp_now_ms(), date;
+	struct str value;
+
+	if (!httpc_header(a, "Date", &value) || !stamp_parse_http(value, &date))
+		return now;
+	return now > date - CLOCKS_AGREE_MS && now < date + 1000 + CLOCKS_AGREE_MS ? now : date;
+}
+
 static struct rate_told told_by(const struct httpc_answer *a)
 {
 	struct rate_told told = RATE_TOLD_NOTHING;
 	struct str value;
-	int64_t date;
+	int64_t date = answer_date(a);
 
-	/* Against the answer's own date, so that clocks need not agree. */
-	if (!httpc_header(a, "Date", &value) || !stamp_parse_http(value, &date))
-		date = stamp_now_ms();
 	told.status = a->status;
 	told.limit = number_header(a, "X-RateLimit-Limit");
 	told.remaining = number_header(a, "X-RateLimit-Remaining");
@@ -574,7 +584,7 @@ static void try_over(struct httpc *c, struct httpc_call *call, CURLcode rc)
 	}
 	if (call->budget) {
 		pthread_mutex_lock(&c->lock);
-		c->budgets[call->budget].running--;
+		told.under_way = --c->budgets[call->budget].running;
 		if (rc == CURLE_OK)
 			rate_learn(&c->budgets[call->budget].rate, &told, stamp_mono_ms());
 		pthread_mutex_unlock(&c->lock);

@@ -28,6 +28,8 @@ double rate_now(const struct rate *r, int64_t now_ms)
 
 	if (now_ms < r->closed_until_ms)
 		return 0;
+	if (speed <= 0) /* all that is left is under way */
+		return 0;
 	if (speed > r->rule.most_per_second)
 		speed = r->rule.most_per_second;
 	return speed * r->slow;
@@ -39,6 +41,8 @@ int64_t rate_take(struct rate *r, int64_t now_ms)
 
 	if (now_ms < r->closed_until_ms)
 		return r->closed_until_ms - now_ms;
+	if (now_ms < r->window_end_ms && r->window_left <= 0)
+		return r->window_end_ms - now_ms;
 	speed = rate_now(r, now_ms);
 	if (now_ms > r->at_ms)
 		r->tokens += (double)(now_ms - r->at_ms) * speed / 1000;
@@ -47,6 +51,7 @@ int64_t rate_take(struct rate *r, int64_t now_ms)
 		r->tokens = r->rule.burst;
 	if (r->tokens >= 1) {
 		r->tokens -= 1;
+		r->window_left -= now_ms < r->window_end_ms;
 		return 0;
 	}
 	return (int64_t)ceil((1 - r->tokens) / speed * 1000);
@@ -64,14 +69,15 @@ static void close_until(struct rate *r, int64_t until_ms, int64_t now_ms)
 /* The rest of the window, spread over its time. */
 static void learn_window(struct rate *r, const struct rate_told *told, int64_t now_ms)
 {
-	int64_t left = told->reset_in_ms;
+	int64_t left = told->reset_in_ms, calls = told->remaining - told->under_way;
 
 	if (told->remaining < 0 || left <= 0)
 		return;
 	if (left > WINDOW_MOST_MS)
 		left = WINDOW_MOST_MS;
 	r->window_end_ms = now_ms + left;
-	r->window_rate = (double)told->remaining * 1000 / (double)left;
+	r->window_left = calls > 0 ? calls : 0;
+	r->window_rate = (double)r->window_left * 1000 / (double)left;
 	if (told->remaining == 0) {
 		r->window_end_ms = 0;
 		close_until(r, now_ms + left, now_ms);

@@ -3,7 +3,8 @@
  * the answers (X-RateLimit-Limit, -Remaining, -Reset, NearLimit, Retry-After) and from 429s.
  *
  * Until headers say something the rule's own speed holds. While a window is known (remaining,
- * reset) the rest of it is spread evenly over its time, up to most_per_second. An answer 429
+ * reset) the rest of it, less what is under way, is spread evenly over its time, up to
+ * most_per_second, and not exceeded. An answer 429
  * closes the budget until the time it names and halves the speed; each good answer gives a
  * little of it back. Pure: time is an argument, one caller at a time.
  */
@@ -28,7 +29,8 @@ struct rate {
 	int64_t closed_until_ms;
 	int64_t window_end_ms; /* of what headers told; 0: nothing told */
 	double window_rate;
-	unsigned refused; /* 429s in a row */
+	int64_t window_left; /* calls that the window still lets through */
+	unsigned refused;    /* 429s in a row */
 };
 
 /* What an answer told. Absent fields are -1. Times are relative, so clocks need not agree. */
@@ -38,8 +40,9 @@ struct rate_told {
 	int64_t reset_in_ms;    /* until the counter starts anew */
 	int64_t retry_after_ms; /* what the answer asked us to wait */
 	bool near_limit;
+	unsigned under_way; /* calls that were sent and not answered yet: they count too */
 };
-#define RATE_TOLD_NOTHING ((struct rate_told){ 0, -1, -1, -1, -1, false })
+#define RATE_TOLD_NOTHING ((struct rate_told){ 0, -1, -1, -1, -1, false, 0 })
 
 void rate_init(struct rate *r, const struct rate_rule *rule, int64_t now_ms);
 /* 0: go, one token was taken. Else how many ms to wait before asking again. */

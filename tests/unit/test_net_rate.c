@@ -46,7 +46,7 @@ static void test_silence_saves_up_no_more_than_the_burst(void **state)
 
 static void test_a_told_window_is_spread_over_its_time(void **state)
 {
-	struct rate_told told = { 200, 1000, 600, 60000, -1, false };
+	struct rate_told told = { 200, 1000, 600, 60000, -1, false, 0 };
 	struct rate r;
 	int n;
 
@@ -59,7 +59,7 @@ static void test_a_told_window_is_spread_over_its_time(void **state)
 
 static void test_no_header_makes_it_faster_than_it_may_be(void **state)
 {
-	struct rate_told told = { 200, 100000, 99999, 1000, -1, false };
+	struct rate_told told = { 200, 100000, 99999, 1000, -1, false, 0 };
 	struct rate r;
 
 	(void)state;
@@ -70,7 +70,7 @@ static void test_no_header_makes_it_faster_than_it_may_be(void **state)
 
 static void test_nothing_left_waits_for_the_reset(void **state)
 {
-	struct rate_told told = { 200, 100, 0, 5000, -1, false };
+	struct rate_told told = { 200, 100, 0, 5000, -1, false, 0 };
 	struct rate r;
 
 	(void)state;
@@ -81,9 +81,26 @@ static void test_nothing_left_waits_for_the_reset(void **state)
 	assert_true(pass(&r, 5000, 1000) > 0);
 }
 
+static void test_what_is_under_way_counts_against_the_window(void **state)
+{
+	struct rate_told told = { 200, 100, 10, 1000, -1, false, 6 };
+	struct rate r;
+
+	(void)state;
+	rate_init(&r, &three, 0);
+	rate_learn(&r, &told, 0);
+	assert_int_equal(pass(&r, 0, 999), 4); /* 10 are left, 6 of them on their way */
+	told.under_way = 10;
+	rate_init(&r, &three, 0);
+	rate_learn(&r, &told, 0);
+	assert_int_equal(rate_take(&r, 100), 900);
+	assert_true(rate_now(&r, 100) == 0);
+	assert_int_equal(rate_take(&r, 1000), 0);
+}
+
 static void test_a_refusal_closes_for_as_long_as_it_says(void **state)
 {
-	struct rate_told told = { 429, -1, -1, -1, 7000, false };
+	struct rate_told told = { 429, -1, -1, -1, 7000, false, 0 };
 	struct rate r;
 
 	(void)state;
@@ -120,8 +137,8 @@ static void test_refusals_without_a_word_wait_longer_each_time(void **state)
 
 static void test_a_far_or_passed_reset_is_not_believed(void **state)
 {
-	struct rate_told far = { 200, 10, 0, INT64_MAX / 2, -1, false };
-	struct rate_told past = { 200, 10, 0, 0, -1, false };
+	struct rate_told far = { 200, 10, 0, INT64_MAX / 2, -1, false, 0 };
+	struct rate_told past = { 200, 10, 0, 0, -1, false, 0 };
 	struct rate r;
 
 	(void)state;
@@ -268,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_a_told_window_is_spread_over_its_time),
 		cmocka_unit_test(test_no_header_makes_it_faster_than_it_may_be),
 		cmocka_unit_test(test_nothing_left_waits_for_the_reset),
+		cmocka_unit_test(test_what_is_under_way_counts_against_the_window),
 		cmocka_unit_test(test_a_refusal_closes_for_as_long_as_it_says),
 		cmocka_unit_test(test_refusals_without_a_word_wait_longer_each_time),
 		cmocka_unit_test(test_a_far_or_passed_reset_is_not_believed),
