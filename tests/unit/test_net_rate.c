@@ -152,7 +152,7 @@ static void test_a_far_or_passed_reset_is_not_believed(void **state)
 
 static void test_near_the_limit_it_slows_down(void **state)
 {
-	struct rate_told told = { 200, -1, -1, -1, -1, true };
+	struct rate_told told = { 200, -1, -1, -1, -1, true, 0 };
 	struct rate r;
 
 	(void)state;
