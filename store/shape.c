@@ -49,27 +49,43 @@ static bool has_mail(const struct shape *s, const struct shape_text *t)
 	return false;
 }
 
+static int add_mail(struct shape *s, struct str value, struct err *err)
+{
+	struct shape_text folded = { 0 };
+	int r;
+
+	if (value.len == 0)
+		return 0;
+	r = fold(value, &folded, err);
+	if (r < 0)
+		return r;
+	if (has_mail(s, &folded)) {
+		free(folded.p);
+		return 0;
+	}
+	r = vec_shape_text_add(&s->mails, folded);
+	if (r < 0) {
+		free(folded.p);
+		return err_nomem(err);
+	}
+	return 0;
+}
+
+/* Without the blanks around it, as people match; and as it stands, as filters ask. */
 static int take_mails(const json_t *doc, struct shape *s, struct err *err)
 {
 	const json_t *mail, *list = jx_get_i(doc, STR("emails"));
 	size_t i;
-	int r;
+	int r = 0;
 
 	json_array_foreach (list, i, mail) {
-		struct str value = str_trim(text_of(mail, "value"));
-		struct shape_text folded = { 0 };
+		struct str value = text_of(mail, "value");
 
-		if (value.len == 0)
-			continue;
-		r = fold(value, &folded, err);
+		r = add_mail(s, str_trim(value), err);
+		if (r == 0 && str_trim(value).len != value.len)
+			r = add_mail(s, value, err);
 		if (r < 0)
 			return r;
-		if (has_mail(s, &folded)) {
-			free(folded.p);
-		} else if (vec_shape_text_add(&s->mails, folded) < 0) {
-			free(folded.p);
-			return err_nomem(err);
-		}
 	}
 	return 0;
 }

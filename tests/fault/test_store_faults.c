@@ -1,8 +1,8 @@
 /*
  * Each allocation fails once: ours, jansson's and SQLite's, all through tests/lib/fault.c; and
- * each statement, through the driver. A life of the store runs from opening to closing; whatever
- * fails in it, nothing leaks (the sanitizer counts), what was answered as stored is there, and
- * what was not answered is not half there.
+ * each statement, through the driver. A life of the store runs from opening to closing;
+ * whatever fails in it, nothing leaks (the sanitizer counts), what was answered as stored is
+ * there, and what was not answered is not half there.
  */
 #include "tests/lib/store_world.h"
 

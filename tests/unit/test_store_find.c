@@ -43,7 +43,8 @@ static void people(struct world *w)
 	     NOW);
 	user(w, "u2",
 	     "{\"id\":\"u2\",\"userName\":\"bob\",\"externalId\":\"e1\",\"active\":false,"
-	     "\"emails\":[{\"value\":\"BOB@work.example\",\"type\":\"work\"}]}",
+	     "\"emails\":[{\"value\":\"BOB@work.example\",\"type\":\"work\"},"
+	     "{\"value\":\" bob@blank.example\"}]}",
 	     NOW + 1000);
 	user(w, "u3", "{\"id\":\"u3\",\"userName\":\"carol\",\"title\":\"Prof\"}", NOW + 2000);
 	user(w, "u4", "{\"id\":\"u4\",\"userName\":\"Dave\",\"active\":true}", NOW + 3000);
@@ -110,6 +111,7 @@ static const struct {
 	{ "userName eq \"bob\" or userName eq \"carol\"", FIND_USERS, "u2 u3" },
 	{ "userName eq \"bob\" or title pr", FIND_USERS, "u1 u2 u3" },
 	{ "emails.value eq \"bob@WORK.example\"", FIND_USERS, "u2" },
+	{ "emails.value eq \" bob@blank.example\"", FIND_USERS, "u2" }, /* as it stands */
 	{ "emails[type eq \"work\" and value eq \"ada@work.example\"]", FIND_USERS, "u1" },
 	{ "emails[type eq \"home\" and value eq \"ada@work.example\"]", FIND_USERS, "" },
 	{ "emails[type eq \"work\"]", FIND_USERS, "u1 u2" },
