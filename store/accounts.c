@@ -901,14 +901,18 @@ static const char *const apply_sql[] = {
 	" change = excluded.change",
 };
 
-static int apply(struct db *db, const struct org_run *run, int64_t now_ms, struct err *err)
+/* plausible false: what was read is kept, that something was not read says nothing. */
+static int apply(struct db *db, const struct org_run *run, bool plausible, int64_t now_ms,
+		 struct err *err)
 {
 	int64_t change = db_next_change(db);
 	size_t i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < COUNT_OF(apply_sql); i++)
-		r = db_run(db, err, apply_sql[i], DB_I(run->org), DB_I(change), DB_I(now_ms));
+		if (plausible || strncmp(apply_sql[i], "DELETE", 6) != 0)
+			r = db_run(db, err, apply_sql[i], DB_I(run->org), DB_I(change),
+				   DB_I(now_ms));
 	return r < 0 ? r : clear_next(db, run->org, err);
 }
 
@@ -1015,13 +1019,15 @@ static int end_rows(struct db *db, const struct org_run *run, unsigned whole, bo
 int accounts_end(struct db *db, struct org_run *run, unsigned whole, bool plausible,
 		 const char *reason, int64_t now_ms, struct err *err)
 {
-	int r = 0;
+	int64_t other = 0;
+	int r = db_one(db, &other, err, "SELECT other FROM org WHERE id = ?1", DB_I(run->org));
 
 	/* before what is new comes in: that has no marks */
-	if (plausible)
+	if (r == 0 && plausible && !other)
 		r = remove_all(db, run, whole, err);
 	if (r == 0 && !run->direct)
-		r = apply(db, run, now_ms, err);
+		r = other ? clear_next(db, run->org, err)
+			  : apply(db, run, plausible, now_ms, err);
 	(void)db_next_change(db);
 	if (r == 0)
 		r = end_rows(db, run, whole, plausible, reason, now_ms, err);

@@ -146,7 +146,8 @@ struct org_counts {
 int accounts_weigh(struct db *db, struct org_run *run, struct org_counts *ret, struct err *err)
 	MUST_USE;
 /* whole: bits of the parts read whole. Complete when it is ORG_PART_ALL and plausible. reason
- * (NULL when complete) is kept for people. */
+ * (NULL when complete) is kept for people. Of an implausible read nothing is taken for absent;
+ * while another organisation answers (accounts_org_identity()) nothing of it is kept. */
 int accounts_end(struct db *db, struct org_run *run, unsigned whole, bool plausible,
 		 const char *reason, int64_t now_ms, struct err *err) MUST_USE;
 

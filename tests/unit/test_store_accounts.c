@@ -177,7 +177,7 @@ static void test_who_was_not_seen_goes_only_with_a_whole_part(void **state)
 		int64_t accounts, seats, members;
 	} cases[] = {
 		{ 0, true, 2, 2, 1 }, /* the group's members were told whole */
-		{ ORG_PART_ALL, false, 2, 2, 1 },
+		{ ORG_PART_ALL, false, 2, 2, 2 },
 		{ ORG_PART_ALL & ~(unsigned)ORG_PART_ACCOUNTS, true, 2, 1, 1 },
 		{ ORG_PART_ALL & ~(unsigned)ORG_PART_SEATS, true, 1, 1, 1 },
 		{ ORG_PART_ALL, true, 1, 1, 1 },
@@ -208,6 +208,34 @@ static void test_who_was_not_seen_goes_only_with_a_whole_part(void **state)
 				 cases[i].accounts);
 		world_close(&w);
 	}
+}
+
+static void test_what_another_organisation_tells_changes_nothing(void **state)
+{
+	const struct account_row ours[] = { acc("a:1", "ada@x"), acc("a:2", "bob@x") };
+	const struct account_row theirs[] = { acc("a:1", "eve@x"), acc("a:8", "bob@x") };
+	struct world_org o = { ours, 2, 2, NOW, ORG_PART_ALL, true, NOW };
+	struct numbers n;
+	struct world w = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	begin(&w);
+	collect(&w, &o, &n);
+	WRITE(&w, accounts_org_identity(db, org, "id-1", false, &err));
+	assert_int_equal(TRY_WRITE(&w, accounts_org_identity(db, org, "id-2", false, &err)),
+			 STORE_STALE);
+	o.accounts = theirs;
+	o.plausible = false;
+	collect(&w, &o, &n);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM account WHERE live = 1 AND"
+					  " account_id IN ('a:1', 'a:2')"),
+			 2);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM account WHERE live = 1"), 2);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM account WHERE email = 'eve@x'"),
+			 0);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM account_next"), 0);
+	world_close(&w);
 }
 
 static void test_an_account_that_returns_keeps_its_number_and_link(void **state)
@@ -450,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_an_unchanged_generation_writes_no_row),
 		cmocka_unit_test(test_changes_wait_for_the_end_of_their_generation),
 		cmocka_unit_test(test_who_was_not_seen_goes_only_with_a_whole_part),
+		cmocka_unit_test(test_what_another_organisation_tells_changes_nothing),
 		cmocka_unit_test(test_an_account_that_returns_keeps_its_number_and_link),
 		cmocka_unit_test(test_reading_by_page_mail_and_path),
 		cmocka_unit_test(test_what_applying_saw_is_true_at_once),
