@@ -8,8 +8,8 @@
 #include "store/plans.h"
 #include "store/writer.h"
 
-#define APPLIER_PLANS_MOST 64 /* approved plans of one organisation at once */
-#define APPLIER_RELEASED_MOST 32
+#define APPLIER_PLANS_MOST 64    /* approved plans of one organisation at once */
+#define APPLIER_RELEASED_MOST 32 /* guards of a plan, and as many of one action */
 
 /* A plan that may run, with what happened to its actions so far. */
 struct live_plan {
@@ -31,8 +31,8 @@ struct applier {
 	size_t plan_count;
 	struct live_plan *current; /* plan of the item that is being worked on */
 	size_t current_at;         /* its place there */
-	const char
-		*released[APPLIER_RELEASED_MOST]; /* of that item; static or the plan's texts */
+	const char *released[2 * APPLIER_RELEASED_MOST]; /* of that item; static or the plan's
+							    texts */
 	enum org_mode mode;
 	int64_t again_ms; /* earliest of those that wait */
 };
@@ -199,6 +199,7 @@ struct approval_read {
 	const struct action *action;
 	struct approvers action_by;
 	struct approvers guard_by[APPLIER_RELEASED_MOST]; /* by place in the plan's guards */
+	struct approvers held_by[APPLIER_RELEASED_MOST];  /* by place in the action's */
 	struct digest digest;
 	bool any, policy;
 	int64_t approved_ms;
@@ -253,6 +254,10 @@ static int approval_row(void *ctx, const struct decision *d, struct err *err)
 				approver_add(&read->guard_by[i], d);
 	if (d->kind != DECISION_APPROVE || !names)
 		return 0;
+	/* what holds one action is released only by an approval that names both */
+	for (size_t i = 0; i < read->action->held_count && i < APPLIER_RELEASED_MOST; i++)
+		if (names_guard(d->guards, read->action->held_by[i]))
+			approver_add(&read->held_by[i], d);
 	read->digest = d->digest;
 	read->any = true;
 	if (str_eq(d->who, STR("policy")))
@@ -264,6 +269,41 @@ static int approval_row(void *ctx, const struct decision *d, struct err *err)
 	return 0;
 }
 
+/* Each guard of this name has as many persons as it needs: two sources may be over the same
+ * limit, one of them so far that it takes two. */
+static bool guard_released(const struct approval_read *read, const char *name)
+{
+	const struct vec_guard *guards = &read->plan->plan->guards;
+
+	for (size_t i = 0; i < guards->n; i++) {
+		const struct plan_guard *g = &guards->v[i];
+
+		if (strcmp(g->name, name) != 0 || g->verdict == GUARD_PASS)
+			continue;
+		if (!g->needs || i >= APPLIER_RELEASED_MOST ||
+		    approvers_count(&read->guard_by[i]) < g->needs)
+			return false;
+	}
+	return true;
+}
+
+/* Names of the guards that the decisions release for this action. */
+static size_t released_list(const struct approval_read *read,
+			    const char *ret[2 * APPLIER_RELEASED_MOST])
+{
+	const struct vec_guard *guards = &read->plan->plan->guards;
+	const struct action *action = read->action;
+	size_t n = 0;
+
+	for (size_t i = 0; i < guards->n && i < APPLIER_RELEASED_MOST; i++)
+		if (guards->v[i].needs && guard_released(read, guards->v[i].name))
+			ret[n++] = guards->v[i].name;
+	for (size_t i = 0; i < action->held_count && i < APPLIER_RELEASED_MOST; i++)
+		if (approvers_count(&read->held_by[i]) >= (action->needs ? action->needs : 1))
+			ret[n++] = action->held_by[i];
+	return n;
+}
+
 /* What the rows say about one action: false in *ret->any where nobody approved it. */
 static int approval_read(struct applier *a, const struct live_plan *p,
 			 const struct action *action, struct apply_approval *ret, bool *any,
@@ -271,7 +311,6 @@ static int approval_read(struct applier *a, const struct live_plan *p,
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	struct approval_read read = { .plan = p, .action = action };
-	size_t n = 0;
 	int r;
 
 	r = store_read_begin(a->app->store, &db, err);
@@ -279,12 +318,6 @@ static int approval_read(struct applier *a, const struct live_plan *p,
 		r = plans_decisions(db, (int64_t)p->id, approval_row, &read, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < p->plan->guards.n && i < APPLIER_RELEASED_MOST; i++) {
-		const struct plan_guard *g = &p->plan->guards.v[i];
-
-		if (g->needs && approvers_count(&read.guard_by[i]) >= g->needs)
-			a->released[n++] = g->name;
-	}
 	*any = read.any;
 	*ret = (struct apply_approval){
 		.digest = read.digest,
@@ -292,7 +325,7 @@ static int approval_read(struct applier *a, const struct live_plan *p,
 		.policy = read.policy,
 		.approved_ms = read.approved_ms,
 		.released = a->released,
-		.released_count = n,
+		.released_count = released_list(&read, a->released),
 	};
 	return 0;
 }

@@ -328,7 +328,7 @@ const struct command commands[] = {
 	  .options = show_options, .operands = plan_operands, .verb = "show", .render = render_show },
 	{ "approve", PLAN, "let a plan, or part of it, be applied",
 	  "Names the plan's digest as it now stands. Without --rule, --person or --action all actions that no "
-	  "guard holds are approved.",
+	  "guard holds are approved. What holds one action is released with --release by each who approves it.",
 	  "leaverd approve 12\n  all that is not held\n"
 	  "leaverd approve 12 --rule orphan --reason 'list checked with IT'\n  orphans are never automatic\n"
 	  "leaverd approve 12 --release limit-leavers-day --reason 'closing of the Lyon office'\n"
@@ -339,7 +339,7 @@ const struct command commands[] = {
 	  "leaverd reject 12 --reason 'directory migration still running'\n  nothing of it starts\n",
 	  .options = reason_options, .operands = plan_operands, .verb = "reject", .render = render_decision },
 	{ "release", PLAN, "release one guard of a plan",
-	  "What the guard held may be approved. Some guards need two people; incompleteness can be released "
+	  "For guards that hold the whole plan. Some need two people; incompleteness can be released "
 	  "by nobody.",
 	  "leaverd release 12 limit-leavers-day --reason 'closing of the Lyon office'\n  the guard lets go\n",
 	  .options = reason_options, .operands = release_operands, .verb = "release", .render = render_decision },

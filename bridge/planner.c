@@ -408,6 +408,22 @@ static int deeds(const struct plan *plan, struct buf *into, struct err *err)
 	return r == 0 ? buf_fault(into, err, "the plan") : r;
 }
 
+/* Whether the same guards hold it, for as many persons: a plan that took one person to release
+ * may take two by now. What they saw may differ. */
+static bool same_guards(const struct plan *a, const struct plan *b)
+{
+	if (a->guards.n != b->guards.n)
+		return false;
+	for (size_t i = 0; i < a->guards.n; i++) {
+		const struct plan_guard *x = &a->guards.v[i], *y = &b->guards.v[i];
+
+		if (strcmp(x->name, y->name) != 0 || x->verdict != y->verdict ||
+		    x->needs != y->needs)
+			return false;
+	}
+	return true;
+}
+
 /* Whether an open plan of the same urgency says the same: then it stands, and whoever is
  * reading it can go on. *ret is its number, 0 for none. */
 static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, struct err *err)
@@ -426,7 +442,8 @@ static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, st
 	if (r < 0 || !open.number)
 		return r < 0 ? r : 0;
 	r = planner_load(app, open.number, &old, NULL, err);
-	if (r < 0 || old->held != plan->held || old->complete != plan->complete)
+	if (r < 0 || old->held != plan->held || old->complete != plan->complete ||
+	    !same_guards(old, plan))
 		return r;
 	buf_init(&mine, PLAN_MAX_BYTES);
 	buf_init(&theirs, PLAN_MAX_BYTES);

@@ -8,6 +8,7 @@
 #include "bridge/gate.h"
 #include "bridge/planner.h"
 #include "model/filter.h"
+#include "reconcile/guard.h"
 #include "reconcile/why.h"
 #include "store/accounts.h"
 #include "store/audit.h"
@@ -140,7 +141,8 @@ static bool number_listed(const json_t *list, json_int_t n)
 	return listed(list, number);
 }
 
-/* Held by a guard that this decision does not release, nor one before it. */
+/* Held by a guard that this decision does not release: who approves such an action names what
+ * holds it, each person anew. */
 static bool still_held(const json_t *action, const json_t *released)
 {
 	json_t *guard;
@@ -153,26 +155,7 @@ static bool still_held(const json_t *action, const json_t *released)
 	return false;
 }
 
-/* Guards that earlier decisions released, added to those of this one. */
-static int released_before(const json_t *plan, json_t *released, struct err *err)
-{
-	json_t *d;
-	size_t i;
-	int r = 0;
-
-	json_array_foreach (json_object_get(plan, "decisions"), i, d) {
-		struct str rest = str_of(jx_get_text(d, "guards")), item;
-
-		while (r == 0 && rest.len) {
-			str_cut(rest, ' ', &item, &rest);
-			if (item.len)
-				r = jx_add(released, json_stringn(item.p, item.len), err);
-		}
-	}
-	return r;
-}
-
-/* The actions that an approval names: chosen, and held by nothing that is not released. */
+/* The actions that an approval names: chosen, and held by nothing that it does not release. */
 static int choose_actions(const json_t *plan, const json_t *in, const json_t *released,
 			  struct buf *into, size_t *count, size_t *held, struct err *err)
 {
@@ -199,23 +182,45 @@ static int choose_actions(const json_t *plan, const json_t *in, const json_t *re
 	return buf_fault(into, err, "the list of approved actions");
 }
 
-static int guards_text(const json_t *guards, const json_t *plan, struct buf *into,
-		       struct err *err)
+/* Whether a guard of that name stands in the plan: about the whole of it, or (of_actions) about
+ * one of its actions. */
+static bool guard_stands(const json_t *plan, const char *name, bool of_actions)
 {
-	json_t *g, *known;
-	size_t i, k;
+	json_t *row;
+	size_t i;
 
-	json_array_foreach (guards, i, g) {
-		bool found = false;
+	json_array_foreach (json_object_get(plan, "guards"), i, row) {
+		const char *known = jx_get_text(row, "name");
 
-		json_array_foreach (json_object_get(plan, "guards"), k, known) {
-			found |= listed(guards, jx_get_text(known, "name")) &&
-				 strcmp(jx_get_text(known, "name"), json_string_value(g)) == 0;
-		}
-		if (!found)
-			return err_set(err, ERR_NOT_FOUND, "plan has no guard %s",
-				       json_string_value(g));
-		buf_addf(into, "%s%s", into->len ? " " : "", json_string_value(g));
+		if (known && strcmp(known, name) == 0)
+			return true;
+	}
+	json_array_foreach (json_object_get(plan, "actions"), i, row) {
+		if (of_actions && listed(json_object_get(row, "held_by"), name))
+			return true;
+	}
+	return false;
+}
+
+static int guards_text(const json_t *names, const json_t *plan, bool of_actions,
+		       struct buf *into, struct err *err)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach (names, i, item) {
+		const char *name = json_is_string(item) ? json_string_value(item) : "";
+		int row = guard_of(str_of(name));
+
+		if (!guard_stands(plan, name, of_actions))
+			return err_set(err, ERR_NOT_FOUND, "plan has no guard %s%s", name,
+				       of_actions ? ""
+						  : "; what holds one action is released "
+						    "by `leaverd approve --release`");
+		if (row < 0 || guards[row].release == RELEASE_NEVER)
+			return err_set(err, ERR_HELD, "guard %s is released by nobody but %s",
+				       name, row < 0 ? "its cause" : guards[row].way);
+		buf_addf(into, "%s%s", into->len ? " " : "", name);
 	}
 	return buf_fault(into, err, "the list of released guards");
 }
@@ -242,23 +247,18 @@ static int approve_in(struct app *app, const struct who *who, const json_t *in, 
 		      struct decide *d, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *plan = NULL;
-	CLEANUP(json_decref_at) json_t *released = json_array();
-	const json_t *guards = json_object_get(in, "guards");
+	const json_t *released = json_object_get(in, "guards");
 	size_t count = 0, held = 0;
 	int r;
 
-	r = released ? planner_show(app, d->plan, &plan, err) : err_nomem(err);
+	r = planner_show(app, d->plan, &plan, err);
 	if (r < 0)
 		return r;
-	if (json_array_size(guards) && !jx_get_text(in, "reason"))
+	if (json_array_size(released) && !jx_get_text(in, "reason"))
 		return err_set(err, ERR_USAGE, "releasing a guard needs --reason");
 	if (!digest_unhex(str_of(jx_get_text(plan, "digest")), &d->digest))
 		return err_set(err, ERR_INTERNAL, "the plan's digest is not one");
-	r = guards_text(guards, plan, &d->guards, err);
-	if (r == 0)
-		r = released_before(plan, released, err);
-	if (r == 0 && guards && json_array_extend(released, (json_t *)guards) < 0)
-		r = err_nomem(err);
+	r = guards_text(released, plan, true, &d->guards, err);
 	if (r == 0)
 		r = choose_actions(plan, in, released, &d->actions, &count, &held, err);
 	if (r < 0)
@@ -304,18 +304,18 @@ static int decide_whole(struct app *app, const struct who *who, const json_t *in
 			enum decision_kind kind, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *plan = NULL;
-	CLEANUP(json_decref_at) json_t *guards = json_array();
+	CLEANUP(json_decref_at) json_t *names = json_array();
 	const char *guard = jx_get_text(in, "guard");
 	struct decide d;
 	int r;
 
 	decide_init(&d, in, who, kind);
 	buf_add_text(&d.actions, "*");
-	r = guards ? planner_show(app, d.plan, &plan, err) : err_nomem(err);
+	r = names ? planner_show(app, d.plan, &plan, err) : err_nomem(err);
 	if (r == 0 && guard)
-		r = jx_add(guards, json_string(guard), err);
+		r = jx_add(names, json_string(guard), err);
 	if (r == 0)
-		r = guards_text(guards, plan, &d.guards, err);
+		r = guards_text(names, plan, false, &d.guards, err);
 	if (r == 0 && !digest_unhex(str_of(jx_get_text(plan, "digest")), &d.digest))
 		r = err_set(err, ERR_INTERNAL, "the plan's digest is not one");
 	if (r == 0)

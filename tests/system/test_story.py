@@ -241,6 +241,38 @@ def test_a_protection_given_after_the_approval_skips_the_action(world):
     assert world.rehearsal.account(mail)["status"] == "active"
 
 
+def test_what_a_protection_holds_is_done_only_when_an_approval_names_it(world):
+    first = actions(world.plan(), kind="warn")[0]
+    world.command("protect", "add", first["email"], "--kind", "exemption", "--owner", "it", "--reason", "asked for")
+    plan = world.plan()
+    held = [a for a in actions(plan, kind="warn", held=True) if a["email"] == first["email"]]
+    assert held and all(a["held_by"] == ["exemption"] for a in held)
+    number = str(next(p["plan"] for p in plan["plans"] if p["urgency"] == "routine"))
+    only = ["--person", first["email"], "--reason", "agreed with it"]
+    world.command("approve", number, *only, status=4)
+    world.command("release", number, "exemption", "--reason", "agreed with it", status=10)
+    world.command("approve", number, *only, "--release", "exemption")
+    world.command("apply", number, "--wait")
+    shown = json.loads(world.command("show", number, "--json"))
+    states = {a["n"]: a["state"] for a in shown["actions"]}
+    assert {states[a["n"]] for a in held} == {"done"}
+    assert {s for n, s in states.items() if n not in {a["n"] for a in held}} <= {"planned"}
+
+
+def test_one_person_cannot_release_a_protected_leaver(world):
+    mail = world.ordinary[4]["mail"]
+    world.command("protect", "add", mail, "--kind", "exemption", "--owner", "it", "--reason", "asked for")
+    next_morning(world)
+    plan = world.plan()
+    number = str(next(p["plan"] for p in plan["plans"] if p["urgency"] == "urgent"))
+    world.command("approve", number, "--person", mail, "--release", "exemption", "--reason", "he left")
+    world.command("apply", number)
+    world.command("approve", number, "--person", mail, "--release", "exemption", "--reason", "he left")
+    world.command("apply", number)
+    assert world.rehearsal.account(mail)["status"] == "active"
+    assert world.rehearsal.effects("suspend") == []
+
+
 def test_a_plan_that_expired_or_was_not_approved_starts_nothing(world):
     next_morning(world)
     plan = world.plan()
