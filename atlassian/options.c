@@ -138,7 +138,10 @@ int atl_options_check(const struct atl_options *o, struct conf_faults *faults, s
 		found(&c, "org_id", o->org_id ? o->org_id : "",
 		      "letters, digits and hyphens: the id that admin.atlassian.com shows");
 	if (!o->base_url || !base_url_fine(o->base_url))
-		found(&c, "base_url", o->base_url ? o->base_url : "",
+		found(&c, "base_url",
+		      !o->base_url               ? ""
+		      : strchr(o->base_url, '@') ? "(a URL with a login)"
+						 : o->base_url,
 		      "https://HOST without a slash at the end; http:// only on a loopback "
 		      "address");
 	for (size_t i = 0; i < o->directories.n; i++)

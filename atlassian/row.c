@@ -108,7 +108,8 @@ static int64_t time_of(const json_t *j, const char *key)
 {
 	int64_t ms;
 
-	return stamp_parse(text_of(j, key), &ms) ? ms : ATL_UNKNOWN_MS;
+	/* Nothing at Atlassian is from before 1970: such a time is none. */
+	return stamp_parse(text_of(j, key), &ms) && ms > 0 ? ms : ATL_UNKNOWN_MS;
 }
 
 /* An array that was told, or NULL. */
