@@ -212,24 +212,33 @@ struct seen_write {
 
 struct resource_find {
 	const char *resource;
+	const struct conf_list *sites; /* NULL or empty: of every site */
 	int64_t id;
 };
+
+static bool of_sites(const struct conf_list *sites, struct str site)
+{
+	for (size_t i = 0; sites && i < sites->n; i++)
+		if (str_ieq(str_of(sites->v[i]), site))
+			return true;
+	return !sites || sites->n == 0;
+}
 
 static int resource_row_find(void *ctx, const struct product_row *row, struct err *err)
 {
 	struct resource_find *f = ctx;
 
 	(void)err;
-	if (!str_eq(row->resource, str_of(f->resource)))
+	if (!str_eq(row->resource, str_of(f->resource)) || !of_sites(f->sites, row->site))
 		return 0;
 	f->id = row->id;
 	return 1;
 }
 
-static int product_number(struct db *db, int64_t org, const char *resource, int64_t *ret,
-			  struct err *err)
+static int product_number(struct db *db, int64_t org, const char *resource,
+			  const struct conf_list *sites, int64_t *ret, struct err *err)
 {
-	struct resource_find find = { resource, 0 };
+	struct resource_find find = { resource, sites, 0 };
 	int r = accounts_products(db, org, resource_row_find, &find, err);
 
 	*ret = find.id;
@@ -252,12 +261,15 @@ static int seen_groups(struct db *db, int64_t org, const struct atl_reading *rea
 	return 0;
 }
 
-static int seen_seats(struct db *db, int64_t org, const struct atl_reading *reading,
-		      struct seat_row *seats, size_t *n, struct err *err)
+/* Of the sites that are ours to look at, as a collection tells them. */
+static int seen_seats(struct db *db, int64_t org, const struct hands *h,
+		      const struct atl_reading *reading, struct seat_row *seats, size_t *n,
+		      struct err *err)
 {
 	for (size_t i = 0; i < reading->products.n && *n < SEEN_MOST; i++) {
 		int64_t number;
-		int r = product_number(db, org, reading->products.v[i].resource, &number, err);
+		int r = product_number(db, org, reading->products.v[i].resource,
+				       &h->org->cloud.sites, &number, err);
 
 		if (r < 0)
 			return r;
@@ -280,7 +292,7 @@ static int seen_roles(struct db *db, int64_t org, const struct atl_reading *read
 
 		if (p->kind == ATL_PATH_GROUP)
 			continue;
-		r = product_number(db, org, p->resource, &number, err);
+		r = product_number(db, org, p->resource, NULL, &number, err);
 		if (r < 0)
 			return r;
 		if (r == 0)
@@ -368,7 +380,7 @@ static int seen_run(void *ctx, struct db *db, struct err *err)
 		r = seen_groups(db, org.id, reading, groups, &seen.group_count, err);
 	if (r == 0 && reading->products_told) {
 		seen.seats = seats;
-		r = seen_seats(db, org.id, reading, seats, &seen.seat_count, err);
+		r = seen_seats(db, org.id, w->h, reading, seats, &seen.seat_count, err);
 	}
 	if (r == 0 && reading->paths_told) {
 		seen.roles = roles;

@@ -173,8 +173,8 @@ static int on_resource(void *ctx, const struct atl_resource *row, struct err *er
 	struct numbered *id;
 	int r;
 
-	if (!row->counted)
-		return 0;
+	/* those of other sites too: a group that also gives one of them is not to be taken away
+	 * for one of ours. Seats come of our sites only. */
 	r = number_id(c, &c->products, row->id, true, &id, err);
 	if (r < 0 || id->index < c->product_rows.n)
 		return r;
@@ -219,7 +219,7 @@ static int on_grant(void *ctx, const struct atl_grant *row, struct err *err)
 	r = number_id(c, &c->groups, row->group, false, &g.group, err);
 	if (r == 0)
 		r = number_id(c, &c->products, row->resource, false, &g.product, err);
-	if (r < 0 || !g.group || !g.product) /* of a site that is not ours to look at */
+	if (r < 0 || !g.group || !g.product)
 		return r;
 	g.row.is_default = row->is_default;
 	g.row.billable = row->billable;
