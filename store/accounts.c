@@ -795,7 +795,7 @@ static int put_seat(struct db *db, struct org_run *run, const struct seat_row *s
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT id, last_active_ms = ?3 AND added_ms = ?4 FROM seat"
+		     "SELECT id, last_active_ms = ?3 AND (?4 = 0 OR added_ms = ?4) FROM seat"
 		     " WHERE account = ?1 AND product = ?2",
 		     DB_I(s->account), DB_I(s->product), DB_I(s->last_active_ms),
 		     DB_I(s->added_ms));
@@ -814,7 +814,9 @@ static int put_seat(struct db *db, struct org_run *run, const struct seat_row *s
 			   "INSERT INTO seat (org, account, product, last_active_ms, added_ms,"
 			   " change) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (account,"
 			   " product) DO UPDATE SET last_active_ms = excluded.last_active_ms,"
-			   " added_ms = excluded.added_ms, change = excluded.change",
+			   " added_ms = CASE WHEN excluded.added_ms <> 0 THEN"
+			   " excluded.added_ms ELSE seat.added_ms END,"
+			   " change = excluded.change",
 			   DB_I(run->org), DB_I(s->account), DB_I(s->product),
 			   DB_I(s->last_active_ms), DB_I(s->added_ms),
 			   DB_I(db_next_change(db)));
@@ -894,9 +896,13 @@ static const char *const apply_sql[] = {
 	" SELECT org, account, product, role, inferred, billable FROM org_role_next"
 	" WHERE org = ?1 AND op = 1 AND ?2 > 0 AND ?3 > 0 ON CONFLICT (account, product, role)"
 	" DO UPDATE SET inferred = excluded.inferred, billable = excluded.billable",
+	/* a seat that was not there before was added since, whatever its account is as old as
+	 */
 	"INSERT INTO seat (org, account, product, last_active_ms, added_ms, change)"
-	" SELECT org, account, product, last_active_ms, added_ms, ?2 FROM seat_next"
-	" WHERE org = ?1 AND ?3 > 0 ON CONFLICT (account, product) DO UPDATE SET"
+	" SELECT n.org, n.account, n.product, n.last_active_ms, CASE WHEN n.added_ms <> 0 THEN"
+	" n.added_ms ELSE coalesce((SELECT s.added_ms FROM seat s WHERE s.account = n.account"
+	" AND s.product = n.product), ?3) END, ?2 FROM seat_next n"
+	" WHERE n.org = ?1 ON CONFLICT (account, product) DO UPDATE SET"
 	" last_active_ms = excluded.last_active_ms, added_ms = excluded.added_ms,"
 	" change = excluded.change",
 };

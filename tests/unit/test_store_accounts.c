@@ -60,8 +60,7 @@ static void collect(struct world *w, const struct world_org *o, struct numbers *
 					 .billable = TRI_YES };
 		struct seat_row seat = { .account = n->accounts[i],
 					 .product = n->jira,
-					 .last_active_ms = o->last_active_ms,
-					 .added_ms = FACT_ABSENT };
+					 .last_active_ms = o->last_active_ms };
 
 		WRITE(w, accounts_put_roles(db, run, n->accounts[i], &role, i == 0, &err));
 		if (i < o->staff)
@@ -208,6 +207,35 @@ static void test_who_was_not_seen_goes_only_with_a_whole_part(void **state)
 				 cases[i].accounts);
 		world_close(&w);
 	}
+}
+
+/* Or who has an old account and a new seat would seem never to have used it for years. */
+static void test_a_seat_that_comes_later_was_added_then(void **state)
+{
+	const struct account_row rows[] = { acc("a:1", "ada@x"), acc("a:2", "bob@x") };
+	struct world_org o = { rows, 2, 1, NOW, ORG_PART_ALL, true, NOW };
+	struct numbers n;
+	struct world w = { 0 };
+
+	(void)state;
+	begin(&w);
+	collect(&w, &o, &n);
+	assert_int_equal(world_number(&w, "SELECT max(added_ms) FROM seat"), 0);
+	o.staff = 2;
+	for (int i = 1; i < 4; i++) {
+		o.now = NOW + i;
+		o.last_active_ms = NOW + i;
+		collect(&w, &o, &n);
+		assert_int_equal(world_number(&w,
+					      "SELECT seat.added_ms FROM seat JOIN account a ON"
+					      " a.id = account WHERE account_id = 'a:2'"),
+				 NOW + 1);
+		assert_int_equal(world_number(&w,
+					      "SELECT seat.added_ms FROM seat JOIN account a ON"
+					      " a.id = account WHERE account_id = 'a:1'"),
+				 0);
+	}
+	world_close(&w);
 }
 
 static void test_what_another_organisation_tells_changes_nothing(void **state)
@@ -478,6 +506,7 @@ int main(void)
 		cmocka_unit_test(test_an_unchanged_generation_writes_no_row),
 		cmocka_unit_test(test_changes_wait_for_the_end_of_their_generation),
 		cmocka_unit_test(test_who_was_not_seen_goes_only_with_a_whole_part),
+		cmocka_unit_test(test_a_seat_that_comes_later_was_added_then),
 		cmocka_unit_test(test_what_another_organisation_tells_changes_nothing),
 		cmocka_unit_test(test_an_account_that_returns_keeps_its_number_and_link),
 		cmocka_unit_test(test_reading_by_page_mail_and_path),
