@@ -19,12 +19,7 @@ int finding_add(struct round *r, const char *kind, const char *rule, uint64_t pe
 
 bool desire_is_subject(const struct world *w, uint32_t account)
 {
-	const struct row_account *a = &w->f->accounts.v[account];
-	struct str email = pool_str(&w->f->pool, a->email);
-
-	return a->type != ACCOUNT_APP && a->type != ACCOUNT_CUSTOMER &&
-	       !str_ends(email, STR("@connect.atlassian.com")) &&
-	       !str_ends(email, STR("@serviceaccount.atlassian.com"));
+	return !(w->account_flags[account] & MATCH_NOBODYS);
 }
 
 /* A record whose addresses cannot be read might explain any account. */
@@ -223,31 +218,55 @@ static int unknowns_sum(struct round *r, const struct rule *rule, const struct u
 			   rule->name, (unsigned long long)u->count, u->told);
 }
 
-static int rule_desire(struct round *r, const struct rule *rule, struct err *err)
+/* Persons first: who leaves is not warned of unused seats. */
+static int persons_desire(struct round *r, struct unknowns *u, struct err *err)
 {
 	const struct world *w = r->w;
-	struct unknowns u = { 0 };
 	int ret = 0;
 
-	if (rule->subject == SUBJECT_PERSON) {
-		for (uint32_t i = 0; i < w->persons && ret == 0; i++)
-			if (w->account_at[i] != w->account_at[i + 1])
-				ret = person_desire(r, i, rule, &u, err);
-		return ret < 0 ? ret : unknowns_sum(r, rule, &u, err);
+	for (uint32_t i = 0; i < w->persons && ret == 0; i++) {
+		if (w->account_at[i] == w->account_at[i + 1])
+			continue;
+		for (size_t k = 0; k < w->p->rule_count && ret == 0; k++)
+			if (w->p->rules[k].subject == SUBJECT_PERSON)
+				ret = person_desire(r, i, &w->p->rules[k], &u[k], err);
 	}
+	return ret;
+}
+
+static int one_account_desire(struct round *r, uint32_t account, const struct rule *rule,
+			      struct unknowns *u, struct err *err)
+{
+	switch (rule->subject) {
+	case SUBJECT_PERSON:
+		return 0;
+	case SUBJECT_SEAT:
+		return seats_desire(r, account, rule, u, err);
+	case SUBJECT_ORPHAN:
+		if (!desire_is_orphan(r, account))
+			return 0;
+		break;
+	case SUBJECT_ACCOUNT:
+		break;
+	}
+	return account_desire(r, account, FACTS_NONE, rule, u, err);
+}
+
+/* In the order of the ledger, so that the same ones are told of many. */
+static int accounts_desire(struct round *r, struct unknowns *u, struct err *err)
+{
+	const struct world *w = r->w;
+	int ret = 0;
+
 	for (size_t i = 0; i < w->f->accounts.n && ret == 0; i++) {
 		uint32_t account = w->f->account_by_number[i];
 
-		if (rule->subject == SUBJECT_ORPHAN && !desire_is_orphan(r, account))
-			continue;
 		if (!desire_is_subject(w, account))
 			continue;
-		if (rule->subject == SUBJECT_SEAT)
-			ret = seats_desire(r, account, rule, &u, err);
-		else
-			ret = account_desire(r, account, FACTS_NONE, rule, &u, err);
+		for (size_t k = 0; k < w->p->rule_count && ret == 0; k++)
+			ret = one_account_desire(r, account, &w->p->rules[k], &u[k], err);
 	}
-	return ret < 0 ? ret : unknowns_sum(r, rule, &u, err);
+	return ret;
 }
 
 /* --- what else is worth knowing --- */
@@ -376,19 +395,18 @@ int desire_seats(struct round *r, uint32_t account, struct err *err)
 
 int desire_all(struct round *r, struct err *err)
 {
+	struct unknowns unknowns[POLICY_MAX_RULES] = { { 0 } };
 	const struct policy *p = r->w->p;
 	int ret = round_begin(r, err);
 
 	if (ret < 0)
 		return ret;
 	scope_count(r);
-	/* persons first: who leaves is not warned of unused seats */
+	ret = persons_desire(r, unknowns, err);
+	if (ret == 0)
+		ret = accounts_desire(r, unknowns, err);
 	for (size_t i = 0; i < p->rule_count && ret == 0; i++)
-		if (p->rules[i].subject == SUBJECT_PERSON)
-			ret = rule_desire(r, &p->rules[i], err);
-	for (size_t i = 0; i < p->rule_count && ret == 0; i++)
-		if (p->rules[i].subject != SUBJECT_PERSON)
-			ret = rule_desire(r, &p->rules[i], err);
+		ret = unknowns_sum(r, &p->rules[i], &unknowns[i], err);
 	if (ret == 0)
 		ret = persons_find(r, err);
 	return ret < 0 ? ret : missing_find(r, err);

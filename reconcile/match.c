@@ -821,6 +821,15 @@ static int account_match(struct matcher *m, uint32_t account, const struct exter
 	return 0;
 }
 
+static bool is_nobodys(const struct facts *f, const struct row_account *a)
+{
+	struct str email = pool_str(&f->pool, a->email);
+
+	return a->type == ACCOUNT_APP || a->type == ACCOUNT_CUSTOMER ||
+	       str_ends(email, STR("@connect.atlassian.com")) ||
+	       str_ends(email, STR("@serviceaccount.atlassian.com"));
+}
+
 /* What the ledger links; true if every account of people is. */
 static bool accounts_begin(struct matcher *m)
 {
@@ -837,6 +846,8 @@ static bool accounts_begin(struct matcher *m)
 			w->account_flags[i] |= MATCH_ADOPTED;
 		if (row->doubtful)
 			w->account_flags[i] |= MATCH_DOUBT;
+		if (is_nobodys(f, row))
+			w->account_flags[i] |= MATCH_NOBODYS;
 		all = all && row->person;
 	}
 	return all;

@@ -14,7 +14,8 @@
 
 enum { /* account_flags */
        MATCH_ADOPTED = 1,
-       MATCH_DOUBT = 2, /* a doubt touches it */
+       MATCH_DOUBT = 2,   /* a doubt touches it */
+       MATCH_NOBODYS = 4, /* an app, a customer, a service account: never a subject */
 };
 
 /* Facts with everybody in their place. Persons are counted from 0 here, in ledger order. */
