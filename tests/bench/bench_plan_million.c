@@ -289,9 +289,9 @@ int main(int argc, char **argv)
 		     (long long)(sealed - filled), (long long)(judged - sealed),
 		     (long long)limit, ratio, aim(ratio <= 0.5));
 	(void)printf("bench plan-million.memory facts_mib=%zu plan_mib=%zu rss_mib=%ld "
-		     "ratio=%.2f aim=<=1024MiB %s\n",
+		     "ratio=%ldMiB aim=<=1024MiB %s\n",
 		     facts_bytes(f) >> 20, bytes.len >> 20, use.ru_maxrss / 1024,
-		     (double)use.ru_maxrss / 1024 / 1024, aim(use.ru_maxrss <= 1024 * 1024));
+		     use.ru_maxrss / 1024, aim(use.ru_maxrss <= 1024 * 1024));
 	buf_done(&bytes);
 	facts_free(f);
 	zone_done();
