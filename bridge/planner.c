@@ -561,6 +561,23 @@ static int round_out_findings(const struct reconcile_result *result, json_t *out
 	return r;
 }
 
+/* What is doubted, also where no plan came of it: silence of a directory must be seen. */
+static int round_out_guards(const struct reconcile_result *result, json_t *out, struct err *err)
+{
+	json_t *guards = json_array();
+	int r = jx_set(out, "guards", guards, err);
+
+	for (size_t i = 0; r == 0 && i < result->guards.n; i++) {
+		const struct plan_guard *g = &result->guards.v[i];
+
+		r = jx_add(guards,
+			   json_pack("{s:s,s:s,s:s}", "name", g->name, "verdict",
+				     guard_verdict_word(g->verdict), "text", g->text),
+			   err);
+	}
+	return r;
+}
+
 static int round_out(const struct reconcile_result *result, const char *org, json_t *out,
 		     struct err *err)
 {
@@ -585,6 +602,8 @@ static int round_out(const struct reconcile_result *result, const char *org, jso
 	if (r == 0)
 		r = jx_set(out, "findings_total", json_integer((json_int_t)result->findings.n),
 			   err);
+	if (r == 0)
+		r = round_out_guards(result, out, err);
 	return r == 0 ? round_out_findings(result, out, err) : r;
 }
 

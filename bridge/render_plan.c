@@ -222,6 +222,7 @@ static void render_round(struct cli *cli, const json_t *round)
 		    number_of(c, "records"), number_of(c, "persons"), number_of(c, "accounts"),
 		    number_of(c, "linked"), number_of(c, "adopted"), number_of(c, "orphans"),
 		    number_of(c, "seats"));
+	render_guards(cli, json_object_get(round, "guards"));
 	if (number_of(round, "doubts"))
 		render_line(cli, "%lld doubtful matches: leaverd match list",
 			    number_of(round, "doubts"));

@@ -9,6 +9,33 @@
 #include "store/accounts.h"
 #include "store/writer.h"
 
+/*
+ * One of several systems failed: its part of the answer, the newest of the list, says why, and
+ * the others go on; *first is how the command ends. What is wrong with us ends it at once.
+ */
+static int of_one(int r, json_t *list, const char *member, const char *name, struct err *first,
+		  struct err *err)
+{
+	static const int ours[] = { ERR_NOMEM,     ERR_INTERNAL, ERR_IO,   ERR_FULL,
+				    ERR_CANCELLED, ERR_DAMAGED,  ERR_LEASE };
+	json_t *part = json_array_get(list, json_array_size(list) - 1);
+	struct err said = *err;
+
+	if (r >= 0)
+		return r;
+	for (size_t i = 0; i < COUNT_OF(ours); i++)
+		if (r == -ours[i])
+			return r;
+	if (!first->code)
+		*first = said;
+	r = jx_set(part, member, json_string(name), err);
+	if (r == 0)
+		r = jx_set(part, "complete", json_false(), err);
+	if (r == 0)
+		r = jx_set(part, "accepted", json_false(), err);
+	return r == 0 ? jx_set(part, "why", json_string(said.text), err) : r;
+}
+
 /* --- sync ----------------------------------------------------------------------------------
  */
 
@@ -35,6 +62,7 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 	const char *only = jx_get_text(in, "source");
 	bool dry_run = json_is_true(json_object_get(in, "dry_run")), whole = true;
 	json_t *list = json_array();
+	struct err first = { 0 };
 	int r = jx_set(out, "sources", list, err);
 
 	(void)who;
@@ -49,7 +77,12 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 		const struct config_source *s = config_source_at(&app->config, i);
 
 		if (s->kind == CONFIG_LDAP && (!only || strcmp(only, s->name) == 0))
-			r = sync_one(app, s, dry_run, list, &whole, err);
+			r = of_one(sync_one(app, s, dry_run, list, &whole, err), list, "source",
+				   s->name, &first, err);
+	}
+	if (r == 0 && first.code) {
+		*err = first;
+		return -first.code;
 	}
 	if (r == 0 && !whole)
 		return err_set(
@@ -92,6 +125,7 @@ static int verb_collect(struct app *app, const struct who *who, const json_t *in
 	const char *only = jx_get_text(in, "org");
 	bool whole = true;
 	json_t *list = json_array();
+	struct err first = { 0 };
 	int r = jx_set(out, "organisations", list, err);
 
 	(void)who;
@@ -101,7 +135,12 @@ static int verb_collect(struct app *app, const struct who *who, const json_t *in
 		const struct config_org *org = config_org_at(&app->config, i);
 
 		if (!only || strcmp(only, org->name) == 0)
-			r = collect_one(app, org, list, &whole, err);
+			r = of_one(collect_one(app, org, list, &whole, err), list, "org",
+				   org->name, &first, err);
+	}
+	if (r == 0 && first.code) {
+		*err = first;
+		return -first.code;
 	}
 	if (r == 0 && !whole)
 		return err_set(err, ERR_INCOMPLETE,
@@ -209,6 +248,26 @@ static int plan_out(struct app *app, uint64_t number, size_t most, json_t *out, 
 	return r == 0 ? jx_add(plans, TAKE(plan), err) : r;
 }
 
+/* Guards of the round that no plan of it names. */
+static int guards_join(json_t *into, const json_t *from, struct err *err)
+{
+	json_t *guard, *known;
+	size_t i, k;
+	int r = 0;
+
+	json_array_foreach (from, i, guard) {
+		bool there = false;
+
+		json_array_foreach (into, k, known) {
+			there |= strcmp(jx_get_text(known, "name"),
+					jx_get_text(guard, "name")) == 0;
+		}
+		if (r == 0 && !there)
+			r = jx_add(into, json_incref(guard), err);
+	}
+	return r;
+}
+
 static int plan_one(struct app *app, const struct config_org *org, const struct who *who,
 		    size_t most, json_t *out, json_t *plans, struct digest_run *run,
 		    struct err *err)
@@ -234,6 +293,9 @@ static int plan_one(struct app *app, const struct config_org *org, const struct 
 		if (r == 0)
 			r = plan_out(app, (uint64_t)number, most, out, plans, run, err);
 	}
+	if (r == 0)
+		r = guards_join(json_object_get(out, "guards"),
+				json_object_get(round, "guards"), err);
 	return r == 0 ? jx_add(json_object_get(out, "rounds"), TAKE(round), err) : r;
 }
 
