@@ -279,9 +279,26 @@ static void paths_free(struct dir_paths *p)
 	dir_paths_done(p);
 }
 
+/* An incomplete read adds what it saw: not when it saw another directory. */
+static int sync_identity(struct sync *s, struct err *err)
+{
+	CLEANUP(dir_verdict_done) struct dir_verdict before = { 0 };
+	bool found;
+	int r = baseline_read(s, &before, &found, err);
+
+	if (r == 0 && found && before.base_id && s->verdict.base_id &&
+	    strcmp(before.base_id, s->verdict.base_id) != 0) {
+		s->doubts |= DOUBT_IDENTITY;
+		reason_add(s,
+			   "and another directory answers than the one that was read before");
+	}
+	return r;
+}
+
 static int sync_read(struct sync *s, const struct secret *password, struct err *err)
 {
 	const struct dir_sink sink = { s, sync_begin, sync_person, sync_end };
+	char secret[128];
 	int r;
 
 	dir_verdict_done(&s->verdict);
@@ -295,7 +312,12 @@ static int sync_read(struct sync *s, const struct secret *password, struct err *
 		return r;
 	if (!s->verdict.complete) {
 		reason_add(s, s->verdict.why);
-		return 0;
+		if (s->verdict.code == ERR_UNAUTHORIZED && s->source->ldap.bind_password) {
+			snprintf(secret, sizeof(secret), "`leaverd secret rotate %.80s`",
+				 s->source->ldap.bind_password);
+			reason_add(s, secret);
+		}
+		return sync_identity(s, err);
 	}
 	return sync_judge(s, err);
 }
