@@ -556,7 +556,8 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	if (!c->reason[0] && !c->result.complete)
+	/* what could not be read is why too little was: that is what an operator can mend */
+	if (!c->result.complete && c->result.why[0] && r != STORE_STALE)
 		snprintf(c->reason, sizeof(c->reason), "%s", c->result.why);
 	return accounts_end(db, c->run, c->result.whole, c->plausible,
 			    c->reason[0] ? c->reason : NULL, stamp_now_ms(), err);
@@ -674,6 +675,7 @@ int rounds_collect(struct app *app, const struct config_org *org, const atomic_b
 		   json_t *out, struct err *err)
 {
 	struct collect *c = calloc(1, sizeof(*c));
+	struct err said;
 	int r;
 
 	if (!c)
@@ -683,6 +685,12 @@ int rounds_collect(struct app *app, const struct config_org *org, const atomic_b
 	c->cancel = cancel;
 	r = collect_run(c, out, err);
 	collect_done(c);
+	if (r == -ERR_UNAUTHORIZED) {
+		said = *err;
+		return err_set(err, ERR_UNAUTHORIZED,
+			       "organisation %s: %.340s with `leaverd secret rotate %.80s`",
+			       org->name, said.text, org->cloud.key);
+	}
 	if (r < 0)
 		return err_context(err, r, "organisation %s", org->name);
 	return 0;
