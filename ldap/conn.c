@@ -44,73 +44,60 @@ struct dir_conn {
 	_Atomic int64_t until_ms;
 	atomic_int fired;
 	struct ldap_conncb callbacks;
+	bool binding; /* what is sent holds the password */
 };
 
-/* --- memory that liblber uses: wiped when it is given back, since the bind request holds the
- * password ----------------------------------------------------------------------------------
+/* --- the bind password ---------------------------------------------------------------------
  */
 
-#define PREFIX 16 /* keeps what follows aligned for anything */
-
-static void *wiping_malloc(ber_len_t size, void *ctx)
+/*
+ * libldap copies the password into its request and frees that as it is (liblber takes memory
+ * functions of ours, and does not use them here). So a layer of our own stands above TLS: what
+ * it has handed down of a bind request, it wipes in the request's own bytes.
+ */
+static int wipe_setup(Sockbuf_IO_Desc *d, void *arg)
 {
-	char *p;
-
-	(void)ctx;
-	if (size > SIZE_MAX - PREFIX || !(p = malloc(size + PREFIX)))
-		return NULL;
-	memcpy(p, &size, sizeof(size));
-	return p + PREFIX;
+	d->sbiod_pvt = arg;
+	return 0;
 }
 
-static void *wiping_calloc(ber_len_t n, ber_len_t size, void *ctx)
+static int wipe_nothing(Sockbuf_IO_Desc *d)
 {
-	ber_len_t all;
-	void *p;
-
-	if (__builtin_mul_overflow(n, size, &all) || !(p = wiping_malloc(all, ctx)))
-		return NULL;
-	return memset(p, 0, all);
+	(void)d;
+	return 0;
 }
 
-static void wiping_free(void *p, void *ctx)
+static int wipe_ctrl(Sockbuf_IO_Desc *d, int option, void *arg)
 {
-	char *whole = p;
-	ber_len_t size;
-
-	(void)ctx;
-	if (!p)
-		return;
-	whole -= PREFIX;
-	memcpy(&size, whole, sizeof(size));
-	secret_wipe(whole + PREFIX, size);
-	free(whole);
+	return LBER_SBIOD_CTRL_NEXT(d, option, arg);
 }
 
-static void *wiping_realloc(void *p, ber_len_t size, void *ctx)
+static ber_slen_t wipe_read(Sockbuf_IO_Desc *d, void *p, ber_len_t len)
 {
-	ber_len_t had;
-	void *fresh;
-
-	if (!p)
-		return wiping_malloc(size, ctx);
-	memcpy(&had, (char *)p - PREFIX, sizeof(had));
-	if (size <= had)
-		return p;
-	fresh = wiping_malloc(size, ctx);
-	if (!fresh)
-		return NULL;
-	memcpy(fresh, p, had);
-	wiping_free(p, ctx);
-	return fresh;
+	return LBER_SBIOD_READ_NEXT(d, p, len);
 }
+
+static ber_slen_t wipe_write(Sockbuf_IO_Desc *d, void *p, ber_len_t len)
+{
+	const struct dir_conn *c = d->sbiod_pvt;
+	ber_slen_t done = LBER_SBIOD_WRITE_NEXT(d, p, len);
+	int saved = errno;
+
+	if (c->binding && done > 0)
+		secret_wipe(p, (size_t)done);
+	else if (c->binding && saved != EAGAIN && saved != EINTR)
+		secret_wipe(p, len); /* the connection is over, and nobody sends the rest */
+	errno = saved;
+	return done;
+}
+
+static Sockbuf_IO wiping = { wipe_setup, wipe_nothing, wipe_ctrl,
+			     wipe_read,  wipe_write,   wipe_nothing };
 
 static bool started;
 
 int dir_start(struct err *err)
 {
-	static BerMemoryFunctions wiping = { wiping_malloc, wiping_calloc, wiping_realloc,
-					     wiping_free };
 	LDAPAPIInfo info = { .ldapai_info_version = LDAP_API_INFO_VERSION };
 	int demand = LDAP_OPT_X_TLS_DEMAND, version = LDAP_VERSION3, never = LDAP_DEREF_NEVER;
 	int quiet = 0;
@@ -122,8 +109,7 @@ int dir_start(struct err *err)
 	if (setenv("LDAPNOINIT", "1", 1) < 0)
 		return err_errno(err, ERR_INTERNAL, errno, "setenv");
 	signal(SIGPIPE, SIG_IGN);
-	ok = ber_set_option(NULL, LBER_OPT_MEMORY_FNS, &wiping) == LBER_OPT_SUCCESS &&
-	     ldap_get_option(NULL, LDAP_OPT_API_INFO, &info) == LDAP_OPT_SUCCESS;
+	ok = ldap_get_option(NULL, LDAP_OPT_API_INFO, &info) == LDAP_OPT_SUCCESS;
 	ok = ok && ldap_set_option(NULL, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) == 0 &&
 	     ldap_set_option(NULL, LDAP_OPT_PROTOCOL_VERSION, &version) == 0 &&
 	     ldap_set_option(NULL, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == 0 &&
@@ -195,6 +181,9 @@ static int socket_made(LDAP *ld, Sockbuf *sb, LDAPURLDesc *srv, struct sockaddr 
 	(void)ld;
 	(void)srv;
 	(void)addr;
+	ber_sockbuf_remove_io(sb, &wiping, LBER_SBIOD_LEVEL_APPLICATION);
+	if (ber_sockbuf_add_io(sb, &wiping, LBER_SBIOD_LEVEL_APPLICATION, c) != 0)
+		return -1;
 	if (ber_sockbuf_ctrl(sb, LBER_SB_OPT_GET_FD, &fd) != 1 ||
 	    ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &most) != 1)
 		return -1;
@@ -484,7 +473,9 @@ static int bind_now(struct dir_conn *c, const struct secret *password, int64_t u
 		return err_set(err, ERR_CONFIG,
 			       "the bind password is empty: an empty one would let us in as "
 			       "nobody; set it with leaverd secret set");
+	c->binding = true;
 	r = send_first(c, send_bind, password, until_ms, &id, err);
+	c->binding = false;
 	if (r == 0)
 		r = answer_code(c, id, until_ms, &code, err);
 	if (r < 0)
