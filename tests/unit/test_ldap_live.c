@@ -1186,8 +1186,8 @@ static void test_a_probe_tells_server_account_encryption_and_what_is_readable(vo
 void __lsan_disable(void);
 void __lsan_enable(void);
 #else
-#define __lsan_disable()
-#define __lsan_enable()
+#define __lsan_disable() ((void)0)
+#define __lsan_enable() ((void)0)
 #endif
 
 static void test_servers_that_lie_are_not_believed(void **state)
