@@ -16,8 +16,7 @@ struct doing {
 	bool urgent;
 };
 
-/* --- doing
- * --------------------------------------------------------------------------------------- */
+/* --- doing -------------------------------------------------------------------------------- */
 
 static int do_suspend(const struct doing *d, struct err *err)
 {
@@ -133,8 +132,7 @@ static int do_revoke_tokens(const struct doing *d, struct err *err)
 		       TOKEN_ROUNDS);
 }
 
-/* --- verifying
- * ------------------------------------------------------------------------------------- */
+/* --- verifying ---------------------------------------------------------------------------- */
 
 static enum atl_verified is(bool done)
 {
@@ -289,8 +287,7 @@ static int verify_tokens(const struct doing *d, enum atl_verified *ret, struct e
 	return r;
 }
 
-/* --- the table
- * --------------------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------------------------- */
 
 enum { NEEDS_DIRECTORY = 1, NEEDS_GROUP = 2, NEEDS_ROLE = 4 };
 

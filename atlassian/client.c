@@ -139,8 +139,7 @@ int atl_path(struct buf *into, const char *template, const struct str *args, siz
 	return buf_fault(into, err, "a path");
 }
 
-/* --- what an error body says
- * ------------------------------------------------------------------ */
+/* --- what an error body says -------------------------------------------------------------- */
 
 /* One line of plain text: control characters and broken UTF-8 become blanks, runs of blanks
  * one, and a cut never splits a character. */
@@ -310,8 +309,7 @@ void atl_problem_read(struct atl_problem *ret, int status, struct str body)
 		plain_copy(ret->text, sizeof(ret->text), json_string_value(j));
 }
 
-/* --- sending
- * ----------------------------------------------------------------------------------- */
+/* --- sending ------------------------------------------------------------------------------ */
 
 /* Where a call goes. Whole URLs come from answers: they may not lead the key elsewhere. */
 static int url_of(const struct atl_client *c, const char *path, struct buf *into,
@@ -396,8 +394,7 @@ int atl_send(struct atl_client *c, const struct atl_request *request, struct atl
 	return 0;
 }
 
-/* --- receiving
- * --------------------------------------------------------------------------------- */
+/* --- receiving ---------------------------------------------------------------------------- */
 
 static const struct {
 	int status, code;

@@ -19,6 +19,9 @@
 
 #define WINDOW_MOST 32
 #define HELD_MOST 1024 /* resources of one account; more is not believed */
+#define FAILURES_MOST                                                                          \
+	10 /* requests of a kind that fail in a row: then it is not asked again                \
+	    */
 
 struct resource {
 	char *id, *key, *site;
@@ -69,6 +72,7 @@ struct user_ask {
 struct held {
 	struct resource *resource;
 	enum tri billable; /* of its best role */
+	bool shown;        /* by the account's own role assignments too */
 };
 
 struct collect {
@@ -89,11 +93,11 @@ struct collect {
 	struct held held[HELD_MOST];
 	size_t held_count, held_any; /* billable or not */
 	bool held_known;             /* every group of it is known */
+	unsigned group_failures, role_failures, active_failures; /* in a row */
 	int64_t expected;
 };
 
-/* --- telling what is missing
- * --------------------------------------------------------------------- */
+/* --- telling what is missing -------------------------------------------------------------- */
 
 static void lack(struct collect *c, unsigned parts, const char *why)
 {
@@ -136,8 +140,7 @@ static enum tri tri_at(const json_t *j, const char *key)
 	return json_is_boolean(value) ? tri_of(json_is_true(value)) : TRI_UNKNOWN;
 }
 
-/* --- products
- * ------------------------------------------------------------------------------------- */
+/* --- products ----------------------------------------------------------------------------- */
 
 /* "ari:cloud:KEY::site/ID" */
 static bool ari_cut(struct str ari, struct str *key, struct str *id)
@@ -286,8 +289,7 @@ static int workspace_row(struct collect *c, const json_t *row, struct err *err)
 		json_is_integer(capacity) ? json_integer_value(capacity) : ATL_ABSENT, &r, err);
 }
 
-/* --- a list, row by row
- * ---------------------------------------------------------------------------- */
+/* --- a list, row by row ------------------------------------------------------------------- */
 
 typedef int (*row_fn)(struct collect *c, const json_t *row, struct err *err);
 
@@ -416,18 +418,35 @@ static int read_directories(struct collect *c, struct err *err)
 					  err);
 }
 
+/* Where the list itself tells how many rows it has. */
+static void total_check(struct collect *c, const struct atl_pages *p, unsigned parts)
+{
+	char text[160];
+
+	if ((c->result->whole & parts) != parts || p->total < 0 ||
+	    (uint64_t)p->total == p->rows)
+		return;
+	snprintf(text, sizeof(text),
+		 "%s: %llu rows came, Atlassian counts %lld: the list was not whole", p->what,
+		 (unsigned long long)p->rows, (long long)p->total);
+	lack(c, parts, text);
+}
+
 static int read_workspaces(struct collect *c, struct err *err)
 {
+	const unsigned parts = ATL_PART_GRANTS | ATL_PART_SEATS | ATL_PART_ROLES;
 	struct atl_pages p = { 0 };
 	struct err why;
 	int r = atl_org_workspaces(&p, c->client, &why);
 
-	return walk_opened(c, &p, r, &why, ATL_PART_GRANTS | ATL_PART_SEATS | ATL_PART_ROLES,
-			   workspace_row, err);
+	r = r < 0 ? failed(c, parts, r, &why, err) : walk(c, &p, parts, workspace_row, err);
+	if (r == 0)
+		total_check(c, &p, parts);
+	atl_pages_done(&p);
+	return r;
 }
 
-/* --- API tokens
- * ------------------------------------------------------------------------------------- */
+/* --- API tokens --------------------------------------------------------------------------- */
 
 static int token_row(struct collect *c, const json_t *row, struct err *err)
 {
@@ -494,8 +513,7 @@ static int read_tokens(struct collect *c, struct err *err)
 	return failed(c, 0, r, &why, err);
 }
 
-/* --- groups
- * ------------------------------------------------------------------------------------------ */
+/* --- groups ------------------------------------------------------------------------------- */
 
 static void group_free(struct usergroup *g)
 {
@@ -574,8 +592,11 @@ static int group_answer(struct collect *c, struct err *err)
 	atl_pages_done(&ask->pages);
 	c->first = (c->first + 1) % WINDOW_MOST;
 	c->asked--;
-	if (r >= 0)
+	if (r >= 0) {
+		c->group_failures = 0;
 		return 0;
+	}
+	c->group_failures++;
 	g->roles_read = false;
 	if (g->admin != TRI_YES)
 		g->admin = TRI_UNKNOWN;
@@ -590,8 +611,8 @@ static int group_ask(struct collect *c, struct usergroup *g, struct err *err)
 
 	while (r == 0 && c->asked >= c->window)
 		r = group_answer(c, err);
-	if (r < 0)
-		return r;
+	if (r < 0 || c->group_failures >= FAILURES_MOST)
+		return r; /* the grants are incomplete anyway */
 	ask = &c->group_asks[(c->first + c->asked) % WINDOW_MOST];
 	ask->group = g;
 	snprintf(ask->what, sizeof(ask->what), "the roles of group %.100s", g->id);
@@ -662,9 +683,7 @@ static int group_row(struct collect *c, const json_t *row, struct err *err)
 	return group_ask(c, g, err);
 }
 
-/* --- counts
- * -------------------------------------------------------------------------------------------
- */
+/* --- counts ------------------------------------------------------------------------------- */
 
 /* Holds the rows that were read against what Atlassian counts. The count is asked for again
  * where they differ: somebody may have come or gone meanwhile. */
@@ -730,8 +749,7 @@ static int read_groups_of(struct collect *c, struct str directory, struct err *e
 	return r;
 }
 
-/* --- handing out what does not belong to one account
- * ------------------------------------------------ */
+/* --- handing out what does not belong to one account -------------------------------------- */
 
 static int emit_resources(struct collect *c, struct err *err)
 {
@@ -792,8 +810,7 @@ static int emit_groups(struct collect *c, struct err *err)
 	return r;
 }
 
-/* --- accounts
- * ------------------------------------------------------------------------------------------ */
+/* --- accounts ----------------------------------------------------------------------------- */
 
 static struct held *held_find(struct collect *c, const struct resource *resource)
 {
@@ -814,7 +831,7 @@ static void held_add(struct collect *c, struct resource *resource, enum tri bill
 			return;
 		}
 		h = &c->held[c->held_count++];
-		*h = (struct held){ resource, TRI_NO };
+		*h = (struct held){ resource, TRI_NO, false };
 	}
 	if (billable == TRI_YES || (billable == TRI_UNKNOWN && h->billable == TRI_NO))
 		h->billable = billable;
@@ -985,9 +1002,11 @@ static int role_row(struct collect *c, struct str account, struct resource *reso
 	enum tri billable = atl_role_billable(role);
 	bool direct = has_method(assignment, "direct");
 	bool inferred = has_method(assignment, "inferred");
-	const struct held *h = held_find(c, resource);
+	struct held *h = held_find(c, resource);
 	int r = 0;
 
+	if (h)
+		h->shown = true;
 	if (!role.len || (!direct && !inferred && !has_method(assignment, "group_direct"))) {
 		into->known = false;
 		return 0;
@@ -1055,8 +1074,15 @@ static int roles_read(struct collect *c, struct str account, struct atl_pages *p
 			if (r == 0)
 				r = roles_row(c, account, row, into, &why);
 	}
-	if (r >= 0)
+	/* What its groups grant must be among them; where it is not (a change shows up to 30 s
+	 * later) other roles may be missing too. */
+	for (size_t i = 0; i < c->held_any && i < c->held_count; i++)
+		into->known &= c->held[i].shown;
+	if (r >= 0) {
+		c->role_failures = 0;
 		return 0;
+	}
+	c->role_failures++;
 	into->known = false;
 	return failed(c, ATL_PART_ROLES, r, &why, err);
 }
@@ -1121,10 +1147,14 @@ static int last_active_ask(struct collect *c, struct atl_user *u, json_t **own, 
 	struct err why;
 	json_t *row, *told;
 	size_t i;
-	int r = atl_org_last_active(c->client, u->row.id, own, &why);
+	int r;
 
+	if (c->active_failures >= FAILURES_MOST)
+		return 0; /* seats are incomplete anyway */
+	r = atl_org_last_active(c->client, u->row.id, own, &why);
 	if (r == -ERR_NOT_FOUND)
 		return 0; /* gone since the page was made */
+	c->active_failures = r < 0 ? c->active_failures + 1 : 0;
 	if (r < 0)
 		return failed(c, ATL_PART_SEATS, r, &why, err);
 	told = json_object_get(*own, "product_access");
@@ -1197,7 +1227,8 @@ static int user_answer(struct collect *c, struct err *err)
 	return r;
 }
 
-/* 0: queued. NOT_ASKED: the request could not be sent, roles are incomplete. */
+/* 0: queued. NOT_ASKED: the request could not be sent, or too many failed: roles are
+ * incomplete. */
 enum { NOT_ASKED = 1 };
 static int user_ask(struct collect *c, const json_t *row, const struct atl_user *u,
 		    struct str directory, struct err *err)
@@ -1210,6 +1241,8 @@ static int user_ask(struct collect *c, const json_t *row, const struct atl_user 
 		r = user_answer(c, err);
 	if (r < 0)
 		return r;
+	if (c->role_failures >= FAILURES_MOST)
+		return NOT_ASKED;
 	ask = &c->user_asks[(c->first + c->asked) % WINDOW_MOST];
 	snprintf(ask->what, sizeof(ask->what), "the roles of an account");
 	ask->directory = directory;
@@ -1368,7 +1401,12 @@ static int read_managed(struct collect *c, struct err *err)
 	struct err why;
 	int r = atl_users_managed(&p, c->client, &why);
 
-	return walk_opened(c, &p, r, &why, ATL_PART_ACCOUNTS, managed_row, err);
+	r = r < 0 ? failed(c, ATL_PART_ACCOUNTS, r, &why, err)
+		  : walk(c, &p, ATL_PART_ACCOUNTS, managed_row, err);
+	if (r == 0)
+		total_check(c, &p, ATL_PART_ACCOUNTS);
+	atl_pages_done(&p);
+	return r;
 }
 
 static const char outside[] = "claimStatus=managed&membershipStatus=no_membership";
@@ -1404,9 +1442,7 @@ static int read_outside(struct collect *c, struct err *err)
 	return r;
 }
 
-/* --- all of it
- * --------------------------------------------------------------------------------------------
- */
+/* --- all of it ---------------------------------------------------------------------------- */
 
 static void asks_drop(struct collect *c)
 {

@@ -186,8 +186,7 @@ int atl_read_account(struct atl_client *c, struct str account, unsigned with,
 		     struct str resource, bool urgent, struct atl_reading *ret, struct err *err)
 	MUST_USE;
 
-/* --- words ---------------------------------------------------------------------------------
- */
+/* --- words -------------------------------------------------------------------------------- */
 
 /* One spelling for a product: "jira-software" is "jira"; unknown keys stay. Static or s. */
 struct str atl_product_key(struct str s);

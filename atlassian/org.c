@@ -13,8 +13,7 @@ static struct str org_id(const struct atl_client *c)
 	return str_of(atl_client_options(c)->org_id);
 }
 
-/* --- the organisation
- * ---------------------------------------------------------------------------- */
+/* --- the organisation --------------------------------------------------------------------- */
 
 static int get(struct atl_client *c, enum atl_family family, const char *template,
 	       const struct str *args, size_t count, json_t **ret, struct err *err)
@@ -62,8 +61,7 @@ int atl_org_get(struct atl_client *c, char ret_id[80], char ret_name[128], struc
 	return 0;
 }
 
-/* --- lists
- * --------------------------------------------------------------------------------------- */
+/* --- lists -------------------------------------------------------------------------------- */
 
 static int list(struct atl_pages *p, struct atl_client *c, enum atl_dialect dialect,
 		const char *template, const struct str *args, size_t count, const char *query,
@@ -238,8 +236,7 @@ int atl_org_count(struct atl_client *c, struct str directory, const char *things
 	return 0;
 }
 
-/* --- last activity of one account
- * ----------------------------------------------------------------- */
+/* --- last activity of one account --------------------------------------------------------- */
 
 #define LAST_ACTIVE_PAGES 100
 
@@ -291,8 +288,7 @@ int atl_org_last_active(struct atl_client *c, struct str account, json_t **ret, 
 	return 0;
 }
 
-/* --- writes
- * ----------------------------------------------------------------------------------------- */
+/* --- writes ------------------------------------------------------------------------------- */
 
 static int write_call(struct atl_client *c, const char *method, const char *template,
 		      const struct str *args, size_t count, json_t *body, bool urgent,

@@ -8,8 +8,7 @@
 #define CURSOR_BYTES 65536
 #define EMPTY_MOST 10 /* pages without a row, in a row, and still a next one */
 
-/* --- seen
- * ---------------------------------------------------------------------------------------- */
+/* --- seen --------------------------------------------------------------------------------- */
 
 /* Open addressing; 0 is an empty place. Digests of 64 bits: among a million texts one in 40
  * million such sets takes a new text for an old one, which the count of rows would show. */
@@ -89,8 +88,7 @@ int atl_seen_add(struct atl_seen *s, struct str text, struct err *err)
 	return 0;
 }
 
-/* --- pages
- * --------------------------------------------------------------------------------------- */
+/* --- pages -------------------------------------------------------------------------------- */
 
 int atl_pages_init(struct atl_pages *p, struct atl_client *client, enum atl_dialect dialect,
 		   enum atl_family family, struct str path, const char *query, json_t *body,
@@ -102,6 +100,7 @@ int atl_pages_init(struct atl_pages *p, struct atl_client *client, enum atl_dial
 				 .dialect = dialect,
 				 .family = family,
 				 .what = what,
+				 .total = -1,
 				 .body = body };
 	buf_init(&p->path, CURSOR_BYTES);
 	buf_init(&p->query, CURSOR_BYTES);
@@ -228,6 +227,7 @@ static int next_read(struct atl_pages *p, const json_t *page, bool *ret, struct 
 /* What the page is, and where it goes on. */
 static int page_read(struct atl_pages *p, const json_t *page, json_t **rows, struct err *err)
 {
+	const json_t *total = json_object_get(json_object_get(page, "meta"), "total");
 	json_t *data = json_object_get(page, "data");
 	bool more;
 	int r;
@@ -242,6 +242,7 @@ static int page_read(struct atl_pages *p, const json_t *page, json_t **rows, str
 		return err_set(err, ERR_INCOMPLETE, "%d empty pages in a row, and no end",
 			       EMPTY_MOST);
 	p->over = !more;
+	p->total = json_is_integer(total) ? json_integer_value(total) : -1;
 	p->rows += json_array_size(data);
 	*rows = data;
 	return 0;

@@ -34,6 +34,7 @@ struct atl_pages {
 	unsigned page;  /* of the newest page, from 1 */
 	unsigned empty; /* empty pages in a row */
 	uint64_t rows;  /* handed out */
+	int64_t total;  /* meta.total of the newest page; -1: not told */
 	bool over;
 };
 

@@ -61,8 +61,7 @@ static struct str text_of(const json_t *j, const char *key)
 	return str_n(json_string_value(value), json_string_length(value));
 }
 
-/* --- the account
- * --------------------------------------------------------------------------------- */
+/* --- the account -------------------------------------------------------------------------- */
 
 static const json_t *row_find(json_t *rows, struct str account)
 {
@@ -202,8 +201,7 @@ static int directory_take(struct reader *r, struct err *err)
 	return rc;
 }
 
-/* --- paths
- * ------------------------------------------------------------------------------------------ */
+/* --- paths -------------------------------------------------------------------------------- */
 
 struct path_made {
 	enum atl_path_kind kind;
@@ -412,8 +410,7 @@ static int paths_take(struct reader *r, struct err *err)
 	return 0;
 }
 
-/* --- the rest
- * ---------------------------------------------------------------------------------------- */
+/* --- the rest ----------------------------------------------------------------------------- */
 
 static int manage_take(struct reader *r, struct err *err)
 {

@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- words
- * --------------------------------------------------------------------------------------- */
+/* --- words -------------------------------------------------------------------------------- */
 
 struct str atl_product_key(struct str s)
 {
@@ -64,8 +63,7 @@ struct str atl_group_id(struct str s)
 	return str_starts(s, head) ? str_n(s.p + head.len, s.len - head.len) : s;
 }
 
-/* --- rows
- * ---------------------------------------------------------------------------------------- */
+/* --- rows --------------------------------------------------------------------------------- */
 
 static struct str text_of(const json_t *j, const char *key)
 {
@@ -241,8 +239,7 @@ bool atl_managed_read(const json_t *json, struct atl_user *ret, char *why, size_
 	return true;
 }
 
-/* --- platform roles
- * -------------------------------------------------------------------------------- */
+/* --- platform roles ----------------------------------------------------------------------- */
 
 static int by_text(const void *a, const void *b)
 {

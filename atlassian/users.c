@@ -34,8 +34,7 @@ int atl_users_all_tokens(struct atl_pages *p, struct atl_client *c, struct err *
 			      "API tokens", err);
 }
 
-/* --- one account
- * ----------------------------------------------------------------------------------- */
+/* --- one account -------------------------------------------------------------------------- */
 
 /* What one request to /users/{account}/manage... wants. */
 struct ask {
@@ -153,8 +152,7 @@ int atl_users_enable(struct atl_client *c, struct str account, struct err *err)
 	return ask(c, &a, &account, 1, NULL, NULL, err);
 }
 
-/* --- tokens
- * ----------------------------------------------------------------------------------------- */
+/* --- tokens ------------------------------------------------------------------------------- */
 
 void atl_tokens_done(struct vec_atl_token *v)
 {

@@ -82,8 +82,7 @@ struct httpc {
 	struct list waiting, running; /* the thread's own */
 };
 
-/* --- curl's memory: wiped when given back ----------------------------------------------------
- */
+/* --- curl's memory: wiped when given back ------------------------------------------------- */
 
 #define SIZE_ROOM 16 /* in front of each block: its size; keeps malloc's alignment */
 
@@ -169,8 +168,7 @@ int httpc_start(struct err *err)
 	return 0;
 }
 
-/* --- lists
- * ------------------------------------------------------------------------------------ */
+/* --- lists -------------------------------------------------------------------------------- */
 
 static void list_add(struct list *l, struct httpc_call *call, struct httpc_call *before)
 {
@@ -197,8 +195,7 @@ static void wait_in_line(struct httpc *c, struct httpc_call *call)
 	list_add(&c->waiting, call, at);
 }
 
-/* --- a call's end
- * ------------------------------------------------------------------------------ */
+/* --- a call's end ------------------------------------------------------------------------- */
 
 static void try_clear(struct httpc_call *call)
 {
@@ -266,8 +263,7 @@ static int tell_late(struct httpc_call *call)
 	return tell(call, ERR_TIMEOUT, why);
 }
 
-/* --- one try
- * ----------------------------------------------------------------------------------- */
+/* --- one try ------------------------------------------------------------------------------ */
 
 static size_t on_head(char *line, size_t size, size_t n, void *arg)
 {
@@ -420,8 +416,7 @@ static CURLcode try_start(struct httpc *c, struct httpc_call *call, int64_t now)
 	return rc;
 }
 
-/* --- what an answer teaches
- * --------------------------------------------------------------------- */
+/* --- what an answer teaches --------------------------------------------------------------- */
 
 static int64_t number_header(const struct httpc_answer *a, const char *name)
 {
@@ -486,8 +481,7 @@ static struct rate_told told_by(const struct httpc_answer *a)
 	return told;
 }
 
-/* --- the end of a try
- * ---------------------------------------------------------------------------- */
+/* --- the end of a try --------------------------------------------------------------------- */
 
 static const struct {
 	CURLcode code;
@@ -595,8 +589,7 @@ static void try_over(struct httpc *c, struct httpc_call *call, CURLcode rc)
 					      : -1);
 }
 
-/* --- the thread
- * ---------------------------------------------------------------------------------- */
+/* --- the thread --------------------------------------------------------------------------- */
 
 static void take_inbox(struct httpc *c)
 {
@@ -747,8 +740,7 @@ static void loop(struct worker *self, void *arg)
 	start_waiting(c);
 }
 
-/* --- what callers use
- * ------------------------------------------------------------------------------ */
+/* --- what callers use --------------------------------------------------------------------- */
 
 int httpc_new(struct httpc **ret, const struct httpc_options *options, struct err *err)
 {

@@ -127,8 +127,7 @@ struct httpd {
 	bool starting;
 };
 
-/* --- what a handler may ask -----------------------------------------------------------------
- */
+/* --- what a handler may ask --------------------------------------------------------------- */
 
 enum http_method http_req_method(const struct http_req *req)
 {
@@ -295,8 +294,7 @@ int http_reply_header(struct http_req *req, const char *name, const char *value,
 	return buf_fault(&req->headers, err, "the reply's header");
 }
 
-/* --- sending --------------------------------------------------------------------------------
- */
+/* --- sending ------------------------------------------------------------------------------ */
 
 static ssize_t stream_read(void *cls, uint64_t pos, char *into, size_t room)
 {
@@ -480,8 +478,7 @@ static enum MHD_Result send_fault(struct http_req *req, const struct err *fault)
 	return send_reply(req);
 }
 
-/* --- receiving ------------------------------------------------------------------------------
- */
+/* --- receiving ---------------------------------------------------------------------------- */
 
 /* One slash between segments, none at the end, each decoded. False when an escape is broken. */
 static bool path_read(struct http_req *req)
@@ -755,8 +752,7 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
 	req_free(req);
 }
 
-/* --- connections ----------------------------------------------------------------------------
- */
+/* --- connections -------------------------------------------------------------------------- */
 
 /* Counts the connection for its address; false when that address has enough. */
 static bool address_enter(struct httpd *h, struct conn *conn)
@@ -872,8 +868,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 	}
 }
 
-/* --- start, sweep, stop ---------------------------------------------------------------------
- */
+/* --- start, sweep, stop ------------------------------------------------------------------- */
 
 /* Paths and queries are decoded by us, once and with care. */
 static size_t leave_as_sent(void *cls, struct MHD_Connection *mhd, char *text)

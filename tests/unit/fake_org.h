@@ -51,7 +51,7 @@ static const struct fake_row fake_users[] = {
 				"'" G "g-jira'}],'productAccess':[{'id':'" JIRA
 				"','key':'jira','lastActiveTimestamp':'2026-11-21T10:00:00Z'},{"
 				"'id':'" WIKI "','key':'confluence','lastActiveTimestamp':'"
-					      "2026-11-21T10:00:00Z'}]}" },
+				"2026-11-21T10:00:00Z'}]}" },
 	{ "a-dan", "d-1",
 	  "{" CORE("a-dan", "active", "active", "active", "managed",
 		   "'invited'") ",'platformRoles':['atlassian/site-admin','atlassian/"
@@ -261,7 +261,8 @@ static inline bool fake_read(struct http_req *req, struct http_reply *reply)
 			 "{'data':[{'id':'" JIRA "','attributes':{'typeKey':'jira-software',"
 			 "'hostUrl':'https://acme.atlassian.net','capacity':10}},{'id':'" WIKI
 			 "','attributes':{'typeKey':'confluence','hostUrl':"
-			 "'https://acme.atlassian.net/wiki','capacity':null}}],'links':{}}");
+			 "'https://acme.atlassian.net/"
+			 "wiki','capacity':null}}],'links':{},'meta':{'total':2}}");
 	else if (str_ends(path, STR("/api-access/v1/orgs/o-1/api-tokens")))
 		fake_add(b, "{'data':[{'id':'t-1','user':{'id':'a:bob|1'},'lastActiveAt':"
 			    "'2026-11-01T00:00:00Z'},{'id':'t-2','user':{'id':'a:bob|1'}}],"
@@ -288,8 +289,7 @@ static inline void fake_unknown(struct http_reply *reply)
 			       "'title':'Not found','detail':'no such thing'}]}");
 }
 
-/* --- a client of it
- * ------------------------------------------------------------------------------ */
+/* --- a client of it ----------------------------------------------------------------------- */
 
 struct fake {
 	struct scripted srv;

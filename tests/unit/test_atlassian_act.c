@@ -95,8 +95,7 @@ static unsigned asked(const char *part)
 	return n;
 }
 
-/* --- reading
- * ---------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------ */
 
 static void path_is(const struct atl_path_row *p, enum atl_path_kind kind, const char *resource,
 		    const char *role, const char *group, enum tri modifiable)
@@ -283,9 +282,7 @@ static void test_reading_survives_each_lost_allocation(void **state)
 	fake_stop(&fake);
 }
 
-/* --- doing
- * --------------------------------------------------------------------------------------------
- */
+/* --- doing -------------------------------------------------------------------------------- */
 
 #define DIRECTORY_1 .directory = "d-1"
 
@@ -510,8 +507,7 @@ static void test_refusals_are_told_apart_by_what_they_are_about(void **state)
 	}
 }
 
-/* --- verifying
- * ---------------------------------------------------------------------------------------- */
+/* --- verifying ---------------------------------------------------------------------------- */
 
 static const struct {
 	struct action_step step;

@@ -8,8 +8,7 @@
 
 static struct fake fake;
 
-/* --- error bodies
- * ---------------------------------------------------------------------------------- */
+/* --- error bodies ------------------------------------------------------------------------- */
 
 static const struct {
 	int status;
@@ -99,8 +98,7 @@ static void test_long_words_are_cut_at_a_character(void **state)
 	buf_done(&body);
 }
 
-/* --- answers
- * ------------------------------------------------------------------------------------------ */
+/* --- answers ------------------------------------------------------------------------------ */
 
 struct canned {
 	int status;
@@ -182,9 +180,7 @@ static void test_each_answer_has_its_fault_and_its_sentence(void **state)
 	}
 }
 
-/* --- sending
- * --------------------------------------------------------------------------------------------
- */
+/* --- sending ------------------------------------------------------------------------------ */
 
 static void test_what_is_sent_is_signed_json(void **state)
 {
@@ -331,9 +327,7 @@ static void test_a_key_is_needed_and_must_be_one_line(void **state)
 	fake_stop(&fake);
 }
 
-/* --- pages
- * ------------------------------------------------------------------------------------------------
- */
+/* --- pages -------------------------------------------------------------------------------- */
 
 static void answer_pages(struct scripted *s, unsigned nth, struct http_req *req,
 			 struct http_reply *reply)
@@ -465,8 +459,7 @@ static void test_texts_are_seen_once(void **state)
 	assert_int_equal(atl_seen_count(s), 20000);
 }
 
-/* --- writes with two meanings
- * -------------------------------------------------------------------------------- */
+/* --- writes with two meanings ------------------------------------------------------------- */
 
 static void test_a_conflict_on_joining_is_told_apart_by_its_words(void **state)
 {
@@ -576,9 +569,7 @@ static void test_a_role_is_given_under_whichever_name_the_resource_has(void **st
 	fake_stop(&fake);
 }
 
-/* --- words
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- words -------------------------------------------------------------------------------- */
 
 static void test_words_are_brought_to_one_spelling(void **state)
 {

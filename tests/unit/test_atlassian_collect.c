@@ -3,8 +3,7 @@
 
 #include "atlassian/collect.h"
 
-/* --- a sink that writes down what comes
- * ----------------------------------------------------------- */
+/* --- a sink that writes down what comes --------------------------------------------------- */
 
 static struct buf noted;
 
@@ -180,8 +179,7 @@ static unsigned asked(const char *part)
 	return n;
 }
 
-/* --- reading
- * ---------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------ */
 
 static void answer_well(struct scripted *s, unsigned nth, struct http_req *req,
 			struct http_reply *reply)
@@ -304,8 +302,7 @@ static void test_other_sites_give_no_seats(void **state)
 	fake_stop(&fake);
 }
 
-/* --- one answer goes wrong
- * --------------------------------------------------------------------------- */
+/* --- one answer goes wrong ---------------------------------------------------------------- */
 
 enum wrong {
 	STATUS_500,
@@ -440,8 +437,7 @@ static void test_what_passes_is_tried_again_and_the_whole_comes(void **state)
 	}
 }
 
-/* --- lists that lie
- * ------------------------------------------------------------------------------------ */
+/* --- lists that lie ----------------------------------------------------------------------- */
 
 enum lie {
 	CIRCLE,
@@ -455,7 +451,9 @@ enum lie {
 	NO_ID,
 	STRANGE_GROUP,
 	STRANGE_PRODUCT,
-	ONE_MORE
+	ONE_MORE,
+	LOST_PRODUCT,
+	LOST_ROLE
 };
 
 static void replace(struct buf *b, const char *what, const char *with)
@@ -494,6 +492,14 @@ static void answer_lie(struct scripted *s, unsigned nth, struct http_req *req,
 		fake_unknown(reply);
 	if (lie == ONE_MORE && str_ends(path, STR("/d-1/users/count"))) {
 		replace(b, "7", "8");
+		return;
+	}
+	if (lie == LOST_PRODUCT && str_ends(path, STR("/workspaces"))) {
+		replace(b, "\"total\":2", "\"total\":3");
+		return;
+	}
+	if (lie == LOST_ROLE && str_ends(path, STR("1/role-assignments"))) {
+		replace(b, JIRA, "ari:cloud:platform::org/o-1");
 		return;
 	}
 	if (lie == STRANGE_PRODUCT && str_ends(path, STR("/users/a-cyd/role-assignments"))) {
@@ -542,6 +548,7 @@ static const struct {
 	{ STRANGE_GROUP, ATL_PART_GROUPS, "a group that the list of groups did not have" },
 	{ STRANGE_PRODUCT, ATL_PART_ROLES, "that the list of products did not" },
 	{ ONE_MORE, ATL_PART_ACCOUNTS, "7 rows came, Atlassian counts 8" },
+	{ LOST_PRODUCT, ATL_PART_GRANTS, "products: 2 rows came, Atlassian counts 3" },
 };
 
 static void test_lists_that_are_not_what_they_say_are_incomplete(void **state)
@@ -577,8 +584,72 @@ static void test_rows_that_come_twice_count_once(void **state)
 	fake_stop(&fake);
 }
 
-/* --- other organisations
- * ------------------------------------------------------------------------------- */
+static void test_roles_that_lack_what_groups_grant_are_not_known(void **state)
+{
+	enum lie lie = LOST_ROLE;
+	struct atl_result result;
+	struct err err;
+
+	(void)state;
+	fake_start(&fake, answer_lie, &lie);
+	assert_ok(collect(&result, &err), &err);
+	assert_true(
+		result.complete); /* changes show up to 30 s later: no reason to distrust all */
+	says("account a:bob|1 in d-1 active managed=yes synced=no admin=no org=no paths=no");
+	says("seat a:bob|1 " JIRA " last=never\n");
+	fake_stop(&fake);
+}
+
+#define MANY 60
+
+/* Sixty idle accounts, and nobody answers about roles. */
+static void answer_no_roles(struct scripted *s, unsigned nth, struct http_req *req,
+			    struct http_reply *reply)
+{
+	struct str path = http_req_path(req);
+	struct buf *b = &reply->body;
+
+	(void)s;
+	(void)nth;
+	if (!fake_read(req, reply))
+		fake_unknown(reply);
+	if (str_ends(path, STR("/d-1/users/count"))) {
+		buf_clear(b);
+		buf_addf(b, "{\"count\":%d}", MANY);
+	} else if (str_ends(path, STR("/d-1/users/search"))) {
+		buf_clear(b);
+		fake_add(b, "{'data':[");
+		for (int i = 0; i < MANY; i++) {
+			buf_addf(b, "%s{\"accountId\":\"u-%d\",", i ? "," : "", i);
+			fake_add(b,
+				 "'accountType':'atlassian','accountStatus':'active','status':"
+				 "'active','platformRoles':[],'groups':[{'id':'g-jira'}],"
+				 "'productAccess':[]}");
+		}
+		fake_add(b, "],'links':{}}");
+	} else if (fake_has(path, "/users/u-")) {
+		reply->status = 500;
+		buf_clear(b);
+	}
+}
+
+static void test_what_fails_again_and_again_is_not_asked_for_ever(void **state)
+{
+	struct atl_result result;
+	struct err err;
+
+	(void)state;
+	fake_start(&fake, answer_no_roles, NULL);
+	assert_ok(collect(&result, &err), &err);
+	assert_false(result.complete);
+	assert_int_equal(result.whole, ATL_PART_ALL & ~ATL_PART_ROLES);
+	assert_int_equal(result.accounts, MANY + 1);
+	assert_int_equal(result.seats, MANY);
+	assert_in_range(asked("/users/u-"), 10, 10 + (unsigned)fake.o.at_once);
+	fake_stop(&fake);
+}
+
+/* --- other organisations ------------------------------------------------------------------ */
 
 /* Two directories; ada is in both, with other groups in the second. */
 static void answer_two(struct scripted *s, unsigned nth, struct http_req *req,
@@ -717,8 +788,7 @@ static void test_another_organisation_is_not_read(void **state)
 	fake_stop(&fake);
 }
 
-/* --- the caller's side
- * ---------------------------------------------------------------------------------- */
+/* --- the caller's side -------------------------------------------------------------------- */
 
 static int sink_full(void *ctx, const struct atl_account *row, struct err *err)
 {
@@ -837,6 +907,8 @@ int main(void)
 		cmocka_unit_test(test_what_passes_is_tried_again_and_the_whole_comes),
 		cmocka_unit_test(test_lists_that_are_not_what_they_say_are_incomplete),
 		cmocka_unit_test(test_rows_that_come_twice_count_once),
+		cmocka_unit_test(test_roles_that_lack_what_groups_grant_are_not_known),
+		cmocka_unit_test(test_what_fails_again_and_again_is_not_asked_for_ever),
 		cmocka_unit_test(test_an_account_of_two_directories_is_one_account),
 		cmocka_unit_test(
 			test_organisations_of_the_older_kind_are_read_by_their_own_calls),

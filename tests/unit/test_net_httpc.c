@@ -117,8 +117,7 @@ static void test_methods_bodies_and_secrets_arrive(void **state)
 	end();
 }
 
-/* --- another try
- * -------------------------------------------------------------------------------- */
+/* --- another try -------------------------------------------------------------------------- */
 
 static void answer_third_time(struct scripted *s, unsigned nth, struct http_req *req,
 			      struct http_reply *reply)
@@ -249,8 +248,7 @@ static void test_nobody_listening_is_told(void **state)
 	httpc_free(http);
 }
 
-/* --- bounds
- * -------------------------------------------------------------------------------------- */
+/* --- bounds ------------------------------------------------------------------------------- */
 
 static void answer_long(struct scripted *s, unsigned nth, struct http_req *req,
 			struct http_reply *reply)
@@ -451,8 +449,7 @@ static void test_too_many_calls_at_once_are_refused(void **state)
 	end();
 }
 
-/* --- ends
- * ------------------------------------------------------------------------------------------ */
+/* --- ends --------------------------------------------------------------------------------- */
 
 static void test_stopping_ends_waiting_and_running_calls(void **state)
 {
@@ -536,8 +533,7 @@ static void test_many_threads_share_one_client(void **state)
 	end();
 }
 
-/* --- what is asked at all
- * ---------------------------------------------------------------------- */
+/* --- what is asked at all ----------------------------------------------------------------- */
 
 static const struct {
 	const char *url;
@@ -653,8 +649,7 @@ static void test_a_configured_proxy_is_asked(void **state)
 	end();
 }
 
-/* --- lost memory
- * ------------------------------------------------------------------------------------ */
+/* --- lost memory -------------------------------------------------------------------------- */
 
 static void test_submitting_survives_each_lost_allocation(void **state)
 {

@@ -20,8 +20,7 @@
 
 #define WAIT_MS 10000
 
-/* --- a client that knows nothing but bytes ---------------------------------------------------
- */
+/* --- a client that knows nothing but bytes ------------------------------------------------ */
 
 static int dial(unsigned port)
 {
@@ -126,8 +125,7 @@ static void ask_on(int fd, const char *request)
 	read_answer(fd, &got, !strncmp(request, "HEAD", 4));
 }
 
-/* --- a server to be asked
- * --------------------------------------------------------------------- */
+/* --- a server to be asked ----------------------------------------------------------------- */
 
 static struct {
 	struct httpd *h;
@@ -346,8 +344,7 @@ static void ask(const char *request)
 #define HOST "Host: x\r\n"
 #define CLOSE HOST "Connection: close\r\n\r\n"
 
-/* --- tests
- * ------------------------------------------------------------------------------------ */
+/* --- tests -------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *request;
@@ -685,8 +682,7 @@ static void test_a_stream_that_breaks_ends_the_connection(void **state)
 	assert_int_equal(atomic_load(&srv.freed), 1);
 }
 
-/* --- raw mode
- * --------------------------------------------------------------------------------- */
+/* --- raw mode ----------------------------------------------------------------------------- */
 
 static int answer_any(void *ctx, struct http_req *req, struct http_reply *reply,
 		      struct err *err)
@@ -728,8 +724,7 @@ static void test_a_look_alike_can_misbehave_on_demand(void **state)
 	stop();
 }
 
-/* --- Unix sockets, TLS, start
- * ----------------------------------------------------------------- */
+/* --- Unix sockets, TLS, start ------------------------------------------------------------- */
 
 static char folder[] = "/tmp/leaverd-httpd-XXXXXX";
 

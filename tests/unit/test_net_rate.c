@@ -161,8 +161,7 @@ static void test_near_the_limit_it_slows_down(void **state)
 	assert_int_equal(pass(&r, 0, 10000), 15);
 }
 
-/* --- retry
- * ------------------------------------------------------------------------------------ */
+/* --- retry -------------------------------------------------------------------------------- */
 
 static const struct {
 	enum retry_class class;

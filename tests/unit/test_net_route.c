@@ -127,8 +127,7 @@ static void test_bad_templates_are_our_own_mistakes(void **state)
 	}
 }
 
-/* --- addresses
- * ---------------------------------------------------------------------------------- */
+/* --- addresses ---------------------------------------------------------------------------- */
 
 static const struct {
 	const char *text, *as; /* NULL: refused */
