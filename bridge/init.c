@@ -120,6 +120,8 @@ static bool word_ok(const struct question *q, const char *answer)
 static int ask(const struct question *q, unsigned number, char **ret, struct err *err)
 {
 	char line[INIT_ANSWER_MAX];
+	const struct zone *zone;
+	struct err wrong;
 	struct str s;
 
 	for (;;) {
@@ -136,9 +138,12 @@ static int ask(const struct question *q, unsigned number, char **ret, struct err
 		*ret = str_dup(s);
 		if (!*ret)
 			return err_nomem(err);
-		if (word_ok(q, *ret))
+		if (q->offset == AT(zone) && zone_get(str_of(*ret), &zone, &wrong) < 0)
+			fprintf(stderr, "   %s\n", wrong.text);
+		else if (word_ok(q, *ret))
 			return 0;
-		fprintf(stderr, "   one of: %s\n", q->words);
+		else
+			fprintf(stderr, "   one of: %s\n", q->words);
 		free(TAKE(*ret));
 	}
 }

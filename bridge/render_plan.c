@@ -261,7 +261,9 @@ int render_plan(struct cli *cli, const json_t *out)
 		render_one_plan(cli, row, false);
 	}
 	if (json_array_size(json_object_get(out, "plans")) == 0) {
-		render_line(cli, "Nothing is to be done.");
+		/* without a round nobody looked: the fault on stderr says why */
+		if (json_array_size(json_object_get(out, "rounds")) > 0)
+			render_line(cli, "Nothing is to be done.");
 		return 0;
 	}
 	render_head(cli, "Next");
