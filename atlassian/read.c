@@ -54,13 +54,6 @@ void atl_reading_done(struct atl_reading *r)
 	*r = (struct atl_reading){ 0 };
 }
 
-static struct str text_of(const json_t *j, const char *key)
-{
-	const json_t *value = json_object_get(j, key);
-
-	return str_n(json_string_value(value), json_string_length(value));
-}
-
 /* --- the account -------------------------------------------------------------------------- */
 
 static const json_t *row_find(json_t *rows, struct str account)
@@ -69,7 +62,7 @@ static const json_t *row_find(json_t *rows, struct str account)
 	size_t i;
 
 	json_array_foreach (rows, i, row)
-		if (str_eq(text_of(row, "accountId"), account))
+		if (str_eq(atl_text(row, "accountId"), account))
 			return row;
 	return NULL;
 }
@@ -153,7 +146,7 @@ static int groups_take(struct reader *r, struct err *err)
 	if (!r->user.groups)
 		return err_set(err, ERR_PROTOCOL, "one account: its groups were not told");
 	json_array_foreach ((json_t *)(uintptr_t)r->user.groups, i, row) {
-		char *id = str_dup(atl_group_id(text_of(row, "id")));
+		char *id = str_dup(atl_group_id(atl_text(row, "id")));
 
 		if (id && vec_atl_id_add(&r->ret->groups, id) == 0)
 			continue;
@@ -188,7 +181,7 @@ static int directory_take(struct reader *r, struct err *err)
 	if (rc < 0)
 		return rc;
 	json_array_foreach (rows, i, row) {
-		struct str id = text_of(row, "directoryId");
+		struct str id = atl_text(row, "directoryId");
 		bool wanted = o->directories.n == 0;
 
 		for (size_t k = 0; k < o->directories.n; k++)
@@ -239,8 +232,8 @@ static int group_paths_row(struct reader *r, const json_t *row, struct str resou
 		.kind = ATL_PATH_GROUP,
 		.resource = resource,
 		.role = role,
-		.group = atl_group_id(text_of(row, "id")),
-		.group_name = text_of(row, "name"),
+		.group = atl_group_id(atl_text(row, "id")),
+		.group_name = atl_text(row, "name"),
 	};
 
 	if (!m.group.len)
@@ -287,52 +280,28 @@ static int group_paths(struct reader *r, struct str resource, struct str role, s
 	return 0;
 }
 
-static bool has_method(const json_t *assignment, const char *method)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach (json_object_get(assignment, "roleAssignmentMethods"), i, one)
-		if (str_eq(str_n(json_string_value(one), json_string_length(one)),
-			   str_of(method)))
-			return true;
-	return false;
-}
-
 static int assignment_row(struct reader *r, struct str resource, const json_t *assignment,
 			  struct err *err)
 {
 	struct path_made m = { .resource = resource,
-			       .role = text_of(assignment, "role"),
+			       .role = atl_text(assignment, "role"),
 			       .modifiable = TRI_YES };
 	int rc = 0;
 
 	if (!m.role.len)
 		return err_set(err, ERR_PROTOCOL, "a role of the account has no name");
-	if (has_method(assignment, "direct")) {
+	if (atl_has_method(assignment, "direct")) {
 		m.kind = ATL_PATH_DIRECT;
 		rc = path_add(r, &m, err);
 	}
-	if (rc == 0 && has_method(assignment, "inferred")) {
+	if (rc == 0 && atl_has_method(assignment, "inferred")) {
 		m.kind = ATL_PATH_INFERRED;
 		m.modifiable = TRI_NO;
 		rc = path_add(r, &m, err);
 	}
-	if (rc == 0 && has_method(assignment, "group_direct"))
+	if (rc == 0 && atl_has_method(assignment, "group_direct"))
 		rc = group_paths(r, resource, m.role, err);
 	return rc;
-}
-
-/* "ari:cloud:KEY::site/ID" */
-static void ari_cut(struct str ari, struct str *key, struct str *id)
-{
-	struct str rest = ari;
-
-	*key = *id = (struct str){ 0 };
-	if (!str_starts(ari, STR("ari:cloud:")))
-		return;
-	str_cut(str_n(ari.p + 10, ari.len - 10), ':', key, &rest);
-	str_cut(rest, '/', &rest, id);
 }
 
 /* A licence that the account takes: some billable role, and it is active there. */
@@ -342,7 +311,7 @@ static int product_add(struct reader *r, struct str resource, struct err *err)
 	struct str key, id;
 	int rc;
 
-	ari_cut(resource, &key, &id);
+	atl_ari_cut(resource, &key, &id);
 	rc = take(&p.resource, resource, err);
 	if (rc == 0)
 		rc = take(&p.key, atl_product_key(key), err);
@@ -358,9 +327,9 @@ static int product_add(struct reader *r, struct str resource, struct err *err)
 
 static int assignments_row(struct reader *r, const json_t *row, struct err *err)
 {
-	struct str resource = text_of(row, "resourceId"), key, id;
+	struct str resource = atl_text(row, "resourceId"), key, id;
 	const json_t *list = json_object_get(row, "roleAssignments");
-	bool active = !str_eq(text_of(row, "userDirectoryStatus"), STR("suspended")) &&
+	bool active = !str_eq(atl_text(row, "userDirectoryStatus"), STR("suspended")) &&
 		      r->user.row.status == ACCOUNT_ACTIVE;
 	bool billed = false;
 	json_t *one;
@@ -370,13 +339,13 @@ static int assignments_row(struct reader *r, const json_t *row, struct err *err)
 	if (!resource.len || !json_is_array(list))
 		return err_set(err, ERR_PROTOCOL,
 			       "a role assignment of the account has no resource or roles");
-	ari_cut(resource, &key, &id);
+	atl_ari_cut(resource, &key, &id);
 	if (str_eq(key, STR("platform")) || str_eq(key, STR("identity")))
 		return 0; /* a role on the organisation: no product */
 	json_array_foreach ((json_t *)(uintptr_t)list, i, one) {
 		if (rc < 0)
 			break;
-		billed |= atl_role_billable(text_of(one, "role")) == TRI_YES;
+		billed |= atl_role_billable(atl_text(one, "role")) == TRI_YES;
 		rc = assignment_row(r, resource, one, err);
 	}
 	if (rc == 0 && billed && active)

@@ -65,11 +65,35 @@ struct str atl_group_id(struct str s)
 
 /* --- rows --------------------------------------------------------------------------------- */
 
-static struct str text_of(const json_t *j, const char *key)
+struct str atl_text(const json_t *j, const char *key)
 {
 	const json_t *value = json_object_get(j, key);
 
 	return str_n(json_string_value(value), json_string_length(value));
+}
+
+bool atl_ari_cut(struct str ari, struct str *key, struct str *id)
+{
+	struct str rest, head = STR("ari:cloud:");
+	bool fine = str_starts(ari, head) &&
+		    str_cut(str_n(ari.p + head.len, ari.len - head.len), ':', key, &rest) &&
+		    str_cut(rest, '/', &rest, id) && id->len;
+
+	if (!fine)
+		*key = *id = (struct str){ 0 };
+	return fine;
+}
+
+bool atl_has_method(const json_t *assignment, const char *method)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(assignment, "roleAssignmentMethods"), i, one)
+		if (str_eq(str_n(json_string_value(one), json_string_length(one)),
+			   str_of(method)))
+			return true;
+	return false;
 }
 
 /* A word out of a table; 0 for one that is not there or not known. */
@@ -80,7 +104,7 @@ struct word {
 
 static int word_of(const json_t *j, const char *key, const struct word *words, size_t count)
 {
-	struct str text = text_of(j, key);
+	struct str text = atl_text(j, key);
 
 	for (size_t i = 0; i < count; i++)
 		if (str_eq(text, str_of(words[i].text)))
@@ -107,7 +131,7 @@ static int64_t time_of(const json_t *j, const char *key)
 	int64_t ms;
 
 	/* Nothing at Atlassian is from before 1970: such a time is none. */
-	return stamp_parse(text_of(j, key), &ms) && ms > 0 ? ms : ATL_UNKNOWN_MS;
+	return stamp_parse(atl_text(j, key), &ms) && ms > 0 ? ms : ATL_UNKNOWN_MS;
 }
 
 /* An array that was told, or NULL. */
@@ -131,7 +155,7 @@ static enum tri synced_of(const json_t *json)
 
 	if (!source)
 		return TRI_UNKNOWN;
-	return tri_of(str_eq(text_of(json, "managementSource"), STR("synced")));
+	return tri_of(str_eq(atl_text(json, "managementSource"), STR("synced")));
 }
 
 /* TRI_NO: invited and never came. Whoever was seen has come. */
@@ -171,7 +195,7 @@ int64_t atl_user_last(const struct atl_user *u, struct str resource)
 	if (!u->products)
 		return ATL_UNKNOWN_MS;
 	json_array_foreach ((json_t *)(uintptr_t)u->products, i, row) {
-		if (!str_eq(text_of(row, "id"), resource))
+		if (!str_eq(atl_text(row, "id"), resource))
 			continue;
 		/* In the list without a time: may be used, and never was. */
 		return json_object_get(row, "lastActiveTimestamp")
@@ -184,16 +208,16 @@ int64_t atl_user_last(const struct atl_user *u, struct str resource)
 bool atl_user_read(const json_t *json, struct atl_user *ret, char *why, size_t room)
 {
 	const json_t *resources = json_object_get(json_object_get(json, "counts"), "resources");
-	struct str life = text_of(json, "accountStatus");
+	struct str life = atl_text(json, "accountStatus");
 
 	*ret = (struct atl_user){ .resources = -1 };
-	ret->row.id = text_of(json, "accountId");
+	ret->row.id = atl_text(json, "accountId");
 	if (!id_fine(ret->row.id)) {
 		snprintf(why, room, "a row has no \"accountId\"");
 		return false;
 	}
-	ret->row.email = text_of(json, "email");
-	ret->row.name = text_of(json, "name");
+	ret->row.email = atl_text(json, "email");
+	ret->row.name = atl_text(json, "name");
 	ret->row.status =
 		(enum account_status)word_of(json, "status", statuses, COUNT_OF(statuses));
 	ret->row.type = (enum account_type)word_of(json, "accountType", types, COUNT_OF(types));
@@ -205,7 +229,7 @@ bool atl_user_read(const json_t *json, struct atl_user *ret, char *why, size_t r
 	ret->platform = list_of(json, "platformRoles");
 	if (json_is_integer(resources))
 		ret->resources = json_integer_value(resources);
-	ret->suspended = str_eq(text_of(json, "membershipStatus"), STR("suspended"));
+	ret->suspended = str_eq(atl_text(json, "membershipStatus"), STR("suspended"));
 	ret->disabled = life.len && !str_eq(life, STR("active"));
 	ret->row.last_active_ms = atl_user_newest(ret->products);
 	ret->row.accepted = accepted_of(json, ret->row.status, ret->row.last_active_ms);
@@ -221,13 +245,13 @@ bool atl_managed_read(const json_t *json, struct atl_user *ret, char *why, size_
 	};
 
 	*ret = (struct atl_user){ .resources = -1 };
-	ret->row.id = text_of(json, "account_id");
+	ret->row.id = atl_text(json, "account_id");
 	if (!id_fine(ret->row.id)) {
 		snprintf(why, room, "a row has no \"account_id\"");
 		return false;
 	}
-	ret->row.email = text_of(json, "email");
-	ret->row.name = text_of(json, "name");
+	ret->row.email = atl_text(json, "email");
+	ret->row.name = atl_text(json, "name");
 	/* In no directory, so the account's own state is all there is. */
 	ret->row.status =
 		(enum account_status)word_of(json, "account_status", lives, COUNT_OF(lives));

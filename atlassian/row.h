@@ -7,6 +7,13 @@
 
 #include "atlassian/collect.h"
 
+/* Text of a member; empty where there is none. Borrowed. */
+struct str atl_text(const json_t *j, const char *key);
+/* "ari:cloud:KEY::site/ID": false, and both empty, for what is no such name. */
+bool atl_ari_cut(struct str ari, struct str *key, struct str *id);
+/* Whether a role was given that way: "direct", "group_direct", "inferred". */
+bool atl_has_method(const json_t *assignment, const char *method);
+
 struct atl_user {
 	struct atl_account row; /* directory, paths_known, tokens, own, roles: not filled */
 	const json_t *groups;   /* arrays; NULL where the answer did not tell */
