@@ -102,6 +102,8 @@ struct http_req {
 	int64_t began_ms;
 	int status; /* as sent; 0 before */
 	bool aborted, abort_reset;
+	bool lost_memory; /* a handler asked for what could not be decoded: its answer is void
+			   */
 	int64_t abort_after;
 	void *kept;
 	void (*kept_free)(void *);
@@ -241,7 +243,12 @@ static bool decode(struct http_req *req, struct str raw, bool plus_is_blank, str
 		return true;
 	}
 	buf_init(&b, raw.len);
-	done = enc_unpercent(&b, raw, plus_is_blank) && !b.fault && scrap_keep(req, &b, ret);
+	done = enc_unpercent(&b, raw, plus_is_blank) && !b.fault;
+	if (b.fault || (done && !scrap_keep(req, &b, ret))) {
+		/* Must not look as if it had not been sent. */
+		req->lost_memory = true;
+		done = false;
+	}
 	buf_done(&b);
 	return done;
 }
@@ -443,9 +450,9 @@ static void fault_reply(struct http_req *req, const struct err *fault)
 /* Hands the finished reply to MHD. MHD_NO closes the connection. */
 static enum MHD_Result send_reply(struct http_req *req)
 {
+	struct err err = { 0 };
 	struct MHD_Response *resp;
 	enum MHD_Result r;
-	struct err err;
 
 	atomic_store(&req->state, REQ_SENT);
 	atomic_fetch_sub(&req->h->active, 1);
@@ -454,7 +461,9 @@ static enum MHD_Result send_reply(struct http_req *req)
 			reset_now(req);
 		return MHD_NO;
 	}
-	if (buf_fault(&req->reply.body, &err, "the reply") < 0 ||
+	if (req->lost_memory)
+		err_nomem(&err);
+	if (err.code || buf_fault(&req->reply.body, &err, "the reply") < 0 ||
 	    buf_fault(&req->headers, &err, "the reply's header") < 0)
 		fault_reply(req, &err);
 	if (req->abort_after > (int64_t)req->reply.body.len)
@@ -505,9 +514,26 @@ static bool path_read(struct http_req *req)
 	}
 	if (!b.len)
 		buf_add_char(&b, '/');
-	done = done && !b.fault && scrap_keep(req, &b, &req->path);
+	if (b.fault || (done && !scrap_keep(req, &b, &req->path))) {
+		req->lost_memory = true;
+		done = false;
+	}
 	buf_done(&b);
 	return done;
+}
+
+/* What is not well-formed must not look as if it had not been sent. */
+static bool escapes_fine(struct str s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		unsigned char byte;
+
+		if (s.p[i] != '%')
+			continue;
+		if (i + 2 >= s.len || !enc_unhex(str_n(s.p + i + 1, 2), &byte, 1) || !byte)
+			return false;
+	}
+	return true;
 }
 
 /* Two lengths, or a length and chunks, are how requests are smuggled past a proxy. */
@@ -557,7 +583,7 @@ static int head_read(struct http_req *req, const char *method, struct err *err)
 	req->method_text = method;
 	req->peer = peer_read(req);
 	req->body_max = o->max_body_bytes;
-	if (!path_read(req)) {
+	if (!path_read(req) || !escapes_fine(req->query)) {
 		req->match_answer = -ERR_INVALID_SYNTAX;
 	} else if (!o->any) {
 		req->match_answer =
@@ -601,11 +627,11 @@ static int refused(struct http_req *req, struct err *err)
 	if (req->too_large)
 		return err_set(err, ERR_TOO_LARGE, "the body is longer than %lld bytes",
 			       (long long)req->body_max);
-	if (req->body.fault)
+	if (req->body.fault || req->lost_memory)
 		return err_nomem(err);
 	if (req->match_answer < 0)
 		return err_set(err, ERR_INVALID_SYNTAX,
-			       "the path is not well-formed: a broken or empty escape");
+			       "path or query is not well-formed: a broken escape");
 	if (req->match_answer == ROUTE_NO_PATH)
 		return err_set(err, ERR_NOT_FOUND, "nothing is at " STR_FMT,
 			       (int)(req->path.len < 200 ? req->path.len : 200), req->path.p);

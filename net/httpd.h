@@ -66,8 +66,9 @@ struct str http_req_target(const struct http_req *req); /* raw path as sent, wit
 struct str
 http_req_path(const struct http_req *req); /* decoded once, "//" joined, no trailing "/" */
 struct str http_req_query_raw(const struct http_req *req);
-/* Decoded query value (first of that name), or false. '+' is a blank unless the query holds
- * "%20". */
+/* Decoded query value (first of that name), or false if there is none: a broken escape was
+ * answered 400, and when memory is lost here the whole answer becomes a 503. '+' is a blank
+ * unless the query holds "%20". */
 bool http_req_query(struct http_req *req, const char *name, struct str *ret);
 /* NULL if not sent. */
 const char *http_req_header(const struct http_req *req, const char *name);

@@ -288,6 +288,30 @@ static int answer_nothing(void *ctx, struct http_req *req, struct http_reply *re
 	return 0;
 }
 
+/* Loses the n-th allocation from now in the server's only thread. */
+static int answer_arm(void *ctx, struct http_req *req, struct http_reply *reply,
+		      struct err *err)
+{
+	struct str n = STR("0");
+
+	(void)ctx;
+	(void)err;
+	http_req_query(req, "n", &n);
+	reply->status = 204;
+	fault_at((int)strtol(n.p, NULL, 10));
+	return 0;
+}
+
+static int answer_disarm(void *ctx, struct http_req *req, struct http_reply *reply,
+			 struct err *err)
+{
+	(void)ctx;
+	(void)req;
+	(void)err;
+	reply->status = fault_fired() ? 200 : 204;
+	return 0;
+}
+
 static const struct http_route routes[] = {
 	{ .method = HTTP_GET, .path = "/things/{id}", .handler = answer_echo },
 	{ .method = HTTP_PUT, .path = "/things/{id}", .handler = answer_echo },
@@ -300,6 +324,8 @@ static const struct http_route routes[] = {
 	{ .method = HTTP_GET, .path = "/broken", .handler = answer_broken_stream },
 	{ .method = HTTP_GET, .path = "/parked", .handler = answer_parked },
 	{ .method = HTTP_GET, .path = "/cred", .handler = answer_cred },
+	{ .method = HTTP_GET, .path = "/arm", .handler = answer_arm },
+	{ .method = HTTP_GET, .path = "/disarm", .handler = answer_disarm },
 	{ 0 },
 };
 
@@ -363,6 +389,9 @@ static const struct {
 	{ "GET /things/7?q HTTP/1.1\r\n" CLOSE, 200, "q= peer" },
 	{ "GET /things/%zz HTTP/1.1\r\n" CLOSE, 400, "escape" },
 	{ "GET /things/%00 HTTP/1.1\r\n" CLOSE, 400, "escape" },
+	{ "GET /things/7?q=%4 HTTP/1.1\r\n" CLOSE, 400, "escape" },
+	{ "GET /things/7?other=%zz HTTP/1.1\r\n" CLOSE, 400, "escape" },
+	{ "GET /things/7?q=%00 HTTP/1.1\r\n" CLOSE, 400, "escape" },
 	{ "GET /nothing HTTP/1.1\r\n" CLOSE, 404, "/nothing" },
 	{ "POST /things/7 HTTP/1.1\r\nContent-Length: 0\r\n" CLOSE, 405, "POST" },
 	{ "BREW /things/7 HTTP/1.1\r\n" CLOSE, 405, "BREW" },
@@ -838,6 +867,55 @@ static void test_wrong_addresses_are_told_at_start(void **state)
 	assert_fault(httpd_start(&h, &o, &err), ERR_CONFIG, &err, "10.0.0.0/40");
 }
 
+static void test_starting_survives_each_lost_allocation(void **state)
+{
+	static const char *const proxies[] = { "10.0.0.0/8", NULL };
+	const struct httpd_options o = { .listen = "127.0.0.1:0",
+					 .routes = routes,
+					 .trusted_proxies = proxies };
+	struct httpd *h;
+	struct err err;
+	int nth = 0, r;
+
+	(void)state;
+	do {
+		fault_at(++nth);
+		r = httpd_start(&h, &o, &err);
+		assert_int_equal(r, fault_fired() ? -ERR_NOMEM : 0);
+	} while (r < 0);
+	httpd_stop(h);
+	assert_true(nth > 5);
+}
+
+static void test_a_request_survives_each_lost_allocation(void **state)
+{
+	int fd, nth = 0;
+	bool fired;
+
+	(void)state;
+	start((struct httpd_options){ .connections_per_address = 10 });
+	do {
+		char arm[64];
+
+		fd = dial(httpd_port(srv.h));
+		/* The last allocations before are those of this very answer: none. */
+		snprintf(arm, sizeof(arm), "GET /arm?n=%d HTTP/1.1\r\n" HOST "\r\n", ++nth);
+		ask_on(fd, arm);
+		assert_int_equal(got.status, 204);
+		ask_on(fd, "PUT /things//a%20b/?q=%41 HTTP/1.1\r\nContent-Length: 5\r\n" HOST
+			   "\r\nhello");
+		if (got.status == 200)
+			assert_non_null(strstr(got.text, "id=a b q=A"));
+		else if (got.status != 0 && got.status != 503)
+			fail_msg("allocation %d: %s", nth, got.text);
+		close(fd);
+		ask("GET /disarm HTTP/1.1\r\n" CLOSE);
+		fired = got.status == 200;
+	} while (fired);
+	assert_true(nth > 5);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -861,6 +939,8 @@ int main(void)
 		cmocka_unit_test(test_a_unix_socket_knows_its_caller),
 		cmocka_unit_test(test_a_dead_socket_file_is_taken_over_but_no_other_file),
 		cmocka_unit_test(test_wrong_addresses_are_told_at_start),
+		cmocka_unit_test(test_starting_survives_each_lost_allocation),
+		cmocka_unit_test(test_a_request_survives_each_lost_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, drop_folder);
