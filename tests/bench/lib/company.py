@@ -1,4 +1,5 @@
 """An instance with many people pushed, an organisation with an account of each, rounds made."""
+import atexit
 import json
 import subprocess
 
@@ -25,6 +26,7 @@ class Company:
                                       "name": "Given%d Family%d" % (n, n)}) + "\n")
         self.organisation = Rehearsal(BUILD / "rehearsal", folder, people=listing,
                                       args=("--rate", 0, "--plain"))
+        atexit.register(self.organisation.process.terminate)
         config = CONFIG.replace("00000000-0000-4000-8000-000000000000", self.organisation.org)
         config = config.replace("base_url: http://127.0.0.1:1", "base_url: %s\n"
                                 "      per_second: 1000\n      at_once: 16" % self.organisation.url)
