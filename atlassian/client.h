@@ -21,7 +21,8 @@ struct atl_client;
 int atl_client_new(struct atl_client **ret, const struct atl_options *options,
 		   const struct secret *key, const struct secret *proxy_login,
 		   struct httpc *http, struct err *err) MUST_USE;
-void atl_client_free(struct atl_client *c); /* no call may be under way */
+/* No call may be under way; before httpc_free(). */
+void atl_client_free(struct atl_client *c);
 OWNED(struct atl_client, atl_client_free)
 
 /* Mode observe: false. Any thread, any time. */

@@ -64,6 +64,7 @@ struct list {
 struct budget {
 	struct rate rate;
 	unsigned running;
+	bool used;
 };
 
 struct httpc {
@@ -78,8 +79,7 @@ struct httpc {
 	bool closed; /* the thread takes nothing more */
 	struct list inbox;
 	struct budget budgets[HTTPC_BUDGETS_MAX]; /* [0] is none */
-	unsigned budget_count;
-	struct list waiting, running; /* the thread's own */
+	struct list waiting, running;             /* the thread's own */
 };
 
 /* --- curl's memory: wiped when given back ------------------------------------------------- */
@@ -753,7 +753,6 @@ int httpc_new(struct httpc **ret, const struct httpc_options *options, struct er
 	if (!c)
 		return err_nomem(err);
 	pthread_mutex_init(&c->lock, NULL);
-	c->budget_count = 1;
 	c->backoff_ms = options ? options->backoff_ms : 0;
 	c->calls_most = options && options->calls ? options->calls : CALLS_MOST;
 	c->user_agent =
@@ -797,13 +796,14 @@ void httpc_free(struct httpc *c)
 
 int httpc_budget(struct httpc *c, const struct rate_rule *rule, unsigned *ret, struct err *err)
 {
-	unsigned at;
+	unsigned at = 1;
 
 	pthread_mutex_lock(&c->lock);
-	at = c->budget_count;
+	while (at < HTTPC_BUDGETS_MAX && c->budgets[at].used)
+		at++;
 	if (at < HTTPC_BUDGETS_MAX) {
 		rate_init(&c->budgets[at].rate, rule, stamp_mono_ms());
-		c->budget_count++;
+		c->budgets[at].used = true;
 	}
 	pthread_mutex_unlock(&c->lock);
 	if (at == HTTPC_BUDGETS_MAX)
@@ -811,6 +811,14 @@ int httpc_budget(struct httpc *c, const struct rate_rule *rule, unsigned *ret, s
 			       HTTPC_BUDGETS_MAX - 1);
 	*ret = at;
 	return 0;
+}
+
+void httpc_budget_drop(struct httpc *c, unsigned budget)
+{
+	pthread_mutex_lock(&c->lock);
+	if (budget)
+		c->budgets[budget].used = false;
+	pthread_mutex_unlock(&c->lock);
 }
 
 double httpc_budget_rate(struct httpc *c, unsigned budget)

@@ -80,6 +80,8 @@ void httpc_stop(struct httpc *c);
 /* A budget of its own; *ret > 0. The rule is copied, its name must be static. Any thread. */
 int httpc_budget(struct httpc *c, const struct rate_rule *rule, unsigned *ret, struct err *err)
 	MUST_USE;
+/* Its place is given to the next one; no call of it may be under way. */
+void httpc_budget_drop(struct httpc *c, unsigned budget);
 /* Calls a second that a budget lets through now, for people. */
 double httpc_budget_rate(struct httpc *c, unsigned budget);
 

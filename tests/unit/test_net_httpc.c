@@ -399,6 +399,24 @@ static void test_a_budget_limits_what_is_under_way_together(void **state)
 	end();
 }
 
+static void test_budgets_are_bounded_and_their_places_used_again(void **state)
+{
+	const struct rate_rule rule = { .name = "t", .per_second = 1 };
+	unsigned ids[HTTPC_BUDGETS_MAX], n = 0, one;
+	struct err err;
+
+	(void)state;
+	begin(answer_hello, NULL);
+	while (httpc_budget(http, &rule, &ids[n], &err) == 0)
+		n++;
+	assert_int_equal(n, HTTPC_BUDGETS_MAX - 1);
+	assert_fault(httpc_budget(http, &rule, &one, &err), ERR_LIMIT, &err, "255");
+	httpc_budget_drop(http, ids[7]);
+	assert_ok(httpc_budget(http, &rule, &one, &err), &err);
+	assert_int_equal(one, ids[7]);
+	end();
+}
+
 static void test_urgent_calls_go_first(void **state)
 {
 	const struct rate_rule rule = { .name = "t", .per_second = 1000, .at_once = 1 };
@@ -733,6 +751,7 @@ int main(void)
 		cmocka_unit_test(test_a_wait_beyond_the_deadline_is_not_begun),
 		cmocka_unit_test(test_headers_teach_the_budget_its_speed),
 		cmocka_unit_test(test_a_budget_limits_what_is_under_way_together),
+		cmocka_unit_test(test_budgets_are_bounded_and_their_places_used_again),
 		cmocka_unit_test(test_urgent_calls_go_first),
 		cmocka_unit_test(test_too_many_calls_at_once_are_refused),
 		cmocka_unit_test(test_stopping_ends_waiting_and_running_calls),
