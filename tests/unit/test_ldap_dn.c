@@ -21,6 +21,21 @@ static void test_one_name_in_many_spellings_is_one_text(void **state)
 		{ "cn=Zoe\xcc\x88,dc=x", "cn=zo\xc3\xab,dc=x" }, /* NFD */
 		{ "cn=#0402ABCD,dc=x", "cn=#0402abcd,dc=x" },
 		{ "cn=\\#lead\\20,dc=x", "cn=\\23lead,dc=x" },
+		{ "CN=\"Smith, Ann\"; O=X", "cn=smith\\2c ann,o=x" }, /* RFC 1779 */
+		{ "2.5.4.3=a=b,dc=x", "2.5.4.3=a\\3db,dc=x" },
+		{ "cn=,dc=x", "cn=,dc=x" },
+		{ "cn==ce=,x", NULL }, /* libldap read beyond its end */
+		{ "cn=a,", NULL },
+		{ "cn=a+,dc=x", NULL },
+		{ "cn=a\\", NULL },
+		{ "cn=a\\4", NULL },
+		{ "cn=a\\zz", NULL },
+		{ "cn=#04024,dc=x", NULL },
+		{ "cn=#,dc=x", NULL },
+		{ "cn=\"open", NULL },
+		{ "cn=\"a\"b", NULL },
+		{ "cn=<a>", NULL },
+		{ "cn=half\\c3", NULL },
 		{ "", "" },
 		{ "not a name", NULL },
 		{ "cn=a,,dc=x", NULL },
