@@ -385,7 +385,7 @@ def test_suspending_without_a_json_body_is_415(start, headers, raw):
 
 
 def test_a_seat_is_freed_only_when_its_last_path_is_gone(start):
-    org = start(users=100)
+    org = start(users=100, args=("--mix", "three-paths=100"))
     person = [p for p in org.accounts("three-paths")][0]["id"]
     jira = resource(org, "jira@acme")
     label = "jira@acme"
