@@ -1063,6 +1063,65 @@ static void test_a_fault_of_the_keeper_ends_the_read_and_is_the_callers(void **s
 	setup_done(&s);
 }
 
+/* A sink that only counts, and needs no memory. */
+static int count_begin(void *ctx, const struct dir_begin *begin, struct err *err)
+{
+	(void)begin;
+	(void)err;
+	*(size_t *)ctx = 0;
+	return 0;
+}
+
+static int count_person(void *ctx, const struct dir_person *person, struct err *err)
+{
+	(void)person;
+	(void)err;
+	++*(size_t *)ctx;
+	return 0;
+}
+
+static int count_end(void *ctx, const struct dir_verdict *verdict, struct err *err)
+{
+	(void)err;
+	if (verdict->complete)
+		assert_int_equal(*(size_t *)ctx, verdict->entries);
+	return 0;
+}
+
+static void test_reading_and_looking_up_survive_each_lost_allocation(void **state)
+{
+	struct setup s;
+	struct err err;
+	int nth = 0, r;
+	bool lost;
+
+	(void)state;
+	fault_install();
+	setup_made(&s, "%I",
+		   "  auth: external\n  filter: (uid=u00003*)\n  page_size: 4\n"
+		   "  canaries: [uid=u000030 has mail]\n");
+	do {
+		size_t people = 0;
+		const struct dir_sink sink = { &people, count_begin, count_person, count_end };
+		struct dir_verdict v = { 0 };
+		struct dir_lookup one = { .key = "5f0c2f6e-6c39-4b0e-9d77-0a8f1a5c0de1" };
+
+		fault_at(++nth);
+		r = dir_read(&s.o, &s.password, &sink, NULL, &v, &err);
+		if (r == 0)
+			r = dir_lookup(&s.o, &s.password, v.base_id, &one, 1, NULL, &err);
+		lost = fault_fired();
+		if (r != 0 && r != -ERR_NOMEM)
+			fail_msg("allocation %d: %d: %s", nth, r, err.text);
+		if (r == 0 && (!v.complete || one.where != DIR_GONE))
+			fail_msg("allocation %d: %s, %s", nth, v.why, one.text);
+		dir_verdict_done(&v);
+	} while (lost);
+	assert_ok(r, &err);
+	assert_true(nth > 200);
+	setup_done(&s);
+}
+
 /* --- looking up ----------------------------------------------------------------------------
  */
 
@@ -1314,6 +1373,7 @@ int main(void)
 			test_a_referral_is_never_followed_and_makes_the_read_incomplete),
 		cmocka_unit_test(test_a_read_is_stopped_from_outside_at_once),
 		cmocka_unit_test(test_a_fault_of_the_keeper_ends_the_read_and_is_the_callers),
+		cmocka_unit_test(test_reading_and_looking_up_survive_each_lost_allocation),
 		cmocka_unit_test(test_looking_up_tells_here_elsewhere_unmatched_and_gone),
 		cmocka_unit_test(
 			test_a_probe_tells_server_account_encryption_and_what_is_readable),
