@@ -246,13 +246,18 @@ static int check_manage(struct doctor *d, const char *org, struct atl_client *cl
 static int check_org(struct doctor *d, const struct config_org *org, struct err *err)
 {
 	struct atl_client *client;
-	struct err why = { 0 };
+	struct err why = { 0 }, said;
 	char id[80], name[128];
 	int r;
 
 	r = clients_get(d->app, org, &client, &why);
 	if (r == 0)
 		r = atl_org_get(client, id, name, &why);
+	if (r == -ERR_UNAUTHORIZED) {
+		said = why;
+		err_set(&why, ERR_UNAUTHORIZED, "%.380s with `leaverd secret rotate %.80s`",
+			said.text, org->cloud.key);
+	}
 	if (r < 0)
 		return bad(d, "organisation", org->name, &why, err);
 	r = say(d, DOCTOR_OK, "organisation", org->name, err, "%s (%s)", name, id);
