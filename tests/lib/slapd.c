@@ -65,9 +65,14 @@ int run_program(const char *const argv[], const char *out_file)
 
 /* What a failed test leaves running ends with the program. */
 static pid_t running[64];
+static struct slapd *started;
 
 static void end_all(void)
 {
+	const char *argv[] = { CTL, "stop", started ? started->dir : "", NULL };
+
+	if (started)
+		run_program(argv, NULL);
 	for (size_t i = 0; i < sizeof(running) / sizeof(running[0]); i++)
 		if (running[i] > 0)
 			kill(running[i], SIGKILL);
@@ -160,6 +165,8 @@ void slapd_start(struct slapd *s, int people, const char *cert)
 	snprintf(s->dir, sizeof(s->dir), "%s/leaverd-slapd-XXXXXX",
 		 tmp && strlen(tmp) < 60 ? tmp : "/tmp");
 	must(mkdtemp(s->dir) != NULL, "no temporary folder %s", s->dir);
+	remember(0, 0);
+	started = s;
 	s->port = free_port();
 	snprintf(port, sizeof(port), "%d", s->port);
 	snprintf(number, sizeof(number), "%d", people);
@@ -183,6 +190,7 @@ void slapd_stop(struct slapd *s)
 {
 	if (!s->dir[0])
 		return;
+	started = NULL;
 	ctl(s, "wipe", NULL);
 	/* what a test put there besides */
 	const char *argv[] = { "rm", "-rf", "--", s->dir, NULL };
