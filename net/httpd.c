@@ -13,6 +13,7 @@
 #include "base/enc.h"
 #include "base/map.h"
 #include "base/worker.h"
+#include "net/acceptor.h"
 #include "net/listen.h"
 #include "net/peer.h"
 #include "net/route.h"
@@ -28,9 +29,9 @@
  * MHD's own timeout counts silence only. A client that trickles bytes is ended by our sweeper:
  * each connection carries the time by which it must have sent a whole request.
  *
- * A new certificate means a new MHD daemon on a duplicate of the listening socket: the old one
- * accepts nothing more, ends its connections with their next reply, and is stopped when none is
- * left.
+ * Connections come from our own acceptor. A new certificate means a new MHD daemon, which gets
+ * those that come from then on: the old one ends its connections with their next reply, and is
+ * stopped when none is left.
  */
 
 #define HEADER_BYTES 32768 /* MHD's memory for a connection: the header block lives there */
@@ -41,6 +42,7 @@
 #define PEM_BYTES (1LL << 20)
 #define STOP_WAIT_MS 10000
 #define RETIRE_MS 2000
+#define HANDED_MOST 64 /* taken by the acceptor, and not yet known as a connection */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 enum req_state { REQ_NEW, REQ_BODY, REQ_RUN, REQ_PARKED, REQ_RESUMED, REQ_SENT };
@@ -56,8 +58,7 @@ struct address {
 struct generation {
 	struct httpd *h;
 	struct MHD_Daemon *daemon;
-	int fd;
-	atomic_size_t connections;
+	atomic_size_t connections; /* and one more while the acceptor hands one over */
 	atomic_bool retired;
 	int64_t retired_ms;
 	struct generation *next;
@@ -117,13 +118,14 @@ struct httpd {
 	struct listen_at at;
 	struct route_table *routes;
 	struct peer_set *proxies;
+	struct acceptor *acceptor;
 	struct worker *sweeper;
 	pthread_mutex_t lock;    /* generations, connections, addresses */
-	struct generation *gens; /* the first is the one that accepts */
+	struct generation *gens; /* the first is the one that gets new connections */
 	struct conn *conns;
 	struct address *addresses;
 	bool quiesced;
-	atomic_size_t active, parked;
+	atomic_size_t connections, active, parked;
 	atomic_uint_fast64_t next_id;
 	char said[256]; /* what MHD complained about while starting */
 	bool starting;
@@ -854,6 +856,7 @@ static struct conn *conn_start(struct generation *gen, struct MHD_Connection *mh
 	conn_identify(conn, mhd);
 	atomic_init(&conn->until_ms, stamp_mono_ms() + h->o.timeout_ms);
 	atomic_fetch_add(&gen->connections, 1);
+	atomic_fetch_add(&h->connections, 1);
 	pthread_mutex_lock(&h->lock);
 	let_in = address_enter(h, conn);
 	conn->next = h->conns;
@@ -879,6 +882,7 @@ static void conn_end(struct conn *conn)
 	if (conn->next)
 		conn->next->prev = conn->prev;
 	pthread_mutex_unlock(&h->lock);
+	atomic_fetch_sub(&h->connections, 1);
 	atomic_fetch_sub(&conn->gen->connections, 1);
 	free(conn);
 }
@@ -942,17 +946,17 @@ static void generation_free(struct generation *gen)
 {
 	if (gen->daemon)
 		MHD_stop_daemon(gen->daemon);
-	fd_close_at(&gen->fd);
 	free(gen);
 }
 OWNED(struct generation, generation_free)
 
-/* Starts MHD on gen->fd; cert and key are NULL without TLS. */
+/* cert and key are NULL without TLS. */
 static void daemon_start(struct generation *gen, const char *cert, const char *key)
 {
 	const struct httpd_options *o = &gen->h->o;
-	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
-			 MHD_USE_ITC | MHD_USE_ERROR_LOG | (cert ? MHD_USE_TLS : 0) |
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET |
+			 MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+			 (cert ? MHD_USE_TLS : 0) |
 			 (stamp_is_virtual() ? MHD_USE_SUPPRESS_DATE_NO_CLOCK : 0);
 	const struct MHD_OptionItem tls[] = {
 		{ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert },
@@ -967,8 +971,8 @@ static void daemon_start(struct generation *gen, const char *cert, const char *k
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	gen->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, on_access, gen, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_says,
-		gen->h, MHD_OPTION_LISTEN_SOCKET, gen->fd, MHD_OPTION_THREAD_POOL_SIZE,
-		o->threads > 1 ? o->threads : 0, MHD_OPTION_CONNECTION_LIMIT, o->connections,
+		gen->h, MHD_OPTION_THREAD_POOL_SIZE, o->threads > 1 ? o->threads : 0,
+		MHD_OPTION_CONNECTION_LIMIT, o->connections + HANDED_MOST,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)((o->timeout_ms + 999) / 1000),
 		MHD_OPTION_URI_LOG_CALLBACK, on_uri, gen, MHD_OPTION_NOTIFY_COMPLETED,
@@ -989,9 +993,6 @@ static int generation_new(struct generation **ret, struct httpd *h, struct err *
 	if (!gen)
 		return err_nomem(err);
 	gen->h = h;
-	gen->fd = fcntl(h->at.fd, F_DUPFD_CLOEXEC, 0);
-	if (gen->fd < 0)
-		return err_errno(err, ERR_NETWORK, errno, "listen on %s", h->listen_text);
 	if (h->cert_file) {
 		r = pem_read(&cert, h->cert_file, err);
 		if (r == 0)
@@ -1012,13 +1013,32 @@ static int generation_new(struct generation **ret, struct httpd *h, struct err *
 	return 0;
 }
 
-/* Accepts nothing more; what is inside goes on. */
+/* Gets no more connections; those it has end with their next reply. */
 static void generation_retire(struct generation *gen)
 {
-	if (atomic_exchange(&gen->retired, true))
-		return;
-	gen->retired_ms = stamp_mono_ms();
-	MHD_quiesce_daemon(gen->daemon);
+	if (!atomic_exchange(&gen->retired, true))
+		gen->retired_ms = stamp_mono_ms();
+}
+
+static bool has_room(void *ctx)
+{
+	struct httpd *h = ctx;
+
+	return atomic_load(&h->connections) < h->o.connections;
+}
+
+/* MHD closes what it does not take. */
+static void hand_over(void *ctx, int fd, const struct sockaddr *peer, socklen_t len)
+{
+	struct httpd *h = ctx;
+	struct generation *gen;
+
+	pthread_mutex_lock(&h->lock);
+	gen = h->gens;
+	atomic_fetch_add(&gen->connections, 1);
+	pthread_mutex_unlock(&h->lock);
+	MHD_add_connection(gen->daemon, fd, peer, len);
+	atomic_fetch_sub(&gen->connections, 1);
 }
 
 static void sweep_connections(struct httpd *h, int64_t now)
@@ -1101,6 +1121,9 @@ int httpd_start(struct httpd **ret, const struct httpd_options *options, struct 
 {
 	struct httpd *h = calloc(1, sizeof(*h));
 	char name[16];
+	struct acceptor_options accept = {
+		.name = name, .room = has_room, .take = hand_over, .ctx = h
+	};
 	uint64_t seed;
 	int r;
 
@@ -1122,6 +1145,10 @@ int httpd_start(struct httpd **ret, const struct httpd_options *options, struct 
 	snprintf(name, sizeof(name), "%.9s-sweep", h->o.name ? h->o.name : "http");
 	if (r == 0)
 		r = worker_start(&h->sweeper, name, sweep, h, err);
+	snprintf(name, sizeof(name), "%.8s-accept", h->o.name ? h->o.name : "http");
+	accept.fd = h->at.fd;
+	if (r == 0)
+		r = acceptor_start(&h->acceptor, &accept, err);
 	if (r < 0) {
 		httpd_stop(h);
 		return r;
@@ -1164,12 +1191,12 @@ void httpd_quiesce(struct httpd *h)
 	if (h->quiesced)
 		return;
 	h->quiesced = true;
+	acceptor_stop(TAKE(h->acceptor));
+	listen_close(&h->at);
 	pthread_mutex_lock(&h->lock);
 	if (h->gens)
 		generation_retire(h->gens);
 	pthread_mutex_unlock(&h->lock);
-	/* Not closed before MHD is stopped: a pool thread may be about to accept on it. */
-	listen_refuse(&h->at);
 }
 
 /* MHD aborts the process when a suspended connection meets MHD_stop_daemon(). Rather than that,
@@ -1197,7 +1224,6 @@ void httpd_stop(struct httpd *h)
 		h->gens = gen->next;
 		generation_free(gen);
 	}
-	listen_close(&h->at);
 	route_table_free(h->routes);
 	peer_set_free(h->proxies);
 	pthread_mutex_destroy(&h->lock);

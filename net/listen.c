@@ -165,17 +165,10 @@ int listen_open(struct listen_at *ret, const char *where, mode_t unix_mode, stru
 	return open_tcp(ret, where, err);
 }
 
-void listen_refuse(struct listen_at *at)
+void listen_close(struct listen_at *at)
 {
-	if (at->fd >= 0)
-		shutdown(at->fd, SHUT_RDWR);
 	if (at->unix_path)
 		unlink(at->unix_path);
 	free(TAKE(at->unix_path));
-}
-
-void listen_close(struct listen_at *at)
-{
-	listen_refuse(at);
 	fd_close_at(&at->fd);
 }

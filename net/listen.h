@@ -22,9 +22,7 @@ struct listen_at {
  */
 int listen_open(struct listen_at *ret, const char *where, mode_t unix_mode, struct err *err)
 	MUST_USE;
-/* New connections are refused from now on, also those that wait; the descriptor stays open, so
- * that a thread which still polls it meets no stranger. Removes a Unix socket's file. */
-void listen_refuse(struct listen_at *at);
+/* Refuses who waits, and removes a Unix socket's file. */
 void listen_close(struct listen_at *at);
 
 #endif

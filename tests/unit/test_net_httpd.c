@@ -588,6 +588,50 @@ static void test_quiescing_refuses_the_new_and_serves_those_inside(void **state)
 	httpd_stop(srv.h);
 }
 
+/* libmicrohttpd's own way to stop accepting aborted the process, now and then. */
+static void test_servers_stop_at_any_moment(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		int one, other;
+
+		start((struct httpd_options){ .threads = i % 3 });
+		one = dial(httpd_port(srv.h));
+		other = dial(httpd_port(srv.h));
+		if (i % 2)
+			say(other, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+		stop();
+		close(one);
+		close(other);
+	}
+}
+
+static void test_a_full_server_lets_callers_wait(void **state)
+{
+	struct answer a;
+	struct pollfd p = { .events = POLLIN };
+	int inside[2], waits;
+
+	(void)state;
+	start((struct httpd_options){ .connections = 2 });
+	for (int i = 0; i < 2; i++) {
+		inside[i] = dial(httpd_port(srv.h));
+		say(inside[i], "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+		read_answer(inside[i], &a, false);
+		assert_int_equal(a.status, 200);
+	}
+	waits = dial(httpd_port(srv.h));
+	say(waits, "GET /stream HTTP/1.1\r\nHost: h\r\n\r\n");
+	p.fd = waits;
+	assert_int_equal(poll(&p, 1, 200), 0);
+	close(inside[0]);
+	read_answer(waits, &a, false);
+	assert_int_equal(a.status, 200);
+	close(waits);
+	close(inside[1]);
+	stop();
+}
+
 static void test_slow_clients_are_ended_wherever_they_dawdle(void **state)
 {
 	static const char *const begins[] = {
@@ -929,6 +973,8 @@ int main(void)
 			test_a_request_resumed_before_its_handler_returned_is_answered),
 		cmocka_unit_test(test_a_client_that_leaves_while_parked_costs_nothing),
 		cmocka_unit_test(test_quiescing_refuses_the_new_and_serves_those_inside),
+		cmocka_unit_test(test_servers_stop_at_any_moment),
+		cmocka_unit_test(test_a_full_server_lets_callers_wait),
 		cmocka_unit_test(test_slow_clients_are_ended_wherever_they_dawdle),
 		cmocka_unit_test(test_a_header_block_beyond_the_limit_is_refused),
 		cmocka_unit_test(test_an_endless_chunked_body_is_cut_off),
