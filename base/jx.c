@@ -1,10 +1,35 @@
 #include "base/jx.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 
 #include "base/stamp.h"
+
+/* --- memory ------------------------------------------------------------------------------- */
+
+static void *(*memory_take)(size_t size) = malloc;
+/* Set where an allocation of jansson's failed on this thread; cleared by who asks. */
+static _Thread_local bool memory_lost;
+
+static void *take_or_note(size_t size)
+{
+	void *p = memory_take(size);
+
+	memory_lost = memory_lost || !p;
+	return p;
+}
+
+void jx_memory(void *(*take)(size_t size), void (*give)(void *p))
+{
+	memory_take = take;
+	json_set_alloc_funcs(take_or_note, give);
+}
+
+/* Before main(), so that no document is made with memory that nobody watches. */
+static __attribute__((constructor)) void memory_begin(void)
+{
+	jx_memory(malloc, free);
+}
 
 /* --- parsing ------------------------------------------------------------------------------ */
 
@@ -142,13 +167,14 @@ int jx_parse(struct str text, enum jx_mode mode, json_t **ret, struct err *err)
 	r = depth_check(text, err);
 	if (r < 0)
 		return r;
-	errno = 0;
+	memory_lost = false;
 	j = json_loadb(text.p ? text.p : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY,
 		       &error);
 	/* jansson's scanner calls a string that it had no memory for a syntax error, or goes on
-	 * without the byte that it could not store: what it returns then is not what was sent
+	 * without the byte that it could not store: what it returns then is not what was sent.
+	 * errno does not tell: reading a number sets it to 0
 	 */
-	if (errno == ENOMEM || (!j && json_error_code(&error) == json_error_out_of_memory))
+	if (memory_lost || (!j && json_error_code(&error) == json_error_out_of_memory))
 		return err_nomem(err);
 	if (!j)
 		return syntax_fault(&error, err);

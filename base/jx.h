@@ -15,12 +15,19 @@ static inline UNUSED void json_decref_at(json_t **j)
 	*j = NULL;
 }
 
+/*
+ * Where jansson takes its memory from now on; malloc() and free() before. Call it before the
+ * first thread and the first document. All of jansson's memory has to come through here: its
+ * scanner goes on without what it had no memory for, and only the allocator sees that.
+ */
+void jx_memory(void *(*take)(size_t size), void (*give)(void *p));
+
 #define JX_MAX_DEPTH 32
 
 /*
  * Parses one document: UTF-8, no duplicate members (also not but for case), no NUL, depth at
  * most JX_MAX_DEPTH, checked before jansson sees it. *ret is new. Fault: INVALID_SYNTAX with
- * byte offset. Answers of other people's servers may hold duplicates but for case: pass
+ * byte offset; NOMEM. Answers of other people's servers may hold duplicates but for case: pass
  * JX_LENIENT for those.
  */
 enum jx_mode { JX_STRICT, JX_LENIENT };

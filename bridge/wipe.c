@@ -38,5 +38,5 @@ static void wipe_free(void *p)
 
 void wipe_json_memory(void)
 {
-	json_set_alloc_funcs(wipe_malloc, wipe_free);
+	jx_memory(wipe_malloc, wipe_free);
 }

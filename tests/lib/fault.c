@@ -1,10 +1,11 @@
 #include "tests/lib/fault.h"
 
-#include <jansson.h>
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/jx.h"
 
 static _Thread_local int countdown;
 static _Thread_local bool fired;
@@ -64,7 +65,7 @@ char *__wrap_strndup(const char *s, size_t n)
 
 void fault_install(void)
 {
-	json_set_alloc_funcs(__wrap_malloc, free);
+	jx_memory(__wrap_malloc, free);
 }
 
 void fault_at(int nth)

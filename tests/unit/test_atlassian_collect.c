@@ -870,7 +870,7 @@ static void test_collecting_survives_each_lost_allocation(void **state)
 	int nth = 0, r;
 
 	(void)state;
-	json_set_alloc_funcs(jansson_memory, free);
+	jx_memory(jansson_memory, free);
 	fake_start(&fake, answer_tiny, NULL);
 	do {
 		bool fired;
