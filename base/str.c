@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <unicase.h>
+#include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
 
@@ -257,6 +258,59 @@ int str_fold(struct str s, char **ret, size_t *ret_len, struct err *err)
 		return unicode_take(NULL, 0, ret, ret_len, err);
 	twice = u8_casefold(once, len, NULL, UNINORM_NFKC, NULL, &len2);
 	return unicode_take(twice, len2, ret, ret_len, err);
+}
+
+/* Full-width and half-width letters as the ones that they stand for; the rest as it is. No
+ * character grows by that: *into has room for as many bytes as s has. */
+static size_t width_map(struct str s, uint8_t *into)
+{
+	ucs4_t c, mapped[UC_DECOMPOSITION_MAX_LENGTH];
+	size_t len = 0;
+	int n, tag;
+
+	for (size_t i = 0; i < s.len; i += (size_t)n) {
+		n = u8_mbtouc(&c, (const uint8_t *)s.p + i, s.len - i);
+		if (uc_decomposition(c, &tag, mapped) == 1 &&
+		    (tag == UC_DECOMP_WIDE || tag == UC_DECOMP_NARROW))
+			c = mapped[0];
+		len += (size_t)u8_uctomb(into + len, c, (ptrdiff_t)(s.len - len));
+	}
+	return len;
+}
+
+int str_user_name(struct str s, char **ret, size_t *ret_len, struct err *err)
+{
+	CLEANUP(free_at) uint8_t *mapped = NULL;
+	struct str name;
+	uint8_t *lower;
+	size_t len = 0;
+	int r = utf8_check(s, err);
+
+	if (r < 0)
+		return r;
+	if (is_ascii(s))
+		return str_fold(str_trim(s), ret, ret_len, err);
+	mapped = malloc(s.len);
+	if (!mapped)
+		return err_nomem(err);
+	name = str_trim(str_n((char *)mapped, width_map(s, mapped)));
+	if (is_ascii(name))
+		return str_fold(name, ret, ret_len, err);
+	lower = u8_tolower((const uint8_t *)name.p, name.len, NULL, UNINORM_NFC, NULL, &len);
+	return unicode_take(lower, len, ret, ret_len, err);
+}
+
+bool str_is_blank(struct str s)
+{
+	ucs4_t c;
+	int n;
+
+	for (size_t i = 0; i < s.len; i += (size_t)n) {
+		n = u8_mbtouc(&c, (const uint8_t *)s.p + i, s.len - i);
+		if (!uc_is_property_white_space(c))
+			return false;
+	}
+	return true;
 }
 
 int str_nfc(struct str s, char **ret, size_t *ret_len, struct err *err)

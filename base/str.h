@@ -67,6 +67,17 @@ bool str_utf8(struct str s, size_t *at);
  * is not UTF-8, NOMEM.
  */
 int str_fold(struct str s, char **ret, size_t *ret_len, struct err *err) MUST_USE;
+
+/*
+ * The form in which two user names are the same name: UsernameCaseMapped of RFC 8265 section
+ * 3.3 (width mapping, lower case, NFC), without the blanks around it; finer than str_fold(),
+ * which also finds "strasse" for "straße". What that profile would refuse is kept, so that no
+ * client's name becomes impossible. Ownership and faults as of str_fold().
+ */
+int str_user_name(struct str s, char **ret, size_t *ret_len, struct err *err) MUST_USE;
+
+/* True when s has nothing but white space as Unicode knows it, or nothing at all. */
+bool str_is_blank(struct str s);
 /* The same text in NFC, case kept. Ownership as above. */
 int str_nfc(struct str s, char **ret, size_t *ret_len, struct err *err) MUST_USE;
 

@@ -532,7 +532,7 @@ static int members_take(const struct checking *c, const json_t *in, const struct
 
 static bool is_blank(const json_t *j)
 {
-	return json_is_string(j) && str_trim(text_of(j)).len == 0;
+	return json_is_string(j) && str_is_blank(text_of(j));
 }
 
 int validate_whole(const json_t *doc, const struct schema *base, struct err *err)

@@ -121,7 +121,8 @@ struct scim_change {
 	struct str bytes;  /* to be kept; with doc_changed only */
 	const json_t *doc; /* the same, parsed: for whoever indexes attributes of it */
 	bool unique; /* no other resource of this source and type may have this name_folded */
-	struct str name_folded;      /* userName or displayName, str_fold()ed; never empty */
+	struct str name_folded; /* str_user_name() of userName or str_fold() of displayName;
+				   never empty */
 	struct scim_members members; /* groups; all false and both empty: as they are */
 };
 

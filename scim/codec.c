@@ -298,6 +298,10 @@ int codec_name(const json_t *doc, enum scim_type type, char **ret, size_t *ret_l
 	const json_t *name =
 		json_object_get(doc, type == SCIM_USER ? "userName" : "displayName");
 
-	return str_fold(str_trim(str_n(json_string_value(name), json_string_length(name))), ret,
-			ret_len, err);
+	struct str text = str_n(json_string_value(name), json_string_length(name));
+
+	/* RFC 7644 section 5: user names are the same after their PRECIS preparation */
+	if (type == SCIM_USER)
+		return str_user_name(text, ret, ret_len, err);
+	return str_fold(str_trim(text), ret, ret_len, err);
 }

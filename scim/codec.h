@@ -61,7 +61,8 @@ enum path_dialect codec_dialect(unsigned types);
 /* The bytes to be kept of a clean document (validate_order()) that has its id. *into is
  * initialised here and the caller's to buf_done(), also after a fault. */
 int codec_keep(struct buf *into, const json_t *doc, struct err *err) MUST_USE;
-/* userName or displayName, folded: what a resource is unique by. *ret is new. */
+/* What a resource is unique by: userName as str_user_name(), displayName as str_fold() prepares
+ * it. *ret is new. */
 int codec_name(const json_t *doc, enum scim_type type, char **ret, size_t *ret_len,
 	       struct err *err) MUST_USE;
 

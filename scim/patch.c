@@ -342,7 +342,7 @@ static int set(struct applying *a, json_t *object, const char *name, json_t *val
 
 static bool is_blank(const json_t *j)
 {
-	return !j || (json_is_string(j) && str_trim(text_of(j)).len == 0);
+	return !j || (json_is_string(j) && str_is_blank(text_of(j)));
 }
 
 /* The member of object, made if it is not there. Borrowed. */

@@ -110,21 +110,36 @@ static int put_doc_of(const struct record_put *put, struct put_doc *ret, struct 
 	return r;
 }
 
+/* UNIQUENESS if the two are one user name by RFC 7644 section 5. */
+static int user_name_differs(struct str name, struct str other, struct err *err)
+{
+	CLEANUP(free_at) char *a = NULL, *b = NULL;
+	size_t a_len = 0, b_len = 0;
+	int r = str_user_name(name, &a, &a_len, err);
+
+	if (r == 0)
+		r = str_user_name(other, &b, &b_len, err);
+	if (r == 0 && str_eq(str_n(a, a_len), str_n(b, b_len)))
+		r = err_set(err, ERR_UNIQUENESS,
+			    "userName is taken by another user of this source");
+	return r;
+}
+
+/* The index is by the coarser str_fold(): those that it finds are held against each other. */
 static int user_name_free(struct db *db, int64_t source, const struct shape *s, int64_t self,
 			  struct err *err)
 {
-	int64_t other = 0;
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	int r;
 
 	if (s->user_fold.len == 0)
 		return 0;
-	r = db_one(db, &other, err,
-		   "SELECT id FROM record WHERE source = ?1 AND user_fold = ?2 AND deleted = 0"
-		   " AND id <> ?3 LIMIT 1",
-		   DB_I(source), DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_I(self));
-	if (r == 0)
-		return err_set(err, ERR_UNIQUENESS,
-			       "userName is taken by another user of this source");
+	r = db_query(db, &q, err,
+		     "SELECT user_name FROM record WHERE source = ?1 AND user_fold = ?2"
+		     " AND deleted = 0 AND id <> ?3",
+		     DB_I(source), DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_I(self));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW)
+		r = user_name_differs(s->user_name, db_text(q, 0), err);
 	return r < 0 ? r : 0;
 }
 

@@ -240,6 +240,62 @@ static void test_folding_twice_is_folding_once_for_every_character(void **state)
 	}
 }
 
+/* RFC 8265 section 3.3, which RFC 7644 section 5 asks for. */
+static void test_user_names_are_prepared_by_their_profile(void **state)
+{
+	static const struct {
+		const char *text, *name;
+	} rows[] = {
+		{ "BJensen", "bjensen" },
+		{ " bjensen\t", "bjensen" },
+		{ "\xEF\xBC\xA2jensen", "bjensen" }, /* full-width B */
+		{ "\xE3\x80\x80", "" },              /* ideographic space: a blank */
+		{ "\xEF\xBD\xB6", "\xE3\x82\xAB" },  /* half-width katakana */
+		{ "STRASSE", "strasse" },            /* no folding: */
+		{ "Stra\xC3\x9F"
+		  "e",
+		  "stra\xC3\x9F"
+		  "e" },                            /* another name */
+		{ "JOSE\xCC\x81", "jos\xC3\xA9" },  /* composed */
+		{ "\xE2\x84\xA1", "\xE2\x84\xA1" }, /* TEL: no compatibility form */
+		{ "", "" },
+	};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		int nth = 0, r;
+
+		do {
+			CLEANUP(free_at) char *name = NULL;
+			size_t len = 99;
+
+			fault_at(++nth);
+			r = str_user_name(str_of(rows[i].text), &name, &len, &err);
+			if (fault_fired()) {
+				assert_int_equal(r, -ERR_NOMEM);
+				assert_null(name);
+				continue;
+			}
+			assert_ok(r, &err);
+			assert_string_equal(name, rows[i].name);
+			assert_int_equal(len, strlen(name));
+		} while (fault_fired());
+	}
+}
+
+static void test_white_space_is_blank_in_every_script(void **state)
+{
+	static const char *const blank[] = { "", " \t", "\xC2\xA0", "\xE3\x80\x80 " };
+	static const char *const text[] = { "a", " a ", "\xC2\xA0x", "\xE3\x82\xAB" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(blank); i++)
+		assert_true(str_is_blank(str_of(blank[i])));
+	for (size_t i = 0; i < COUNT_OF(text); i++)
+		assert_false(str_is_blank(str_of(text[i])));
+}
+
 static void test_what_is_not_utf8_is_not_folded(void **state)
 {
 	CLEANUP(free_at) char *text = NULL;
@@ -324,6 +380,8 @@ int main(void)
 		cmocka_unit_test(test_utf8_names_the_byte_that_is_wrong),
 		cmocka_unit_test(test_texts_that_a_person_calls_the_same_fold_to_the_same),
 		cmocka_unit_test(test_folding_twice_is_folding_once_for_every_character),
+		cmocka_unit_test(test_user_names_are_prepared_by_their_profile),
+		cmocka_unit_test(test_white_space_is_blank_in_every_script),
 		cmocka_unit_test(test_what_is_not_utf8_is_not_folded),
 		cmocka_unit_test(test_folding_survives_each_lost_allocation),
 		cmocka_unit_test(test_a_copy_ends_in_nul),
