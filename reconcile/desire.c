@@ -316,10 +316,25 @@ static int disagreement_find(struct round *r, uint32_t person, const struct leav
 	return finding_add(r, "sources-disagree", NULL, w->numbers[person], 0, err, "%s", says);
 }
 
+/* An identity provider names a last day that nobody who decides of employment does. */
+static int end_date_find(struct round *r, uint32_t person, const struct leave_date *leave,
+			 size_t *told, struct err *err)
+{
+	const struct world *w = r->w;
+
+	if (leave->at.state != VALUE_ABSENT || !view_idp_says_left(w, person))
+		return 0;
+	++*told;
+	return finding_add(r, "end-date-not-believed", NULL, w->numbers[person], 0, err,
+			   "an identity provider says that the last day is over; that decides "
+			   "nothing: employment is what sources of role hr, else directory, "
+			   "say of it");
+}
+
 static int persons_find(struct round *r, struct err *err)
 {
 	const struct world *w = r->w;
-	size_t disagreements = 0, zones = 0;
+	size_t disagreements = 0, zones = 0, end_dates = 0;
 	int ret = 0;
 
 	for (uint32_t i = 0; i < w->persons && ret == 0; i++) {
@@ -336,6 +351,8 @@ static int persons_find(struct round *r, struct err *err)
 		if (ret == 0 && disagreements < DESIRE_FINDINGS_EACH &&
 		    w->record_at[i + 1] - w->record_at[i] > 1)
 			ret = disagreement_find(r, i, &leave, &disagreements, err);
+		if (ret == 0 && end_dates < DESIRE_FINDINGS_EACH)
+			ret = end_date_find(r, i, &leave, &end_dates, err);
 	}
 	return ret;
 }
@@ -360,6 +377,26 @@ static int missing_find(struct round *r, struct err *err)
 					  "%llu records of " STR_FMT
 					  " were not in its newest read and are not yet gone",
 					  (unsigned long long)count[i], STR_ARG(name));
+	}
+	return ret;
+}
+
+/* Ids and numbers that stand for nobody: whoever fills them in should know. */
+static int placeholders_find(struct round *r, struct err *err)
+{
+	const struct world *w = r->w;
+	int ret = 0;
+
+	for (size_t i = 0; i < w->f->sources.n && ret == 0; i++) {
+		struct str name = w->f->sources.v[i].in.name;
+
+		if (w->placeholders[i])
+			ret = finding_add(r, "placeholder", NULL, 0, 0, err,
+					  "%zu times a record of " STR_FMT
+					  " has a person id or an employee number that stands "
+					  "for nobody (such as 0 or n/a) and that others have "
+					  "too: it is not used to tell who is who",
+					  w->placeholders[i], STR_ARG(name));
 	}
 	return ret;
 }
@@ -409,5 +446,7 @@ int desire_all(struct round *r, struct err *err)
 		ret = unknowns_sum(r, &p->rules[i], &unknowns[i], err);
 	if (ret == 0)
 		ret = persons_find(r, err);
+	if (ret == 0)
+		ret = placeholders_find(r, err);
 	return ret < 0 ? ret : missing_find(r, err);
 }

@@ -17,10 +17,19 @@ struct matcher {
 	struct vec_pair addresses; /* (address, record), sorted */
 	struct vec_pair history;   /* (address, row of f->addresses), sorted */
 	size_t unlinked;
+	uint32_t *root_mark; /* per record: the group in which it was last seen as a root */
+	struct source_mark {
+		uint32_t mark; /* the group that the rest is about */
+		uint32_t records, roots;
+		uint32_t root; /* the last one */
+	} * of_source;
+	uint32_t mark; /* of the group looked at */
 	struct err *err;
 };
 
 enum phase { PHASE_PERSON_ID, PHASE_NUMBER, PHASE_ADDRESS };
+#define PERSON_ID_MOST 4 /* records of one source that one human may have under one person id  \
+			  */
 static const char *const phase_rules[] = { "person-id", "employee-number", "email" };
 static const char *const phase_nouns[] = { "a person id", "an employee number", "an address" };
 
@@ -226,9 +235,96 @@ static bool address_has_history(const struct matcher *m, uint32_t address)
 	return i < m->history.n && m->history.v[i].a == address;
 }
 
-/* (text of a column, record) for all records that have it. */
-static int keys_build(struct matcher *m, enum policy_column column, struct vec_pair *ret)
+/*
+ * What forms and exports write where there is no number. A text that says nothing is never a
+ * key; one that could be somebody's number (9999) is none where several records of one source
+ * have it. People who share such a text are not in doubt for it: they are matched by what else
+ * is known of them.
+ */
+enum placeholder { IS_A_KEY, IS_ONE_WHERE_SHARED, IS_NO_KEY };
+
+static enum placeholder placeholder_of(struct str text)
 {
+	static const char *const words[] = {
+		"",        "na",      "nan",  "nil", "none",      "null",
+		"unknown", "missing", "tba",  "tbd", "undefined", "notavailable",
+		"empty",   "dummy",   "void", "no",  "notset",    "notapplicable",
+	};
+	static const char counting[] = "1234567890";
+	char bare[16]; /* letters and digits alone, without case */
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c < 0x80 && !(c >= '0' && c <= '9') &&
+		    !((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
+			continue;
+		if (n + 1 == sizeof(bare))
+			return IS_A_KEY;
+		bare[n++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : (char)c;
+	}
+	bare[n] = '\0';
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (strcmp(bare, words[i]) == 0)
+			return IS_NO_KEY;
+	if (strspn(bare, "0") == n)
+		return IS_NO_KEY;
+	if (n >= 4 &&
+	    (strspn(bare, (char[]){ bare[0], '\0' }) == n || strncmp(bare, counting, n) == 0))
+		return IS_ONE_WHERE_SHARED;
+	return IS_A_KEY;
+}
+
+/* Counts a record of a group under its source; how many of that source there are now. */
+static uint32_t count_of_source(struct matcher *m, uint32_t record)
+{
+	struct source_mark *s = &m->of_source[m->f->records.v[record].source];
+
+	if (s->mark != m->mark)
+		*s = (struct source_mark){ .mark = m->mark };
+	return ++s->records;
+}
+
+/* Takes the keys that say nothing out of a sorted list, and counts whose they were. */
+static void keys_sift(struct matcher *m, enum phase phase, struct vec_pair *keys)
+{
+	uint32_t *id = phase == PHASE_PERSON_ID ? m->person_id : m->number_id;
+	size_t kept = 0;
+
+	for (size_t i = 0, end; i < keys->n; i = end) {
+		enum placeholder p = placeholder_of(pool_str(&m->f->pool, keys->v[i].a));
+		uint32_t most = 0;
+
+		m->mark++;
+		for (end = i; end < keys->n && keys->v[end].a == keys->v[i].a; end++) {
+			uint32_t n = count_of_source(m, keys->v[end].b);
+
+			most = n > most ? n : most;
+		}
+		if (p == IS_A_KEY || (p == IS_ONE_WHERE_SHARED && most < 2)) {
+			memmove(&keys->v[kept], &keys->v[i], (end - i) * sizeof(*keys->v));
+			kept += end - i;
+			continue;
+		}
+		for (size_t k = i; k < end; k++) {
+			uint32_t record = keys->v[k].b;
+
+			id[record] = FRAME_ABSENT;
+			if (most > 1)
+				m->w->placeholders[m->f->records.v[record].source]++;
+		}
+	}
+	keys->n = kept;
+}
+
+/* (text of a column, record) for all records that have it and are told by it. */
+static int keys_build(struct matcher *m, enum phase phase, struct vec_pair *ret)
+{
+	enum policy_column column =
+		phase == PHASE_PERSON_ID ? COL_PERSON_ID : COL_EMPLOYEE_NUMBER;
+	int r;
+
 	uint32_t cell;
 
 	for (uint32_t i = 0; i < m->f->records.n; i++) {
@@ -238,7 +334,10 @@ static int keys_build(struct matcher *m, enum policy_column column, struct vec_p
 		if (vec_pair_add(ret, (struct pair){ cell, i }) < 0)
 			return err_nomem(m->err);
 	}
-	return pair_sort(ret->v, ret->n, m->err);
+	r = pair_sort(ret->v, ret->n, m->err);
+	if (r == 0)
+		keys_sift(m, phase, ret);
+	return r;
 }
 
 /* --- joining records --- */
@@ -254,13 +353,14 @@ static bool is_unlinked(const struct matcher *m, uint32_t root)
 static int roots_of(struct matcher *m, const struct pair *group, size_t n, struct vec_root *ret)
 {
 	ret->n = 0;
+	m->mark++;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t root = find(m->parent, group[i].b);
-		size_t at = 0;
 
-		while (at < ret->n && ret->v[at] != root)
-			at++;
-		if (at == ret->n && vec_root_add(ret, root) < 0)
+		if (m->root_mark[root] == m->mark)
+			continue;
+		m->root_mark[root] = m->mark;
+		if (vec_root_add(ret, root) < 0)
 			return err_nomem(m->err);
 	}
 	return 0;
@@ -312,17 +412,23 @@ static int roots_doubt(struct matcher *m, const struct vec_root *roots, const ch
 			 why);
 }
 
-/* Two records of one source in different roots. */
-static bool source_twice(const struct matcher *m, const struct pair *group, size_t n,
-			 uint32_t *parent)
+/* The most roots that one source alone has in the group: two of them are two records of one
+ * source that nothing joins yet. A root is counted once for each run of its records. */
+static uint32_t roots_of_one_source(struct matcher *m, const struct pair *group, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = i + 1; j < n && j < i + 64; j++)
-			if (m->f->records.v[group[i].b].source ==
-				    m->f->records.v[group[j].b].source &&
-			    find(parent, group[i].b) != find(parent, group[j].b))
-				return true;
-	return n > 64;
+	uint32_t most = 0;
+
+	m->mark++;
+	for (size_t i = 0; i < n; i++) {
+		struct source_mark *s = &m->of_source[m->f->records.v[group[i].b].source];
+		uint32_t root = find(m->parent, group[i].b);
+
+		if (count_of_source(m, group[i].b) == 1 || s->root != root)
+			s->roots++;
+		s->root = root;
+		most = s->roots > most ? s->roots : most;
+	}
+	return most;
 }
 
 /* One key that several records have: 1 if it joins them, 0 if it does not; doubts are told. */
@@ -330,7 +436,7 @@ static int group_judge(struct matcher *m, enum phase phase, const struct pair *g
 		       struct vec_root *roots)
 {
 	bool any_unlinked = false, any_doubt = false, several;
-	uint32_t person;
+	uint32_t person, of_one;
 	int r = roots_of(m, group, n, roots);
 
 	if (r < 0)
@@ -355,7 +461,11 @@ static int group_judge(struct matcher *m, enum phase phase, const struct pair *g
 	if (any_doubt)
 		return roots_doubt(m, roots, "shared-address", phase,
 				   "one of them is in doubt already");
-	if (phase != PHASE_PERSON_ID && source_twice(m, group, n, m->parent))
+	of_one = roots_of_one_source(m, group, n);
+	if (phase == PHASE_PERSON_ID && of_one > PERSON_ID_MOST)
+		return roots_doubt(m, roots, "shared-person-id", phase,
+				   "more of them come from one source than one person has");
+	if (phase != PHASE_PERSON_ID && of_one > 1)
 		return roots_doubt(m, roots,
 				   phase == PHASE_NUMBER ? "shared-number" : "shared-address",
 				   phase, "two of them come from one source");
@@ -524,12 +634,12 @@ static int records_join(struct matcher *m)
 
 	if (m->unlinked == 0)
 		return 0;
-	r = keys_build(m, COL_PERSON_ID, &keys);
+	r = keys_build(m, PHASE_PERSON_ID, &keys);
 	if (r == 0)
 		r = phase_run(m, PHASE_PERSON_ID, &keys);
 	keys.n = 0;
 	if (r == 0)
-		r = keys_build(m, COL_EMPLOYEE_NUMBER, &keys);
+		r = keys_build(m, PHASE_NUMBER, &keys);
 	if (r == 0)
 		r = phase_run(m, PHASE_NUMBER, &keys);
 	vec_pair_done(&keys);
@@ -996,6 +1106,10 @@ static int matcher_begin(struct matcher *m, struct err *err)
 	m->doubtful = calloc(n, sizeof(*m->doubtful));
 	m->how = calloc(n, sizeof(*m->how));
 	m->folded = calloc(m->f->pool.n + 1, sizeof(*m->folded));
+	m->root_mark = calloc(n, sizeof(*m->root_mark));
+	m->of_source = calloc(m->f->sources.n + 1, sizeof(*m->of_source));
+	if (!m->root_mark || !m->of_source)
+		return err_nomem(err);
 	if (!m->parent || !m->root_person || !m->number_id || !m->person_id || !m->doubtful ||
 	    !m->how || !m->folded)
 		return err_nomem(err);
@@ -1011,6 +1125,8 @@ static void matcher_done(struct matcher *m)
 	free(m->doubtful);
 	free(m->how);
 	free(m->folded);
+	free(m->root_mark);
+	free(m->of_source);
 	pool_done(&m->keys);
 	vec_pair_done(&m->addresses);
 	vec_pair_done(&m->history);
@@ -1040,6 +1156,9 @@ static int world_begin(struct world *w, const struct facts *f, const struct poli
 	w->account_person = calloc(f->accounts.n + 1, sizeof(*w->account_person));
 	w->account_flags = calloc(f->accounts.n + 1, sizeof(*w->account_flags));
 	w->person_doubt = calloc(w->persons + f->records.n + 1, sizeof(*w->person_doubt));
+	w->placeholders = calloc(f->sources.n + 1, sizeof(*w->placeholders));
+	if (!w->placeholders)
+		return err_nomem(err);
 	if (!w->record_person || !w->account_person || !w->account_flags || !w->person_doubt)
 		return err_nomem(err);
 	return 0;
@@ -1080,6 +1199,7 @@ void match_done(struct world *w)
 		return;
 	free(w->numbers);
 	free(w->person_doubt);
+	free(w->placeholders);
 	free(w->record_person);
 	free(w->account_person);
 	free(w->account_flags);

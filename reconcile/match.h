@@ -2,7 +2,8 @@
  * Who is who (law 5): records of one human become one person, and accounts find their person.
  *
  * What the ledger already links stays linked. Records that it does not know are joined by
- * person id, then employee number, then address, each unique on both sides; accounts by the
+ * person id, then employee number, then address, each unique on both sides; what forms write
+ * where there is no number (0, n/a) is no key; accounts by the
  * policy's match rules in order. Whatever could be two things at once is a doubt and gets no
  * person. All of it is independent of the order of rows.
  */
@@ -26,7 +27,9 @@ struct world {
 
 	uint64_t *numbers; /* ledger number of each person, ascending */
 	size_t persons;
-	bool *person_doubt; /* one of the person's records is in doubt */
+	bool *person_doubt;   /* one of the person's records is in doubt */
+	size_t *placeholders; /* per source: ids and employee numbers that several of its
+				 records have and that tell nobody (0, n/a): no keys */
 
 	uint32_t *record_person;  /* per record: person or FACTS_NONE */
 	uint32_t *account_person; /* per account: person or FACTS_NONE */

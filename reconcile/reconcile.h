@@ -32,7 +32,9 @@ struct match_doubt {
 	bool a_account, b_account;
 	uint32_t a_row, b_row; /* records or accounts of facts; b_row may be FACTS_NONE */
 	const char *kind;      /* "shared-address", "former-address", "two-accounts",
-				  "two-persons", "person-id-clash", "shared-external-id" */
+				  "two-persons", "person-id-clash", "number-clash",
+				  "shared-number", "shared-person-id",
+				  "shared-external-id" */
 	const char *text;      /* a sentence without personal values */
 };
 VEC(vec_match_doubt, struct match_doubt);
@@ -40,7 +42,8 @@ VEC(vec_match_doubt, struct match_doubt);
 /* Something worth knowing that is no action. */
 struct finding {
 	const char *kind;         /* "unknown", "sources-disagree", "not-heard-of", "returned",
-				     "impossible", "leave-date-unreadable" */
+				     "impossible", "leave-date-unreadable", "placeholder",
+				     "end-date-not-believed" */
 	const char *rule;         /* or NULL */
 	uint64_t person, account; /* ledger numbers or 0 */
 	const char *text;         /* a sentence without personal values */

@@ -121,12 +121,17 @@ static int64_t day_end(const struct world *w, uint32_t record, int64_t date_ms, 
 	return at;
 }
 
-/* Whose dates count: HR if it knows the person, else the next source that does. */
+/*
+ * Whose dates count: HR if it knows the person, else a directory. Never an identity provider's:
+ * all it can say is "no longer sent to us" (law 1), which may suspend and never deactivates,
+ * and a date of its would do both. Who pushes for HR is given the role hr.
+ */
 static bool speaks_of_leaving(const struct world *w, uint32_t record, bool has_hr)
 {
 	const struct facts_source *source = &w->f->sources.v[w->f->records.v[record].source].in;
 
-	return source->ready && (!has_hr || source->role == SOURCE_HR);
+	return source->ready && source->role != SOURCE_IDP &&
+	       (!has_hr || source->role == SOURCE_HR);
 }
 
 static bool known_to_hr(const struct world *w, uint32_t person)
@@ -188,6 +193,27 @@ struct leave_date view_leave_date(const struct world *w, uint32_t person)
 	if (unknown)
 		ret.at = (struct moment){ VALUE_UNKNOWN, 0 };
 	return ret;
+}
+
+bool view_idp_says_left(const struct world *w, uint32_t person)
+{
+	const struct facts *f = w->f;
+
+	for (uint32_t i = w->record_at[person]; i < w->record_at[person + 1]; i++) {
+		uint32_t record = w->record_rows[i];
+		const struct facts_source *source =
+			&f->sources.v[f->records.v[record].source].in;
+		bool doubt = false;
+		struct moment date;
+
+		if (!source->ready || source->role != SOURCE_IDP)
+			continue;
+		date = end_date(w, record);
+		if (date.state == VALUE_PRESENT &&
+		    day_end(w, record, date.ms, &doubt) <= f->round.now_ms)
+			return true;
+	}
+	return false;
 }
 
 /* --- attributes, accounts, seats --- */

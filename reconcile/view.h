@@ -35,13 +35,16 @@ struct standing {
 
 struct standing view_standing(const struct world *w, uint32_t person, enum source_role role);
 
-/* When the last day of the person's last engagement ends. */
+/* When the last day of the person's last engagement ends, by HR; by a directory where no HR
+ * knows the person. An identity provider's dates do not count. */
 struct leave_date {
 	struct moment at;
 	uint64_t sources;
 	bool zone_doubt; /* no readable zone: the day is taken to end when it ends everywhere */
 };
 struct leave_date view_leave_date(const struct world *w, uint32_t person);
+/* An identity provider names a last day that is over. */
+bool view_idp_says_left(const struct world *w, uint32_t person);
 
 /* First source that has the attribute; *source (may be NULL) is whose. */
 enum value_state view_cell(const struct world *w, uint32_t person, uint32_t column,
