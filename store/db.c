@@ -1,6 +1,7 @@
 #include "store/db.h"
 
 #include "base/stamp.h"
+#include "store/store.h"
 
 #define CACHE_SLOTS 64       /* hash buckets */
 #define CACHE_STATEMENTS 192 /* kept prepared for one connection */
@@ -27,6 +28,7 @@ struct db {
 	int64_t checkpoint_pages;
 	int64_t change;       /* last number given out; -1: not read yet */
 	int64_t change_saved; /* what the file holds */
+	int64_t read_of;      /* reader: the commit that its open transaction shows; -1: none */
 };
 
 int db_open(const struct driver *driver, const struct driver_options *options,
@@ -40,6 +42,7 @@ int db_open(const struct driver *driver, const struct driver_options *options,
 	db->driver = driver;
 	db->store = store;
 	db->change = -1;
+	db->read_of = -1;
 	db->checkpoint_pages = options->checkpoint_pages;
 	r = driver->open(options, &db->conn, err);
 	if (r < 0)
@@ -245,14 +248,29 @@ int db_one_binds(struct db *db, int64_t *ret, struct err *err, struct str sql,
 	return 0;
 }
 
+/* What readers keep open is older now. */
+static void committed(struct db *db)
+{
+	if (db->store)
+		store_committed(db->store);
+}
+
 int db_exec(struct db *db, const char *sql, struct err *err)
 {
-	return db->driver->exec(db->conn, sql, err);
+	int r = db->driver->exec(db->conn, sql, err);
+
+	if (!db->driver->in_transaction(db->conn))
+		committed(db);
+	return r;
 }
 
 int db_step(struct stmt *q, struct err *err)
 {
-	return q->db->driver->step(q->driver, err);
+	int r = q->db->driver->step(q->driver, err);
+
+	if (r < 0)
+		q->db->read_of = -1;
+	return r;
 }
 
 bool db_is_null(struct stmt *q, int column)
@@ -326,10 +344,24 @@ int db_begin_write(struct db *db, struct err *err)
 	return r;
 }
 
-int db_begin_read(struct db *db, int64_t most_ms, struct err *err)
+int db_begin_read(struct db *db, int64_t commits, int64_t most_ms, struct err *err)
 {
+	int r;
+
+	if (!db_read_is_of(db, commits))
+		db_rollback(db);
 	db->driver->deadline(db->conn, most_ms > 0 ? stamp_mono_ms() + most_ms : 0);
-	return db_run(db, err, "BEGIN");
+	if (db_in_transaction(db))
+		return 0;
+	r = db_run(db, err, "BEGIN");
+	if (r == 0)
+		db->read_of = commits;
+	return r;
+}
+
+bool db_read_is_of(const struct db *db, int64_t commits)
+{
+	return db->read_of >= 0 && db->read_of == commits;
 }
 
 int db_commit(struct db *db, struct err *err)
@@ -350,13 +382,17 @@ int db_commit(struct db *db, struct err *err)
 	}
 	db->change_saved = change;
 	db->driver->deadline(db->conn, 0);
+	committed(db);
 	return 0;
 }
 
 void db_rollback(struct db *db)
 {
 	db->driver->deadline(db->conn, 0);
+	db->read_of = -1;
 	if (!db_in_transaction(db))
+		return;
+	if (db->driver->end_read(db->conn))
 		return;
 	/* by exec, past the cache: it has to work when memory is short too */
 	if (db->driver->exec(db->conn, "ROLLBACK", NULL) < 0 && db_in_transaction(db))
@@ -401,6 +437,8 @@ int64_t db_change_last(struct db *db)
 
 int db_checkpoint(struct db *db, bool cut, struct err *err)
 {
+	if (db->store)
+		store_readers_rest(db->store);
 	return db->driver->checkpoint(db->conn, cut, err);
 }
 
@@ -411,8 +449,11 @@ void db_checkpoint_if_due(struct db *db)
 	/* A WAL far beyond its size means that readers kept it from starting over: then the
 	 * writer waits for them (they last 2 s at most). What fails here is tried again after
 	 * the next commit; the data is safe in the WAL. */
-	if (pages >= db->checkpoint_pages)
-		(void)db->driver->checkpoint(db->conn, pages >= 8 * db->checkpoint_pages, NULL);
+	if (pages < db->checkpoint_pages)
+		return;
+	if (db->store)
+		store_readers_rest(db->store);
+	(void)db->driver->checkpoint(db->conn, pages >= 8 * db->checkpoint_pages, NULL);
 }
 
 int db_check(struct db *db, struct err *err)

@@ -87,7 +87,10 @@ int64_t db_changes(struct db *db);
 
 /* Transactions. Only store/writer.c, store/store.c and store/migrate.c begin and end them. */
 int db_begin_write(struct db *db, struct err *err) MUST_USE;
-int db_begin_read(struct db *db, int64_t most_ms, struct err *err) MUST_USE;
+/* commits: what store_commits() said before; a transaction that still shows it goes on. */
+int db_begin_read(struct db *db, int64_t commits, int64_t most_ms, struct err *err) MUST_USE;
+/* True when the read transaction that is open shows that commit, and nothing in it failed. */
+bool db_read_is_of(const struct db *db, int64_t commits);
 int db_commit(struct db *db, struct err *err) MUST_USE;
 void db_rollback(struct db *db);
 int db_savepoint(struct db *db, struct err *err) MUST_USE;

@@ -75,6 +75,9 @@ struct driver {
 	int64_t (*changes)(struct driver_conn *conn); /* rows of the last statement */
 	/* False once a fault has undone the whole transaction. */
 	bool (*in_transaction)(struct driver_conn *conn);
+	/* Ends the transaction of a reading connection without needing memory. False: not a
+	 * reading connection, or it could not be done. */
+	bool (*end_read)(struct driver_conn *conn);
 	/* From now, statements of this connection end with TIMEOUT at that monotonic time; 0:
 	 * none. */
 	void (*deadline)(struct driver_conn *conn, int64_t mono_ms);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -18,10 +19,13 @@
 
 #define HEAD_BYTES 100
 #define LOOK_BUSY_MS 10000
+#define READER_CACHE_KIB                                                                       \
+	8192                /* pages that a reading connection keeps, filled as they are read */
 #define PROGRESS_STEPS 2000 /* virtual machine steps between two looks at the deadline */
 
 struct driver_conn {
 	sqlite3 *db;
+	sqlite3_stmt *end_read; /* readers: "ROLLBACK", ready */
 	int64_t wal_pages;
 	int64_t wal_most_bytes;
 	int64_t deadline_ms; /* monotonic; 0: none */
@@ -131,6 +135,13 @@ static int head_read(const char *path, unsigned char head[HEAD_BYTES], size_t *g
 	return 0;
 }
 
+/* Memory is not counted: the counter is a lock that all threads would share. Refused, and so
+ * left as it is, where a program has begun to use SQLite already. */
+static void set_up_once(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static uint32_t big32(const unsigned char *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -185,11 +196,13 @@ static int look_through_sqlite(const char *path, const char *vfs, struct driver_
 
 static int look(const char *path, const char *vfs, struct driver_head *ret, struct err *err)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	unsigned char head[HEAD_BYTES] = { 0 };
 	size_t got = 0;
 	int64_t size = 0, page;
 	int r;
 
+	(void)pthread_once(&once, set_up_once);
 	r = head_read(path, head, &got, &size, err);
 	if (r < 0)
 		return r;
@@ -250,6 +263,14 @@ static int pragma(struct driver_conn *conn, const char *sql, struct err *err)
 	return 0;
 }
 
+static int end_read_prepare(struct driver_conn *conn, struct err *err)
+{
+	int rc = sqlite3_prepare_v3(conn->db, "ROLLBACK", -1, SQLITE_PREPARE_PERSISTENT,
+				    &conn->end_read, NULL);
+
+	return rc == SQLITE_OK ? 0 : tell(conn, rc, err, "preparing");
+}
+
 static int set_up(struct driver_conn *conn, const struct driver_options *options,
 		  struct err *err)
 {
@@ -268,7 +289,11 @@ static int set_up(struct driver_conn *conn, const struct driver_options *options
 		return r;
 	if (options->open == DRIVER_READ) {
 		sqlite3_progress_handler(conn->db, PROGRESS_STEPS, on_progress, conn);
-		return pragma(conn, "PRAGMA query_only=ON", err);
+		snprintf(text, sizeof(text), "PRAGMA cache_size=-%d", READER_CACHE_KIB);
+		r = pragma(conn, text, err);
+		if (r == 0)
+			r = pragma(conn, "PRAGMA query_only=ON", err);
+		return r < 0 ? r : end_read_prepare(conn, err);
 	}
 	r = pragma(conn, "PRAGMA journal_mode=WAL", err);
 	if (r == 0)
@@ -299,6 +324,7 @@ static void conn_close(struct driver_conn *conn)
 {
 	if (!conn)
 		return;
+	sqlite3_finalize(conn->end_read);
 	sqlite3_close(conn->db);
 	free(conn->path);
 	free(conn);
@@ -467,6 +493,15 @@ static bool in_transaction(struct driver_conn *conn)
 	return sqlite3_get_autocommit(conn->db) == 0;
 }
 
+static bool end_read(struct driver_conn *conn)
+{
+	if (!conn->end_read)
+		return false;
+	(void)sqlite3_step(conn->end_read);
+	(void)sqlite3_reset(conn->end_read);
+	return !in_transaction(conn);
+}
+
 static void deadline(struct driver_conn *conn, int64_t mono_ms)
 {
 	conn->deadline_ms = mono_ms;
@@ -578,6 +613,7 @@ const struct driver driver_sqlite = {
 	.last_id = last_id,
 	.changes = changes,
 	.in_transaction = in_transaction,
+	.end_read = end_read,
 	.deadline = deadline,
 	.checkpoint = checkpoint,
 	.wal_pages = wal_pages,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -27,6 +28,8 @@ struct store {
 	bool has_keys;
 	struct store_head head;
 
+	_Atomic int64_t
+		commits;      /* of this process: nobody else writes while we hold the lease */
 	pthread_mutex_t lock; /* of the readers below */
 	struct db *readers[READERS_KEPT];
 	size_t reader_count;
@@ -49,6 +52,7 @@ void store_close(struct store *store)
 		return;
 	for (i = 0; i < store->reader_count; i++)
 		db_close(store->readers[i]);
+	store->reader_count = 0;
 	if (store->writer) {
 		/* so that one file is all that is left; what cannot be folded now stays in
 		 * the WAL, which the next opening reads */
@@ -258,8 +262,16 @@ struct store_head *store_head(struct store *store)
 /* --- readers --------------------------------------------------------------------------------
  */
 
+/*
+ * Beginning and ending a read transaction costs more than a look-up by key. So a connection
+ * that is given back keeps its transaction while that still shows the newest commit: the next
+ * borrower goes on in it. The first borrower after a commit ends it, or the checkpoint, in
+ * whose way it would stand; while nothing is committed nothing grows behind it. Without the
+ * lease we do not know of commits: then no transaction is kept.
+ */
 int store_read_begin(struct store *store, struct db **ret, struct err *err)
 {
+	int64_t commits = atomic_load(&store->commits);
 	struct db *db = NULL;
 	int r = 0;
 
@@ -270,7 +282,7 @@ int store_read_begin(struct store *store, struct db **ret, struct err *err)
 	if (!db)
 		r = connect_db(store, DRIVER_READ, &db, err);
 	if (r == 0)
-		r = db_begin_read(db, STORE_READ_MOST_MS, err);
+		r = db_begin_read(db, commits, STORE_READ_MOST_MS, err);
 	if (r < 0) {
 		db_close(db);
 		return r;
@@ -286,14 +298,37 @@ void store_read_end(struct db *db)
 	if (!db)
 		return;
 	store = db_store(db);
-	db_rollback(db);
+	if (!store->lease || !db_read_is_of(db, atomic_load(&store->commits)))
+		db_rollback(db);
 	pthread_mutex_lock(&store->lock);
+	/* a commit may have come in between: whoever looks after it finds this reader ended, or
+	 * still outside of the pool */
+	if (!db_read_is_of(db, atomic_load(&store->commits)))
+		db_rollback(db);
 	if (store->reader_count < READERS_KEPT) {
 		store->readers[store->reader_count++] = db;
 		db = NULL;
 	}
 	pthread_mutex_unlock(&store->lock);
 	db_close(db);
+}
+
+void store_readers_rest(struct store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	for (size_t i = 0; i < store->reader_count; i++)
+		db_rollback(store->readers[i]);
+	pthread_mutex_unlock(&store->lock);
+}
+
+int64_t store_commits(const struct store *store)
+{
+	return atomic_load(&store->commits);
+}
+
+void store_committed(struct store *store)
+{
+	atomic_fetch_add(&store->commits, 1);
 }
 
 /* --- working alone --------------------------------------------------------------------------

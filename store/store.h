@@ -50,6 +50,14 @@ bool store_is_new(const struct store *store);
 int store_read_begin(struct store *store, struct db **ret, struct err *err) MUST_USE;
 void store_read_end(struct db *db); /* NULL is fine */
 
+/* Commits that this process made: what was read at a number is still so while it stands. Taken
+ * before the read. 0 and of no use without the lease. */
+int64_t store_commits(const struct store *store);
+/* For store/db.c: a commit of the writing connection; before anybody hears of it. */
+void store_committed(struct store *store);
+/* For store/db.c: ends the transactions of readers that nobody borrows, before a checkpoint. */
+void store_readers_rest(struct store *store);
+
 static inline UNUSED void store_read_end_at(struct db **db)
 {
 	store_read_end(*db);

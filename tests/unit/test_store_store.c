@@ -297,7 +297,7 @@ static void test_a_read_that_takes_too_long_is_ended(void **state)
 	world_open(&w);
 	assert_ok(store_read_begin(w.store, &reader, &err), &err);
 	db_rollback(reader);
-	assert_ok(db_begin_read(reader, 1, &err), &err);
+	assert_ok(db_begin_read(reader, 0, 1, &err), &err);
 	assert_fault(db_one(reader, &n, &err,
 			    "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c"
 			    " WHERE x < 100000000) SELECT count(*) FROM c"),
@@ -325,6 +325,48 @@ static void test_the_wal_stays_bounded(void **state)
 	(void)snprintf(wal, sizeof(wal), "%s-wal", w.path);
 	assert_int_equal(stat(wal, &st), 0);
 	assert_true(st.st_size < (16 << 20)); /* 3000 commits wrote far more than that */
+	world_close(&w);
+}
+
+static int64_t settings_seen(struct store *store)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct err err = { 0 };
+	int64_t n = -1;
+
+	assert_ok(store_read_begin(store, &db, &err), &err);
+	assert_ok(db_one(db, &n, &err, "SELECT count(*) FROM setting"), &err);
+	return n;
+}
+
+static void
+test_a_reader_kept_ready_shows_each_commit_and_holds_back_no_checkpoint(void **state)
+{
+	struct world w = { 0 };
+	struct err err = { 0 };
+	char wal[160], key[32], value[4001];
+	struct stat st;
+	int i;
+
+	(void)state;
+	world_open(&w);
+	memset(value, 'v', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	for (i = 0; i < 3000; i++) {
+		(void)snprintf(key, sizeof(key), "k%d", i);
+		WRITE(&w, store_setting_set(db, "o", i < 100 ? key : "k0", value, &err));
+		value[0] = (char)('a' + i % 26);
+		/* the same connection, twice after each commit of the first hundred, then idle
+		 */
+		if (i < 100) {
+			assert_int_equal(settings_seen(w.store), i + 1);
+			assert_int_equal(settings_seen(w.store), i + 1);
+		}
+	}
+	assert_int_equal(settings_seen(w.store), 100);
+	(void)snprintf(wal, sizeof(wal), "%s-wal", w.path);
+	assert_int_equal(stat(wal, &st), 0);
+	assert_true(st.st_size < (16 << 20));
 	world_close(&w);
 }
 
@@ -396,6 +438,8 @@ int main(void)
 		cmocka_unit_test(test_a_reader_sees_one_moment),
 		cmocka_unit_test(test_a_read_that_takes_too_long_is_ended),
 		cmocka_unit_test(test_the_wal_stays_bounded),
+		cmocka_unit_test(
+			test_a_reader_kept_ready_shows_each_commit_and_holds_back_no_checkpoint),
 		cmocka_unit_test(test_the_change_counter_outlives_the_process),
 		cmocka_unit_test(test_statements_are_reused_and_may_nest),
 	};
