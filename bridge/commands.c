@@ -44,7 +44,7 @@ static const struct cli_option init_options[] = {
 	{ "kind", 0, "KIND", CLI_TEXT, NULL, false, "scim: people are pushed to us; ldap: read by us", "scim ldap" },
 	{ "source", 0, "NAME", CLI_TEXT, NULL, false, "name of that source", NULL },
 	{ "address", 0, "ADDRESS", CLI_TEXT, NULL, false, "scim: where to listen; ldap: URL of the directory", NULL },
-	{ "profile", 0, "WHO", CLI_TEXT, NULL, false, "scim: who pushes", "entra okta generic" },
+	{ "profile", 0, "WHO", CLI_TEXT, NULL, false, "scim: who pushes", "generic entra okta keycloak onelogin ping jumpcloud google sailpoint authentik" },
 	{ "base", 0, "DN", CLI_TEXT, NULL, false, "ldap: where people stand", NULL },
 	{ "org-id", 0, "ID", CLI_TEXT, NULL, false, "Atlassian's id of the organisation", NULL },
 	OPT_END

@@ -6,6 +6,7 @@
 
 #include "base/zone.h"
 #include "reconcile/policy.h"
+#include "scim/profile.h"
 
 /*
  * The policy section stands beside struct config, not in it, so that whoever needs a setting
@@ -26,7 +27,7 @@ static const char *const log_forms[] = { "logfmt", "json", NULL };
 static const char *const passphrase_words[] = { "no", "ask", NULL };
 static const char *const kinds[] = { "scim", "ldap", NULL };
 static const char *const roles[] = { "hr", "directory", "idp", NULL };
-static const char *const profiles[] = { "generic", "entra", "okta", NULL };
+static const char *const put_members[] = { "profile", "keep", "clear", NULL };
 
 const char *config_kind_word(int kind)
 {
@@ -94,6 +95,10 @@ static const struct conf_key scim_keys[] = {
 	ROW("public_url", CONF_TEXT, config_scim, public_url,
 	    .help = "how identity providers reach the server, such as https://scim.example.com; default: "
 		    "its address"),
+	ROW("docs_url", CONF_TEXT, config_scim, docs_url,
+	    .help = "page for administrators of identity providers, shown in ServiceProviderConfig"),
+	ROW("open_config", CONF_BOOL, config_scim, open_config, .preset = "false",
+	    .help = "ServiceProviderConfig is served without a token"),
 	ROW("trusted_proxies", CONF_LIST, config_scim, trusted_proxies, WITHIN(0, 64),
 	    .help = "addresses or CIDRs whose X-Forwarded-For is believed"),
 	ROW("max_body", CONF_BYTES, config_scim, max_body_bytes, .preset = "1MiB",
@@ -110,8 +115,10 @@ static const struct conf_key scim_keys[] = {
 };
 
 static const struct conf_key push_keys[] = {
-	ROW("profile", CONF_ENUM, config_push, profile, .preset = "generic", .words = profiles,
-	    .help = "whose habits the client has: generic, entra, okta"),
+	ROW("profile", CONF_ENUM, config_push, profile, .preset = "generic", .words = scim_profile_names,
+	    .help = "whose habits the client has"),
+	ROW("put_members", CONF_ENUM, config_push, put_members, .preset = "profile", .words = put_members,
+	    .help = "a PUT of a group that leaves out members: keeps them, clears them, or as the profile does"),
 	ROW("issuer_for", CONF_LIST, config_push, issuer_for, WITHIN(0, CONFIG_ORGS_MAX),
 	    .help = "organisations whose externalIds come from this identity provider"),
 	{ 0 }
@@ -300,6 +307,16 @@ static bool url_is_good(const char *url)
 	       s.len <= CONFIG_URL_MAX && str_find_any(s, " \t\"'<>\\") == s.len;
 }
 
+static void bad_url(struct conf_faults *faults, const struct config_scim *s, const char *key,
+		    const char *url)
+{
+	conf_fault(
+		faults, &s->mark, key,
+		"\"%s\": expected a URL that begins with https://, of at most %d characters, "
+		"without quotes and blanks",
+		url, CONFIG_URL_MAX);
+}
+
 static void check_scim(struct config *c, struct conf_faults *faults)
 {
 	const struct config_scim *s = &c->scim;
@@ -313,11 +330,9 @@ static void check_scim(struct config *c, struct conf_faults *faults)
 			   "tls_key, or listen on 127.0.0.1 behind a proxy that has them",
 			   s->listen);
 	if (s->public_url && !url_is_good(s->public_url))
-		conf_fault(faults, &s->mark, "public_url",
-			   "\"%s\": expected a URL that begins with https://, of at most %d "
-			   "characters, "
-			   "without quotes and blanks",
-			   s->public_url, CONFIG_URL_MAX);
+		bad_url(faults, s, "public_url", s->public_url);
+	if (s->docs_url && !url_is_good(s->docs_url))
+		bad_url(faults, s, "docs_url", s->docs_url);
 }
 
 /* Names of a list that no source (no organisation) has. */

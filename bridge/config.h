@@ -23,7 +23,7 @@ struct policy; /* reconcile/policy.h */
 
 enum config_source_kind { CONFIG_SCIM, CONFIG_LDAP };
 enum config_source_role { CONFIG_HR, CONFIG_DIRECTORY, CONFIG_IDP };
-enum config_profile { CONFIG_PROFILE_GENERIC, CONFIG_PROFILE_ENTRA, CONFIG_PROFILE_OKTA };
+enum config_put { CONFIG_PUT_PROFILE, CONFIG_PUT_KEEP, CONFIG_PUT_CLEAR };
 enum config_passphrase { CONFIG_PASSPHRASE_NO, CONFIG_PASSPHRASE_ASK };
 
 struct config_instance {
@@ -59,6 +59,8 @@ struct config_scim {
 	char *listen; /* NULL: no SCIM server */
 	char *tls_cert, *tls_key;
 	char *public_url; /* how identity providers see us: meta.location */
+	char *docs_url;   /* documentationUri of ServiceProviderConfig; NULL: none */
+	bool open_config; /* ServiceProviderConfig needs no token */
 	struct conf_list trusted_proxies;
 	int64_t max_body_bytes;
 	int64_t connections, connections_per_address, threads;
@@ -67,7 +69,8 @@ struct config_scim {
 
 /* What only a push source has. */
 struct config_push {
-	int profile; /* enum config_profile */
+	int profile;     /* index into scim_profile_names */
+	int put_members; /* enum config_put: what PUT of a group without members means */
 	/* Organisations whose externalId this identity provider issues: ids are compared only
 	 * within their issuer. Empty: by mail address alone. */
 	struct conf_list issuer_for;

@@ -21,11 +21,18 @@ struct keeper {
 /* --- who a token is ------------------------------------------------------------------------
  */
 
-static const char *const profile_names[] = {
-	[CONFIG_PROFILE_GENERIC] = "generic",
-	[CONFIG_PROFILE_ENTRA] = "entra",
-	[CONFIG_PROFILE_OKTA] = "okta",
-};
+/* The bits of the client's profile, and what the source's own keys say otherwise. */
+static unsigned profile_of(const struct config_push *push)
+{
+	unsigned bits = 0;
+
+	(void)scim_profile(str_of(scim_profile_names[push->profile]), &bits);
+	if (push->put_members == CONFIG_PUT_KEEP)
+		bits |= SCIM_KEEP_MEMBERS;
+	if (push->put_members == CONFIG_PUT_CLEAR)
+		bits &= ~(unsigned)SCIM_KEEP_MEMBERS;
+	return bits;
+}
 
 struct token_touch {
 	int64_t id, now_ms;
@@ -93,9 +100,7 @@ static int keeper_client(void *ctx, struct str token, struct scim_client *ret, s
 	memcpy(client.token, found.name, strlen(found.name) + 1);
 	client.source_id = row.id;
 	client.rights = SCIM_MAY_ALL;
-	if (!scim_profile(str_of(profile_names[source->scim.profile]), &client.profile))
-		return err_set(err, ERR_INTERNAL, "source %s: its profile is not known to SCIM",
-			       found.of);
+	client.profile = profile_of(&source->scim);
 	if (found.touch)
 		note_use(k, found.id, now_ms);
 	*ret = client;

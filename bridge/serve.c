@@ -353,7 +353,9 @@ static void scim_fault(void *ctx, struct http_req *req, struct http_reply *reply
 static int scim_start(struct serve *s, struct err *err)
 {
 	const struct config_scim *c = &s->app->config.scim;
-	const struct scim_options scim = { .public_url = c->public_url };
+	const struct scim_options scim = { .public_url = c->public_url,
+					   .docs_url = c->docs_url,
+					   .open_config = c->open_config };
 	const char *proxies[33] = { NULL };
 	struct httpd_options http = {
 		.name = "scim",

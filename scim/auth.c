@@ -1,31 +1,5 @@
 #include "scim/auth.h"
 
-static const struct {
-	const char *name;
-	unsigned bits;
-} profiles[] = {
-	{ "generic", 0 },
-	{ "entra",
-	  SCIM_EMPTY_PATCH | SCIM_REPLACE_CREATES | SCIM_JSON_TEXT | SCIM_UNIQUE_GROUPS },
-	{ "okta", SCIM_KEEP_EXTENSIONS },
-	{ "keycloak", SCIM_JSON_TEXT },
-	{ "onelogin", SCIM_OLD_URNS },
-};
-
-const char *const scim_profile_names[] = { "generic",  "entra",    "okta",
-					   "keycloak", "onelogin", NULL };
-
-bool scim_profile(struct str name, unsigned *ret)
-{
-	for (size_t i = 0; i < COUNT_OF(profiles); i++) {
-		if (!str_eq(name, str_of(profiles[i].name)))
-			continue;
-		*ret = profiles[i].bits;
-		return true;
-	}
-	return false;
-}
-
 int scim_auth_client(const struct scim_backend *backend, const char *header,
 		     struct scim_client *ret, struct err *err)
 {

@@ -21,9 +21,4 @@ int scim_auth_client(const struct scim_backend *backend, const char *header,
 /* Fault: FORBIDDEN naming the right that the token lacks (SCIM_MAY_x). */
 int scim_auth_may(const struct scim_client *client, unsigned right, struct err *err) MUST_USE;
 
-/* Bits of a named profile: generic, entra, okta, keycloak, onelogin. False: no such name. */
-bool scim_profile(struct str name, unsigned *ret);
-/* The names, ended by NULL: for configuration. */
-extern const char *const scim_profile_names[];
-
 #endif

@@ -27,6 +27,7 @@
 
 #include "base/enc.h"
 #include "model/query.h"
+#include "scim/profile.h"
 
 #define SCIM_NAME_BYTES 64 /* room for names of sources and tokens with their NUL */
 
@@ -38,23 +39,13 @@ enum scim_type { SCIM_USER = 1, SCIM_GROUP = 2, SCIM_ANY = 3 /* find: both; bits
 /* What a client's token allows. */
 enum { SCIM_MAY_READ = 1, SCIM_MAY_WRITE = 2, SCIM_MAY_DELETE = 4, SCIM_MAY_ALL = 7 };
 
-/* How a source's client deviates from RFC 7644; scim_profile() turns names into bits. */
-enum {
-	SCIM_EMPTY_PATCH = 1,      /* Operations: [] is a no-op, not a fault */
-	SCIM_REPLACE_CREATES = 2,  /* replace emails[f].value without a match creates it */
-	SCIM_JSON_TEXT = 4,        /* unwraps an object inside a string */
-	SCIM_UNIQUE_GROUPS = 8,    /* displayName of groups is unique */
-	SCIM_KEEP_EXTENSIONS = 16, /* PUT that leaves out an extension keeps it */
-	SCIM_OLD_URNS = 32,        /* SCIM 1 URNs are the core ones */
-};
-
 /* Whom a token opens the door to. Plain data, copied around. */
 struct scim_client {
 	char source[SCIM_NAME_BYTES]; /* name of the source, as it stands in the URL */
 	int64_t source_id;            /* the backend's own */
 	char token[SCIM_NAME_BYTES];  /* name of the token: the "who" of the audit chain */
 	unsigned rights;              /* SCIM_MAY_x */
-	unsigned profile;             /* SCIM_x bits above */
+	unsigned profile;             /* SCIM_x bits of scim/profile.h */
 };
 
 /* One resource as a read sees it; all borrowed. */

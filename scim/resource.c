@@ -447,6 +447,9 @@ int resource_replace(struct scim_call *call, enum scim_type type, struct str id,
 		r = body_read(job, err);
 	if (r < 0)
 		return r;
+	if (type == SCIM_GROUP && !(call->client.profile & SCIM_KEEP_MEMBERS) &&
+	    !jx_get_i(job->body, STR("members")))
+		membership_clear(&job->members); /* left out: cleared, as all that is */
 	job->write.apply = replace_apply;
 	return job_submit(&job, err);
 }

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "bridge/config.h"
 #include "reconcile/policy.h"
+#include "scim/profile.h"
 
 /* What every configuration needs; cases replace or add lines. */
 #define INSTANCE "instance:\n  name: acme\n  zone: Europe/Berlin\n  state_dir: state\n"
@@ -102,7 +103,7 @@ static void test_sources_keep_their_order_and_are_found_by_name(void **state)
 	assert_int_equal(s->gone_reads, 3);
 	assert_int_equal(s->gone_after_ms, 86400000);
 	s = config_source(&c, "entra");
-	assert_int_equal(s->scim.profile, CONFIG_PROFILE_ENTRA);
+	assert_string_equal(scim_profile_names[s->scim.profile], "entra");
 	assert_string_equal(s->scim.issuer_for.v[0], "acme");
 	assert_null(config_source(&c, "nobody"));
 	assert_null(config_source_at(&c, 2));

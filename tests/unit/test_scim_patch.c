@@ -11,7 +11,6 @@
 #include "tests/lib/test.h"
 
 #include "base/jx.h"
-#include "scim/auth.h"
 #include "scim/codec.h"
 #include "scim/patch.h"
 

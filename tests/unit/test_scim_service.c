@@ -18,7 +18,6 @@
 #include <dirent.h>
 
 #include "base/jx.h"
-#include "scim/auth.h"
 #include "scim/service.h"
 #include "tests/lib/scim/memory.h"
 
