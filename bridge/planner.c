@@ -384,9 +384,9 @@ static int open_plan_row(void *ctx, const struct plan_row *row, struct err *err)
 /*
  * The bytes of what a plan would do, without when it was judged and what the guards said. Since
  * when a step is due does not matter once it is: rules that count from now would never be the
- * same twice.
+ * same twice, and what waited for change hours is due like the rest when they are over.
  */
-static int deeds(const struct plan *plan, struct buf *into, struct err *err)
+static int deeds(const struct plan *plan, int64_t now_ms, struct buf *into, struct err *err)
 {
 	CLEANUP(free_at) struct action *actions = NULL;
 	struct plan bare = *plan;
@@ -397,7 +397,7 @@ static int deeds(const struct plan *plan, struct buf *into, struct err *err)
 		return err_nomem(err);
 	for (size_t i = 0; i < plan->actions.n; i++) {
 		actions[i] = plan->actions.v[i];
-		if (actions[i].due_ms <= plan->now_ms)
+		if (actions[i].due_ms <= now_ms)
 			actions[i].due_ms = actions[i].anchor_ms = 0;
 	}
 	bare.actions.v = actions;
@@ -447,9 +447,9 @@ static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, st
 		return r;
 	buf_init(&mine, PLAN_MAX_BYTES);
 	buf_init(&theirs, PLAN_MAX_BYTES);
-	r = deeds(plan, &mine, err);
+	r = deeds(plan, plan->now_ms, &mine, err);
 	if (r == 0)
-		r = deeds(old, &theirs, err);
+		r = deeds(old, plan->now_ms, &theirs, err);
 	if (r == 0 && str_eq(buf_str(&mine), buf_str(&theirs)))
 		*ret = open.number;
 	buf_done(&mine);

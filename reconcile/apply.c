@@ -5,6 +5,7 @@
 #include "reconcile/calendar.h"
 #include "reconcile/guard.h"
 #include "reconcile/policy.h"
+#include "reconcile/stage.h"
 
 /*
  * How one action goes, over as many offers as it takes. All that is remembered between two
@@ -316,7 +317,7 @@ static int check_change_hours(struct applying *a)
 	int64_t now = now_ms(a);
 	int r;
 
-	if (!p->quiet || !takes_away(a->action) || a->action->class == PLAN_LEAVER ||
+	if (!p->quiet || !stage_keeps_hours(a->action->kind, a->action->class) ||
 	    strcmp(a->action->rule, "block") == 0)
 		return GO_ON;
 	r = zone_get(a->item->zone.len ? a->item->zone : STR("UTC"), &c.zone, &a->said);

@@ -115,6 +115,8 @@ static int ladder_desire(struct round *r, const struct rule *rule, const struct 
 		/* an unknown state is planned and held, so that it is seen */
 		if (stages[i].state == STAGE_UNKNOWN)
 			c.due_ms = anchor_ms;
+		else
+			c.due_ms = stage_opens(w, c.kind, c.class, c.due_ms);
 		if (c.due_ms > horizon) {
 			r->counts.later++;
 			continue;

@@ -131,3 +131,18 @@ void stage_ladder(const struct world *w, const struct rule *rule, const struct s
 		}
 	}
 }
+
+bool stage_keeps_hours(enum action_kind kind, enum plan_class class)
+{
+	return action_kinds[kind].destructive && class != PLAN_LEAVER && class != PLAN_RESTORE;
+}
+
+int64_t stage_opens(const struct world *w, enum action_kind kind, enum plan_class class,
+		    int64_t due_ms)
+{
+	int64_t now = w->f->round.now_ms, from = due_ms > now ? due_ms : now;
+
+	if (!stage_keeps_hours(kind, class) || calendar_is_open(&w->calendar, from))
+		return due_ms;
+	return calendar_open(&w->calendar, from);
+}

@@ -28,4 +28,13 @@ struct moment stage_anchor(const struct world *w, const struct rule *rule,
 void stage_ladder(const struct world *w, const struct rule *rule, const struct subject *s,
 		  int64_t anchor_ms, struct stage ret[POLICY_MAX_STEPS]);
 
+/* Whether such a step keeps change hours: what takes something away from who does not leave. */
+bool stage_keeps_hours(enum action_kind kind, enum plan_class class);
+/*
+ * When a step that is due then may start. A step that keeps change hours is due when they are
+ * over, so that what is approved while they last has not run out of time when it may start.
+ */
+int64_t stage_opens(const struct world *w, enum action_kind kind, enum plan_class class,
+		    int64_t due_ms);
+
 #endif

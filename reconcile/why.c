@@ -324,7 +324,11 @@ static int tell_ladder(struct telling *t, const struct rule *rule, const struct 
 				    word);
 		else if (stages[i].state == STAGE_DUE)
 			r = row_add(t, WHY_DUE, 0, label, "due", err, "%s at %s, by rule %s",
-				    word, when(stages[i].at_ms, at), rule->name);
+				    word,
+				    when(stage_opens(t->w, rule->steps[i].kind, rule->class,
+						     stages[i].at_ms),
+					 at),
+				    rule->name);
 		else if (stages[i].state == STAGE_WAITS)
 			r = row_add(t, WHY_DUE, 0, label, "waits", err,
 				    "%s after the step before it was done, by rule %s", word,
