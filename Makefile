@@ -21,7 +21,7 @@ comma   := ,
 VARIANT := $(if $(SAN),$(if $(findstring thread,$(SAN)),tsan,asan),plain)$(if $(CLOCK),-clock)
 B       ?= build/$(VARIANT)
 
-PKGS := libmicrohttpd libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8
+PKGS := libmicrohttpd gnutls cjose libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8
 
 WARN     := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wwrite-strings -Wstrict-prototypes \
             -Wmissing-prototypes -Wpointer-arith -Wundef -Wno-format-truncation $(if $(STRICT),-Werror)

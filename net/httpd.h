@@ -9,7 +9,8 @@
  *
  * Bounds: header block 32 KiB, body as configured (413 beyond it, announced or chunked), time
  * for a whole request, connections in all and per address. Slow or broken clients cost one
- * slot.
+ * slot, and lose it to others when the server is full. Of an endless body what is beyond the
+ * limit is dropped, answered 413 while it comes, and then cut off.
  */
 #ifndef NET_HTTPD_H
 #define NET_HTTPD_H
@@ -88,6 +89,20 @@ void http_req_keep(struct http_req *req, void *p, void (*free_fn)(void *));
 void *http_req_kept(const struct http_req *req);
 /* From any thread, once, after a handler answered HTTP_PARKED and the reply is filled. */
 void http_req_resume(struct http_req *req);
+/* Instead of it: the handler is called once more, on a thread of the pool, with the reply as it
+ * left it. */
+void http_req_again(struct http_req *req);
+
+/* A client's certificate that leads to the CA of tls_client_ca_file. */
+struct http_cert {
+	char fingerprint[65]; /* SHA-256 of it, small hex digits */
+	char subject[256];    /* "CN=entra,O=Example"; empty when it is longer */
+	char names[1024];     /* DNS names, each with '\n' after it */
+};
+/* NULL: none was shown, or it is expired, of another CA, not for clients. Lives until the reply
+ * was sent. */
+const struct http_cert *http_req_cert(const struct http_req *req);
+bool http_cert_has_name(const struct http_cert *cert, struct str name);
 
 /* One route: method, template ("/scim/v2/{source}/Users/{id}"), handler. Tables end with NULL.
  */
@@ -106,6 +121,8 @@ struct httpd_options {
 	mode_t unix_mode;   /* of the socket file, e.g. 0660 */
 	const char *tls_cert_file; /* PEM chain; NULL: no TLS */
 	const char *tls_key_file;
+	const char *tls_client_ca_file;     /* PEM; clients are asked for a certificate of it */
+	bool tls_client_required;           /* requests without one are answered 403 */
 	unsigned threads;                   /* pool size; 0: 1 */
 	unsigned connections;               /* most in all; 0: 1024 */
 	unsigned connections_per_address;   /* 0: no own limit */
@@ -138,7 +155,7 @@ unsigned httpd_port(const struct httpd *h);
 int httpd_reload_tls(struct httpd *h, struct err *err) MUST_USE;
 /* No new connections; those inside go on. */
 void httpd_quiesce(struct httpd *h);
-/* Requests handed to handlers and not yet answered. */
+/* Requests handed to handlers whose replies were not yet sent. */
 size_t httpd_active(const struct httpd *h);
 /* Ends it: call after httpd_quiesce() and when no request is parked (libmicrohttpd aborts
  * otherwise). */

@@ -1,0 +1,173 @@
+#include "net/httpd_in.h"
+
+#include "base/enc.h"
+
+enum http_method http_req_method(const struct http_req *req)
+{
+	return req->method;
+}
+
+const char *http_req_method_text(const struct http_req *req)
+{
+	return req->method_text;
+}
+
+struct str http_req_target(const struct http_req *req)
+{
+	return req->target;
+}
+
+struct str http_req_path(const struct http_req *req)
+{
+	return req->path;
+}
+
+struct str http_req_query_raw(const struct http_req *req)
+{
+	return req->query;
+}
+
+const char *http_req_header(const struct http_req *req, const char *name)
+{
+	return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name);
+}
+
+struct str http_req_body(const struct http_req *req)
+{
+	return buf_str(&req->body);
+}
+
+const char *http_req_peer(const struct http_req *req)
+{
+	return req->peer;
+}
+
+bool http_req_cred(const struct http_req *req, uid_t *uid, pid_t *pid)
+{
+	if (!req->conn->has_cred)
+		return false;
+	*uid = req->conn->uid;
+	*pid = req->conn->pid;
+	return true;
+}
+
+const char *http_req_id(const struct http_req *req)
+{
+	return req->id;
+}
+
+struct http_reply *http_req_reply(struct http_req *req)
+{
+	return &req->reply;
+}
+
+const struct http_route *http_req_route(const struct http_req *req)
+{
+	return req->match.route;
+}
+
+void http_req_keep(struct http_req *req, void *p, void (*free_fn)(void *))
+{
+	if (req->kept && req->kept_free && req->kept != p)
+		req->kept_free(req->kept);
+	req->kept = p;
+	req->kept_free = free_fn;
+}
+
+void *http_req_kept(const struct http_req *req)
+{
+	return req->kept;
+}
+
+void http_req_abort(struct http_req *req, int64_t after_body_bytes, bool reset)
+{
+	req->aborted = true;
+	req->abort_after = after_body_bytes;
+	req->abort_reset = reset;
+}
+
+/* A copy of what decoded holds, living as long as the request; false without memory. */
+bool httpd_scrap(struct http_req *req, const struct buf *decoded, struct str *ret)
+{
+	struct scrap *s = malloc(sizeof(*s) + decoded->len + 1);
+
+	if (!s)
+		return false;
+	if (decoded->len)
+		memcpy(s->bytes, decoded->p, decoded->len);
+	s->bytes[decoded->len] = '\0';
+	s->next = req->scraps;
+	req->scraps = s;
+	*ret = str_n(s->bytes, decoded->len);
+	return true;
+}
+
+/* Decoded text that lives as long as the request; raw itself where nothing is encoded. */
+bool httpd_decode(struct http_req *req, struct str raw, bool plus_is_blank, struct str *ret)
+{
+	struct buf b;
+	bool done;
+
+	if (!memchr(raw.p ? raw.p : "", '%', raw.len) &&
+	    !(plus_is_blank && memchr(raw.p ? raw.p : "", '+', raw.len))) {
+		*ret = raw;
+		return true;
+	}
+	buf_init(&b, raw.len);
+	done = enc_unpercent(&b, raw, plus_is_blank) && !b.fault;
+	if (b.fault || (done && !httpd_scrap(req, &b, ret))) {
+		/* Must not look as if it had not been sent. */
+		req->lost_memory = true;
+		done = false;
+	}
+	buf_done(&b);
+	return done;
+}
+
+struct str http_req_param(const struct http_req *req, const char *name)
+{
+	struct str wanted = str_of(name), value = { 0 };
+
+	for (unsigned i = 0; i < req->match.params; i++)
+		if (str_eq(req->match.param[i].name, wanted))
+			value = req->match.param[i].value;
+	return value;
+}
+
+bool http_req_query(struct http_req *req, const char *name, struct str *ret)
+{
+	struct str rest = req->query, pair, wanted = str_of(name);
+	bool plus = true;
+
+	for (size_t i = 0; i + 2 < req->query.len && plus; i++)
+		plus = !!memcmp(req->query.p + i, "%20", 3);
+	while (rest.len) {
+		struct str tail = { 0 }, key, value = { 0 };
+
+		str_cut(rest, '&', &pair, &tail);
+		rest = tail;
+		str_cut(pair, '=', &key, &value);
+		if (httpd_decode(req, key, plus, &key) && str_eq(key, wanted))
+			return httpd_decode(req, value, plus, ret);
+	}
+	return false;
+}
+
+static bool clean_header(const char *text, bool is_name)
+{
+	for (const char *p = text; *p; p++)
+		if (*p == '\r' || *p == '\n' || (is_name && (*p == ':' || *p <= ' ')))
+			return false;
+	return !is_name || *text;
+}
+
+int http_reply_header(struct http_req *req, const char *name, const char *value,
+		      struct err *err)
+{
+	if (!clean_header(name, true) || !clean_header(value, false))
+		return err_set(err, ERR_INTERNAL, "reply header \"%.40s\" would break a line",
+			       clean_header(name, true) ? name : "(name)");
+	buf_add(&req->headers, name, strlen(name) + 1);
+	buf_add(&req->headers, value, strlen(value) + 1);
+	return buf_fault(&req->headers, err, "the reply's header");
+}
