@@ -2,6 +2,13 @@
 
 #include <stdlib.h>
 
+/* What one source has in a group of records that a key is common to. */
+struct source_mark {
+	uint32_t mark; /* the group that the rest is about */
+	uint32_t records, roots;
+	uint32_t root; /* the last one */
+};
+
 /* A place in a set of joined records; the root of a set names it. */
 struct matcher {
 	struct world *w;
@@ -18,18 +25,14 @@ struct matcher {
 	struct vec_pair history;   /* (address, row of f->addresses), sorted */
 	size_t unlinked;
 	uint32_t *root_mark; /* per record: the group in which it was last seen as a root */
-	struct source_mark {
-		uint32_t mark; /* the group that the rest is about */
-		uint32_t records, roots;
-		uint32_t root; /* the last one */
-	} * of_source;
+	struct source_mark *of_source;
 	uint32_t mark; /* of the group looked at */
 	struct err *err;
 };
 
 enum phase { PHASE_PERSON_ID, PHASE_NUMBER, PHASE_ADDRESS };
-#define PERSON_ID_MOST 4 /* records of one source that one human may have under one person id  \
-			  */
+/* Records of one source that one human may have under one person id. */
+#define PERSON_ID_MOST 4
 static const char *const phase_rules[] = { "person-id", "employee-number", "email" };
 static const char *const phase_nouns[] = { "a person id", "an employee number", "an address" };
 
