@@ -568,8 +568,8 @@ static void test_a_request_resumed_before_its_handler_returned_is_answered(void 
 	srv.resume_at_once = true;
 	ask("GET /parked HTTP/1.1\r\n" CLOSE);
 	assert_int_equal(got.status, 201);
-	assert_int_equal(httpd_active(srv.h), 0);
 	stop();
+	assert_int_equal(atomic_load(&srv.kept), 1);
 }
 
 static void test_a_client_that_leaves_while_parked_costs_nothing(void **state)
@@ -584,7 +584,7 @@ static void test_a_client_that_leaves_while_parked_costs_nothing(void **state)
 	while (!(req = atomic_exchange(&srv.parked, NULL)))
 		sched_yield();
 	close(fd);
-	assert_int_equal(httpd_active(srv.h), 1);
+	assert_true(httpd_active(srv.h) >= 1);
 	fill_parked(req);
 	ask("GET /things/1 HTTP/1.1\r\n" CLOSE);
 	assert_int_equal(got.status, 200);
@@ -616,6 +616,29 @@ static void test_quiescing_refuses_the_new_and_serves_those_inside(void **state)
 	assert_string_equal(header_of(&got, "Connection"), "close");
 	close(inside);
 	httpd_stop(srv.h);
+}
+
+/* Resumed, and stopped before libmicrohttpd came to send it. */
+static void test_stopping_sends_what_was_accepted(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		struct http_req *req;
+		int fd;
+
+		start((struct httpd_options){ .threads = 2 });
+		fd = dial(httpd_port(srv.h));
+		say(fd, "GET /parked HTTP/1.1\r\n" HOST "\r\n");
+		while (!(req = atomic_exchange(&srv.parked, NULL)))
+			sched_yield();
+		httpd_quiesce(srv.h);
+		fill_parked(req);
+		httpd_stop(srv.h);
+		read_answer(fd, &got, false);
+		assert_int_equal(got.status, 201);
+		assert_string_equal(got.body, "later");
+		close(fd);
+	}
 }
 
 /* libmicrohttpd's own way to stop accepting aborted the process, now and then. */
@@ -1053,6 +1076,7 @@ int main(void)
 		cmocka_unit_test(test_a_client_that_leaves_while_parked_costs_nothing),
 		cmocka_unit_test(test_quiescing_refuses_the_new_and_serves_those_inside),
 		cmocka_unit_test(test_servers_stop_at_any_moment),
+		cmocka_unit_test(test_stopping_sends_what_was_accepted),
 		cmocka_unit_test(test_a_full_server_lets_callers_wait_for_who_is_served),
 		cmocka_unit_test(test_idle_connections_make_room_for_who_speaks),
 		cmocka_unit_test(test_a_handler_may_ask_to_be_called_again),
