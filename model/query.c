@@ -331,6 +331,65 @@ static enum truth by_time(const struct query *q, const struct value *have, int64
 	return truth(by_order(q->op, (have->integer > want) - (have->integer < want)));
 }
 
+#define REFERENCE_SEGMENTS 64
+
+/* The segments of an address that say something, the last first; how many, 0 if too many. */
+static size_t segments_of(struct str s, struct str ret[REFERENCE_SEGMENTS])
+{
+	size_t n = 0;
+
+	while (s.len > 0) {
+		size_t from = s.len;
+		struct str one;
+		bool version;
+
+		while (from > 0 && s.p[from - 1] != '/')
+			from--;
+		one = str_n(s.p + from, s.len - from);
+		s.len = from > 0 ? from - 1 : 0;
+		version = one.len == 2 && (one.p[0] | 32) == 'v' && one.p[1] >= '0' &&
+			  one.p[1] <= '9';
+		if (version || one.len == 0 || str_eq(one, STR(".")) || str_eq(one, STR("..")))
+			continue;
+		if (n == REFERENCE_SEGMENTS)
+			return 0;
+		ret[n++] = one;
+	}
+	return n;
+}
+
+static bool is_absolute(struct str s)
+{
+	return str_istarts(s, STR("http://")) || str_istarts(s, STR("https://"));
+}
+
+/*
+ * RFC 7643 section 2.4: the version's segment makes no difference. A relative address is one of
+ * our own, so it equals the end of any spelling of that.
+ */
+static enum truth by_reference(const struct query *q, struct str have)
+{
+	struct str a[REFERENCE_SEGMENTS], b[REFERENCE_SEGMENTS], want = q->value.text;
+	size_t n = segments_of(have, a), m = segments_of(want, b);
+	bool same = n > 0 && m > 0;
+
+	if (is_absolute(have) && is_absolute(want))
+		same = same && n == m;
+	else if (is_absolute(want))
+		same = same && n <= m && q->value.boolean;
+	for (size_t i = 0; same && i < n && i < m; i++)
+		same = str_eq(a[i], b[i]);
+	return truth(same == (q->op == QUERY_EQ));
+}
+
+/* Whether the test is for equality of a $ref. */
+static bool asks_reference(const struct query *q)
+{
+	const char *last = q->path.sub ? q->path.sub : q->path.name;
+
+	return q->op <= QUERY_NE && last && last[0] == '$' && strcmp(last, "$ref") == 0;
+}
+
 static enum truth compare(const struct query *q, const struct value *have, bool folded,
 			  int64_t now_ms)
 {
@@ -338,6 +397,8 @@ static enum truth compare(const struct query *q, const struct value *have, bool 
 	case VALUE_TEXT:
 		if (have->type != VALUE_TEXT)
 			return truth(q->op == QUERY_NE);
+		if (asks_reference(q))
+			return by_reference(q, have->text);
 		if (!q->folded)
 			return truth(by_bytes(q->op, have->text, q->value.text));
 		if (folded)

@@ -46,7 +46,9 @@ enum value_type {
 
 struct value {
 	enum value_type type;
-	bool boolean;
+	bool boolean; /* BOOL; of a TEXT that a $ref is compared with: it is an address of our
+		       * own
+		       */
 	int64_t integer; /* INT, TIME (ms), NOW (offset in ms) */
 	double decimal;
 	struct str text; /* literal: owned by the tree; from a reader: borrowed until its next

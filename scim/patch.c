@@ -6,6 +6,7 @@
 #include "model/filter.h"
 #include "model/schema.h"
 #include "scim/codec.h"
+#include "scim/reference.h"
 
 #define WHAT_BYTES 200
 #define KEY_MAX_BYTES (FILTER_MAX_BYTES + 128) /* a key of a path-less value, with its URN */
@@ -36,6 +37,7 @@ struct reading {
 	struct coercions *coercions;
 	struct err *err;
 	size_t max_ops;
+	const char *base;
 };
 
 static void count(struct coercions *c, enum coercion what)
@@ -106,6 +108,23 @@ static int op_push(struct reading *in, struct op *op)
 
 static int whole_read(struct reading *in, enum verb verb, const char *urn, const json_t *value);
 
+/* A PATCH path with its filter. */
+static int target_read(const struct reading *in, struct str text, struct filter_target *ret,
+		       struct err *err)
+{
+	struct filter_target to;
+	int r = filter_target_parse(text, codec_dialect(in->p->type), &to, err);
+
+	if (r < 0)
+		return r;
+	r = in->base ? reference_bind(to.where, in->base, err) : 0;
+	if (r < 0)
+		filter_target_done(&to);
+	else
+		*ret = to;
+	return r;
+}
+
 /* One member of a path-less value: its name is a path (Entra), under the URN it stands in. */
 static int key_read(struct reading *in, enum verb verb, const char *urn, const char *key,
 		    const json_t *value)
@@ -118,8 +137,7 @@ static int key_read(struct reading *in, enum verb verb, const char *urn, const c
 	buf_init(&text, KEY_MAX_BYTES);
 	buf_addf(&text, "%s%s%s", urn ? urn : "", urn ? ":" : "", key);
 	r = text.fault ? buf_fault(&text, &why, "a name in value")
-		       : filter_target_parse(buf_str(&text), codec_dialect(in->p->type), &op.to,
-					     &why);
+		       : target_read(in, buf_str(&text), &op.to, &why);
 	if (r == -ERR_NOMEM)
 		return err_nomem(in->err);
 	if (r < 0 && strchr(key, '[')) /* meant as a path, beyond doubt */
@@ -247,7 +265,7 @@ static int op_read(struct reading *in, const json_t *item)
 	if (!path || json_is_null(path) || json_string_length(path) == 0)
 		return pathless_read(in, op.verb, value);
 
-	r = filter_target_parse(text_of(path), codec_dialect(in->p->type), &op.to, in->err);
+	r = target_read(in, text_of(path), &op.to, in->err);
 	if (r < 0)
 		return r;
 	if (!op.to.path.name) {
@@ -292,7 +310,7 @@ int patch_parse(const json_t *body, const struct patch_options *options, struct 
 		struct coercions *coercions, struct err *err)
 {
 	CLEANUP(patch_free_at) struct patch *p = calloc(1, sizeof(*p));
-	struct reading in = { p, coercions, err, options->max_operations };
+	struct reading in = { p, coercions, err, options->max_operations, options->base };
 	const json_t *ops, *item;
 	size_t i;
 	int r;

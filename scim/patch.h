@@ -22,6 +22,7 @@ struct patch_options {
 	enum scim_type type;
 	unsigned profile; /* SCIM_x */
 	size_t max_operations;
+	const char *base; /* our address, for $ref in filters; NULL: none */
 };
 
 /*

@@ -480,7 +480,7 @@ static int patch_write(struct scim_write *w, const struct scim_before *before,
 int resource_patch(struct scim_call *call, enum scim_type type, struct str id, struct err *err)
 {
 	const struct patch_options options = { type, call->client.profile,
-					       call->options->max_operations };
+					       call->options->max_operations, call->base };
 	CLEANUP(job_free_at) struct job *job = NULL;
 	int r = job_new(&job, call, SCIM_UPDATE, type, id, err);
 

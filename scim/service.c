@@ -12,6 +12,7 @@
 #include "scim/discovery.h"
 #include "scim/fault.h"
 #include "scim/list.h"
+#include "scim/reference.h"
 #include "scim/resource.h"
 
 #define PREFIX "/scim"
@@ -124,6 +125,8 @@ static int users_or_groups(struct scim_call *call, unsigned types, struct err *e
 	int r = list_from_query(&list, call->req->query, types, call->options->max_results,
 				err);
 
+	if (r == 0)
+		r = reference_bind(list.where, call->base, err);
 	return r < 0 ? r : list_answer(call, &list, err);
 }
 
@@ -135,6 +138,8 @@ static int search(struct scim_call *call, unsigned types, struct err *err)
 
 	if (r == 0)
 		r = list_from_search(&list, body, types, call->options->max_results, err);
+	if (r == 0)
+		r = reference_bind(list.where, call->base, err);
 	return r < 0 ? r : list_answer(call, &list, err);
 }
 

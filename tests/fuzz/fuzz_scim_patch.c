@@ -58,7 +58,7 @@ static void still_clean(const json_t *doc, const struct schema *schema)
 
 static void patch_one(const json_t *body, enum scim_type type, unsigned profile)
 {
-	const struct patch_options options = { type, profile, 50 };
+	const struct patch_options options = { type, profile, 50, NULL };
 	const struct scim_before before = { .members = one_member, .is_member = is_member };
 	CLEANUP(patch_free_at) struct patch *p = NULL;
 	CLEANUP(membership_done) struct membership members = { 0 };

@@ -15,6 +15,7 @@
 #include "scim/patch.h"
 
 #define PATCH_FILE "tests/data/scim/patch.json"
+#define PATCH_BASE "https://leaverd.example.com/scim/v2/idp"
 
 static json_t *cases_read(void)
 {
@@ -103,7 +104,7 @@ static void bench_begin(struct bench *b, const json_t *one)
 /* Parses, applies and brings into order; *ret is new. */
 static int bench_run(struct bench *b, json_t **ret, struct err *err)
 {
-	const struct patch_options options = { b->type, b->profile, 100 };
+	const struct patch_options options = { b->type, b->profile, 100, PATCH_BASE };
 	int r = patch_parse(b->body, &options, &b->patch, &b->coercions, err);
 
 	if (r == 0)
@@ -245,7 +246,7 @@ static void test_too_many_operations_are_refused(void **state)
 {
 	CLEANUP(json_decref_at)
 	json_t *ops = json_array(), *wide = json_object(), *one = NULL, *body = NULL;
-	const struct patch_options options = { SCIM_USER, 0, 100 };
+	const struct patch_options options = { SCIM_USER, 0, 100, NULL };
 	struct patch *p = NULL;
 	struct err err;
 
