@@ -184,6 +184,7 @@ static enum MHD_Result body_drop(struct http_req *req, size_t len)
 	req->too_large = true;
 	req->drained += (int64_t)len;
 	buf_clear(&req->body);
+	spool_free(TAKE(req->spool));
 	if (req->drained <= DRAIN_BYTES)
 		return MHD_YES;
 	if (!req->cut_off) {
@@ -195,11 +196,30 @@ static enum MHD_Result body_drop(struct http_req *req, size_t len)
 	return req->drained <= DRAIN_BYTES + LINGER_BYTES ? MHD_YES : MHD_NO;
 }
 
+/* What cannot be kept is read all the same: its fault is the answer. */
+static enum MHD_Result body_spool(struct http_req *req, const char *data, size_t len)
+{
+	struct err *fault = &req->spool_fault;
+	int r = fault->code ? -fault->code : 0;
+
+	if (r == 0 && !req->spool)
+		r = spool_new(&req->spool, req->h->o.spool_folder, req->body_max, fault);
+	if (r == 0)
+		r = spool_add(req->spool, data, len, fault);
+	if (r == -ERR_TOO_LARGE) {
+		*fault = (struct err){ 0 };
+		return body_drop(req, len);
+	}
+	return MHD_YES;
+}
+
 static enum MHD_Result body_take(struct http_req *req, const char *data, size_t *len)
 {
 	size_t n = *len;
 
 	*len = 0;
+	if (req->match.route && req->match.route->spool && !req->too_large)
+		return body_spool(req, data, n);
 	if (req->too_large || req->body.len + n > (size_t)req->body_max)
 		return body_drop(req, n);
 	buf_add(&req->body, data, n);
@@ -216,6 +236,8 @@ static int refused(struct http_req *req, struct err *err)
 			       "the CA that this server was given, and not expired");
 	if (req->body.fault || req->lost_memory)
 		return err_nomem(err);
+	if (req->spool_fault.code)
+		return err_set(err, req->spool_fault.code, "%s", req->spool_fault.text);
 	if (req->match_answer < 0)
 		return err_set(err, ERR_INVALID_SYNTAX,
 			       "path or query is not well-formed: a broken escape");
@@ -370,6 +392,7 @@ static void req_free(struct http_req *req)
 	buf_done(&req->reply.body);
 	buf_done(&req->headers);
 	buf_done(&req->body);
+	spool_free(req->spool);
 	while (req->scraps) {
 		struct scrap *s = req->scraps;
 
@@ -537,8 +560,7 @@ static bool all_answered(struct httpd *h)
 {
 	int64_t until = stamp_mono_ms() + STOP_WAIT_MS;
 
-	while ((atomic_load(&h->parked) || atomic_load(&h->active)) &&
-	       stamp_mono_ms() < until)
+	while ((atomic_load(&h->parked) || atomic_load(&h->active)) && stamp_mono_ms() < until)
 		stamp_sleep_ms(5);
 	return atomic_load(&h->parked) == 0;
 }

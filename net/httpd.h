@@ -22,6 +22,7 @@
 
 struct httpd;
 struct http_req;
+struct spool;
 
 enum http_method {
 	HTTP_GET,
@@ -74,6 +75,9 @@ bool http_req_query(struct http_req *req, const char *name, struct str *ret);
 /* NULL if not sent. */
 const char *http_req_header(const struct http_req *req, const char *name);
 struct str http_req_body(const struct http_req *req);
+/* The body of a route that spools: then the text above is empty. NULL: the route does not, or
+ * there is no body. */
+const struct spool *http_req_spool(const struct http_req *req);
 /* Path parameter by its name in the route template ("{id}"), decoded; empty if there is none.
  */
 struct str http_req_param(const struct http_req *req, const char *name);
@@ -112,6 +116,7 @@ struct http_route {
 	http_handler handler;
 	int64_t max_body_bytes; /* 0: the server's */
 	const void *data;       /* the handler's own, from http_req_route() */
+	bool spool;             /* the body goes to a net/spool: memory does not follow it */
 };
 const struct http_route *http_req_route(const struct http_req *req);
 
@@ -128,6 +133,7 @@ struct httpd_options {
 	unsigned connections_per_address;   /* 0: no own limit */
 	int64_t max_body_bytes;             /* 0: 1 MiB */
 	int64_t timeout_ms;                 /* idle and whole-request limit; 0: 30 s */
+	const char *spool_folder;           /* for bodies that are spooled; NULL: /var/tmp */
 	const char *const *trusted_proxies; /* addresses or CIDRs, NULL-terminated; their
 					       X-Forwarded-For counts */
 	const struct http_route *routes;

@@ -21,6 +21,7 @@
 #include "net/listen.h"
 #include "net/peer.h"
 #include "net/route.h"
+#include "net/spool.h"
 
 #define HTTPD_HANDED_MOST 64 /* taken by the acceptor, and not yet known as a connection */
 
@@ -83,6 +84,8 @@ struct http_req {
 	struct route_match match;
 	int match_answer; /* of route_find(); below zero: the path itself is broken */
 	struct buf body;
+	struct spool *spool;    /* instead of body; NULL: none */
+	struct err spool_fault; /* what became of it */
 	int64_t body_max, drained;
 	bool too_large, cut_off;
 	struct http_reply reply;
@@ -91,7 +94,7 @@ struct http_req {
 	char proxied[PEER_TEXT_BYTES];
 	char id[16];
 	int64_t began_ms;
-	int status; /* as sent; 0 before */
+	int status;  /* as sent; 0 before */
 	bool active; /* counted in httpd.active */
 	bool aborted, abort_reset;
 	bool lost_memory; /* a handler asked for what could not be decoded: its answer is void

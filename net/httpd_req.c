@@ -37,6 +37,11 @@ struct str http_req_body(const struct http_req *req)
 	return buf_str(&req->body);
 }
 
+const struct spool *http_req_spool(const struct http_req *req)
+{
+	return req->spool;
+}
+
 const char *http_req_peer(const struct http_req *req)
 {
 	return req->peer;
