@@ -295,17 +295,36 @@ static int element_check(const struct checking *c, const struct schema_attr *att
 /* --- multi-valued ---------------------------------------------------------------------------
  */
 
-/* RFC 7643 section 2.4: the same value is not kept twice. */
-static bool has(const json_t *list, const json_t *element)
+static bool same_member(const json_t *a, const json_t *b, const char *name)
+{
+	const json_t *x = json_object_get(a, name), *y = json_object_get(b, name);
+
+	return x == y || json_equal(x, y);
+}
+
+bool validate_twins(const json_t *a, const json_t *b)
+{
+	if (!json_object_get(a, "value"))
+		return json_equal(a, b);
+	return same_member(a, b, "value") && same_member(a, b, "type");
+}
+
+/* Adds an element, or what it says more than its twin that is there. Takes element. */
+static int element_take(const struct checking *c, json_t *list, json_t *element)
 {
 	size_t i;
 	json_t *old;
+	int r = 0;
 
-	json_array_foreach ((json_t *)list, i, old) {
-		if (json_equal(old, element))
-			return true;
+	json_array_foreach (list, i, old) {
+		if (!validate_twins(old, element))
+			continue;
+		if (json_is_object(old) && json_object_update(old, element) < 0)
+			r = err_nomem(c->err);
+		json_decref(element);
+		return r;
 	}
-	return false;
+	return jx_add(list, element, c->err);
 }
 
 static int one_primary(const json_t *array, const char *what, struct err *err)
@@ -347,8 +366,9 @@ static int list_check(const struct checking *c, const struct schema_attr *attr,
 
 		r = element_check(c, attr, json_is_array(in) ? json_array_get(in, i) : in, what,
 				  &element);
-		if (r == 0 && element && (are_rows(attr) || !has(out, element)))
-			r = jx_add(out, TAKE(element), c->err);
+		if (r == 0 && element)
+			r = are_rows(attr) ? jx_add(out, TAKE(element), c->err)
+					   : element_take(c, out, TAKE(element));
 		if (r < 0)
 			return r;
 	}

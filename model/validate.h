@@ -79,6 +79,10 @@ int validate_element(const struct schema_attr *attr, const json_t *in, const cha
 		     unsigned tolerate, json_t **ret, struct coercions *coercions,
 		     struct err *err) MUST_USE;
 
+/* RFC 7643 section 2.4: two elements with the same type and value, of which only one is kept,
+ * or that are equal. */
+bool validate_twins(const json_t *a, const json_t *b);
+
 /* Required attributes are there, no attribute has two primaries. Fault: INVALID_VALUE. */
 int validate_whole(const json_t *doc, const struct schema *base, struct err *err) MUST_USE;
 

@@ -521,10 +521,14 @@ static int element_add(struct applying *a, const struct op *op, json_t *list, js
 	size_t i;
 
 	json_array_foreach (list, i, old) {
-		if (!same_element(old, element))
+		bool twins = validate_twins(old, element);
+
+		if (!twins && !same_element(old, element))
 			continue;
+		if (twins && json_object_update(old, element) < 0)
+			return err_nomem(a->err);
 		if (!is_primary(element))
-			return 0; /* already there: success, no change */
+			return 0; /* already there, but for what its twin says more */
 		if (jx_set(old, "primary", json_true(), a->err) < 0)
 			return -ERR_NOMEM;
 		return primary_claim(a, list, old);
@@ -758,7 +762,7 @@ static void list_unite(json_t *list)
 {
 	for (size_t i = json_array_size(list); i-- > 1;) {
 		for (size_t k = 0; k < i; k++) {
-			if (!json_equal(json_array_get(list, i), json_array_get(list, k)))
+			if (!validate_twins(json_array_get(list, i), json_array_get(list, k)))
 				continue;
 			json_array_remove(list, i);
 			break;

@@ -234,17 +234,30 @@ static bool is_version(struct str s)
 	       str_uint64(str_n(s.p + 1, s.len - 1), &number);
 }
 
+/* The next segment into *ret, a version before it taken and checked. */
+static int version_skip(struct str *path, struct str *ret, struct err *err)
+{
+	struct str version = segment(path);
+
+	if (!is_version(version)) {
+		*ret = version;
+		return 0;
+	}
+	*ret = segment(path);
+	if (!str_ieq(version, STR("v2")))
+		return err_set(err, ERR_INVALID_VERS, "only version v2 of SCIM is served");
+	return 0;
+}
+
 static int place_read(struct str path, struct place *ret, struct err *err)
 {
-	struct place at = { .source = segment(&path) };
-	int r = 0;
+	struct place at = { 0 };
+	int r = version_skip(&path, &at.source, err), behind;
 
-	if (is_version(at.source)) {
-		if (!str_ieq(at.source, STR("v2")))
-			r = err_set(err, ERR_INVALID_VERS, "only version v2 of SCIM is served");
-		at.source = segment(&path);
-	}
-	at.endpoint = segment(&path);
+	/* RFC 7644 section 3.13: clients whose base is /scim/SOURCE put it here */
+	behind = version_skip(&path, &at.endpoint, err);
+	if (behind < 0)
+		r = behind;
 	at.id = segment(&path);
 	at.form = at.id.len > 0 ? ITEM : ALL;
 	if (str_ieq(at.endpoint, STR(".search")) && at.id.len == 0) {
