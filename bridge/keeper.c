@@ -641,6 +641,12 @@ static int keeper_submit(void *ctx, struct scim_write *w, struct err *err)
 	return r;
 }
 
+static int keeper_asked(void *ctx, const struct scim_asker *asker, struct scim_client *ret,
+			struct err *err)
+{
+	return keeper_client(ctx, asker->token, ret, err);
+}
+
 /* --- birth and death -----------------------------------------------------------------------
  */
 
@@ -653,7 +659,7 @@ int keeper_new(struct keeper **ret, struct app *app, struct err *err)
 	k->app = app;
 	k->backend = (struct scim_backend){
 		.ctx = k,
-		.client = keeper_client,
+		.client = keeper_asked,
 		.get = keeper_get,
 		.find = keeper_find,
 		.members = keeper_members,

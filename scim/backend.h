@@ -31,19 +31,32 @@
 
 #define SCIM_NAME_BYTES 64 /* room for names of sources and tokens with their NUL */
 
-/* What a read or apply answers when there is no such thing: not a fault. */
-enum { SCIM_ABSENT = 1 };
+/* What a read or apply answers when there is no such thing: not a fault. SCIM_LATER is an
+ * answer of client() alone. */
+enum { SCIM_ABSENT = 1, SCIM_LATER = 2 };
 
 enum scim_type { SCIM_USER = 1, SCIM_GROUP = 2, SCIM_ANY = 3 /* find: both; bits */ };
 
 /* What a client's token allows. */
 enum { SCIM_MAY_READ = 1, SCIM_MAY_WRITE = 2, SCIM_MAY_DELETE = 4, SCIM_MAY_ALL = 7 };
 
+/* What somebody shows to be let in; all borrowed. */
+struct scim_asker {
+	struct str source;            /* as the URL names it; may be nobody's name */
+	struct str token;             /* never empty, no blanks around it */
+	const struct http_cert *cert; /* net/httpd.h; NULL: none that was proved */
+	/* NULL: to be answered now. Else client() may answer SCIM_LATER: again(ctx) is then
+	 * called once, from any thread, and client() asked anew, without again. */
+	void (*again)(void *ctx);
+	void *ctx;
+};
+
 /* Whom a token opens the door to. Plain data, copied around. */
 struct scim_client {
 	char source[SCIM_NAME_BYTES]; /* name of the source, as it stands in the URL */
 	int64_t source_id;            /* the backend's own */
 	char token[SCIM_NAME_BYTES];  /* name of the token: the "who" of the audit chain */
+	int64_t token_id;             /* its number; 0: a JWT, whose subject token names */
 	unsigned rights;              /* SCIM_MAY_x */
 	unsigned profile;             /* SCIM_x bits of scim/profile.h */
 };
@@ -162,11 +175,14 @@ struct scim_backend {
 	void *ctx;
 
 	/*
-	 * Who a bearer token is. 0 and *ret; SCIM_ABSENT: unknown, revoked or expired; a
-	 * fault only if it could not be found out (answered with 503 or 500, never 401).
+	 * Who a bearer token is. 0 and *ret; SCIM_ABSENT: unknown, revoked or expired;
+	 * SCIM_LATER. Faults: UNAUTHORIZED as SCIM_ABSENT, but with a sentence for the client's
+	 * administrator; FORBIDDEN: known, but without a right or a certificate that is
+	 * needed; any other only if it could not be found out (answered with 503 or 500).
 	 * Notes the token's last use.
 	 */
-	int (*client)(void *ctx, struct str token, struct scim_client *ret, struct err *err);
+	int (*client)(void *ctx, const struct scim_asker *asker, struct scim_client *ret,
+		      struct err *err);
 
 	/* One resource: calls fn once and answers 0, or SCIM_ABSENT. */
 	int (*get)(void *ctx, const struct scim_client *client, enum scim_type type,

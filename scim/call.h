@@ -15,6 +15,7 @@ struct scim_call {
 	const struct scim_options *options; /* defaults filled in */
 	struct scim_client client;
 	char base[CALL_BASE_BYTES]; /* "https://host/scim/v2/idp" */
+	const char *challenge;      /* of a fault of authentication: static; NULL: none */
 	const struct scim_request *req;
 	struct scim_response *res;
 };

@@ -89,8 +89,8 @@ void call_fault(struct scim_call *call, const struct err *err)
 	scim_fault_body(res->body, err, call->req->id);
 	call_answer(call, status, true);
 	res->retry_after_s = scim_fault_retry_s(err);
-	if (status == 401)
-		res->www_authenticate = SCIM_AUTH_CHALLENGE;
+	if (status == 401 || status == 403)
+		res->www_authenticate = call->challenge;
 }
 
 static bool is_json_type(const char *content_type)
@@ -324,18 +324,33 @@ static bool is_open(const struct scim_service *s, const struct place *at,
 	       str_ieq(at->endpoint, STR("ServiceProviderConfig"));
 }
 
+static void ask_again(void *ctx)
+{
+	struct scim_response *res = ctx;
+
+	res->again(res);
+}
+
 static int client_of(const struct scim_service *s, const struct place *at,
 		     struct scim_call *call, struct err *err)
 {
+	struct scim_asker asker = {
+		.source = at->source,
+		.cert = call->req->cert,
+		.again = call->res->again ? ask_again : NULL,
+		.ctx = call->res,
+	};
 	int r;
 
 	if (is_open(s, at, call->req) && !call->req->authorization) {
 		memcpy(call->client.source, at->source.p, at->source.len);
 		return 0;
 	}
-	r = scim_auth_client(s->backend, call->req->authorization, &call->client, err);
-	if (r < 0)
+	r = scim_auth_client(s->backend, call->req->authorization, &asker, &call->client,
+			     &call->challenge, err);
+	if (r != 0)
 		return r;
+	call->challenge = NULL;
 	if (!str_eq(at->source, str_of(call->client.source)))
 		return err_set(err, ERR_NOT_FOUND, "nothing is at this address");
 	return 0;
@@ -349,13 +364,13 @@ static int call_run(const struct scim_service *s, struct scim_call *call, struct
 	int wrong = place_read(call->req->path, &at, &version), r;
 
 	r = client_of(s, &at, call, err); /* 401 before 404: no oracle of what exists */
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r == SCIM_LATER ? HTTP_PARKED : r;
 	if (wrong < 0)
 		return err_set(err, -wrong, "%s", version.text);
 	r = route_of(&at, call, &route, err);
 	if (r == 0 && route->right)
-		r = scim_auth_may(&call->client, route->right, err);
+		r = scim_auth_may(&call->client, route->right, &call->challenge, err);
 	if (r < 0)
 		return r;
 	snprintf(call->base, sizeof(call->base), "%s" PREFIX "/v2/%s", s->public_url,
@@ -484,11 +499,19 @@ static void exchange_resume(struct scim_response *res)
 	http_req_resume(x->http);
 }
 
+static void exchange_again(struct scim_response *res)
+{
+	struct exchange *x = res->ctx;
+
+	http_req_again(x->http);
+}
+
 static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *reply,
 			  struct err *err)
 {
 	struct scim_service *s = (struct scim_service *)http_req_route(req)->data;
-	struct exchange *x = calloc(1, sizeof(*x));
+	bool first = !http_req_kept(req);
+	struct exchange *x = first ? calloc(1, sizeof(*x)) : http_req_kept(req);
 	struct str path = http_req_path(req);
 	size_t prefix = sizeof(PREFIX) - 1;
 	int r;
@@ -507,13 +530,16 @@ static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *re
 		.content_type = http_req_header(req, "Content-Type"),
 		.if_match = http_req_header(req, "If-Match"),
 		.if_none_match = http_req_header(req, "If-None-Match"),
+		.cert = http_req_cert(req),
 		.id = http_req_id(req),
 		.peer = http_req_peer(req),
 	};
 	x->res = (struct scim_response){ .body = &reply->body,
 					 .resume = exchange_resume,
+					 .again = first ? exchange_again : NULL,
 					 .ctx = x };
-	http_req_keep(req, x, free);
+	if (first)
+		http_req_keep(req, x, free);
 	r = scim_service_answer(s, &x->req, &x->res);
 	if (r == HTTP_DONE)
 		exchange_finish(x);

@@ -60,8 +60,9 @@ struct scim_request {
 	struct str body;
 	/* NULL if not sent */
 	const char *authorization, *accept, *content_type, *if_match, *if_none_match;
-	const char *id;   /* correlation id, for error bodies and logs */
-	const char *peer; /* client address */
+	const struct http_cert *cert; /* of the client; NULL: none that was proved */
+	const char *id;               /* correlation id, for error bodies and logs */
+	const char *peer;             /* client address */
 };
 
 struct scim_response {
@@ -75,12 +76,16 @@ struct scim_response {
 	int retry_after_s;            /* 0: none */
 	/* Called when a parked response is complete, once, from any thread. */
 	void (*resume)(struct scim_response *res);
+	/* Called instead when the request is to be answered anew, by another call of
+	 * scim_service_answer() with again NULL. NULL: whoever asks waits for nothing. */
+	void (*again)(struct scim_response *res);
 	void *ctx; /* the caller's */
 };
 
 /*
- * HTTP_DONE: *res is complete. HTTP_PARKED: a write is under way; res->resume(res) will be
- * called when it is. Faults become Error bodies: there are none to handle.
+ * HTTP_DONE: *res is complete. HTTP_PARKED: a write is under way, or who asks is being found
+ * out; res->resume(res) or res->again(res) will be called. Faults become Error bodies: there
+ * are none to handle.
  */
 int scim_service_answer(struct scim_service *s, const struct scim_request *req,
 			struct scim_response *res);

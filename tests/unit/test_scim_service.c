@@ -599,10 +599,11 @@ static struct scim_row fixed(void)
 	return row;
 }
 
-static int fixed_client(void *ctx, struct str token, struct scim_client *ret, struct err *err)
+static int fixed_client(void *ctx, const struct scim_asker *asker, struct scim_client *ret,
+			struct err *err)
 {
 	(void)ctx;
-	(void)token;
+	(void)asker;
 	(void)err;
 	*ret = (struct scim_client){ .source = "idp", .rights = SCIM_MAY_ALL };
 	return 0;

@@ -148,7 +148,8 @@ static int each_link(struct memory *m, int64_t source, struct str id, bool of_gr
 /* --- reads ----------------------------------------------------------------------------------
  */
 
-static int memory_client(void *ctx, struct str token, struct scim_client *ret, struct err *err)
+static int memory_client(void *ctx, const struct scim_asker *asker, struct scim_client *ret,
+			 struct err *err)
 {
 	struct memory *m = ctx;
 	int r = failing(m, FAIL_CLIENT, err);
@@ -156,7 +157,7 @@ static int memory_client(void *ctx, struct str token, struct scim_client *ret, s
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < m->tokens_n; i++) {
-		if (!str_eq(str_of(m->tokens[i].token), token))
+		if (!str_eq(str_of(m->tokens[i].token), asker->token))
 			continue;
 		*ret = m->tokens[i].client;
 		return 0;
