@@ -160,31 +160,61 @@ int64_t stamp_from_civil(int year, int month, int day, int hour, int minute, int
 
 /* --- printing -------------------------------------------------------------------------- */
 
-void stamp_date_text(int64_t ms, char ret[STAMP_TEXT_BYTES])
+/* Digits without printf: each answer of the SCIM server holds two times. */
+static char *digits(char *at, unsigned value, unsigned count)
+{
+	for (unsigned i = count; i-- > 0; value /= 10)
+		at[i] = (char)('0' + value % 10);
+	return at + count;
+}
+
+/* Ends at the NUL. */
+static char *date_put(int64_t ms, char ret[STAMP_TEXT_BYTES])
 {
 	int year, month, day;
+	char *p = ret;
 
 	stamp_civil(ms, &year, &month, &day);
-	snprintf(ret, STAMP_TEXT_BYTES, "%04d-%02d-%02d", year, month, day);
+	if (year < 0 || year > 9999)
+		return ret +
+		       snprintf(ret, STAMP_TEXT_BYTES, "%04d-%02d-%02d", year, month, day);
+	p = digits(p, (unsigned)year, 4);
+	*p++ = '-';
+	p = digits(p, (unsigned)month, 2);
+	*p++ = '-';
+	p = digits(p, (unsigned)day, 2);
+	*p = '\0';
+	return p;
+}
+
+void stamp_date_text(int64_t ms, char ret[STAMP_TEXT_BYTES])
+{
+	(void)date_put(ms, ret);
 }
 
 void stamp_text(int64_t ms, char ret[STAMP_TEXT_BYTES])
 {
 	int64_t in_day = ms % STAMP_DAY_MS + (ms % STAMP_DAY_MS < 0 ? STAMP_DAY_MS : 0);
-	unsigned hour = (unsigned)(in_day / STAMP_HOUR_MS);
-	unsigned minute = (unsigned)(in_day / STAMP_MINUTE_MS % 60);
-	unsigned second = (unsigned)(in_day / STAMP_SECOND_MS % 60);
-	unsigned rest = (unsigned)(in_day % STAMP_SECOND_MS);
-	size_t len;
+	const struct {
+		char before;
+		unsigned value, count;
+	} parts[] = {
+		{ 'T', (unsigned)(in_day / STAMP_HOUR_MS), 2 },
+		{ ':', (unsigned)(in_day / STAMP_MINUTE_MS % 60), 2 },
+		{ ':', (unsigned)(in_day / STAMP_SECOND_MS % 60), 2 },
+		{ '.', (unsigned)(in_day % STAMP_SECOND_MS), 3 },
+	};
+	size_t n = COUNT_OF(parts) - (parts[COUNT_OF(parts) - 1].value == 0);
+	char *p = date_put(ms, ret);
 
-	stamp_date_text(ms, ret);
-	len = strlen(ret);
-	if (rest)
-		snprintf(ret + len, STAMP_TEXT_BYTES - len, "T%02u:%02u:%02u.%03uZ", hour,
-			 minute, second, rest);
-	else
-		snprintf(ret + len, STAMP_TEXT_BYTES - len, "T%02u:%02u:%02uZ", hour, minute,
-			 second);
+	if (p + sizeof("T00:00:00.000Z") > ret + STAMP_TEXT_BYTES)
+		return; /* the date alone: a year of which there is no time */
+	for (size_t i = 0; i < n; i++) {
+		*p++ = parts[i].before;
+		p = digits(p, parts[i].value, parts[i].count);
+	}
+	*p++ = 'Z';
+	*p = '\0';
 }
 
 /* --- reading --------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/stamp.h"
+#include "bridge/known.h"
 #include "scim/auth.h"
 #include "store/audit.h"
 #include "store/find.h"
@@ -14,6 +15,7 @@
 struct keeper {
 	struct scim_backend backend;
 	struct app *app;
+	struct known known;
 	void (*changed)(void *ctx, const char *source);
 	void *changed_ctx;
 };
@@ -65,45 +67,65 @@ static void note_use(struct keeper *k, int64_t id, int64_t now_ms)
 		free(t);
 }
 
-static int keeper_client(void *ctx, struct str token, struct scim_client *ret, struct err *err)
+static int client_read(struct keeper *k, struct str token, int64_t now_ms,
+		       struct token_found *found, struct scim_client *ret, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(source_row_done) struct source_row row = { 0 };
-	struct keeper *k = ctx;
-	struct token_found found;
 	struct scim_client client = { 0 };
 	const struct config_source *source;
-	int64_t now_ms = stamp_now_ms();
 	int r;
 
 	r = store_read_begin(k->app->store, &db, err);
 	if (r < 0)
 		return r;
-	r = tokens_find(db, token, now_ms, &found, err);
+	r = tokens_find(db, token, now_ms, found, err);
 	if (r != 0)
 		return r < 0 ? r : SCIM_ABSENT;
-	if (found.scope != TOKEN_SOURCE)
+	if (found->scope != TOKEN_SOURCE)
 		return SCIM_ABSENT;
-	source = config_source(&k->app->config, found.of);
+	source = config_source(&k->app->config, found->of);
 	if (!source || source->kind != CONFIG_SCIM)
 		return SCIM_ABSENT;
-	r = sources_get(db, found.of, &row, err);
+	r = sources_get(db, found->of, &row, err);
 	if (r != 0)
 		return r < 0 ? r : SCIM_ABSENT;
 	if (row.state == SOURCE_RETIRED)
 		return SCIM_ABSENT;
 
-	if (strlen(found.of) >= sizeof(client.source) ||
-	    strlen(found.name) >= sizeof(client.token))
-		return err_set(err, ERR_INTERNAL, "token %s: its name is too long", found.name);
-	memcpy(client.source, found.of, strlen(found.of) + 1);
-	memcpy(client.token, found.name, strlen(found.name) + 1);
+	if (strlen(found->of) >= sizeof(client.source) ||
+	    strlen(found->name) >= sizeof(client.token))
+		return err_set(err, ERR_INTERNAL, "token %s: its name is too long",
+			       found->name);
+	memcpy(client.source, found->of, strlen(found->of) + 1);
+	memcpy(client.token, found->name, strlen(found->name) + 1);
 	client.source_id = row.id;
 	client.rights = SCIM_MAY_ALL;
 	client.profile = profile_of(&source->scim);
+	*ret = client;
+	return 0;
+}
+
+static int keeper_client(void *ctx, struct str token, struct scim_client *ret, struct err *err)
+{
+	struct keeper *k = ctx;
+	int64_t now_ms = stamp_now_ms(), commits = store_commits(k->app->store);
+	struct token_found found;
+	struct digest digest;
+	int r;
+
+	r = tokens_digest(k->app->store, token, &digest, err);
+	if (r != 0)
+		return r < 0 ? r : SCIM_ABSENT;
+	if (known_find(&k->known, &digest, commits, now_ms, ret))
+		return 0;
+	r = client_read(k, token, now_ms, &found, ret, err);
+	if (r != 0)
+		return r;
 	if (found.touch)
 		note_use(k, found.id, now_ms);
-	*ret = client;
+	else
+		known_keep(&k->known, &digest, commits, now_ms, found.expires_ms, ret);
 	return 0;
 }
 
@@ -134,24 +156,43 @@ static struct scim_row row_of_group(const struct usergroup_row *g)
 	};
 }
 
+struct row_hand {
+	struct str id;
+	scim_row_fn fn;
+	void *arg;
+};
+
+static int hand_sent(void *ctx, const struct record_sent *sent, struct err *err)
+{
+	struct row_hand *hand = ctx;
+	struct scim_row row = { .type = SCIM_USER,
+				.id = hand->id,
+				.bytes = sent->doc,
+				.version = (uint64_t)sent->version,
+				.created_ms = sent->created_ms,
+				.modified_ms = sent->modified_ms,
+				.alone = !sent->in_groups };
+
+	return hand->fn(hand->arg, &row, err);
+}
+
 /* Hands one row to fn: 0, SCIM_ABSENT or a fault. */
 static int get_row(struct db *db, int64_t source, enum scim_type type, struct str id,
 		   scim_row_fn fn, void *arg, struct err *err)
 {
-	CLEANUP(record_done) struct record record = { 0 };
 	CLEANUP(usergroup_row_done) struct usergroup_row group = { 0 };
+	struct row_hand hand = { id, fn, arg };
 	struct scim_row row;
 	int r;
 
 	if (type == SCIM_USER) {
-		r = records_get(db, source, id, &record, err);
-		row = row_of_record(&record);
-	} else {
-		r = usergroups_get(db, source, id, &group, err);
-		row = row_of_group(&group);
+		r = records_send(db, source, id, hand_sent, &hand, err);
+		return r > 0 ? SCIM_ABSENT : r;
 	}
+	r = usergroups_get(db, source, id, &group, err);
 	if (r != 0)
 		return r < 0 ? r : SCIM_ABSENT;
+	row = row_of_group(&group);
 	return fn(arg, &row, err);
 }
 
@@ -183,6 +224,7 @@ static int find_row_hand(void *ctx, const struct find_row *found, struct err *er
 		.version = (uint64_t)found->version,
 		.created_ms = found->created_ms,
 		.modified_ms = found->modified_ms,
+		.alone = found->type == FIND_USERS && !found->in_groups,
 	};
 
 	return hand->fn(hand->arg, &row, err);
@@ -657,6 +699,7 @@ int keeper_new(struct keeper **ret, struct app *app, struct err *err)
 	if (!k)
 		return err_nomem(err);
 	k->app = app;
+	known_init(&k->known);
 	k->backend = (struct scim_backend){
 		.ctx = k,
 		.client = keeper_asked,
@@ -672,6 +715,9 @@ int keeper_new(struct keeper **ret, struct app *app, struct err *err)
 
 void keeper_free(struct keeper *k)
 {
+	if (!k)
+		return;
+	known_done(&k->known);
 	free(k);
 }
 

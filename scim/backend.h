@@ -68,6 +68,7 @@ struct scim_row {
 	struct str bytes;
 	uint64_t version;
 	int64_t created_ms, modified_ms;
+	bool alone; /* a User known to be in no group: nobody need ask. False: perhaps */
 };
 
 /* One membership, seen from the group (id, type, display of the member) or from the member (id,

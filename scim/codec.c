@@ -204,8 +204,21 @@ void codec_etag(uint64_t version, char ret[CODEC_ETAG_BYTES])
 
 void codec_location(struct buf *into, const char *base, enum scim_type type, struct str id)
 {
-	buf_addf(into, "%s/%s/", base, types[type].endpoint);
+	buf_add_text(into, base);
+	buf_add_char(into, '/');
+	buf_add_text(into, types[type].endpoint);
+	buf_add_char(into, '/');
 	enc_percent(into, id);
+}
+
+static void number_add(struct buf *into, uint64_t n)
+{
+	char text[20], *p = text + sizeof(text);
+
+	do
+		*--p = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_add(into, p, (size_t)(text + sizeof(text) - p));
 }
 
 void codec_linked(struct buf *into, const char *base, enum scim_type type,
@@ -226,19 +239,24 @@ void codec_linked(struct buf *into, const char *base, enum scim_type type,
 		 type == SCIM_USER ? "direct" : types[member->type].name);
 }
 
+/* No printf: it was a tenth of what a GET cost. */
 static void meta_add(struct buf *into, const struct scim_row *row, const char *base)
 {
 	char created[STAMP_TEXT_BYTES], modified[STAMP_TEXT_BYTES];
 
 	stamp_text(row->created_ms, created);
 	stamp_text(row->modified_ms, modified);
-	buf_addf(
-		into,
-		",\"meta\":{\"resourceType\":\"%s\",\"created\":\"%s\",\"lastModified\":\"%s\","
-		"\"location\":\"",
-		types[row->type].name, created, modified);
+	buf_add_text(into, ",\"meta\":{\"resourceType\":\"");
+	buf_add_text(into, types[row->type].name);
+	buf_add_text(into, "\",\"created\":\"");
+	buf_add_text(into, created);
+	buf_add_text(into, "\",\"lastModified\":\"");
+	buf_add_text(into, modified);
+	buf_add_text(into, "\",\"location\":\"");
 	codec_location(into, base, row->type, row->id);
-	buf_addf(into, "\",\"version\":\"W/\\\"%" PRIu64 "\\\"\"}", row->version);
+	buf_add_text(into, "\",\"version\":\"W/\\\"");
+	number_add(into, row->version);
+	buf_add_text(into, "\\\"\"}");
 }
 
 static int whole_add(struct buf *into, const struct scim_row *row, const char *base,

@@ -263,7 +263,7 @@ static int row_send(struct scim_call *call, const struct list_request *list,
 	int r = 0;
 
 	buf_init(&members, call->res->body->max);
-	if (codec_wants(&list->projection, linked))
+	if (!row->alone && codec_wants(&list->projection, linked))
 		r = list_linked(call, row->type, row->id, &members, err);
 	if (r == 0)
 		r = codec_send(call->res->body, row, call->base, buf_str(&members),

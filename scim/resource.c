@@ -71,7 +71,8 @@ static int row_answer(struct scim_call *call, const struct scim_row *row,
 	buf_init(&members, call->res->body->max);
 	buf_init(&location, sizeof(call->res->location) - 1);
 	/* a new user is in no group */
-	if (codec_wants(projection, linked) && !(status == 201 && row->type == SCIM_USER))
+	if (!row->alone && codec_wants(projection, linked) &&
+	    !(status == 201 && row->type == SCIM_USER))
 		r = list_linked(call, row->type, row->id, &members, err);
 	if (r == 0)
 		r = codec_send(call->res->body, row, call->base, buf_str(&members), projection,
@@ -200,8 +201,12 @@ static void job_done(struct scim_write *w, int r, const struct scim_after *after
 	} else if (w->kind == SCIM_DELETE) {
 		call_answer(call, 204, false);
 	} else {
-		struct scim_row row = { w->type,        job_id(job),       buf_str(&job->bytes),
-					after->version, after->created_ms, after->modified_ms };
+		struct scim_row row = { .type = w->type,
+					.id = job_id(job),
+					.bytes = buf_str(&job->bytes),
+					.version = after->version,
+					.created_ms = after->created_ms,
+					.modified_ms = after->modified_ms };
 
 		codec_etag(after->version, res->etag);
 		if (job->status == 204)

@@ -32,6 +32,7 @@ struct search {
 	find_fn fn;
 	void *ctx;
 	bool meta, groups, members; /* what the query or the order names */
+	bool exact;                 /* the statement alone decides */
 	uint64_t matched, handed;
 	struct vec_hit hits; /* with sort_by */
 	int64_t until_ms;    /* monotonic */
@@ -287,7 +288,7 @@ static int matches(struct search *s, struct db *db, const struct find_row *row, 
 	int r = 0;
 
 	*ret = true;
-	if (!s->find->where && !s->find->sort_by)
+	if ((!s->find->where || s->exact) && !s->find->sort_by)
 		return 0;
 	r = full_document(s, db, row, &doc, err);
 	if (r == 0 && s->find->where)
@@ -299,6 +300,21 @@ static int matches(struct search *s, struct db *db, const struct find_row *row, 
 	if (r == 0 && *ret && s->find->sort_by)
 		r = keep_hit(s, row, doc, err);
 	return r;
+}
+
+static int hand(struct search *s, struct db *db, const struct find_row *found, struct err *err)
+{
+	struct find_row row = *found;
+	int64_t one = 0;
+	int r = STORE_NOT_FOUND;
+
+	if (row.type == FIND_USERS)
+		r = db_one(db, &one, err, "SELECT 1 FROM member WHERE member = ?1 AND kind = 1",
+			   DB_I(row.id));
+	if (r < 0)
+		return r;
+	row.in_groups = r == 0;
+	return s->fn(s->ctx, &row, err);
 }
 
 static int look_at(struct search *s, struct db *db, const struct find_row *row, struct err *err)
@@ -314,7 +330,7 @@ static int look_at(struct search *s, struct db *db, const struct find_row *row, 
 		return 0;
 	if (s->handed < s->find->count) {
 		s->handed++;
-		return s->fn(s->ctx, row, err);
+		return hand(s, db, row, err);
 	}
 	/* one further match is known: there is more */
 	s->ended = !s->find->want_total;
@@ -340,9 +356,20 @@ static void write_sql(unsigned type, const struct query_sql *n, struct buf *sql)
 	const char *live =
 		type == FIND_USERS ? "r.deleted = 0 AND r.gone = 0" : "r.deleted = 0";
 
+	buf_add_text(sql, "SELECT " ROW_COLUMNS " FROM ");
+	buf_add_text(sql, table);
+	buf_add_text(sql, " r WHERE ");
+	/* within one value an index is in the order of the numbers: nothing is sorted */
+	if (n->exact) {
+		buf_add_text(sql, "r.source = ?1 AND r.id > ?2 AND r.id <= ?3 AND ");
+		buf_add_text(sql, live);
+		buf_add_text(sql, " AND ");
+		buf_add_str(sql, buf_str(&n->where));
+		buf_add_text(sql, " ORDER BY r.id LIMIT ?4");
+		return;
+	}
 	/* where an index narrows, its rows are few: the + keeps the planner from walking the
 	 * table in the order of its numbers instead */
-	buf_addf(sql, "SELECT " ROW_COLUMNS " FROM %s r WHERE ", table);
 	buf_addf(sql, n->indexed ? "r.source = ?1 AND +r.id > ?2 AND +r.id <= ?3"
 				 : "?1 > 0 AND r.id > ?2 AND r.id <= ?3");
 	buf_addf(sql, " AND %s AND ", live);
@@ -365,6 +392,8 @@ static int chunk_end(struct search *s, struct db *db, struct chunk *c, struct er
 				  : "SELECT max(id) FROM usergroup WHERE id BETWEEN ?1 AND ?2";
 	int r;
 
+	if (c->end == 0 && c->indexed)
+		c->end = SHAPE_LAST(s->source);
 	if (c->end > 0)
 		return 0;
 	r = db_one(db, &c->end, err, sql, DB_I(SHAPE_FIRST(s->source)),
@@ -441,6 +470,7 @@ static int run_type(struct search *s, unsigned type, struct err *err)
 		r = buf_fault(&sql, err, "the statement of a filter");
 	}
 	c.indexed = n.indexed;
+	s->exact = n.exact;
 	while (r == 0 && !s->ended && !c.last) {
 		if (stamp_mono_ms() > s->until_ms)
 			r = err_set(err, ERR_TOO_MANY,
@@ -477,7 +507,7 @@ static int hand_one(struct search *s, struct db *db, const struct hit *hit, stru
 		return r; /* deleted since it was found: passed over */
 	take_row(q, hit->type, &row);
 	s->handed++;
-	return s->fn(s->ctx, &row, err);
+	return hand(s, db, &row, err);
 }
 
 static int hand_sorted(struct search *s, struct err *err)

@@ -37,6 +37,7 @@ struct find_row {
 	int64_t id;    /* the store's number */
 	struct str key, doc;
 	int64_t version, created_ms, modified_ms;
+	bool in_groups; /* users: at least one */
 };
 /* Borrowed inside the call. Below zero ends with that fault. */
 typedef int (*find_fn)(void *ctx, const struct find_row *row, struct err *err);

@@ -6,6 +6,7 @@
 enum keeps {
 	KEEPS_FOLDED, /* str_fold() of it: for attributes whose case does not count */
 	KEEPS_EXACT,  /* its text: for caseExact ones */
+	KEEPS_ID,     /* the record's key, which documents of pulled sources do not hold */
 	KEEPS_KEY,    /* an id in lower case, by which another table is asked */
 	KEEPS_ACTIVE, /* enum tri */
 	KEEPS_TIME,   /* ms */
@@ -21,7 +22,7 @@ struct column {
 
 /* clang-format off */
 static const struct column user_columns[] = {
-	{ "id",         NULL,           KEEPS_EXACT,  "r.key",         "", true },
+	{ "id",         NULL,           KEEPS_ID,     "r.key",         "", true },
 	{ "userName",   NULL,           KEEPS_FOLDED, "r.user_fold",   "", true },
 	{ "externalId", NULL,           KEEPS_EXACT,  "r.external_id", "", true },
 	{ "active",     NULL,           KEEPS_ACTIVE, "r.active",      "", false },
@@ -36,7 +37,7 @@ static const struct column user_columns[] = {
 };
 
 static const struct column group_columns[] = {
-	{ "id",          NULL,           KEEPS_EXACT,  "r.key",          "", true },
+	{ "id",          NULL,           KEEPS_ID,     "r.key",          "", true },
 	{ "displayName", NULL,           KEEPS_FOLDED, "r.display_fold", "", true },
 	{ "externalId",  NULL,           KEEPS_EXACT,  "r.external_id",  "", true },
 	{ "meta",        "created",      KEEPS_TIME,   "r.created_ms",   "", false },
@@ -280,6 +281,22 @@ static int narrow(struct maker *m, const struct query *q, const char *parent)
 	return r;
 }
 
+/*
+ * Nothing but one eq that a column answers alone: such a column holds the attribute whole, and
+ * '' where there is none, so that the text asked for must not be empty.
+ */
+static bool is_exact(const struct maker *m, const struct query *q)
+{
+	const struct column *c =
+		q && q->kind == QUERY_TEST ? column_of(m, &q->path, NULL) : NULL;
+
+	if (!c || !c->indexed || q->op != QUERY_EQ || q->value.type != VALUE_TEXT)
+		return false;
+	if (c->keeps == KEEPS_FOLDED)
+		return q->folded && q->folded_len > 0;
+	return c->keeps == KEEPS_EXACT && !q->folded && q->value.text.len > 0;
+}
+
 int query_sql_make(const struct query *q, enum query_sql_of of, int first,
 		   struct query_sql *ret, struct err *err)
 {
@@ -296,5 +313,6 @@ int query_sql_make(const struct query *q, enum query_sql_of of, int first,
 		buf_add_char(&ret->where, '1');
 		r = 0;
 	}
+	ret->exact = is_exact(&m, q);
 	return r < 0 ? r : buf_fault(&ret->where, err, "the condition of a filter");
 }

@@ -21,6 +21,7 @@ struct query_sql {
 	char *own[QUERY_SQL_BINDS_MOST];
 	size_t own_count;
 	bool indexed; /* an index answers it: few rows */
+	bool exact;   /* the condition is the query itself: no document need be looked at */
 };
 
 /* q may be NULL. *ret must be done in any case. */

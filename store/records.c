@@ -319,6 +319,29 @@ int records_get(struct db *db, int64_t source, struct str key, struct record *re
 	return r < 0 ? r : one(q, ret, err);
 }
 
+int records_send(struct db *db, int64_t source, struct str key, record_sent_fn fn, void *ctx,
+		 struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct record_sent row;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT r.doc, r.version, r.created_ms, r.modified_ms,"
+		     " EXISTS (SELECT 1 FROM member m WHERE m.member = r.id AND m.kind = 1)"
+		     " FROM record r WHERE r.source = ?1 AND r.key = ?2 AND r.deleted = 0",
+		     DB_I(source), DB_S(key));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r != DB_ROW)
+		return STORE_NOT_FOUND;
+	row = (struct record_sent){ db_text(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
+				    db_int(q, 4) != 0 };
+	return fn(ctx, &row, err);
+}
+
 int records_by_id(struct db *db, int64_t id, struct record *ret, struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;

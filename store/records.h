@@ -67,6 +67,16 @@ int records_delete(struct db *db, int64_t source, struct str key, int64_t expect
 /* Live records only. *ret owns its texts. STORE_NOT_FOUND. */
 int records_get(struct db *db, int64_t source, struct str key, struct record *ret,
 		struct err *err) MUST_USE;
+/* What is sent of a live record, and no more; borrowed during the call of fn. */
+struct record_sent {
+	struct str doc;
+	int64_t version, created_ms, modified_ms;
+	bool in_groups; /* at least one */
+};
+typedef int (*record_sent_fn)(void *ctx, const struct record_sent *row, struct err *err);
+/* STORE_NOT_FOUND, or what fn returns. */
+int records_send(struct db *db, int64_t source, struct str key, record_sent_fn fn, void *ctx,
+		 struct err *err) MUST_USE;
 /* By the store's number, tombstones too. */
 int records_by_id(struct db *db, int64_t id, struct record *ret, struct err *err) MUST_USE;
 

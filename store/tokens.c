@@ -12,9 +12,9 @@
 
 const char *const token_scope_words[] = { "source", "role", NULL };
 
-static int hash_of(struct db *db, struct str text, struct digest *ret, struct err *err)
+static int hash_in(struct store *store, struct str text, struct digest *ret, struct err *err)
 {
-	const struct store_keys *keys = store_keys(db_store(db));
+	const struct store_keys *keys = store_keys(store);
 
 	if (!keys)
 		return err_set(err, ERR_SECRET,
@@ -22,6 +22,22 @@ static int hash_of(struct db *db, struct str text, struct digest *ret, struct er
 			       "give the master key");
 	digest_of(ret, &keys->token, text);
 	return 0;
+}
+
+static int hash_of(struct db *db, struct str text, struct digest *ret, struct err *err)
+{
+	return hash_in(db_store(db), text, ret, err);
+}
+
+static bool is_token(struct str presented)
+{
+	return presented.len == TEXT_CHARS && str_starts(presented, STR(PREFIX));
+}
+
+int tokens_digest(struct store *store, struct str presented, struct digest *ret,
+		  struct err *err)
+{
+	return is_token(presented) ? hash_in(store, presented, ret, err) : STORE_NOT_FOUND;
 }
 
 static int may_make(struct db *db, const char *name, enum token_scope scope, const char *of,
@@ -183,7 +199,7 @@ int tokens_find(struct db *db, struct str presented, int64_t now_ms, struct toke
 	struct digest hash;
 	int r;
 
-	if (presented.len != TEXT_CHARS || !str_starts(presented, STR(PREFIX)))
+	if (!is_token(presented))
 		return STORE_NOT_FOUND;
 	r = hash_of(db, presented, &hash, err);
 	if (r == 0)

@@ -5,6 +5,7 @@
 #ifndef STORE_TOKENS_H
 #define STORE_TOKENS_H
 
+#include "base/digest.h"
 #include "base/secret.h"
 #include "store/store.h"
 
@@ -41,6 +42,10 @@ struct token_found {
 	int64_t expires_ms;
 	bool touch; /* not noted as used this hour: submit tokens_used() */
 };
+/* The keyed digest under which a token stands in the table, for who remembers what it found.
+ * STORE_NOT_FOUND: no text of a token. Fault: SECRET, the vault is not open. */
+int tokens_digest(struct store *store, struct str presented, struct digest *ret,
+		  struct err *err) MUST_USE;
 int tokens_find(struct db *db, struct str presented, int64_t now_ms, struct token_found *ret,
 		struct err *err) MUST_USE;
 int tokens_used(struct db *db, int64_t id, int64_t now_ms, struct err *err) MUST_USE;

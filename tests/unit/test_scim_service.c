@@ -589,7 +589,12 @@ static void test_profiles_have_names(void **state)
 static const char fixed_user[] = "{\"schemas\":[\"" SCHEMA_USER "\"],\"id\":\"" FIXED_ID
 				 "\",\"userName\":\"a\",\"emails\":[{\"value\":\"a@x\"}]}";
 
-static const struct scim_row fixed_row = { SCIM_USER, STR(FIXED_ID), STR(""), 1, 1000, 1000 };
+static const struct scim_row fixed_row = { .type = SCIM_USER,
+					   .id = STR(FIXED_ID),
+					   .bytes = STR(""),
+					   .version = 1,
+					   .created_ms = 1000,
+					   .modified_ms = 1000 };
 
 static struct scim_row fixed(void)
 {

@@ -100,8 +100,12 @@ static struct link *find_link(struct memory *m, struct str group, struct str mem
 
 static struct scim_row row_of(const struct resource *r)
 {
-	return (struct scim_row){ r->type,    str_of(r->id), str_of(r->bytes),
-				  r->version, r->created_ms, r->modified_ms };
+	return (struct scim_row){ .type = r->type,
+				  .id = str_of(r->id),
+				  .bytes = str_of(r->bytes),
+				  .version = r->version,
+				  .created_ms = r->created_ms,
+				  .modified_ms = r->modified_ms };
 }
 
 /* displayName, for users without one userName. The text is the caller's to free. */
