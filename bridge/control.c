@@ -266,7 +266,10 @@ static void on_fault(void *ctx, struct http_req *req, struct http_reply *reply,
 }
 
 static const struct http_route routes[] = {
-	{ HTTP_POST, "/v1/{verb}", on_verb, CONTROL_REQUEST_MAX, NULL },
+	{ .method = HTTP_POST,
+	  .path = "/v1/{verb}",
+	  .handler = on_verb,
+	  .max_body_bytes = CONTROL_REQUEST_MAX },
 	{ 0 },
 };
 

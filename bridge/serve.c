@@ -388,7 +388,9 @@ static int scim_start(struct serve *s, struct err *err)
 		return r;
 	scim_service_metrics();
 	n = scim_service_routes(s->scim, s->routes, SCIM_ROUTES_MAX);
-	s->routes[n] = (struct http_route){ HTTP_GET, "/healthz", health, 0, NULL };
+	s->routes[n] = (struct http_route){ .method = HTTP_GET,
+					    .path = "/healthz",
+					    .handler = health };
 	return httpd_start(&s->httpd, &http, err);
 }
 
