@@ -28,6 +28,16 @@ int rounds_sync(struct app *app, const struct config_source *source, bool dry_ru
 		const atomic_bool *cancel, json_t *out, struct err *err) MUST_USE;
 
 /*
+ * Reads the groups of a directory whose people were just read, and sets what differs. While
+ * they are not known (store/membership.h) no rule that asks for groups fires. Adds "groups" to
+ * out; nothing where the settings name no groups.
+ */
+struct secret;
+int rounds_groups(struct app *app, const struct config_source *source, int64_t source_id,
+		  bool dry_run, const struct secret *password, const atomic_bool *cancel,
+		  json_t *out, struct err *err) MUST_USE;
+
+/*
  * Reads one organisation. out: org, generation, complete, why, accounts, accounts_changed,
  * groups, seats, seats_changed, requests, ms.
  */
@@ -36,7 +46,6 @@ int rounds_collect(struct app *app, const struct config_org *org, const atomic_b
 
 /* Opens the sealed secret of that name. Fault: SECRET or NOT_FOUND naming it and the command
  * that sets it. *ret must be empty. */
-struct secret;
 int rounds_secret(struct app *app, const char *name, struct secret *ret, struct err *err)
 	MUST_USE;
 

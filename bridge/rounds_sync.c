@@ -548,6 +548,9 @@ static int sync_run(struct sync *s, json_t *out, struct err *err)
 		r = writer_call(s->app->writer, end_write, s, err);
 	if (r == 0 && s->accepted)
 		r = sync_gone(s, &password, where, err);
+	if (r == 0 && (s->accepted || (s->dry_run && s->verdict.complete)))
+		r = rounds_groups(s->app, s->source, s->row.id, s->dry_run, &password,
+				  s->cancel, out, err);
 	if (r < 0)
 		return r;
 	sync_log(s);

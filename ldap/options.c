@@ -40,6 +40,10 @@ const struct conf_key dir_option_keys[] = {
 	  .help = "where people stand, such as ou=people,dc=example,dc=com" },
 	{ "filter", CONF_TEXT, AT(filter), .reload = true,
 	  .help = "who of them counts; default: people, in the way of the server's kind" },
+	{ "groups_base", CONF_TEXT, AT(groups_base), .reload = true,
+	  .help = "where groups stand; without it groups are not read" },
+	{ "groups_filter", CONF_TEXT, AT(groups_filter), .reload = true,
+	  .help = "which of them count; default: groups, in the way of the server's kind" },
 	{ "kind", CONF_ENUM, AT(kind), "auto", .words = dir_kind_words, .reload = true,
 	  .help = "the server's kind, where detection fails" },
 	{ "key", CONF_TEXT, AT(key), .reload = true,
@@ -214,6 +218,9 @@ static void check_base(struct check *c)
 		    "is missing: where people stand, such as ou=people,dc=example,dc=com");
 	else if (dir_dn_normal(str_of(c->o->base), &dn, &e) < 0)
 		bad(c, "base", "%s", e.text);
+	buf_clear(&dn);
+	if (c->o->groups_base && dir_dn_normal(str_of(c->o->groups_base), &dn, &e) < 0)
+		bad(c, "groups_base", "%s", e.text);
 	for (size_t i = 0; i < c->o->ignore_referrals.n; i++) {
 		buf_clear(&dn);
 		if (dir_dn_normal(str_of(c->o->ignore_referrals.v[i]), &dn, &e) < 0)
@@ -261,6 +268,8 @@ int dir_options_check(const struct dir_options *o, struct conf_faults *faults, s
 	check_base(&c);
 	if (o->filter && dir_filter_check(str_of(o->filter), &e) < 0)
 		bad(&c, "filter", "%s", e.text);
+	if (o->groups_filter && dir_filter_check(str_of(o->groups_filter), &e) < 0)
+		bad(&c, "groups_filter", "%s", e.text);
 	check_canaries(&c);
 	check_map(&c);
 	if (c.r == -ERR_NOMEM)

@@ -56,6 +56,8 @@ struct dir_rootdse {
 	char *schema_dn;    /* subschemaSubentry or NULL */
 	char *base_context; /* the naming context that holds the settings' base, or NULL */
 	bool paged, domain_scope, show_deleted, whoami, start_tls;
+	bool sync,
+		dirsync; /* RFC 4533; AD's DirSync: listed, which does not say that they work */
 	struct dir_waters waters;
 };
 

@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "model/project.h"
 #include "store/accounts.h"
+#include "store/membership.h"
 #include "store/persons.h"
 #include "store/plans.h"
 #include "store/records.h"
@@ -11,6 +12,7 @@
 
 #define PAGE_ROWS 1000
 #define UNKNOWN_NAMES_MOST 64
+#define CATCH_UP_ROWS 5000 /* changed records of one source read in one transaction */
 #define WINDOW_MS (8 * STAMP_DAY_MS) /* limits look back seven days */
 
 /* A number of ours and the row of the facts that it became; in order of the number. */
@@ -31,9 +33,16 @@ struct build {
 
 	struct vec_mapped accounts, products, groups;
 	struct vec_number doubtful_records, doubtful_accounts; /* sorted */
+	/* in pages: what a record that changes meanwhile is found by */
+	struct vec_mapped sources; /* numbers of want's sources, rows; FACTS_NONE: not stored */
+	struct vec_mapped records; /* the first `sorted` by number */
+	struct vec_mapped tombs;   /* deleted records; .row is the number of the source */
+	size_t sorted;
+	int64_t change; /* of the record read last */
 	/* of the page under way */
 	uint32_t source_row;
 	const struct facts_source_option *source;
+	bool groups_wanted, groups_unknown; /* by a column; of this source */
 	int64_t last;
 	int64_t last_product;
 	char last_text[STORE_KEY_BYTES + 1];
@@ -51,6 +60,9 @@ static void build_done(struct build *b)
 	vec_mapped_done(&b->accounts);
 	vec_mapped_done(&b->products);
 	vec_mapped_done(&b->groups);
+	vec_mapped_done(&b->sources);
+	vec_mapped_done(&b->records);
+	vec_mapped_done(&b->tombs);
 	vec_number_done(&b->doubtful_records);
 	vec_number_done(&b->doubtful_accounts);
 	vec_number_done(&b->approved);
@@ -235,21 +247,49 @@ static bool too_many_unknown(struct str words)
 	return n > UNKNOWN_NAMES_MOST;
 }
 
+/* Memberships are rows, not in the document: put in when something asks for them. */
+static int on_group_above(void *ctx, struct str key, struct str name, bool direct,
+			  struct err *err)
+{
+	json_t *list = ctx;
+
+	return jx_add(list,
+		      json_pack("{s:s%,s:s%,s:s}", "value", key.p, key.len, "display", name.p,
+				name.len, "type", direct ? "direct" : "indirect"),
+		      err);
+}
+
+static int groups_put(struct build *b, const struct record *r, json_t *doc, struct err *err)
+{
+	json_t *list = json_array();
+	int rc = jx_set(doc, "groups", list, err);
+
+	if (rc == 0)
+		rc = membership_above(b->db, r->id, on_group_above, list, err);
+	if (rc == 0 && json_array_size(list) == 0)
+		(void)json_object_del(doc, "groups");
+	return rc;
+}
+
 static int project(struct build *b, uint32_t row, const struct record *r, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
-	struct str names[UNKNOWN_NAMES_MOST];
+	struct str names[UNKNOWN_NAMES_MOST + 1];
 	size_t n;
 	int rc;
 
 	if (b->want->columns->n == 0 || too_many_unknown(r->unknown))
 		return 0;
 	n = split_unknown(r->unknown, names);
+	if (b->groups_unknown)
+		names[n++] = STR("groups");
 	rc = jx_parse(r->doc, JX_LENIENT, &doc, err);
+	if (rc == 0 && b->groups_wanted && !b->groups_unknown)
+		rc = groups_put(b, r, doc, err);
 	return rc < 0 ? rc : facts_project(b->facts, row, doc, names, n, err);
 }
 
-static int add_record(struct build *b, const struct record *r, struct err *err)
+static struct facts_record row_for(const struct build *b, const struct record *r)
 {
 	struct facts_record row = {
 		.source = b->source_row,
@@ -260,12 +300,18 @@ static int add_record(struct build *b, const struct record *r, struct err *err)
 		.absent_reads = (uint32_t)r->absent_reads,
 		.doubtful = has_number(&b->doubtful_records, r->id),
 	};
-	uint32_t at = 0;
-	int rc;
 
 	row.state = state_of(b, r, &row.since_ms);
-	rc = facts_add_record(b->facts, &row, &at, err);
-	return rc < 0 ? rc : project(b, at, r, err);
+	return row;
+}
+
+static int add_record(struct build *b, const struct record *r, uint32_t *at, struct err *err)
+{
+	struct facts_record row = row_for(b, r);
+	int rc;
+
+	rc = facts_add_record(b->facts, &row, at, err);
+	return rc < 0 ? rc : project(b, *at, r, err);
 }
 
 /* Whether a tombstone still says something: not one that was forgotten (it is empty), nor one
@@ -290,17 +336,21 @@ static int speaks(struct build *b, const struct record *r, bool *ret, struct err
 static int on_record(void *ctx, const struct record *r, struct err *err)
 {
 	struct build *b = ctx;
+	uint32_t at = FACTS_NONE;
 	bool does = true;
-	int rc;
+	int rc = 0;
 
 	b->rows++;
 	b->last = r->id;
-	if (r->deleted) {
+	if (r->deleted)
 		rc = speaks(b, r, &does, err);
-		if (rc < 0 || !does)
-			return rc;
-	}
-	return add_record(b, r, err);
+	if (rc == 0 && does)
+		rc = add_record(b, r, &at, err);
+	if (rc < 0 || b->whole)
+		return rc;
+	if (r->deleted)
+		rc = map(&b->tombs, r->id, (uint32_t)(b->source - b->want->sources), err);
+	return rc < 0 ? rc : map(&b->records, r->id, at, err);
 }
 
 struct of_source {
@@ -313,6 +363,15 @@ static int on_persons_record(void *ctx, const struct record *r, struct err *err)
 	struct of_source *of = ctx;
 
 	return r->source == of->source ? on_record(of->b, r, err) : 0;
+}
+
+static int groups_known(struct build *b, struct db *db, struct err *err)
+{
+	int r = b->groups_wanted ? membership_doubt(db, b->source->name, NULL, err)
+				 : STORE_NOT_FOUND;
+
+	b->groups_unknown = r == 0;
+	return r < 0 ? r : 0;
 }
 
 static int step_records(struct build *b, struct db *db, struct err *err)
@@ -330,6 +389,9 @@ static int step_records(struct build *b, struct db *db, struct err *err)
 			return r;
 	}
 	of.source = s.id;
+	r = groups_known(b, db, err);
+	if (r < 0)
+		return r;
 	if (b->want->person)
 		r = records_of_person(db, b->want->person, on_persons_record, &of, err);
 	else
@@ -344,10 +406,14 @@ static int build_sources(struct build *b, struct err *err)
 	size_t i;
 	int r = 0;
 
+	for (i = 0; i < b->want->columns->n; i++)
+		b->groups_wanted |= str_ieq(str_of(b->want->columns->v[i].name), STR("groups"));
 	for (i = 0; r == 0 && i < b->want->source_count; i++) {
 		b->source = &b->want->sources[i];
 		b->source_row = FACTS_NONE;
 		r = all_pages(b, step_records, err);
+		if (r == 0)
+			r = map(&b->sources, (int64_t)i, b->source_row, err);
 	}
 	return r;
 }
@@ -897,6 +963,162 @@ static int step_open(struct build *b, struct db *db, struct err *err)
 	return plans_unfinished(db, b->want->org, on_open, &s, err);
 }
 
+/* --- what changed meanwhile -----------------------------------------------------------------
+ *
+ * Pages are each of another moment. The records that changed since before the first page are
+ * known by their numbers: they are read again, in one transaction, and then the facts are of
+ * that transaction's moment. So traffic of identity providers, which is about records, never
+ * makes a reading begin again; anything else that changed does.
+ */
+
+static int records_sort(struct build *b)
+{
+	if (b->sorted < b->records.n)
+		qsort(b->records.v, b->records.n, sizeof(b->records.v[0]), by_number);
+	b->sorted = b->records.n;
+	return 0;
+}
+
+/* What became of a record in the facts; NULL: it was not there yet. */
+static struct mapped *record_mapped(struct build *b, int64_t id)
+{
+	const struct mapped key = { id, 0 };
+	struct mapped *found = b->sorted ? bsearch(&key, b->records.v, b->sorted, sizeof(key),
+						   by_number)
+					 : NULL;
+
+	/* those that are new since are few, and in order of their change */
+	for (size_t i = b->records.n; !found && i-- > b->sorted;)
+		if (b->records.v[i].id == id)
+			found = &b->records.v[i];
+	return found;
+}
+
+static int on_changed_address(void *ctx, const struct address_row *a, struct err *err)
+{
+	struct build *b = ctx;
+
+	return facts_add_address(b->facts, a->folded, (uint64_t)a->person, err);
+}
+
+static int say_again(struct build *b, const struct record *r, uint32_t *at, struct err *err)
+{
+	struct facts_record row = row_for(b, r);
+	int rc;
+
+	if (*at == FACTS_NONE)
+		rc = add_record(b, r, at, err);
+	else
+		rc = facts_replace_record(b->facts, *at, &row, err);
+	if (rc == 0)
+		rc = project(b, *at, r, err);
+	/* a linked record's new addresses became the person's as it was written */
+	if (rc == 0 && r->person > 0)
+		rc = persons_addresses(b->db, r->person, on_changed_address, b, err);
+	return rc;
+}
+
+static int on_changed(void *ctx, const struct record *r, struct err *err)
+{
+	struct build *b = ctx;
+	struct mapped *known = record_mapped(b, r->id);
+	uint32_t at = known ? known->row : FACTS_NONE;
+	bool does = true;
+	int rc = 0;
+
+	b->rows++;
+	b->change = r->change;
+	if (r->deleted)
+		rc = speaks(b, r, &does, err);
+	if (rc == 0 && does)
+		rc = say_again(b, r, &at, err);
+	if (rc < 0)
+		return rc;
+	if (!does && at != FACTS_NONE) {
+		facts_drop_record(b->facts, at);
+		at = FACTS_NONE;
+	}
+	if (r->deleted && !known)
+		rc = map(&b->tombs, r->id, (uint32_t)(b->source - b->want->sources), err);
+	if (known)
+		known->row = at;
+	else if (rc == 0)
+		rc = map(&b->records, r->id, at, err);
+	return rc;
+}
+
+/* Whether a tombstone speaks hangs on other records: on who has its user name now. */
+static int tombs_again(struct build *b, struct db *db, struct err *err)
+{
+	size_t i, n = b->tombs.n;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < n; i++) {
+		CLEANUP(record_done) struct record record = { 0 };
+
+		b->source = &b->want->sources[b->tombs.v[i].row];
+		b->source_row = row_of(&b->sources, b->tombs.v[i].row);
+		r = records_by_id(db, b->tombs.v[i].id, &record, err);
+		if (r == 0 && record.deleted)
+			r = on_changed(b, &record, err);
+		r = r == STORE_NOT_FOUND ? 0 : r;
+	}
+	return r;
+}
+
+/* The changed records of a source; *all: every one of them. */
+static int catch_up_source(struct build *b, struct db *db, int64_t since, bool *all,
+			   struct err *err)
+{
+	CLEANUP(source_row_done) struct source_row s = { 0 };
+	int r;
+
+	r = sources_get(db, b->source->name, &s, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	b->rows = 0;
+	r = records_changed(db, s.id, since, CATCH_UP_ROWS, on_changed, b, err);
+	*all &= b->rows < CATCH_UP_ROWS;
+	return r;
+}
+
+enum { CAUGHT_UP = 0, NOT_YET = 1, BEGIN_AGAIN = 2 };
+
+/* since: a mark for each source, up to which its changes are in the facts. */
+static int catch_up(struct build *b, int64_t *since, int64_t *change, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct store_changes now;
+	bool all = true, any;
+	size_t i;
+	int r;
+
+	r = store_read_begin(b->store, &db, err);
+	if (r == 0)
+		r = store_changes(db, &now, err);
+	if (r < 0)
+		return r;
+	if (now.rest > *change)
+		return BEGIN_AGAIN;
+	any = now.all > *change;
+	b->db = db;
+	for (i = 0; r == 0 && any && i < b->sources.n; i++) {
+		b->source = &b->want->sources[i];
+		b->source_row = b->sources.v[i].row;
+		b->change = since[i];
+		if (b->source_row != FACTS_NONE)
+			r = catch_up_source(b, db, since[i], &all, err);
+		since[i] = b->change;
+	}
+	if (r == 0 && any && all)
+		r = tombs_again(b, db, err);
+	if (r == 0)
+		r = records_sort(b);
+	if (r == 0 && all)
+		*change = now.all;
+	return r < 0 ? r : all ? CAUGHT_UP : NOT_YET;
+}
+
 /* --- the whole ------------------------------------------------------------------------------
  */
 
@@ -970,7 +1192,7 @@ static int build_all(struct build *b, struct err *err)
 		r = all_pages(b, step_progress, err);
 	if (r == 0)
 		r = in_transaction(b, step_open, err);
-	return r < 0 ? r : facts_seal(b->facts, err);
+	return r;
 }
 
 /* All in one transaction: -ERR_TIMEOUT when it does not fit. */
@@ -988,6 +1210,8 @@ static int build_at_once(struct store *store, const struct facts_want *want, str
 	if (r == 0)
 		r = build_all(&b, err);
 	if (r == 0)
+		r = facts_seal(b.facts, err);
+	if (r == 0)
 		*ret = TAKE(b.facts);
 	build_done(&b);
 	return r;
@@ -1002,26 +1226,49 @@ static int change_now(struct store *store, int64_t *ret, struct err *err)
 	return r < 0 ? r : store_change(db, ret, err);
 }
 
-/* In pages; *same: nothing changed between the first and the last. */
-static int build_in_pages(struct store *store, const struct facts_want *want,
-			  struct facts **ret, int64_t *change, bool *same, struct err *err)
+/* The pages, then what changed until nothing is left: CAUGHT_UP or BEGIN_AGAIN. */
+static int pages_and_changes(struct build *b, int64_t *change, struct err *err)
 {
-	struct build b = { .store = store, .want = want };
-	int64_t after = 0;
+	CLEANUP(vec_number_done) struct vec_number since = { 0 };
+	size_t i;
 	int r;
 
-	r = change_now(store, change, err);
+	r = build_all(b, err);
 	if (r == 0)
-		r = build_all(&b, err);
+		r = records_sort(b);
+	for (i = 0; r == 0 && i < b->sources.n; i++)
+		if (vec_number_add(&since, *change) < 0)
+			r = err_nomem(err);
+	if (r < 0)
+		return r;
+	r = NOT_YET;
+	for (i = 0; r == NOT_YET && i < FACTS_CATCH_UPS; i++)
+		r = catch_up(b, since.v, change, err);
+	if (r == NOT_YET)
+		r = BEGIN_AGAIN;
+	return r == CAUGHT_UP ? facts_seal(b->facts, err) : r;
+}
+
+/* In pages; *whole: they are of one moment, *change. */
+static int build_in_pages(struct store *store, const struct facts_want *want,
+			  struct facts **ret, int64_t *change, bool *whole, struct err *err)
+{
+	struct build b = { .store = store, .want = want };
+	int64_t before = 0, after = 0;
+	int r;
+
+	r = change_now(store, &before, err);
+	*change = before;
 	if (r == 0)
-		r = change_now(store, &after, err);
-	*same = r == 0 && after == *change;
-	if (*same)
+		r = pages_and_changes(&b, change, err);
+	*whole = r == CAUGHT_UP;
+	if (*whole)
 		*ret = TAKE(b.facts);
 	build_done(&b);
+	if (r > 0)
+		return 0;
 	/* rows that moved between two pages can be there twice: read again, not damaged */
-	return r == -ERR_INVALID_VALUE && change_now(store, &after, err) == 0 &&
-			       after != *change
+	return r == -ERR_INVALID_VALUE && change_now(store, &after, err) == 0 && after != before
 		       ? 0
 		       : r;
 }
@@ -1030,19 +1277,19 @@ int store_facts(struct store *store, const struct facts_want *want, struct facts
 		int64_t *change, struct err *err)
 {
 	int64_t at = 0;
-	bool same = false;
+	bool whole = false;
 	int r, pass;
 
 	r = want->pages ? -ERR_TIMEOUT : build_at_once(store, want, ret, &at, err);
 	if (r == -ERR_TIMEOUT) {
 		r = 0;
-		for (pass = 0; r == 0 && !same && pass < FACTS_PASSES; pass++)
-			r = build_in_pages(store, want, ret, &at, &same, err);
-		if (r == 0 && !same)
+		for (pass = 0; r == 0 && !whole && pass < FACTS_PASSES; pass++)
+			r = build_in_pages(store, want, ret, &at, &whole, err);
+		if (r == 0 && !whole)
 			return err_set(
 				err, ERR_INCOMPLETE,
-				"the store changed during each of %d readings: the round "
-				"is made later, when fewer changes come in",
+				"links, decisions or reads changed during each of %d readings of "
+				"the store: the round is made later, when fewer changes come in",
 				FACTS_PASSES);
 	}
 	if (r == 0 && change)
