@@ -647,47 +647,55 @@ const char *why_section_title(enum why_section section)
 	return section < WHY_SECTION_COUNT ? titles[section] : "";
 }
 
+static bool is_false_rule(const struct why_row *row)
+{
+	return row->section == WHY_RULES && !row->depth && strcmp(row->state, "false") == 0;
+}
+
 /* Rules that are false are many and say little: one line names them all. */
 static void text_false_rules(const struct why *w, struct buf *into)
 {
 	const char *last = NULL;
-	bool any = false;
 
 	for (size_t i = 0; i < w->rows.n; i++) {
 		const struct why_row *row = &w->rows.v[i];
 
-		if (row->section != WHY_RULES || row->depth ||
-		    strcmp(row->state, "false") != 0 || (last && strcmp(last, row->label) == 0))
+		if (!is_false_rule(row) || (last && strcmp(last, row->label) == 0))
 			continue;
-		buf_addf(into, "%s%s", any ? ", " : "  false: ", row->label);
-		any = true;
+		buf_addf(into, "%s%s", last ? ", " : "  false: ", row->label);
 		last = row->label;
 	}
-	if (any)
+	if (last)
 		buf_add_char(into, '\n');
+}
+
+/* What is found by and by (a rule, what comes of it, the next rule) is told in the order in
+ * which a person asks. */
+static void text_section(const struct why *w, enum why_section section, struct buf *into)
+{
+	bool open = false;
+
+	for (size_t i = 0; i < w->rows.n; i++) {
+		const struct why_row *row = &w->rows.v[i];
+
+		if (row->section != section)
+			continue;
+		if (!open)
+			buf_addf(into, "%s%s\n", into->len ? "\n" : "",
+				 why_section_title(section));
+		open = true;
+		if (!is_false_rule(row))
+			buf_addf(into, "%s%-26s %-10s %s\n", row->depth ? "      " : "  ",
+				 row->label, row->state, row->text);
+	}
+	if (section == WHY_RULES)
+		text_false_rules(w, into);
 }
 
 int why_text(const struct why *w, struct buf *into, struct err *err)
 {
-	enum why_section open = WHY_SECTION_COUNT;
-
-	for (size_t i = 0; i < w->rows.n; i++) {
-		const struct why_row *row = &w->rows.v[i];
-
-		if (row->section != open) {
-			if (open == WHY_RULES)
-				text_false_rules(w, into);
-			buf_addf(into, "%s%s\n", i ? "\n" : "",
-				 why_section_title(row->section));
-			open = row->section;
-		}
-		if (row->section == WHY_RULES && !row->depth && !strcmp(row->state, "false"))
-			continue;
-		buf_addf(into, "%s%-24s %-10s %s\n", row->depth ? "      " : "  ", row->label,
-			 row->state, row->text);
-	}
-	if (open == WHY_RULES)
-		text_false_rules(w, into);
+	for (int section = 0; section < WHY_SECTION_COUNT; section++)
+		text_section(w, section, into);
 	return buf_fault(into, err, "the story");
 }
 
