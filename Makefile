@@ -22,6 +22,11 @@ VARIANT := $(if $(SAN),$(if $(findstring thread,$(SAN)),tsan,asan),plain)$(if $(
 B       ?= build/$(VARIANT)
 
 PKGS := libmicrohttpd gnutls cjose libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8
+# A library that is missing is said when something is compiled, not by the linker or not at all.
+PKG_FAULT := $(strip $(shell pkg-config --print-errors --exists $(PKGS) 2>&1 || echo pkg-config failed))
+pkg       = $(if $(PKG_FAULT),$(error $(PKG_FAULT): run `make deps`),$(PKG_$(1)))
+PKG_CFLAGS := $(if $(PKG_FAULT),,$(shell pkg-config --cflags $(PKGS)))
+PKG_LIBS   := $(if $(PKG_FAULT),,$(shell pkg-config --libs $(PKGS)))
 
 WARN     := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wwrite-strings -Wstrict-prototypes \
             -Wmissing-prototypes -Wpointer-arith -Wundef -Wno-format-truncation $(if $(STRICT),-Werror)
@@ -30,9 +35,9 @@ SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-fr
 OUR_CPP  := -I. -I$(B) -D_GNU_SOURCE -DLEAVERD_VERSION='"$(VERSION)"' \
             $(if $(CLOCK),-DLEAVERD_VIRTUAL_CLOCK) \
             $(if $(SAN)$(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
-OUR_C    := -std=gnu11 -MMD -MP $(WARN) $(HARDEN) $(SANITIZE) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+OUR_C     = -std=gnu11 -MMD -MP $(WARN) $(HARDEN) $(SANITIZE) $(call pkg,CFLAGS)
 OUR_LD   := -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE)
-LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lldap -llber -lcsv -lunistring -lm
+LIBS      = $(call pkg,LIBS) -lldap -llber -lcsv -lunistring -lm
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
