@@ -257,8 +257,8 @@ int facts_add_source(struct facts *f, const struct facts_source *in, uint32_t *r
 	return PUSH_ROW(f, err, vec_row_source, sources, row, ret);
 }
 
-int facts_add_record(struct facts *f, const struct facts_record *in, uint32_t *ret,
-		     struct err *err)
+static int record_row(struct facts *f, const struct facts_record *in, struct row_record *ret,
+		      struct err *err)
 {
 	struct row_record row = { .person = in->person,
 				  .since_ms = in->since_ms,
@@ -276,6 +276,19 @@ int facts_add_record(struct facts *f, const struct facts_record *in, uint32_t *r
 		return r;
 	if (row.issuer == FRAME_ABSENT)
 		row.issuer = f->sources.v[in->source].name;
+	*ret = row;
+	return 0;
+}
+
+int facts_add_record(struct facts *f, const struct facts_record *in, uint32_t *ret,
+		     struct err *err)
+{
+	struct row_record row;
+	int r;
+
+	r = record_row(f, in, &row, err);
+	if (r < 0)
+		return r;
 	for (size_t c = 0; c < f->columns.n; c++) {
 		/* columns may be one longer than records after lost memory: cut them back */
 		f->cells[c].n = f->records.n;
@@ -283,6 +296,49 @@ int facts_add_record(struct facts *f, const struct facts_record *in, uint32_t *r
 			return err_nomem(err);
 	}
 	return PUSH_ROW(f, err, vec_row_record, records, row, ret);
+}
+
+int facts_replace_record(struct facts *f, uint32_t record, const struct facts_record *in,
+			 struct err *err)
+{
+	struct row_record row;
+	int r;
+
+	if (record >= f->records.n)
+		return row_fault(err, "record", record);
+	r = record_row(f, in, &row, err);
+	if (r < 0)
+		return r;
+	for (size_t c = 0; c < f->columns.n; c++)
+		f->cells[c].v[record] = FRAME_UNKNOWN;
+	f->records.v[record] = row;
+	return 0;
+}
+
+void facts_drop_record(struct facts *f, uint32_t record)
+{
+	if (record < f->records.n)
+		f->records.v[record].source = FACTS_NONE;
+}
+
+/* The others move up, their cells with them. */
+static void dropped_out(struct facts *f)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < f->records.n; i++) {
+		if (f->records.v[i].source == FACTS_NONE)
+			continue;
+		if (to < i) {
+			f->records.v[to] = f->records.v[i];
+			for (size_t c = 0; c < f->columns.n; c++)
+				f->cells[c].v[to] = f->cells[c].v[i];
+		}
+		to++;
+	}
+	f->records.n = to;
+	for (size_t c = 0; c < f->columns.n; c++)
+		f->cells[c].n = to;
 }
 
 static int cell_at(struct facts *f, uint32_t record, uint32_t column, uint32_t **ret,
@@ -878,8 +934,10 @@ static int rows_sort(struct facts *f, struct err *err)
 
 int facts_seal(struct facts *f, struct err *err)
 {
-	int r = rows_sort(f, err);
+	int r;
 
+	dropped_out(f);
+	r = rows_sort(f, err);
 	if (r == 0)
 		r = keys_check(f, err);
 	if (r == 0)

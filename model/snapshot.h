@@ -294,6 +294,11 @@ int facts_add_source(struct facts *f, const struct facts_source *row, uint32_t *
 /* A new record's cells are all unknown. */
 int facts_add_record(struct facts *f, const struct facts_record *row, uint32_t *ret,
 		     struct err *err) MUST_USE;
+/* The row says something newer; its cells are all unknown again. Before sealing. */
+int facts_replace_record(struct facts *f, uint32_t record, const struct facts_record *row,
+			 struct err *err) MUST_USE;
+/* The row says nothing any more and goes when the facts are sealed; it is not named again. */
+void facts_drop_record(struct facts *f, uint32_t record);
 int facts_set_absent(struct facts *f, uint32_t record, uint32_t column, struct err *err)
 	MUST_USE;
 int facts_set_text(struct facts *f, uint32_t record, uint32_t column, struct str value,

@@ -28,7 +28,8 @@ struct db {
 	int64_t checkpoint_pages;
 	int64_t change;       /* last number given out; -1: not read yet */
 	int64_t change_saved; /* what the file holds */
-	int64_t read_of;      /* reader: the commit that its open transaction shows; -1: none */
+	int64_t last_of[DB_CHANGE_KINDS], saved_of[DB_CHANGE_KINDS]; /* the last of each kind */
+	int64_t read_of; /* reader: the commit that its open transaction shows; -1: none */
 };
 
 int db_open(const struct driver *driver, const struct driver_options *options,
@@ -316,18 +317,53 @@ bool db_in_transaction(struct db *db)
 /* --- transactions ---------------------------------------------------------------------------
  */
 
+/* The last number of each kind, in table meta; records go by their rows. */
+static const char *const change_keys[DB_CHANGE_KINDS] = {
+	[DB_CHANGE_REST] = "change_rest",
+	[DB_CHANGE_GROUP] = "change_group",
+};
+
 static int change_load(struct db *db, struct err *err)
 {
+	int64_t last = 0;
 	int r;
 
 	if (db->change >= 0)
 		return 0;
-	r = db_one(db, &db->change, err, "SELECT value FROM meta WHERE key = 'change'");
-	if (r == STORE_NOT_FOUND) {
-		db->change = 0;
-		r = 0;
+	r = db_one(db, &last, err, "SELECT value FROM meta WHERE key = 'change'");
+	for (size_t i = 0; r >= 0 && i < DB_CHANGE_KINDS; i++) {
+		db->last_of[i] = db->saved_of[i] = 0;
+		if (change_keys[i])
+			r = db_one(db, &db->last_of[i], err,
+				   "SELECT value FROM meta WHERE key = ?1",
+				   DB_T(change_keys[i]));
+		db->saved_of[i] = db->last_of[i];
 	}
-	db->change_saved = db->change;
+	if (r < 0)
+		return r;
+	db->change = db->change_saved = last;
+	return 0;
+}
+
+static int change_save_as(struct db *db, const char *key, int64_t value, int64_t saved,
+			  struct err *err)
+{
+	if (value <= saved)
+		return 0;
+	return db_run(db, err,
+		      "INSERT INTO meta (key, value) VALUES (?1, ?2)"
+		      " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+		      DB_T(key), DB_I(value));
+}
+
+static int change_save(struct db *db, struct err *err)
+{
+	int r = change_save_as(db, "change", db->change, db->change_saved, err);
+
+	for (size_t i = 0; r == 0 && i < DB_CHANGE_KINDS; i++)
+		if (change_keys[i])
+			r = change_save_as(db, change_keys[i], db->last_of[i], db->saved_of[i],
+					   err);
 	return r;
 }
 
@@ -366,21 +402,16 @@ bool db_read_is_of(const struct db *db, int64_t commits)
 
 int db_commit(struct db *db, struct err *err)
 {
-	int64_t change = db->change;
-	int r = 0;
+	int r = change_save(db, err);
 
-	if (change > db->change_saved)
-		r = db_run(db, err,
-			   "INSERT INTO meta (key, value) VALUES ('change', ?1)"
-			   " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-			   DB_I(change));
 	if (r == 0)
 		r = db_run(db, err, "COMMIT");
 	if (r < 0) {
 		db_rollback(db);
 		return r;
 	}
-	db->change_saved = change;
+	db->change_saved = db->change;
+	memcpy(db->saved_of, db->last_of, sizeof(db->saved_of));
 	db->driver->deadline(db->conn, 0);
 	committed(db);
 	return 0;
@@ -424,7 +455,13 @@ int db_undo(struct db *db, struct err *err)
 
 int64_t db_next_change(struct db *db)
 {
-	return ++db->change;
+	return db_next_change_of(db, DB_CHANGE_REST);
+}
+
+int64_t db_next_change_of(struct db *db, enum db_change kind)
+{
+	db->last_of[kind] = ++db->change;
+	return db->change;
 }
 
 int64_t db_change_last(struct db *db)

@@ -101,8 +101,14 @@ int db_undo(struct db *db, struct err *err) MUST_USE;
 /*
  * The change counter: each row that matters to a round carries the number of its last change.
  * Takes the next number; it is made durable with the transaction.
+ *
+ * For records and groups that alone changed there are numbers of their own kind: a reader that
+ * is overtaken by them finds the rows by their numbers, while anything else (a link, a
+ * decision, a read, an account) makes it begin again.
  */
-int64_t db_next_change(struct db *db);
+enum db_change { DB_CHANGE_REST, DB_CHANGE_RECORD, DB_CHANGE_GROUP, DB_CHANGE_KINDS };
+int64_t db_next_change(struct db *db); /* DB_CHANGE_REST */
+int64_t db_next_change_of(struct db *db, enum db_change kind);
 
 struct store *db_store(struct db *db);
 

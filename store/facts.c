@@ -12,7 +12,7 @@
 
 #define PAGE_ROWS 1000
 #define UNKNOWN_NAMES_MOST 64
-#define CATCH_UP_ROWS 5000 /* changed records of one source read in one transaction */
+#define CATCH_UP_ROWS 5000           /* changed records of one source read in one transaction */
 #define WINDOW_MS (8 * STAMP_DAY_MS) /* limits look back seven days */
 
 /* A number of ours and the row of the facts that it became; in order of the number. */
@@ -971,21 +971,20 @@ static int step_open(struct build *b, struct db *db, struct err *err)
  * makes a reading begin again; anything else that changed does.
  */
 
-static int records_sort(struct build *b)
+static void records_sort(struct build *b)
 {
 	if (b->sorted < b->records.n)
 		qsort(b->records.v, b->records.n, sizeof(b->records.v[0]), by_number);
 	b->sorted = b->records.n;
-	return 0;
 }
 
 /* What became of a record in the facts; NULL: it was not there yet. */
 static struct mapped *record_mapped(struct build *b, int64_t id)
 {
 	const struct mapped key = { id, 0 };
-	struct mapped *found = b->sorted ? bsearch(&key, b->records.v, b->sorted, sizeof(key),
-						   by_number)
-					 : NULL;
+	struct mapped *found =
+		b->sorted ? bsearch(&key, b->records.v, b->sorted, sizeof(key), by_number)
+			  : NULL;
 
 	/* those that are new since are few, and in order of their change */
 	for (size_t i = b->records.n; !found && i-- > b->sorted;)
@@ -1018,16 +1017,14 @@ static int say_again(struct build *b, const struct record *r, uint32_t *at, stru
 	return rc;
 }
 
-static int on_changed(void *ctx, const struct record *r, struct err *err)
+/* What the record says now, or that it says nothing any more. */
+static int judge_again(struct build *b, const struct record *r, struct err *err)
 {
-	struct build *b = ctx;
 	struct mapped *known = record_mapped(b, r->id);
 	uint32_t at = known ? known->row : FACTS_NONE;
 	bool does = true;
 	int rc = 0;
 
-	b->rows++;
-	b->change = r->change;
 	if (r->deleted)
 		rc = speaks(b, r, &does, err);
 	if (rc == 0 && does)
@@ -1038,29 +1035,43 @@ static int on_changed(void *ctx, const struct record *r, struct err *err)
 		facts_drop_record(b->facts, at);
 		at = FACTS_NONE;
 	}
-	if (r->deleted && !known)
+	if (!known)
+		return map(&b->records, r->id, at, err);
+	known->row = at;
+	return 0;
+}
+
+static int on_changed(void *ctx, const struct record *r, struct err *err)
+{
+	struct build *b = ctx;
+	int rc;
+
+	b->rows++;
+	b->change = r->change;
+	if (b->want->person && r->person != b->want->person)
+		return 0;
+	rc = judge_again(b, r, err);
+	if (rc == 0 && r->deleted)
 		rc = map(&b->tombs, r->id, (uint32_t)(b->source - b->want->sources), err);
-	if (known)
-		known->row = at;
-	else if (rc == 0)
-		rc = map(&b->records, r->id, at, err);
 	return rc;
 }
 
 /* Whether a tombstone speaks hangs on other records: on who has its user name now. */
 static int tombs_again(struct build *b, struct db *db, struct err *err)
 {
-	size_t i, n = b->tombs.n;
+	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < n; i++) {
+	for (i = 0; r == 0 && i < b->tombs.n; i++) {
 		CLEANUP(record_done) struct record record = { 0 };
 
 		b->source = &b->want->sources[b->tombs.v[i].row];
 		b->source_row = row_of(&b->sources, b->tombs.v[i].row);
-		r = records_by_id(db, b->tombs.v[i].id, &record, err);
+		r = groups_known(b, db, err);
+		if (r == 0)
+			r = records_by_id(db, b->tombs.v[i].id, &record, err);
 		if (r == 0 && record.deleted)
-			r = on_changed(b, &record, err);
+			r = judge_again(b, &record, err);
 		r = r == STORE_NOT_FOUND ? 0 : r;
 	}
 	return r;
@@ -1076,6 +1087,9 @@ static int catch_up_source(struct build *b, struct db *db, int64_t since, bool *
 	r = sources_get(db, b->source->name, &s, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
+	r = groups_known(b, db, err);
+	if (r < 0)
+		return r;
 	b->rows = 0;
 	r = records_changed(db, s.id, since, CATCH_UP_ROWS, on_changed, b, err);
 	*all &= b->rows < CATCH_UP_ROWS;
@@ -1098,7 +1112,9 @@ static int catch_up(struct build *b, int64_t *since, int64_t *change, struct err
 		r = store_changes(db, &now, err);
 	if (r < 0)
 		return r;
-	if (now.rest > *change)
+	/* members have no numbers of their own: where a rule asks for groups, theirs count too
+	 */
+	if (now.rest > *change || (b->groups_wanted && now.groups > *change))
 		return BEGIN_AGAIN;
 	any = now.all > *change;
 	b->db = db;
@@ -1112,8 +1128,9 @@ static int catch_up(struct build *b, int64_t *since, int64_t *change, struct err
 	}
 	if (r == 0 && any && all)
 		r = tombs_again(b, db, err);
-	if (r == 0)
-		r = records_sort(b);
+	records_sort(b);
+	if (r == -ERR_TIMEOUT)
+		return NOT_YET; /* what was read counts: the rest is read by the next one */
 	if (r == 0 && all)
 		*change = now.all;
 	return r < 0 ? r : all ? CAUGHT_UP : NOT_YET;
@@ -1234,8 +1251,7 @@ static int pages_and_changes(struct build *b, int64_t *change, struct err *err)
 	int r;
 
 	r = build_all(b, err);
-	if (r == 0)
-		r = records_sort(b);
+	records_sort(b);
 	for (i = 0; r == 0 && i < b->sources.n; i++)
 		if (vec_number_add(&since, *change) < 0)
 			r = err_nomem(err);
@@ -1286,11 +1302,12 @@ int store_facts(struct store *store, const struct facts_want *want, struct facts
 		for (pass = 0; r == 0 && !whole && pass < FACTS_PASSES; pass++)
 			r = build_in_pages(store, want, ret, &at, &whole, err);
 		if (r == 0 && !whole)
-			return err_set(
-				err, ERR_INCOMPLETE,
-				"links, decisions or reads changed during each of %d readings of "
-				"the store: the round is made later, when fewer changes come in",
-				FACTS_PASSES);
+			return err_set(err, ERR_INCOMPLETE,
+				       "links, decisions or reads changed during each of %d "
+				       "readings of "
+				       "the store: the round is made later, when fewer changes "
+				       "come in",
+				       FACTS_PASSES);
 	}
 	if (r == 0 && change)
 		*change = at;

@@ -2,9 +2,11 @@
  * Facts out of the tables: fills struct facts (model/snapshot.h) for one organisation's round.
  *
  * First in one read transaction: what fits into its two seconds is of one moment. What does not
- * is read in short pages, by key; the change counter is noted before and held against the end:
- * what changed meanwhile makes the build begin again, FACTS_PASSES times at most, then it is
- * INCOMPLETE (and nothing is planned on it).
+ * is read in short pages, by key; the change counter is noted before. Then the records that
+ * changed since are read again until nothing did, so that the facts are of the last
+ * transaction's moment however many clients write. Where anything but records changed meanwhile
+ * (links, decisions, accounts, reads) the build begins again, FACTS_PASSES times at most, then
+ * it is INCOMPLETE (and nothing is planned on it).
  */
 #ifndef STORE_FACTS_H
 #define STORE_FACTS_H
@@ -13,6 +15,7 @@
 #include "store/store.h"
 
 #define FACTS_PASSES 5
+#define FACTS_CATCH_UPS 50 /* transactions in which a pass reads what changed */
 
 /* What the configuration knows of a source and the tables do not. */
 struct facts_source_option {

@@ -254,7 +254,8 @@ static int leave_groups(struct db *db, int kind, int64_t id, int64_t now_ms, str
 		   "UPDATE usergroup SET version = version + 1, modified_ms = ?3, change = ?4"
 		   " WHERE deleted = 0 AND id IN"
 		   " (SELECT grp FROM member WHERE member = ?1 AND kind = ?2)",
-		   DB_I(id), DB_I(kind), DB_I(now_ms), DB_I(db_next_change(db)));
+		   DB_I(id), DB_I(kind), DB_I(now_ms),
+		   DB_I(db_next_change_of(db, DB_CHANGE_GROUP)));
 	if (r == 0)
 		r = db_run(db, err, "DELETE FROM member WHERE member = ?1 AND kind = ?2",
 			   DB_I(id), DB_I(kind));
@@ -278,7 +279,8 @@ int records_delete(struct db *db, int64_t source, struct str key, int64_t expect
 		   "UPDATE record SET deleted = 1, version = version + 1, modified_ms = ?2,"
 		   " ended_ms = CASE WHEN ended_ms > 0 THEN ended_ms ELSE ?2 END, change = ?3"
 		   " WHERE id = ?1",
-		   DB_I(before.id), DB_I(now_ms), DB_I(db_next_change(db)));
+		   DB_I(before.id), DB_I(now_ms),
+		   DB_I(db_next_change_of(db, DB_CHANGE_RECORD)));
 	if (r == 0)
 		r = leave_groups(db, 1, before.id, now_ms, err);
 	if (r == 0)
@@ -568,8 +570,8 @@ int usergroups_create(struct db *db, int64_t source, const struct usergroup_put 
 			   " ?8)",
 			   DB_I(source), DB_S(put->key), DB_S(s.external_id), DB_S(s.display),
 			   DB_S(str_n(s.fold.p, s.fold.len)), DB_I(put->now_ms),
-			   DB_I(db_next_change(db)), DB_S(put->doc), DB_I(SHAPE_FIRST(source)),
-			   DB_I(SHAPE_LAST(source)));
+			   DB_I(db_next_change_of(db, DB_CHANGE_GROUP)), DB_S(put->doc),
+			   DB_I(SHAPE_FIRST(source)), DB_I(SHAPE_LAST(source)));
 	if (r < 0)
 		return r;
 	other = db_last_id(db);
@@ -621,7 +623,8 @@ int usergroups_replace(struct db *db, int64_t source, struct str key, int64_t ex
 		return db_run(db, err,
 			      "UPDATE usergroup SET version = version + 1, modified_ms = ?2,"
 			      " change = ?3 WHERE id = ?1",
-			      DB_I(before.id), DB_I(put->now_ms), DB_I(db_next_change(db)));
+			      DB_I(before.id), DB_I(put->now_ms),
+			      DB_I(db_next_change_of(db, DB_CHANGE_GROUP)));
 	if (before.same_doc)
 		return STORE_UNCHANGED;
 	r = group_shape_of(put, &s, err);
@@ -634,7 +637,7 @@ int usergroups_replace(struct db *db, int64_t source, struct str key, int64_t ex
 			   " change = ?6, doc = ?7 WHERE id = ?1",
 			   DB_I(before.id), DB_S(s.external_id), DB_S(s.display),
 			   DB_S(str_n(s.fold.p, s.fold.len)), DB_I(put->now_ms),
-			   DB_I(db_next_change(db)), DB_S(put->doc));
+			   DB_I(db_next_change_of(db, DB_CHANGE_GROUP)), DB_S(put->doc));
 	return r;
 }
 
@@ -650,7 +653,7 @@ int usergroups_delete(struct db *db, int64_t source, struct str key, int64_t exp
 	r = db_run(db, err,
 		   "UPDATE usergroup SET deleted = 1, version = version + 1, modified_ms = ?2,"
 		   " change = ?3 WHERE id = ?1",
-		   DB_I(before.id), DB_I(now_ms), DB_I(db_next_change(db)));
+		   DB_I(before.id), DB_I(now_ms), DB_I(db_next_change_of(db, DB_CHANGE_GROUP)));
 	if (r == 0)
 		r = db_run(db, err, "DELETE FROM member WHERE grp = ?1", DB_I(before.id));
 	if (r == 0)

@@ -212,8 +212,9 @@ static int insert(struct db *db, const struct shape *s, const struct shape_write
 		   DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
 		   DB_I(s->active), DB_I(w->now_ms), DB_I(w->read),
 		   DB_I(disabled_since(s, &none, w->now_ms)), DB_I(ended(s, &none, w)),
-		   DB_I(db_next_change(db)), DB_B(s->hash, SHAPE_HASH_BYTES), DB_S(w->unknown),
-		   DB_S(w->bytes), DB_I(SHAPE_FIRST(w->source)), DB_I(SHAPE_LAST(w->source)));
+		   DB_I(db_next_change_of(db, DB_CHANGE_RECORD)),
+		   DB_B(s->hash, SHAPE_HASH_BYTES), DB_S(w->unknown), DB_S(w->bytes),
+		   DB_I(SHAPE_FIRST(w->source)), DB_I(SHAPE_LAST(w->source)));
 	if (r == 0)
 		*ret_id = db_last_id(db);
 	return r;
@@ -232,8 +233,9 @@ static int update(struct db *db, const struct shape *s, const struct shape_befor
 		      DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
 		      DB_I(s->active), DB_I(w->now_ms),
 		      DB_I(disabled_since(s, before, w->now_ms)), DB_I(ended(s, before, w)),
-		      DB_I(db_next_change(db)), DB_B(s->hash, SHAPE_HASH_BYTES),
-		      DB_S(w->unknown), DB_S(w->bytes), DB_I(w->read));
+		      DB_I(db_next_change_of(db, DB_CHANGE_RECORD)),
+		      DB_B(s->hash, SHAPE_HASH_BYTES), DB_S(w->unknown), DB_S(w->bytes),
+		      DB_I(w->read));
 }
 
 static int put_address(struct db *db, int64_t id, const struct shape_text *t, struct err *err)

@@ -377,6 +377,29 @@ int store_change(struct db *db, int64_t *ret, struct err *err)
 	return 0;
 }
 
+int store_changes(struct db *db, struct store_changes *ret, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct store_changes c = { 0 };
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT key, value FROM meta WHERE key IN ('change', 'change_rest',"
+		     " 'change_group')");
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		struct str key = db_text(q, 0);
+		int64_t *at = str_eq(key, STR("change"))        ? &c.all
+			      : str_eq(key, STR("change_rest")) ? &c.rest
+								: &c.groups;
+
+		*at = db_int(q, 1);
+		r = 0;
+	}
+	if (r == 0)
+		*ret = c;
+	return r;
+}
+
 /* --- settings -------------------------------------------------------------------------------
  */
 

@@ -76,6 +76,12 @@ struct db *store_writer_db(struct store *store); /* for store/writer.c */
 /* The change counter as it now stands for that connection's moment. */
 int store_change(struct db *db, int64_t *ret, struct err *err) MUST_USE;
 
+/* The same, and the last numbers of the kinds of changes (enum db_change) that have one. */
+struct store_changes {
+	int64_t all, rest, groups;
+};
+int store_changes(struct db *db, struct store_changes *ret, struct err *err) MUST_USE;
+
 /*
  * Settings: small texts by scope ("" for the instance, else an organisation's or source's
  * name). STORE_NOT_FOUND when unset. *ret is new.
