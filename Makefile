@@ -23,7 +23,7 @@ B       ?= build/$(VARIANT)
 
 PKGS := libmicrohttpd gnutls cjose libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8
 # A library that is missing is said when something is compiled, not by the linker or not at all.
-PKG_FAULT := $(strip $(shell pkg-config --print-errors --exists $(PKGS) 2>&1 || echo pkg-config failed))
+PKG_FAULT := $(strip $(shell pkg-config --short-errors --print-errors --exists $(PKGS) 2>&1))
 pkg       = $(if $(PKG_FAULT),$(error $(PKG_FAULT): run `make deps`),$(PKG_$(1)))
 PKG_CFLAGS := $(if $(PKG_FAULT),,$(shell pkg-config --cflags $(PKGS)))
 PKG_LIBS   := $(if $(PKG_FAULT),,$(shell pkg-config --libs $(PKGS)))
