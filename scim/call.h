@@ -18,14 +18,23 @@ struct scim_call {
 	const char *challenge;      /* of a fault of authentication: static; NULL: none */
 	const struct scim_request *req;
 	struct scim_response *res;
+	json_t *json; /* the body, already read: of an operation of a bulk request; or NULL */
 };
 
 /* Makes the response an Error, whatever was in it; tells the log of faults of ours. */
 void call_fault(struct scim_call *call, const struct err *err);
 /* Status and, with a body, its type: what the client's Accept asks for. */
 void call_answer(struct scim_call *call, int status, bool body);
+/* Fault: MEDIA_TYPE, the body is not said to be JSON. */
+int call_media(const struct scim_call *call, struct err *err) MUST_USE;
 /* The request's body as one JSON document. Fault: MEDIA_TYPE, INVALID_SYNTAX. *ret is new. */
 int call_json(const struct scim_call *call, json_t **ret, struct err *err) MUST_USE;
+/*
+ * One operation of a bulk request, whose client and base are known: path is "Users/ID". own:
+ * the server itself asks, whatever the client's rights. As a route's handler; further faults:
+ * NOT_FOUND, METHOD, FORBIDDEN, INVALID_VALUE (not possible inside a bulk request).
+ */
+int call_route(struct scim_call *call, struct str path, bool own, struct err *err) MUST_USE;
 /* Counts into the room's metrics. */
 struct coercions;
 void call_count(const struct coercions *coercions);

@@ -89,7 +89,8 @@ int discovery_config(struct scim_call *call, struct err *err)
 		text(b, "documentationUri", call->options->docs_url);
 	supported(b, "patch", true);
 	key(b, "bulk"); /* all three, or some clients believe in no PATCH either */
-	buf_add_text(b, "{\"supported\":false,\"maxOperations\":0,\"maxPayloadSize\":0}");
+	buf_addf(b, "{\"supported\":true,\"maxOperations\":%zu,\"maxPayloadSize\":%lld}",
+		 call->options->bulk_operations, (long long)call->options->bulk_bytes);
 	key(b, "filter");
 	buf_add_char(b, '{');
 	flag(b, "supported", true);

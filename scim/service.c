@@ -8,6 +8,7 @@
 #include "model/validate.h"
 #include "net/route.h"
 #include "scim/auth.h"
+#include "scim/bulk.h"
 #include "scim/call.h"
 #include "scim/discovery.h"
 #include "scim/fault.h"
@@ -19,6 +20,8 @@
 #define URL_MAX_BYTES 256
 #define MAX_RESULTS 200
 #define MAX_OPERATIONS 1000
+#define BULK_OPERATIONS 1000
+#define BULK_BYTES (1024 * 1024)
 
 #define TYPE_SCIM "application/scim+json"
 #define TYPE_JSON "application/json"
@@ -104,13 +107,24 @@ static bool is_json_type(const char *content_type)
 	return type.len == 0 || str_ieq(type, STR(TYPE_SCIM)) || str_ieq(type, STR(TYPE_JSON));
 }
 
+int call_media(const struct scim_call *call, struct err *err)
+{
+	if (!is_json_type(call->req->content_type))
+		return err_set(err, ERR_MEDIA_TYPE,
+			       "the body must be " TYPE_SCIM " or " TYPE_JSON);
+	return 0;
+}
+
 int call_json(const struct scim_call *call, json_t **ret, struct err *err)
 {
 	struct str body = call->req->body;
 
-	if (!is_json_type(call->req->content_type))
-		return err_set(err, ERR_MEDIA_TYPE,
-			       "the body must be " TYPE_SCIM " or " TYPE_JSON);
+	if (call->json) {
+		*ret = json_incref(call->json);
+		return 0;
+	}
+	if (call_media(call, err) < 0)
+		return -err->code;
 	if (str_starts(body, STR("\xEF\xBB\xBF"))) /* a byte order mark */
 		body = str_n(body.p + 3, body.len - 3);
 	return jx_parse(body, JX_STRICT, ret, err);
@@ -167,6 +181,7 @@ HANDLER(on_get, resource_get(call, types, id, err))
 HANDLER(on_replace, resource_replace(call, types, id, err))
 HANDLER(on_patch, resource_patch(call, types, id, err))
 HANDLER(on_delete, resource_delete(call, types, id, err))
+HANDLER(on_bulk, bulk_begin(call, err))
 HANDLER(on_config, discovery_config(call, err))
 HANDLER(on_types, discovery_types(call, id, err))
 HANDLER(on_schemas, discovery_schemas(call, id, err))
@@ -203,7 +218,7 @@ static const struct scim_route {
 	{ "Schemas",               ITEM,   HTTP_GET,    0,               0,          on_schemas },
 	{ "Me",                    ALL,    HTTP_OTHER,  0,               0,          NULL },
 	{ "Me",                    ITEM,   HTTP_OTHER,  0,               0,          NULL },
-	{ "Bulk",                  ALL,    HTTP_OTHER,  0,               0,          NULL },
+	{ "Bulk",                  ALL,    HTTP_POST,   0,               0,          on_bulk },
 };
 /* clang-format on */
 
@@ -247,6 +262,21 @@ static int version_skip(struct str *path, struct str *ret, struct err *err)
 	if (!str_ieq(version, STR("v2")))
 		return err_set(err, ERR_INVALID_VERS, "only version v2 of SCIM is served");
 	return 0;
+}
+
+/* Behind the source. */
+static void place_rest(struct str path, struct place *at)
+{
+	at->endpoint = segment(&path);
+	at->id = segment(&path);
+	at->form = at->id.len > 0 ? ITEM : ALL;
+	if (str_ieq(at->endpoint, STR(".search")) && at->id.len == 0) {
+		at->endpoint = STR("");
+		at->form = SEARCH;
+	} else if (str_ieq(at->id, STR(".search"))) {
+		at->form = SEARCH;
+	}
+	at->deeper = segment(&path).len > 0;
 }
 
 static int place_read(struct str path, struct place *ret, struct err *err)
@@ -300,6 +330,30 @@ static int route_of(const struct place *at, struct scim_call *call,
 		allowed |= 1u << HTTP_HEAD;
 	route_allow_text(allowed, call->res->allow);
 	return err_set(err, ERR_METHOD, "this address allows %s", call->res->allow);
+}
+
+/* RFC 7644 section 3.7: single resources are written there, and nothing else. */
+static bool is_for_bulk(const struct place *at)
+{
+	return at->form != SEARCH && !str_ieq(at->endpoint, STR("Bulk")) &&
+	       !str_ieq(at->endpoint, STR("Me"));
+}
+
+int call_route(struct scim_call *call, struct str path, bool own, struct err *err)
+{
+	const struct scim_route *route = NULL;
+	const char *challenge = NULL;
+	struct place at = { 0 };
+	int r;
+
+	place_rest(path, &at);
+	if (!is_for_bulk(&at))
+		return err_set(err, ERR_INVALID_VALUE,
+			       "this address is not possible inside a bulk request");
+	r = route_of(&at, call, &route, err);
+	if (r == 0 && !own)
+		r = scim_auth_may(&call->client, route->right, &challenge, err);
+	return r < 0 ? r : route->handler(call, route->types, at.id, err);
 }
 
 /* Names of sources as configuration lets them be: safe in a URL and in JSON. */
@@ -393,6 +447,24 @@ int scim_service_answer(struct scim_service *s, const struct scim_request *req,
 	return HTTP_DONE;
 }
 
+int scim_service_go_on(struct scim_response *res)
+{
+	struct bulk *b = res->bulk;
+	struct scim_call call = bulk_call(b);
+	struct err err = { 0 };
+	int r = bulk_go_on(b, &err);
+
+	if (r >= 0)
+		return r;
+	call_fault(&call, &err);
+	return HTTP_DONE;
+}
+
+void scim_service_give_up(struct scim_response *res)
+{
+	bulk_free(TAKE(res->bulk));
+}
+
 /* --- the service ----------------------------------------------------------------------------
  */
 
@@ -438,6 +510,12 @@ int scim_service_new(struct scim_service **ret, const struct scim_backend *backe
 		s->options.max_results = MAX_RESULTS;
 	if (s->options.max_operations == 0)
 		s->options.max_operations = MAX_OPERATIONS;
+	if (s->options.bulk_operations == 0)
+		s->options.bulk_operations = BULK_OPERATIONS;
+	if (s->options.bulk_bytes == 0)
+		s->options.bulk_bytes = BULK_BYTES;
+	if (s->options.bulk_operation_bytes == 0)
+		s->options.bulk_operation_bytes = (size_t)s->options.bulk_bytes;
 	*ret = TAKE(s);
 	return 0;
 }
@@ -506,6 +584,23 @@ static void exchange_again(struct scim_response *res)
 	http_req_again(x->http);
 }
 
+static void exchange_free(void *p)
+{
+	struct exchange *x = p;
+
+	scim_service_give_up(&x->res);
+	free(x);
+}
+
+static int exchange_go_on(struct exchange *x)
+{
+	int r = scim_service_go_on(&x->res);
+
+	if (r == HTTP_DONE)
+		exchange_finish(x);
+	return r;
+}
+
 static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *reply,
 			  struct err *err)
 {
@@ -519,12 +614,15 @@ static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *re
 	(void)ctx;
 	if (!x)
 		return err_nomem(err);
+	if (x->res.bulk)
+		return exchange_go_on(x);
 	x->http = req;
 	x->req = (struct scim_request){
 		.method = http_req_method(req),
 		.path = str_n(path.p + prefix, path.len - prefix),
 		.query = http_req_query_raw(req),
 		.body = http_req_body(req),
+		.spool = http_req_spool(req),
 		.authorization = http_req_header(req, "Authorization"),
 		.accept = http_req_header(req, "Accept"),
 		.content_type = http_req_header(req, "Content-Type"),
@@ -536,15 +634,20 @@ static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *re
 	};
 	x->res = (struct scim_response){ .body = &reply->body,
 					 .resume = exchange_resume,
+					 .go_on = exchange_again,
 					 .again = first ? exchange_again : NULL,
 					 .ctx = x };
 	if (first)
-		http_req_keep(req, x, free);
+		http_req_keep(req, x, exchange_free);
 	r = scim_service_answer(s, &x->req, &x->res);
 	if (r == HTTP_DONE)
 		exchange_finish(x);
 	return r;
 }
+
+/* Where a bulk request is spooled; what else names a source and Bulk is found out behind it. */
+static const char *const paths[] = { PREFIX "/{rest*}", PREFIX "/{source}/Bulk",
+				     PREFIX "/v2/{source}/Bulk" };
 
 size_t scim_service_routes(struct scim_service *s, struct http_route *into, size_t room)
 {
@@ -552,25 +655,44 @@ size_t scim_service_routes(struct scim_service *s, struct http_route *into, size
 						    HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS };
 	size_t n = 0;
 
-	for (size_t i = 0; i < COUNT_OF(methods) && n < room; i++)
-		into[n++] = (struct http_route){ .method = methods[i],
-						 .path = PREFIX "/{rest*}",
-						 .handler = exchange_begin,
-						 .data = s };
+	for (size_t i = 0; i < COUNT_OF(methods) * COUNT_OF(paths) && n < room; i++) {
+		bool bulk =
+			i >= COUNT_OF(methods) && methods[i % COUNT_OF(methods)] == HTTP_POST;
+
+		into[n++] =
+			(struct http_route){ .method = methods[i % COUNT_OF(methods)],
+					     .path = paths[i / COUNT_OF(methods)],
+					     .handler = exchange_begin,
+					     .max_body_bytes = bulk ? s->options.bulk_bytes : 0,
+					     .spool = bulk,
+					     .data = s };
+	}
 	return n;
+}
+
+/* RFC 7644 section 3.7.4: the limit is named. */
+static void limit_name(struct http_req *req, struct err *err)
+{
+	const struct http_route *route = http_req_route(req);
+
+	if (err->code == ERR_TOO_LARGE && route && route->spool)
+		err_context(err, -ERR_TOO_LARGE, "maxPayloadSize %lld",
+			    (long long)route->max_body_bytes);
 }
 
 bool scim_service_fault(struct http_req *req, struct http_reply *reply, const struct err *err)
 {
 	struct str path = http_req_target(req);
+	struct err said = *err;
 	const char *accept;
 
 	if (!str_starts(path, STR(PREFIX)) ||
 	    (path.len > sizeof(PREFIX) - 1 && path.p[sizeof(PREFIX) - 1] != '/'))
 		return false;
 	accept = http_req_header(req, "Accept");
+	limit_name(req, &said);
 	buf_clear(&reply->body);
-	scim_fault_body(&reply->body, err, http_req_id(req));
+	scim_fault_body(&reply->body, &said, http_req_id(req));
 	reply->status = scim_fault_status(err);
 	reply->content_type = answer_type(accept);
 	return true;

@@ -2,8 +2,9 @@
  * The SCIM server (RFC 7643, 7644): from a request to a response, over struct scim_backend.
  *
  *     /scim/v2/{source}/Users  Groups  .search  ServiceProviderConfig  ResourceTypes  Schemas
- *     Me and Bulk answer 501; every other path 404, every other method 405: always with an
- *     Error body.
+ *     Bulk
+ *     Me answers 501, for no token is anybody's own; every other path 404, every other method
+ *     405: always with an Error body.
  *
  * scim_service_answer() knows no HTTP server: it takes a struct scim_request and fills a struct
  * scim_response. scim_service_routes() puts it behind net/httpd. The service is immutable once
@@ -24,6 +25,11 @@ struct scim_options {
 	bool open_config;        /* ServiceProviderConfig is served without a token */
 	unsigned max_results;    /* most resources in one page; 0: 200 */
 	unsigned max_operations; /* of one PATCH; 0: 1000 */
+	/* Bulk: maxOperations, 0: 1000; maxPayloadSize, 0: 1 MiB; one operation's bytes, 0: as
+	 * maxPayloadSize */
+	size_t bulk_operations;
+	int64_t bulk_bytes;
+	size_t bulk_operation_bytes;
 };
 
 /* Copies options; backend must outlive the service. Fault: NOMEM, CONFIG (public_url). */
@@ -58,6 +64,7 @@ struct scim_request {
 			     version is the newest */
 	struct str query; /* raw, as sent */
 	struct str body;
+	const struct spool *spool; /* instead of body, for Bulk; or NULL */
 	/* NULL if not sent */
 	const char *authorization, *accept, *content_type, *if_match, *if_none_match;
 	const struct http_cert *cert; /* of the client; NULL: none that was proved */
@@ -79,15 +86,23 @@ struct scim_response {
 	/* Called instead when the request is to be answered anew, by another call of
 	 * scim_service_answer() with again NULL. NULL: whoever asks waits for nothing. */
 	void (*again)(struct scim_response *res);
-	void *ctx; /* the caller's */
+	/* Called instead, of a bulk request and as often as it was parked:
+	 * scim_service_go_on() is due, on a thread that may work for a while. */
+	void (*go_on)(struct scim_response *res);
+	void *ctx;         /* the caller's */
+	struct bulk *bulk; /* what is under way; NULL otherwise */
 };
 
 /*
  * HTTP_DONE: *res is complete. HTTP_PARKED: a write is under way, or who asks is being found
- * out; res->resume(res) or res->again(res) will be called. Faults become Error bodies: there
- * are none to handle.
+ * out; one of res->resume(), again() and go_on() will be called. Faults become Error bodies:
+ * there are none to handle.
  */
 int scim_service_answer(struct scim_service *s, const struct scim_request *req,
 			struct scim_response *res);
+/* As it, after res->go_on(). */
+int scim_service_go_on(struct scim_response *res);
+/* Gives up a response that waits to be gone on with: its client has left. Else nothing. */
+void scim_service_give_up(struct scim_response *res);
 
 #endif

@@ -155,7 +155,11 @@ static const struct {
 	{ "GET", "/scim", "", "", 404, { "\"status\":\"404\"", "Content-Type: application/scim+json\r\n" } },
 	{ "GET", "/scimitar", "", "", 404, { "not ours" } },
 	{ "GET", "/scim/v3/idp/Users", "", "", 400, { "\"scimType\":\"invalidVers\"" } },
-	{ "POST", "/scim/v2/idp/Bulk", "", "{}", 501, { "\"status\":\"501\"" } },
+	{ "POST", "/scim/v2/idp/Bulk", "", "{}", 400, { "\"status\":\"400\"", "no Operations" } },
+	{ "POST", "/scim/idp/bulk/", "", "{}", 400, { "no Operations" } },
+	{ "GET", "/scim/v2/idp/Bulk", "", "", 405, { "Allow: POST\r\n" } },
+	{ "GET", "/scim/v2/idp/Me", "", "", 501, { "\"status\":\"501\"" } },
+	{ "PATCH", "/scim/v2/idp/Me", "", "{}", 501, { "\"status\":\"501\"" } },
 	{ "DELETE", "/scim/v2/idp/Users/2819c223", "", "", 404, { "\"status\":\"404\"" } },
 	{ "GET", "/scim/v2/idp/Users/%zz", "", "", 400, { "\"status\":\"400\"" } },
 };
