@@ -203,6 +203,20 @@ static const struct cli_option token_options[] = {
 	OPT_END
 };
 
+/* --- SCIM servers ----------------------------------------------------------------------------- */
+
+#define CHECK_GROUPS "discovery wire errors lists filter crud put patch groups etag bulk"
+
+static const struct cli_operand url_operands[] = { ARG_ONE("URL", "url"), ARG_END };
+static const struct cli_option scim_check_options[] = {
+	{ "token-from-vault", 't', "NAME", CLI_TEXT, NULL, true, "the secret that holds the bearer token of that server", NULL },
+	{ "write", 'w', NULL, CLI_FLAG, NULL, false, "also make, change and remove users and groups of its own", NULL },
+	{ "only", 0, "GROUP", CLI_TEXT, NULL, false, "one group of cases", CHECK_GROUPS },
+	{ "ca-file", 0, "FILE", CLI_TEXT, NULL, false, "certificates of a private authority, PEM", NULL },
+	{ "timeout", 0, "DURATION", CLI_DURATION, NULL, false, "for one request; default 10s", NULL },
+	OPT_END
+};
+
 /* --- proof and keeping ----------------------------------------------------------------------- */
 
 static const struct cli_option verify_options[] = {
@@ -475,6 +489,23 @@ const struct command commands[] = {
 	{ "token revoke", SECRETS, "a token opens nothing any more", "At once.",
 	  "leaverd token revoke entra-2026 --reason rotated\n  refused from now on\n",
 	  .options = reason_options, .operands = name_operands, .verb = "token.revoke" },
+
+	{ "scim check", KEEP, "run conformance cases against a SCIM 2.0 server",
+	  "Runs our own conformance cases, each by its section of RFC 7643, 7644 or 9865, against any SCIM 2.0 "
+	  "server, ours or a peer's, and prints what failed: what was sent, what came, what the section wants, "
+	  "and which identity provider is hurt. What the server's ServiceProviderConfig says it has not is not "
+	  "claimed, never failed.\n"
+	  "Without --write only GET is sent. With it users and groups are made whose names begin with "
+	  "leaverd-check- and a random number; they are removed again, also after faults and Ctrl-C, and what "
+	  "could not be removed is named. Nothing else is ever changed there. The token comes from the vault.",
+	  "leaverd secret set peer-token\n"
+	  "  puts the token of that server into the vault\n"
+	  "leaverd scim check https://scim.example.com/scim/v2/idp --token-from-vault peer-token\n"
+	  "  looks, and changes nothing\n"
+	  "leaverd scim check https://scim.example.com/scim/v2/idp -t peer-token --write --only patch\n"
+	  "  the cases of PATCH, on users of its own\n",
+	  .options = scim_check_options, .operands = url_operands, .verb = "scim.check", .prepare = prepare_ca_file,
+	  .render = render_scim_check },
 
 	{ "audit verify", KEEP, "walk the audit chain",
 	  "Names the first entry that was changed, removed or put in. With --head it also notices a cut tail "

@@ -293,6 +293,12 @@ int prepare_file(struct cli *cli, json_t *request, struct err *err)
 	return make_absolute(request, "file", err);
 }
 
+int prepare_ca_file(struct cli *cli, json_t *request, struct err *err)
+{
+	(void)cli;
+	return make_absolute(request, "ca_file", err);
+}
+
 int prepare_head(struct cli *cli, json_t *request, struct err *err)
 {
 	(void)cli;

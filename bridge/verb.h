@@ -54,6 +54,7 @@ extern const struct verb
 extern const struct verb verbs_round[]; /* sync, collect, plan */
 extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply, pause, resume,
 					   block, arm, why */
+extern const struct verb verbs_scim[];  /* scim.check */
 
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);
