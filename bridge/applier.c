@@ -2,24 +2,40 @@
 
 #include "base/log.h"
 #include "base/stamp.h"
+#include "bridge/approvals.h"
 #include "bridge/hands.h"
 #include "bridge/planner.h"
 #include "store/persons.h"
 #include "store/plans.h"
 #include "store/writer.h"
 
-#define APPLIER_PLANS_MOST 64    /* approved plans of one organisation at once */
-#define APPLIER_RELEASED_MOST 32 /* guards of a plan, and as many of one action */
+#define APPLIER_LISTED_MOST 1000 /* approved plans of one organisation at once */
+#define APPLIER_LOADED_MOST 64   /* of these in memory */
+#define APPLIER_TRIES_MOST 64    /* a plan that moved under us is looked at again so often */
+#define APPLIER_LAPSE_BATCH 500  /* actions in one request to the writer */
 
 /* A plan that may run, with what happened to its actions so far. */
 struct live_plan {
 	uint64_t id;
+	enum plan_urgency urgency;
+	int64_t expires_ms;    /* nobody can approve any of it after that */
+	int64_t decision;      /* the newest that there is about it */
+	int64_t run;           /* row of its run; 0: not begun by us */
+	bool begun;            /* the journal has an action of it without an end */
+	bool finished;         /* no action of it is left to start */
+	bool idle;             /* nothing can be done before idle_until_ms, or a new decision */
+	int64_t idle_until_ms; /* 0: whatever the time */
+
+	/* Only while it is in memory: NULL else. */
 	struct plan *plan;
-	struct digest digest;      /* of the stored bytes, computed when they were read */
-	enum action_state *states; /* by place in the plan */
-	int64_t *again_ms;         /* not before; 0: at once */
-	int64_t run;               /* row of its run; 0: not begun by us */
+	struct digest digest;        /* of the stored bytes, computed when they were read */
+	enum action_state *states;   /* by place in the plan */
+	int64_t *again_ms;           /* not before; 0: at once */
+	struct approvals *approvals; /* up to decided */
+	int64_t decided;
+	size_t first; /* all before it are over */
 };
+VEC(vec_live_plan, struct live_plan);
 
 struct applier {
 	struct app *app;
@@ -27,12 +43,9 @@ struct applier {
 	const atomic_bool *stop;
 	struct hands *hands;
 	struct reconcile_ports ports;
-	struct live_plan plans[APPLIER_PLANS_MOST];
-	size_t plan_count;
-	struct live_plan *current; /* plan of the item that is being worked on */
-	size_t current_at;         /* its place there */
-	const char *released[2 * APPLIER_RELEASED_MOST]; /* of that item; static or the plan's
-							    texts */
+	struct vec_live_plan plans; /* urgent ones first, then by age */
+	struct live_plan *current;  /* plan of the item that is being worked on */
+	size_t current_at;          /* its place there */
 	enum org_mode mode;
 	int64_t again_ms; /* earliest of those that wait */
 };
@@ -48,12 +61,13 @@ static const enum action_state outcome_states[OUTCOME_COUNT] = {
 /* --- plans that may run --------------------------------------------------------------------
  */
 
-static void live_plan_done(struct live_plan *p)
+/* Out of memory; what is known of it stays. */
+static void live_plan_unload(struct live_plan *p)
 {
-	plan_free(p->plan);
-	free(p->states);
-	free(p->again_ms);
-	*p = (struct live_plan){ 0 };
+	plan_free(TAKE(p->plan));
+	approvals_free(TAKE(p->approvals));
+	free(TAKE(p->states));
+	free(TAKE(p->again_ms));
 }
 
 static int state_of_action(void *ctx, const struct action_row *row, struct err *err)
@@ -67,369 +81,382 @@ static int state_of_action(void *ctx, const struct action_row *row, struct err *
 	return 0;
 }
 
-static int live_plan_load(struct applier *a, uint64_t id, struct live_plan *ret,
-			  struct err *err)
+static bool is_over(enum action_state state)
+{
+	return state != ACTION_PLANNED && state != ACTION_STARTED;
+}
+
+static bool plan_finished(struct live_plan *p)
+{
+	while (p->first < p->plan->actions.n && is_over(p->states[p->first]))
+		p->first++;
+	for (size_t i = p->first; i < p->plan->actions.n; i++)
+		if (!is_over(p->states[i]))
+			return false;
+	return true;
+}
+
+static int live_plan_read(struct applier *a, struct live_plan *p, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	size_t n;
-	int r;
+	int r = planner_load(a->app, p->id, &p->plan, &p->digest, err);
 
-	ret->id = id;
-	r = planner_load(a->app, id, &ret->plan, &ret->digest, err);
 	if (r < 0)
-		return err_context(err, r, "plan %llu", (unsigned long long)id);
-	n = ret->plan->actions.n ? ret->plan->actions.n : 1;
-	ret->states = calloc(n, sizeof(*ret->states));
-	ret->again_ms = calloc(n, sizeof(*ret->again_ms));
-	if (!ret->states || !ret->again_ms)
+		return err_context(err, r, "plan %llu", (unsigned long long)p->id);
+	n = p->plan->actions.n ? p->plan->actions.n : 1;
+	p->first = 0;
+	p->states = calloc(n, sizeof(*p->states));
+	p->again_ms = calloc(n, sizeof(*p->again_ms));
+	if (!p->states || !p->again_ms)
 		return err_nomem(err);
 	r = store_read_begin(a->app->store, &db, err);
-	return r == 0 ? plans_actions(db, (int64_t)id, state_of_action, ret, err) : r;
+	return r == 0 ? plans_actions(db, (int64_t)p->id, state_of_action, p, err) : r;
 }
 
-struct ids {
-	uint64_t v[APPLIER_PLANS_MOST];
-	size_t n;
-};
-
-static int note_plan(void *ctx, const struct plan_row *row, struct err *err)
+/* Once for each new decision, not for each action. */
+static int live_plan_decisions(struct applier *a, struct live_plan *p, struct err *err)
 {
-	struct ids *ids = ctx;
+	CLEANUP(approvals_free_at) struct approvals *fresh = NULL;
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = approvals_new(&fresh, p->plan, &p->digest, err);
 
-	(void)err;
-	if (ids->n < APPLIER_PLANS_MOST)
-		ids->v[ids->n++] = (uint64_t)row->id;
+	if (r == 0)
+		r = store_read_begin(a->app->store, &db, err);
+	if (r == 0)
+		r = plans_decisions(db, (int64_t)p->id, approvals_add, fresh, err);
+	if (r < 0)
+		return r;
+	approvals_free(p->approvals);
+	p->approvals = TAKE(fresh);
+	p->decided = p->decision;
 	return 0;
 }
 
-static struct live_plan *live_plan_find(struct applier *a, uint64_t id)
+/* Room for one more: of those where nothing can be done now, one goes. */
+static void make_room(struct applier *a)
 {
-	for (size_t i = 0; i < a->plan_count; i++)
-		if (a->plans[i].id == id)
-			return &a->plans[i];
-	return NULL;
+	struct live_plan *idle = NULL;
+	size_t loaded = 0;
+
+	for (size_t i = 0; i < a->plans.n; i++) {
+		loaded += a->plans.v[i].plan != NULL;
+		if (a->plans.v[i].plan && a->plans.v[i].idle)
+			idle = &a->plans.v[i];
+	}
+	if (loaded >= APPLIER_LOADED_MOST && idle)
+		live_plan_unload(idle);
 }
 
-static bool ids_hold(const struct ids *ids, uint64_t id)
+/* --- what can start no more ----------------------------------------------------------------
+ */
+
+struct lapse_write {
+	struct live_plan *p;
+	const struct plan_lapse *v;
+	size_t count;
+	bool finished;
+};
+
+static int lapse_run(void *ctx, struct db *db, struct err *err)
 {
-	for (size_t i = 0; i < ids->n; i++)
-		if (ids->v[i] == id)
-			return true;
-	return false;
+	struct lapse_write *w = ctx;
+	int64_t now_ms = stamp_now_ms();
+	int r = plans_lapse(db, (int64_t)w->p->id, w->v, w->count, "applier", now_ms, NULL,
+			    err);
+
+	if (r == 0 && w->finished)
+		r = plans_state_set(db, (int64_t)w->p->id, PLAN_DONE, "applier", now_ms, err);
+	return r < 0 ? r : 0;
+}
+
+#define LAPSE_TEXT_BYTES 256
+
+/* Why an action can start no more; false where it still may. The plan's time to be approved is
+ * over. */
+static bool has_lapsed(struct live_plan *p, size_t i, char text[LAPSE_TEXT_BYTES])
+{
+	const struct action *action = &p->plan->actions.v[i];
+	struct apply_approval approval;
+	char when[STAMP_TEXT_BYTES];
+	const char *guard;
+
+	if (p->states[i] != ACTION_PLANNED)
+		return false;
+	stamp_text(p->expires_ms, when);
+	if (!approvals_of(p->approvals, action, &approval)) {
+		snprintf(text, LAPSE_TEXT_BYTES,
+			 "nobody approved it until %s: where it is still wanted, a new plan "
+			 "has it",
+			 when);
+		return true;
+	}
+	guard = approvals_lack(&approval, action);
+	if (guard)
+		snprintf(text, LAPSE_TEXT_BYTES,
+			 "guard %s held it, and was not released by enough people until %s",
+			 guard, when);
+	return guard != NULL;
+}
+
+struct lapses {
+	struct plan_lapse v[APPLIER_LAPSE_BATCH];
+	char texts[APPLIER_LAPSE_BATCH][LAPSE_TEXT_BYTES];
+	size_t n;
+};
+
+static int lapses_flush(struct applier *a, struct live_plan *p, struct lapses *l,
+			struct err *err)
+{
+	struct lapse_write w = { p, l->v, l->n, false };
+	int r = l->n ? writer_call(a->app->writer, lapse_run, &w, err) : 0;
+
+	for (size_t i = 0; i < l->n && r == 0; i++)
+		p->states[l->v[i].n - 1] = ACTION_SKIPPED;
+	l->n = 0;
+	return r;
+}
+
+static int lapse_actions(struct applier *a, struct live_plan *p, struct err *err)
+{
+	CLEANUP(free_at) struct lapses *l = calloc(1, sizeof(*l));
+	int r = l ? 0 : err_nomem(err);
+
+	for (size_t i = p->first; r == 0 && i < p->plan->actions.n; i++) {
+		if (!has_lapsed(p, i, l->texts[l->n]))
+			continue;
+		l->v[l->n] = (struct plan_lapse){ (int64_t)i + 1, str_of(l->texts[l->n]) };
+		if (++l->n == APPLIER_LAPSE_BATCH)
+			r = lapses_flush(a, p, l, err);
+	}
+	return r == 0 ? lapses_flush(a, p, l, err) : r;
+}
+
+/* Ends what nobody can approve any more, and the plan if that was all: it would wait for ever.
+ */
+static int live_plan_lapse(struct applier *a, struct live_plan *p, struct err *err)
+{
+	struct lapse_write w = { p, NULL, 0, true };
+	int r = 0;
+
+	if (stamp_now_ms() >= p->expires_ms)
+		r = lapse_actions(a, p, err);
+	p->finished = r == 0 && plan_finished(p);
+	if (p->finished && !p->run)
+		r = writer_call(a->app->writer, lapse_run, &w, err);
+	return r;
+}
+
+/* In memory, with all decisions about it, and without what has lapsed. */
+static int live_plan_ready(struct applier *a, struct live_plan *p, struct err *err)
+{
+	bool fresh = !p->plan;
+	int r = 0;
+
+	if (fresh) {
+		make_room(a);
+		r = live_plan_read(a, p, err);
+	}
+	if (r == 0 && (fresh || p->decided != p->decision))
+		r = live_plan_decisions(a, p, err);
+	if (r == 0 && fresh)
+		r = live_plan_lapse(a, p, err);
+	if (r < 0)
+		live_plan_unload(p);
+	return r;
+}
+
+/* --- the list ------------------------------------------------------------------------------
+ */
+
+static int note_plan(void *ctx, const struct plan_row *row, struct err *err)
+{
+	struct vec_live_plan *v = ctx;
+	struct live_plan p = { .id = (uint64_t)row->id,
+			       .urgency = str_eq(row->urgency, STR("urgent")) ? PLAN_URGENT
+									      : PLAN_ROUTINE,
+			       .expires_ms = row->expires_ms,
+			       .decision = row->decision };
+
+	return vec_live_plan_add(v, p) < 0 ? err_nomem(err) : 0;
+}
+
+static int by_urgency_and_age(const void *x, const void *y)
+{
+	const struct live_plan *a = x, *b = y;
+
+	if (a->urgency != b->urgency)
+		return a->urgency < b->urgency ? -1 : 1;
+	return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* What is known of a plan goes over to its new place. */
+static void take_over(struct applier *a, struct live_plan *into)
+{
+	struct live_plan seen = *into, *old = NULL;
+
+	if (a->plans.n)
+		old = bsearch(into, a->plans.v, a->plans.n, sizeof(*into), by_urgency_and_age);
+	if (!old)
+		return;
+	*into = *old;
+	into->decision = seen.decision;
+	into->idle = old->idle && old->decision == seen.decision;
+	*old = (struct live_plan){ 0 };
+}
+
+/* An action that a crash left begun. */
+static int note_begun(void *ctx, int64_t plan, const struct action_row *row, struct err *err)
+{
+	struct vec_live_plan *v = ctx;
+
+	(void)row;
+	(void)err;
+	for (size_t i = 0; i < v->n; i++)
+		v->v[i].begun = v->v[i].begun || v->v[i].id == (uint64_t)plan;
+	return 0;
+}
+
+static void plans_drop(struct vec_live_plan *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		live_plan_unload(&v->v[i]);
+	vec_live_plan_done(v);
+	*v = (struct vec_live_plan){ 0 };
 }
 
 /* Brings the list up to what the store says: new approvals come in, finished plans go. */
 static int refresh_plans(struct applier *a, struct err *err)
 {
+	struct vec_live_plan now = { 0 };
 	struct db *db = NULL;
-	struct ids ids = { 0 };
-	size_t kept = 0;
 	int r;
 
 	r = store_read_begin(a->app->store, &db, err);
 	if (r == 0)
 		r = plans_list(db, a->org->name, 1u << PLAN_APPROVED | 1u << PLAN_RUNNING, 0,
-			       APPLIER_PLANS_MOST, note_plan, &ids, err);
+			       APPLIER_LISTED_MOST, note_plan, &now, err);
+	/* later ones are begun by us, and noted then */
+	if (r == 0 && a->plans.n == 0)
+		r = plans_open_actions(db, a->org->name, note_begun, &now, err);
 	store_read_end(db);
-	if (r < 0)
+	if (r < 0) {
+		plans_drop(&now);
 		return r;
-	for (size_t i = 0; i < a->plan_count; i++) {
-		if (ids_hold(&ids, a->plans[i].id))
-			a->plans[kept++] = a->plans[i];
-		else
-			live_plan_done(&a->plans[i]);
 	}
-	a->plan_count = kept;
-	/* newest first in ids: walked backwards, so that older plans of an urgency go first */
-	for (size_t i = ids.n; i-- > 0;) {
-		if (live_plan_find(a, ids.v[i]))
-			continue;
-		r = live_plan_load(a, ids.v[i], &a->plans[a->plan_count], err);
-		if (r < 0) {
-			live_plan_done(&a->plans[a->plan_count]);
-			return r;
-		}
-		a->plan_count++;
-	}
-	return 0;
-}
-
-/* --- approvals -----------------------------------------------------------------------------
- */
-
-#define APPROVERS_MOST 16
-
-struct approvers {
-	char names[APPROVERS_MOST][96];
-	bool person[APPROVERS_MOST];
-	size_t n;
-};
-
-static void approver_add(struct approvers *a, const struct decision *d)
-{
-	char name[96];
-
-	snprintf(name, sizeof(name), STR_FMT, STR_ARG(d->who));
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->names[i], name) == 0)
-			return;
-	if (a->n == APPROVERS_MOST)
-		return;
-	memcpy(a->names[a->n], name, sizeof(name));
-	a->person[a->n++] = d->person;
-}
-
-/* Signed approvals count each; all that are not attributed to a person count as one together,
- * so that two logins of one administrator are never two people. */
-static unsigned approvers_count(const struct approvers *a)
-{
-	unsigned signed_ones = 0, bare = 0;
-
-	for (size_t i = 0; i < a->n; i++) {
-		if (a->person[i])
-			signed_ones++;
-		else
-			bare = 1;
-	}
-	return signed_ones + bare;
-}
-
-struct approval_read {
-	const struct live_plan *plan;
-	const struct action *action;
-	struct approvers action_by;
-	struct approvers guard_by[APPLIER_RELEASED_MOST]; /* by place in the plan's guards */
-	struct approvers held_by[APPLIER_RELEASED_MOST];  /* by place in the action's */
-	struct digest digest;
-	bool any, policy;
-	int64_t approved_ms;
-};
-
-static bool names_action(struct str list, uint32_t n)
-{
-	struct str item, rest = list;
-	uint64_t number;
-
-	if (str_eq(list, STR("*")))
-		return true;
-	while (rest.len) {
-		str_cut(rest, ',', &item, &rest);
-		if (str_uint64(str_trim(item), &number) && number == n)
-			return true;
-	}
-	return false;
-}
-
-static bool names_guard(struct str list, const char *guard)
-{
-	struct str item, rest = list;
-
-	while (rest.len) {
-		str_cut(rest, ' ', &item, &rest);
-		if (str_eq(str_trim(item), str_of(guard)))
-			return true;
-	}
-	return false;
-}
-
-static int approval_row(void *ctx, const struct decision *d, struct err *err)
-{
-	struct approval_read *read = ctx;
-	const struct vec_guard *guards = &read->plan->plan->guards;
-	bool names = names_action(d->actions, read->action->n);
-
-	(void)err;
-	if (d->kind == DECISION_REJECT || !digest_equal(&d->digest, &read->plan->digest)) {
-		/* a decision about other bytes is handed on: the applier refuses by its digest
-		 */
-		if (d->kind == DECISION_APPROVE && names && !read->any) {
-			read->digest = d->digest;
-			read->any = true;
-		}
-		return 0;
-	}
-	if (names || d->kind == DECISION_RELEASE)
-		for (size_t i = 0; i < guards->n && i < APPLIER_RELEASED_MOST; i++)
-			if (names_guard(d->guards, guards->v[i].name))
-				approver_add(&read->guard_by[i], d);
-	if (d->kind != DECISION_APPROVE || !names)
-		return 0;
-	/* what holds one action is released only by an approval that names both */
-	for (size_t i = 0; i < read->action->held_count && i < APPLIER_RELEASED_MOST; i++)
-		if (names_guard(d->guards, read->action->held_by[i]))
-			approver_add(&read->held_by[i], d);
-	read->digest = d->digest;
-	read->any = true;
-	if (str_eq(d->who, STR("policy")))
-		read->policy = true;
-	else
-		approver_add(&read->action_by, d);
-	if (d->ms > read->approved_ms)
-		read->approved_ms = d->ms;
-	return 0;
-}
-
-/* Each guard of this name has as many persons as it needs: two sources may be over the same
- * limit, one of them so far that it takes two. */
-static bool guard_released(const struct approval_read *read, const char *name)
-{
-	const struct vec_guard *guards = &read->plan->plan->guards;
-
-	for (size_t i = 0; i < guards->n; i++) {
-		const struct plan_guard *g = &guards->v[i];
-
-		if (strcmp(g->name, name) != 0 || g->verdict == GUARD_PASS)
-			continue;
-		if (!g->needs || i >= APPLIER_RELEASED_MOST ||
-		    approvers_count(&read->guard_by[i]) < g->needs)
-			return false;
-	}
-	return true;
-}
-
-/* Names of the guards that the decisions release for this action. */
-static size_t released_list(const struct approval_read *read,
-			    const char *ret[2 * APPLIER_RELEASED_MOST])
-{
-	const struct vec_guard *guards = &read->plan->plan->guards;
-	const struct action *action = read->action;
-	size_t n = 0;
-
-	for (size_t i = 0; i < guards->n && i < APPLIER_RELEASED_MOST; i++)
-		if (guards->v[i].needs && guard_released(read, guards->v[i].name))
-			ret[n++] = guards->v[i].name;
-	for (size_t i = 0; i < action->held_count && i < APPLIER_RELEASED_MOST; i++)
-		if (approvers_count(&read->held_by[i]) >= (action->needs ? action->needs : 1))
-			ret[n++] = action->held_by[i];
-	return n;
-}
-
-/* What the rows say about one action: false in *ret->any where nobody approved it. */
-static int approval_read(struct applier *a, const struct live_plan *p,
-			 const struct action *action, struct apply_approval *ret, bool *any,
-			 struct err *err)
-{
-	CLEANUP(store_read_end_at) struct db *db = NULL;
-	struct approval_read read = { .plan = p, .action = action };
-	int r;
-
-	r = store_read_begin(a->app->store, &db, err);
-	if (r == 0)
-		r = plans_decisions(db, (int64_t)p->id, approval_row, &read, err);
-	if (r < 0)
-		return r;
-	*any = read.any;
-	*ret = (struct apply_approval){
-		.digest = read.digest,
-		.persons = approvers_count(&read.action_by),
-		.policy = read.policy,
-		.approved_ms = read.approved_ms,
-		.released = a->released,
-		.released_count = released_list(&read, a->released),
-	};
+	if (now.n)
+		qsort(now.v, now.n, sizeof(*now.v), by_urgency_and_age);
+	for (size_t i = 0; i < now.n; i++)
+		take_over(a, &now.v[i]);
+	plans_drop(&a->plans);
+	a->plans = now;
+	a->current = NULL;
 	return 0;
 }
 
 /* --- what to do next -----------------------------------------------------------------------
  */
 
-static bool may_start(struct applier *a, const struct live_plan *p, size_t i,
-		      enum action_state state, int64_t now_ms)
+static void wait_until(struct applier *a, struct live_plan *p, int64_t ms)
 {
-	const struct action *action = &p->plan->actions.v[i];
+	if (ms == STAMP_NEVER)
+		return;
+	if (p->idle_until_ms == 0 || ms < p->idle_until_ms)
+		p->idle_until_ms = ms;
+	if (a->again_ms == 0 || ms < a->again_ms)
+		a->again_ms = ms;
+}
+
+static bool may_start(struct applier *a, struct live_plan *p, size_t i, int64_t now_ms)
+{
 	int64_t from_ms = p->again_ms[i];
 
-	if (p->states[i] != state)
-		return false;
-	if (state == ACTION_PLANNED && action->due_ms > from_ms)
-		from_ms = action->due_ms;
+	if (p->states[i] == ACTION_PLANNED && p->plan->actions.v[i].due_ms > from_ms)
+		from_ms = p->plan->actions.v[i].due_ms;
 	if (from_ms <= now_ms)
 		return true;
-	if (from_ms != STAMP_NEVER && (a->again_ms == 0 || from_ms < a->again_ms))
-		a->again_ms = from_ms;
+	wait_until(a, p, from_ms);
 	return false;
 }
 
-static bool covers(const struct apply_approval *approval, const struct action *action)
-{
-	if (action->verdict != VERDICT_HELD)
-		return true;
-	for (size_t g = 0; g < action->held_count; g++) {
-		bool released = false;
-
-		for (size_t i = 0; i < approval->released_count; i++)
-			released |= strcmp(approval->released[i], action->held_by[g]) == 0;
-		if (!released)
-			return false;
-	}
-	return true;
-}
-
 /* A group that several actions take away goes only when all of them may. */
-static int with_approved(struct applier *a, const struct live_plan *p,
-			 const struct action *action, bool *ret, struct err *err)
+static int with_approved(struct live_plan *p, const struct action *action, bool *ret,
+			 struct err *err)
 {
 	*ret = true;
 	for (size_t i = 0; *ret && i < action->with_count; i++) {
 		struct apply_approval approval;
+		const struct action *other;
 		uint32_t n = action->with[i];
-		bool any;
-		int r;
 
 		if (n < 1 || n > p->plan->actions.n)
 			return err_set(err, ERR_DAMAGED, "plan %llu: action %u names action %u",
 				       (unsigned long long)p->id, action->n, n);
-		r = approval_read(a, p, &p->plan->actions.v[n - 1], &approval, &any, err);
-		if (r < 0)
-			return r;
-		*ret = any && digest_equal(&approval.digest, &p->digest) &&
-		       (approval.policy ||
-			approval.persons >= p->plan->actions.v[n - 1].needs) &&
-		       covers(&approval, &p->plan->actions.v[n - 1]);
+		other = &p->plan->actions.v[n - 1];
+		*ret = approvals_of(p->approvals, other, &approval) &&
+		       digest_equal(&approval.digest, &p->digest) &&
+		       (approval.policy || approval.persons >= other->needs) &&
+		       approvals_cover(&approval, other);
 	}
 	return 0;
 }
 
+static int item_fill(struct applier *a, struct live_plan *p, size_t i, struct apply_item *ret,
+		     struct err *err)
+{
+	const struct action *action = &p->plan->actions.v[i];
+	struct apply_approval approval = { .persons = 0 };
+	bool with;
+	int r = with_approved(p, action, &with, err);
+
+	if (r < 0)
+		return r;
+	/* last: what it lists is good until the next question */
+	(void)approvals_of(p->approvals, action, &approval);
+	a->current = p;
+	a->current_at = i;
+	*ret = (struct apply_item){
+		.plan_id = p->id,
+		.plan = p->plan,
+		.digest = p->digest,
+		.action = action,
+		.approval = approval,
+		.with_approved = with,
+		.mode = a->mode,
+		.zone = str_of(a->app->config.instance.zone),
+	};
+	return 0;
+}
+
 /* Answers 0 with the item, or APPLY_IDLE where this plan has none in that state. An action that
- * nobody approved is passed over in silence: it waits for its decision. */
+ * nobody approved is passed over in silence: it waits for its decision, until it lapses. */
 static int next_of_plan(struct applier *a, struct live_plan *p, enum action_state state,
 			struct apply_item *ret, struct err *err)
 {
 	int64_t now_ms = stamp_now_ms();
+	bool waits = false;
 
-	for (size_t i = 0; i < p->plan->actions.n; i++) {
+	if (state == ACTION_STARTED)
+		p->begun = false; /* unless one is found */
+	while (p->first < p->plan->actions.n && is_over(p->states[p->first]))
+		p->first++;
+	for (size_t i = p->first; i < p->plan->actions.n; i++) {
 		const struct action *action = &p->plan->actions.v[i];
 		struct apply_approval approval;
-		bool any, with;
-		int r;
 
-		if (!may_start(a, p, i, state, now_ms))
+		if (p->states[i] != state)
 			continue;
-		r = approval_read(a, p, action, &approval, &any, err);
-		if (r < 0)
-			return r;
-		if (!any || (state == ACTION_PLANNED && !covers(&approval, action)))
+		p->begun = p->begun || state == ACTION_STARTED;
+		if (!approvals_of(p->approvals, action, &approval) ||
+		    (state == ACTION_PLANNED && !approvals_cover(&approval, action))) {
+			waits = true;
 			continue;
-		/* before its own approval is read last: the released guards are the item's */
-		r = with_approved(a, p, action, &with, err);
-		if (r == 0)
-			r = approval_read(a, p, action, &approval, &any, err);
-		if (r < 0)
-			return r;
-		a->current = p;
-		a->current_at = i;
-		*ret = (struct apply_item){
-			.plan_id = p->id,
-			.plan = p->plan,
-			.digest = p->digest,
-			.action = action,
-			.approval = approval,
-			.with_approved = with,
-			.mode = a->mode,
-			.zone = str_of(a->app->config.instance.zone),
-		};
-		return 0;
+		}
+		if (may_start(a, p, i, now_ms))
+			return item_fill(a, p, i, ret, err);
 	}
+	if (waits && now_ms < p->expires_ms)
+		wait_until(a, p, p->expires_ms);
 	return APPLY_IDLE;
 }
 
@@ -458,6 +485,38 @@ static int run_begin_write(void *ctx, struct db *db, struct err *err)
 			       "applier", stamp_now_ms(), &a->current->run, err);
 }
 
+/* Plans of one urgency, actions of one state. */
+static int pick_of(struct applier *a, enum plan_urgency urgency, enum action_state state,
+		   struct apply_item *ret, struct err *err)
+{
+	for (size_t i = 0; i < a->plans.n; i++) {
+		struct live_plan *p = &a->plans.v[i];
+		int r;
+
+		if (p->urgency != urgency || p->finished ||
+		    (state == ACTION_STARTED && !p->begun))
+			continue;
+		if (p->idle && (p->idle_until_ms == 0 || p->idle_until_ms > stamp_now_ms())) {
+			if (p->idle_until_ms)
+				wait_until(a, p, p->idle_until_ms);
+			continue;
+		}
+		p->idle = false;
+		if (state == ACTION_STARTED || !p->begun)
+			p->idle_until_ms = 0;
+		r = live_plan_ready(a, p, err);
+		if (r == 0 && !p->finished)
+			r = next_of_plan(a, p, state, ret, err);
+		else if (r == 0)
+			r = APPLY_IDLE;
+		if (r != APPLY_IDLE)
+			return r;
+		/* those that were begun were asked for first: neither sort has anything */
+		p->idle = state == ACTION_PLANNED;
+	}
+	return APPLY_IDLE;
+}
+
 /* The first action that may start: by urgency; of one urgency those that were begun (after a
  * crash) before the others. Answers APPLY_IDLE. */
 static int pick(struct applier *a, struct apply_item *ret, struct err *err)
@@ -466,14 +525,10 @@ static int pick(struct applier *a, struct apply_item *ret, struct err *err)
 
 	for (int u = 0; u < PLAN_URGENCY_COUNT; u++) {
 		for (size_t s = 0; s < COUNT_OF(order); s++) {
-			for (size_t i = 0; i < a->plan_count; i++) {
-				int r = APPLY_IDLE;
+			int r = pick_of(a, (enum plan_urgency)u, order[s], ret, err);
 
-				if (a->plans[i].plan->urgency == (enum plan_urgency)u)
-					r = next_of_plan(a, &a->plans[i], order[s], ret, err);
-				if (r != APPLY_IDLE)
-					return r;
-			}
+			if (r != APPLY_IDLE)
+				return r;
 		}
 	}
 	return APPLY_IDLE;
@@ -576,6 +631,9 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 		.product = action->product,
 		.site = action->site,
 		.due_ms = action->due_ms,
+		.held_by = action->held_by,
+		.says = action->says,
+		.held_count = action->held_count,
 	};
 	int r;
 
@@ -794,8 +852,10 @@ static int journal_begin(void *ctx, uint64_t plan, const struct action *action, 
 	struct applier *a = ctx;
 	int r = journal_put(a, plan, action, 0, JOURNAL_BEGIN, "", "", false, at_ms, err);
 
-	if (r == 0)
+	if (r == 0) {
 		a->current->states[a->current_at] = ACTION_STARTED;
+		a->current->begun = true;
+	}
 	return r;
 }
 
@@ -865,23 +925,16 @@ static int run_close_write(void *ctx, struct db *db, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static bool plan_finished(const struct live_plan *p)
-{
-	for (size_t i = 0; i < p->plan->actions.n; i++)
-		if (p->states[i] == ACTION_PLANNED || p->states[i] == ACTION_STARTED)
-			return false;
-	return true;
-}
-
 /* Between two passes: a plan with nothing left is done; one that waits (for a due time, for a
  * further approval) keeps its place. */
 static int close_runs(struct applier *a, bool stopped, struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < a->plan_count; i++) {
-		struct live_plan *p = &a->plans[i];
-		struct run_close c = { a, p, stopped ? "stopped" : "done", plan_finished(p) };
+	for (size_t i = 0; r == 0 && i < a->plans.n; i++) {
+		struct live_plan *p = &a->plans.v[i];
+		struct run_close c = { a, p, stopped ? "stopped" : "done",
+				       p->plan ? plan_finished(p) : p->finished };
 
 		if (!p->run)
 			continue;
@@ -891,12 +944,17 @@ static int close_runs(struct applier *a, bool stopped, struct err *err)
 	return r;
 }
 
+struct ids {
+	uint64_t v[APPLIER_LISTED_MOST];
+	size_t n;
+};
+
 static int recover_run(void *ctx, const struct run_row *row, struct err *err)
 {
 	struct ids *ids = ctx;
 
 	(void)err;
-	if (row->ended_ms == 0 && ids->n < APPLIER_PLANS_MOST)
+	if (row->ended_ms == 0 && ids->n < APPLIER_LISTED_MOST)
 		ids->v[ids->n++] = (uint64_t)row->id;
 	return 0;
 }
@@ -925,7 +983,7 @@ int applier_recover(struct app *app, const struct config_org *org, struct err *e
 
 	r = store_read_begin(app->store, &db, err);
 	if (r == 0)
-		r = plans_runs(db, org->name, 0, APPLIER_PLANS_MOST, recover_run, &w.ids, err);
+		r = plans_runs(db, org->name, 0, APPLIER_LISTED_MOST, recover_run, &w.ids, err);
 	store_read_end(db);
 	if (r < 0 || w.ids.n == 0)
 		return r;
@@ -964,8 +1022,7 @@ void applier_free(struct applier *a)
 {
 	if (!a)
 		return;
-	for (size_t i = 0; i < a->plan_count; i++)
-		live_plan_done(&a->plans[i]);
+	plans_drop(&a->plans);
 	hands_free(a->hands);
 	free(a);
 }
@@ -973,9 +1030,7 @@ void applier_free(struct applier *a)
 /* What was kept in memory may no longer be so: read again from the store. */
 static void forget_plans(struct applier *a)
 {
-	for (size_t i = 0; i < a->plan_count; i++)
-		live_plan_done(&a->plans[i]);
-	a->plan_count = 0;
+	plans_drop(&a->plans);
 	a->current = NULL;
 }
 
@@ -986,7 +1041,7 @@ int applier_run(struct applier *a, struct apply_counts *counts, int64_t *again_m
 	int r, closed;
 
 	/* Another plan may take an action between its choice and its begin: then look again. */
-	for (int tries = 0; tries < APPLIER_PLANS_MOST; tries++) {
+	for (int tries = 0; tries < APPLIER_TRIES_MOST; tries++) {
 		r = apply_run(&a->ports, a->app->config.policy, counts, err);
 		if (r != -ERR_CONFLICT)
 			break;

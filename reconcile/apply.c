@@ -339,7 +339,7 @@ static bool judged_wanted(const struct applying *a)
 	if (j->verdict != JUDGE_HELD)
 		return j->verdict == JUDGE_WANTED;
 	for (size_t i = 0; free && i < j->guard_count; i++)
-		free = is_released(a, j->guards[i]);
+		free = !j->fresh[i] && is_released(a, j->guards[i]);
 	return free;
 }
 

@@ -219,7 +219,8 @@ static int rows_judge(const struct world *w, const struct candidate *c,
 {
 	const struct facts *f = w->f;
 	const struct row_protection *best[PROTECT_KIND_COUNT] = { NULL };
-	char until[STAMP_TEXT_BYTES];
+	size_t stand[PROTECT_KIND_COUNT] = { 0 };
+	char until[STAMP_TEXT_BYTES], more[32];
 	size_t from, to;
 	int r = 0;
 
@@ -231,8 +232,10 @@ static int rows_judge(const struct world *w, const struct candidate *c,
 		for (size_t i = from; i < to; i++) {
 			const struct row_protection *p = &f->protections.v[i];
 
-			if (row_stands(f, p, c) &&
-			    (!best[p->kind] || row_before(f, p, best[p->kind])))
+			if (!row_stands(f, p, c))
+				continue;
+			stand[p->kind]++;
+			if (!best[p->kind] || row_before(f, p, best[p->kind]))
 				best[p->kind] = p;
 		}
 	}
@@ -242,12 +245,14 @@ static int rows_judge(const struct world *w, const struct candidate *c,
 		if (!p)
 			continue;
 		stamp_text(p->until_ms, until);
+		(void)snprintf(more, sizeof(more), ", and %zu more", stand[kind] - 1);
 		hits->two = hits->two || leaver_needs_two(c);
 		r = guard_hit(hits, arena, protection_guards[kind], err,
-			      "protected by " STR_FMT " (" STR_FMT ")%s%s",
+			      "protected by " STR_FMT " (" STR_FMT ")%s%s%s",
 			      STR_ARG(pool_str(&f->pool, p->owner)),
 			      STR_ARG(pool_str(&f->pool, p->reason)),
-			      p->until_ms > 0 ? " until " : "", p->until_ms > 0 ? until : "");
+			      p->until_ms > 0 ? " until " : "", p->until_ms > 0 ? until : "",
+			      stand[kind] > 1 ? more : "");
 	}
 	return r;
 }

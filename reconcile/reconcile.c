@@ -388,6 +388,15 @@ static int round_guards(struct judging *j, struct guard_hits *hits, struct err *
 	return r;
 }
 
+/* The plan did not say this of the guard, so nobody who released it saw it. */
+static bool is_fresh(const struct action_identity *action, const struct guard_hit *hit)
+{
+	for (size_t i = 0; i < action->held_count; i++)
+		if (strcmp(action->held_by[i], guards[hit->guard].name) == 0)
+			return strcmp(action->says[i], hit->text) != 0;
+	return true;
+}
+
 static int guards_judge(struct judging *j, struct err *err)
 {
 	struct guard_hits hits = { .n = 0 };
@@ -408,6 +417,7 @@ static int guards_judge(struct judging *j, struct err *err)
 		return r;
 	say(ret, hits.n ? JUDGE_HELD : JUDGE_WANTED, "%s", hits.n ? hits.v[0].text : "");
 	for (size_t i = 0; i < hits.n && i < JUDGE_MAX_GUARDS; i++) {
+		ret->fresh[ret->guard_count] = is_fresh(j->action, &hits.v[i]);
 		ret->guards[ret->guard_count++] = guards[hits.v[i].guard].name;
 		if (hits.v[i].guard == GUARD_UNKNOWN)
 			ret->verdict = JUDGE_UNKNOWN;

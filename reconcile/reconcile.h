@@ -92,6 +92,9 @@ enum judge_verdict {
 struct judgement {
 	enum judge_verdict verdict;
 	const char *guards[JUDGE_MAX_GUARDS]; /* names of those that hold, static texts */
+	/* It is not what the plan said of that guard: another protection, say. What was
+	 * released then does not release it. */
+	bool fresh[JUDGE_MAX_GUARDS];
 	size_t guard_count;
 	char text[ERR_TEXT_BYTES]; /* why, for the report */
 };
@@ -103,6 +106,9 @@ struct action_identity {
 	uint64_t person, account;   /* ledger numbers */
 	const char *product, *site; /* or NULL */
 	int64_t due_ms;
+	/* What held it when it was planned, and what each guard saw: as in struct action. */
+	const char *const *held_by, *const *says;
+	size_t held_count;
 };
 
 /*

@@ -147,7 +147,8 @@ int plans_save(struct db *db, const struct plan_new *in, int64_t *ret, struct er
 
 #define PLAN_COLUMNS                                                                           \
 	"id, org, urgency, who, digest, standing, complete, held, created_ms, expires_ms,"     \
-	" state_ms, actions, superseded_by"
+	" state_ms, actions, superseded_by,"                                                   \
+	" (SELECT coalesce(max(d.id), 0) FROM decision d WHERE d.plan = plan.id)"
 
 static void plan_take(struct stmt *q, struct plan_row *p)
 {
@@ -164,7 +165,8 @@ static void plan_take(struct stmt *q, struct plan_row *p)
 				.expires_ms = db_int(q, 9),
 				.state_ms = db_int(q, 10),
 				.actions = db_int(q, 11),
-				.superseded_by = db_int(q, 12) };
+				.superseded_by = db_int(q, 12),
+				.decision = db_int(q, 13) };
 	if (digest.len == DIGEST_BYTES)
 		memcpy(p->digest.b, digest.p, DIGEST_BYTES);
 }
@@ -185,7 +187,7 @@ int plans_get(struct db *db, int64_t plan, plan_fn fn, void *ctx, struct err *er
 	if (r != DB_ROW)
 		return STORE_NOT_FOUND;
 	plan_take(q, &row);
-	row.bytes = db_blob(q, 13);
+	row.bytes = db_blob(q, 14);
 	digest_of(&d, NULL, row.bytes);
 	if (!digest_equal(&d, &row.digest))
 		return err_set(
@@ -369,8 +371,8 @@ int plans_state_set(struct db *db, int64_t plan, enum plan_standing state, const
 		     : audit_plan(db, "plan.state", plan, 0, who, str_of(body), 0, now_ms, err);
 }
 
-/* Plans that nobody approved in time; and approved ones of which nothing more may start because
- * each unstarted action is past its time are the applier's to end. */
+/* Plans that nobody approved in time. Of those that were approved in part the applier ends what
+ * can start no more (plans_lapse()). */
 int plans_expire(struct db *db, int64_t now_ms, int64_t *count, struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
@@ -386,6 +388,37 @@ int plans_expire(struct db *db, int64_t now_ms, int64_t *count, struct err *err)
 	}
 	if (r == 0 && count)
 		*count = n;
+	return r;
+}
+
+static int lapse_one(struct db *db, int64_t plan, const struct plan_lapse *lapse,
+		     int64_t now_ms, struct err *err)
+{
+	return db_run(db, err,
+		      "UPDATE action SET state = ?3, state_ms = ?4, result = ?5"
+		      " WHERE plan = ?1 AND n = ?2 AND state = ?6",
+		      DB_I(plan), DB_I(lapse->n), DB_I(ACTION_SKIPPED), DB_I(now_ms),
+		      DB_S(lapse->text), DB_I(ACTION_PLANNED));
+}
+
+int plans_lapse(struct db *db, int64_t plan, const struct plan_lapse *v, size_t count,
+		const char *who, int64_t now_ms, int64_t *ret_count, struct err *err)
+{
+	int64_t lapsed = 0;
+	char body[64];
+	int r = 0;
+
+	for (size_t i = 0; i < count && r == 0; i++) {
+		r = lapse_one(db, plan, &v[i], now_ms, err);
+		lapsed += r == 0 ? db_changes(db) : 0;
+	}
+	if (r == 0 && lapsed > 0) {
+		(void)db_next_change(db);
+		(void)snprintf(body, sizeof(body), "{\"actions\":%lld}", (long long)lapsed);
+		r = audit_plan(db, "plan.lapse", plan, 0, who, str_of(body), 0, now_ms, err);
+	}
+	if (r == 0 && ret_count)
+		*ret_count = lapsed;
 	return r;
 }
 

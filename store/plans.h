@@ -77,6 +77,7 @@ struct plan_row {
 	bool complete, held;
 	int64_t created_ms, expires_ms, state_ms;
 	int64_t actions, superseded_by;
+	int64_t decision; /* newest one about it, 0: none yet */
 	struct str bytes; /* only where asked for by plans_get() */
 };
 typedef int (*plan_fn)(void *ctx, const struct plan_row *row, struct err *err);
@@ -114,6 +115,15 @@ int plans_state_set(struct db *db, int64_t plan, enum plan_standing state, const
 		    int64_t now_ms, struct err *err) MUST_USE;
 /* Open plans past their time become expired; *count (may be NULL). */
 int plans_expire(struct db *db, int64_t now_ms, int64_t *count, struct err *err) MUST_USE;
+/* Unstarted actions that can start no more (nobody approved them in time) become skipped, each
+ * with its sentence; one audit entry names how many. *count (may be NULL): those that were
+ * still planned. */
+struct plan_lapse {
+	int64_t n;
+	struct str text;
+};
+int plans_lapse(struct db *db, int64_t plan, const struct plan_lapse *v, size_t count,
+		const char *who, int64_t now_ms, int64_t *ret_count, struct err *err) MUST_USE;
 /* Unstarted actions of that person in other unfinished plans of the organisation become
  * superseded. */
 int plans_supersede_person(struct db *db, const char *org, int64_t person, int64_t by_plan,

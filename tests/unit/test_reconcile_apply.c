@@ -191,6 +191,15 @@ static void judged_last_admin(struct world *w)
 	w->item.approval.released_count = 1;
 }
 
+/* The release was of one exemption; since then another was given. */
+static void judged_held_by_another_of_that_name(struct world *w)
+{
+	judged(w, JUDGE_HELD, "exemption");
+	w->kept[0].judgement.fresh[0] = true;
+	w->released[0] = "exemption";
+	w->item.approval.released_count = 1;
+}
+
 static void judging_is_broken(struct world *w)
 {
 	w->judge_fault = ERR_DAMAGED;
@@ -319,6 +328,8 @@ static const struct {
 	{ "judged held", 0, judged_held, OUTCOME_SKIPPED, "a guard holds it now" },
 	{ "judged held by none", 0, judged_held_by_nothing, OUTCOME_SKIPPED, "a guard" },
 	{ "judged last admin", 0, judged_last_admin, OUTCOME_SKIPPED, "a guard" },
+	{ "judged another", 0, judged_held_by_another_of_that_name, OUTCOME_SKIPPED,
+	  "a guard holds it now" },
 	{ "judging broken", 0, judging_is_broken, OUTCOME_SKIPPED, "judging faulted" },
 	{ "reading forbidden", 0, reading_is_forbidden, OUTCOME_SKIPPED, "reading faulted" },
 	{ "status changed", 0, status_changed, OUTCOME_SKIPPED, "is deactivated, not active" },

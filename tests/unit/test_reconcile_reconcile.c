@@ -126,7 +126,7 @@ static const struct {
 } judged[] = {
 #define SUSPEND                                                                                \
 	{                                                                                      \
-		ACTION_SUSPEND, "leaver-hr", 1, 101, NULL, NULL, 0                             \
+		.kind = ACTION_SUSPEND, .rule = "leaver-hr", .person = 1, .account = 101       \
 	}
 #define LEAVER "record hr 1 person=1 employment.lastWorkingDay=2026-02-27\n"
 	{ LEAVER "account a1 number=101 person=1\n", SUSPEND, JUDGE_WANTED, NULL, "" },
@@ -163,28 +163,28 @@ static const struct {
 	  "an app" },
 	/* its ladder: not before the suspension was */
 	{ LEAVER "account a1 number=101 person=1\n",
-	  { ACTION_DEACTIVATE, "leaver-hr", 1, 101, NULL, NULL, 0 },
+	  { .kind = ACTION_DEACTIVATE, .rule = "leaver-hr", .person = 1, .account = 101 },
 	  JUDGE_NOT_WANTED,
 	  NULL,
 	  "after the step before it" },
 	{ LEAVER "account a1 number=101 person=1\n",
-	  { ACTION_SUSPEND, "gone-rule", 1, 101, NULL, NULL, 0 },
+	  { .kind = ACTION_SUSPEND, .rule = "gone-rule", .person = 1, .account = 101 },
 	  JUDGE_NOT_WANTED,
 	  NULL,
 	  "no rule gone-rule" },
 	{ LEAVER "account a1 number=101 person=1\n",
-	  { ACTION_SUSPEND, "block", 1, 101, NULL, NULL, 0 },
+	  { .kind = ACTION_SUSPEND, .rule = "block", .person = 1, .account = 101 },
 	  JUDGE_WANTED,
 	  NULL,
 	  "" },
 	/* an orphan that somebody explains now */
 	{ "account a1 number=101 email=x@x\n",
-	  { ACTION_SUSPEND, "orphan", 0, 101, NULL, NULL, 0 },
+	  { .kind = ACTION_SUSPEND, .rule = "orphan", .person = 0, .account = 101 },
 	  JUDGE_WANTED,
 	  NULL,
 	  "" },
 	{ "record hr 1 person=1\naccount a1 number=101 person=1\n",
-	  { ACTION_SUSPEND, "orphan", 0, 101, NULL, NULL, 0 },
+	  { .kind = ACTION_SUSPEND, .rule = "orphan", .person = 0, .account = 101 },
 	  JUDGE_NOT_WANTED,
 	  NULL,
 	  "belongs to somebody" },
@@ -194,7 +194,8 @@ static const struct {
 	"progress a1 inactive-jira warn product=jira@acme at=2026-01-10\n"
 #define FREE                                                                                   \
 	{                                                                                      \
-		ACTION_FREE_SEAT, "inactive-jira", 1, 101, "jira", "acme", 0                   \
+		.kind = ACTION_FREE_SEAT, .rule = "inactive-jira", .person = 1,                \
+		.account = 101, .product = "jira", .site = "acme"                              \
 	}
 	{ SEAT "seat a1 jira@acme last=2025-08-01\n", FREE, JUDGE_WANTED, NULL, "" },
 	{ SEAT "seat a1 jira@acme last=2026-03-01\n", FREE, JUDGE_NOT_WANTED, NULL,
@@ -206,6 +207,58 @@ static const struct {
 	       "seat a1 confluence@acme last=2026-03-01\n",
 	  FREE, JUDGE_HELD, "impossible", "confluence" },
 };
+
+/* Judges the leaver of person 1 under these protections, as if the plan had said that. */
+static struct judgement judge_protected(const char *rows, const char *const *says)
+{
+	static const char *const held_by[] = { "exemption" };
+	struct action_identity action = { .kind = ACTION_SUSPEND,
+					  .rule = "leaver-hr",
+					  .person = 1,
+					  .account = 101,
+					  .held_by = held_by,
+					  .says = says,
+					  .held_count = says ? 1 : 0 };
+	CLEANUP(scene_done) struct scene s;
+	CLEANUP(free_at) char *text = NULL;
+	struct judgement j;
+	struct err err;
+	struct buf b;
+
+	buf_init(&b, 1 << 16);
+	buf_addf(&b, "%s%saccount a1 number=101 person=1\n%s", HEAD, LEAVER, rows);
+	text = buf_take(&b, NULL);
+	scene_make(text, &s);
+	assert_ok(reconcile_judge(s.facts, s.policy, &action, &j, &err), &err);
+	return j;
+}
+
+static void test_a_guard_that_says_something_else_than_the_plan_did_is_fresh(void **state)
+{
+#define IDA "protect exemption person=1 owner=ida reason=audit\n"
+	struct judgement j = judge_protected(IDA, NULL);
+	const char *says[1];
+	char text[ERR_TEXT_BYTES];
+
+	(void)state;
+	assert_int_equal(j.verdict, JUDGE_HELD);
+	assert_true(j.fresh[0]); /* the plan did not speak of it */
+	memcpy(text, j.text, sizeof(text));
+	says[0] = text;
+	j = judge_protected(IDA, says);
+	assert_int_equal(j.guard_count, 1);
+	assert_false(j.fresh[0]);
+	/* another instead, another beside it, the same for longer */
+	assert_true(judge_protected("protect exemption person=1 owner=kai reason=trial\n", says)
+			    .fresh[0]);
+	assert_true(judge_protected(IDA "protect exemption account=a1 owner=kai reason=trial\n",
+				    says)
+			    .fresh[0]);
+	assert_true(judge_protected("protect exemption person=1 owner=ida reason=audit "
+				    "until=2026-12-01\n",
+				    says)
+			    .fresh[0]);
+}
 
 static void test_one_action_is_judged_on_what_is_known_now(void **state)
 {
@@ -516,6 +569,8 @@ int main(void)
 		cmocka_unit_test(test_block_of_the_last_admin_is_held),
 		cmocka_unit_test(test_block_is_refused_with_a_sentence),
 		cmocka_unit_test(test_one_action_is_judged_on_what_is_known_now),
+		cmocka_unit_test(
+			test_a_guard_that_says_something_else_than_the_plan_did_is_fresh),
 		cmocka_unit_test(test_every_guard_has_its_row),
 		cmocka_unit_test(test_a_release_over_twice_a_limit_takes_two),
 		cmocka_unit_test(test_facts_of_another_policy_are_refused),

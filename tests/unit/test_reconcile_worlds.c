@@ -571,8 +571,13 @@ static void test_a_world_with_its_plan_applied_wants_nothing_more(void **state)
 static void judge_passing(void *ctx, const struct outcome *o, const struct action *a)
 {
 	struct checking *c = ctx;
-	struct action_identity id = { a->kind,    a->rule, a->person, a->account,
-				      a->product, a->site, a->due_ms };
+	struct action_identity id = { .kind = a->kind,
+				      .rule = a->rule,
+				      .person = a->person,
+				      .account = a->account,
+				      .product = a->product,
+				      .site = a->site,
+				      .due_ms = a->due_ms };
 	struct judgement j;
 	struct err err;
 

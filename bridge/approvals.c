@@ -1,0 +1,283 @@
+#include "bridge/approvals.h"
+
+#define APPROVALS_RELEASED_MOST 32 /* guards of a plan, and as many of one action */
+#define APPROVERS_MOST 16
+
+/* One decision: what it names, as bits of the plan's actions. */
+struct given {
+	struct digest digest;
+	enum decision_kind kind;
+	bool person, ours, all; /* ours: about these bytes; all: "*" */
+	int64_t ms;
+	char *who, *guards;
+	uint64_t *names; /* bit n - 1; NULL with all */
+};
+VEC(vec_given, struct given);
+
+struct approvals {
+	const struct plan *plan;
+	struct digest digest;
+	struct vec_given given;
+	uint64_t *named; /* by any approval */
+	bool all_named;
+	const char *released[2 * APPROVALS_RELEASED_MOST]; /* of the last action asked for */
+};
+
+static size_t words_of(const struct plan *plan)
+{
+	return plan->actions.n / 64 + 1;
+}
+
+static bool bit_of(const uint64_t *bits, uint32_t n)
+{
+	return bits[(n - 1) / 64] >> ((n - 1) % 64) & 1;
+}
+
+static void given_done(struct given *g)
+{
+	free(g->who);
+	free(g->guards);
+	free(g->names);
+}
+
+int approvals_new(struct approvals **ret, const struct plan *plan, const struct digest *digest,
+		  struct err *err)
+{
+	CLEANUP(approvals_free_at) struct approvals *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return err_nomem(err);
+	a->plan = plan;
+	a->digest = *digest;
+	a->named = calloc(words_of(plan), sizeof(*a->named));
+	if (!a->named)
+		return err_nomem(err);
+	*ret = TAKE(a);
+	return 0;
+}
+
+void approvals_free(struct approvals *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->given.n; i++)
+		given_done(&a->given.v[i]);
+	vec_given_done(&a->given);
+	free(a->named);
+	free(a);
+}
+
+/* "1,2,5" as bits. What is no number of an action names nothing. */
+static void names_read(const struct plan *plan, struct str list, uint64_t *bits)
+{
+	struct str item, rest = list;
+	uint64_t n;
+
+	while (rest.len) {
+		str_cut(rest, ',', &item, &rest);
+		if (str_uint64(str_trim(item), &n) && n >= 1 && n <= plan->actions.n)
+			bits[(n - 1) / 64] |= UINT64_C(1) << ((n - 1) % 64);
+	}
+}
+
+int approvals_add(void *ctx, const struct decision *d, struct err *err)
+{
+	struct approvals *a = ctx;
+	struct given g = {
+		.digest = d->digest,
+		.kind = d->kind,
+		.person = d->person,
+		.ours = digest_equal(&d->digest, &a->digest),
+		.all = str_eq(d->actions, STR("*")),
+		.ms = d->ms,
+		.who = str_dup(d->who),
+		.guards = str_dup(d->guards),
+		.names = calloc(words_of(a->plan), sizeof(*g.names)),
+	};
+
+	if (!g.who || !g.guards || !g.names || vec_given_add(&a->given, g) < 0) {
+		given_done(&g);
+		return err_nomem(err);
+	}
+	names_read(a->plan, d->actions, g.names);
+	if (d->kind != DECISION_APPROVE)
+		return 0;
+	a->all_named = a->all_named || g.all;
+	for (size_t i = 0; i < words_of(a->plan); i++)
+		a->named[i] |= g.names[i];
+	return 0;
+}
+
+bool approvals_name(const struct approvals *a, const struct action *action)
+{
+	return a->all_named || bit_of(a->named, action->n);
+}
+
+static bool names_action(const struct given *g, const struct action *action)
+{
+	return g->all || bit_of(g->names, action->n);
+}
+
+static bool names_guard(const struct given *g, const char *guard)
+{
+	struct str item, rest = str_of(g->guards);
+
+	while (rest.len) {
+		str_cut(rest, ' ', &item, &rest);
+		if (str_eq(str_trim(item), str_of(guard)))
+			return true;
+	}
+	return false;
+}
+
+/* --- who ------------------------------------------------------------------------------------
+ */
+
+/* Distinct people behind some decisions. */
+struct approvers {
+	const char *names[APPROVERS_MOST];
+	unsigned signed_ones;
+	bool bare;
+	size_t n;
+};
+
+static void approver_add(struct approvers *a, const struct given *g)
+{
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->names[i], g->who) == 0)
+			return;
+	if (a->n == APPROVERS_MOST)
+		return;
+	a->names[a->n++] = g->who;
+	a->signed_ones += g->person;
+	a->bare = a->bare || !g->person;
+}
+
+/* Signed approvals count each; all that are not attributed to a person count as one together,
+ * so that two logins of one administrator are never two people. */
+static unsigned approvers_count(const struct approvers *a)
+{
+	return a->signed_ones + a->bare;
+}
+
+/* --- guards ---------------------------------------------------------------------------------
+ */
+
+/* How many persons released a guard of the whole plan, as far as this action goes. */
+static unsigned plan_released_by(const struct approvals *a, const struct action *action,
+				 const char *guard)
+{
+	struct approvers by = { .n = 0 };
+
+	for (size_t i = 0; i < a->given.n; i++) {
+		const struct given *g = &a->given.v[i];
+
+		if (g->ours && g->kind != DECISION_REJECT &&
+		    (g->kind == DECISION_RELEASE || names_action(g, action)) &&
+		    names_guard(g, guard))
+			approver_add(&by, g);
+	}
+	return approvers_count(&by);
+}
+
+/* What holds one action is released only by an approval that names both. */
+static unsigned action_released_by(const struct approvals *a, const struct action *action,
+				   const char *guard)
+{
+	struct approvers by = { .n = 0 };
+
+	for (size_t i = 0; i < a->given.n; i++) {
+		const struct given *g = &a->given.v[i];
+
+		if (g->ours && g->kind == DECISION_APPROVE && names_action(g, action) &&
+		    names_guard(g, guard))
+			approver_add(&by, g);
+	}
+	return approvers_count(&by);
+}
+
+/* Each guard of this name has as many persons as it needs: two sources may be over the same
+ * limit, one of them so far that it takes two. */
+static bool plan_guard_released(const struct approvals *a, const struct action *action,
+				const char *name)
+{
+	const struct vec_guard *guards = &a->plan->guards;
+	unsigned by = plan_released_by(a, action, name);
+
+	for (size_t i = 0; i < guards->n; i++) {
+		const struct plan_guard *g = &guards->v[i];
+
+		if (strcmp(g->name, name) == 0 && g->verdict != GUARD_PASS &&
+		    (!g->needs || by < g->needs))
+			return false;
+	}
+	return true;
+}
+
+/* Names of the guards that the decisions release for this action. */
+static size_t released_list(struct approvals *a, const struct action *action)
+{
+	const struct vec_guard *guards = &a->plan->guards;
+	unsigned needs = action->needs ? action->needs : 1;
+	size_t n = 0;
+
+	for (size_t i = 0; i < guards->n && n < APPROVALS_RELEASED_MOST; i++)
+		if (guards->v[i].needs && plan_guard_released(a, action, guards->v[i].name))
+			a->released[n++] = guards->v[i].name;
+	for (size_t i = 0; i < action->held_count && i < APPROVALS_RELEASED_MOST; i++)
+		if (action_released_by(a, action, action->held_by[i]) >= needs)
+			a->released[n++] = action->held_by[i];
+	return n;
+}
+
+/* --- one action -----------------------------------------------------------------------------
+ */
+
+bool approvals_of(struct approvals *a, const struct action *action, struct apply_approval *ret)
+{
+	struct apply_approval found = { .released = a->released };
+	struct approvers by = { .n = 0 };
+	bool any = false;
+
+	if (!approvals_name(a, action))
+		return false;
+	for (size_t i = 0; i < a->given.n; i++) {
+		const struct given *g = &a->given.v[i];
+
+		if (g->kind != DECISION_APPROVE || !names_action(g, action))
+			continue;
+		if (g->ours || !any)
+			found.digest = g->digest;
+		any = true;
+		if (!g->ours)
+			continue;
+		if (strcmp(g->who, "policy") == 0)
+			found.policy = true;
+		else
+			approver_add(&by, g);
+		if (g->ms > found.approved_ms)
+			found.approved_ms = g->ms;
+	}
+	found.persons = approvers_count(&by);
+	found.released_count = released_list(a, action);
+	*ret = found;
+	return any;
+}
+
+const char *approvals_lack(const struct apply_approval *approval, const struct action *action)
+{
+	for (size_t g = 0; action->verdict == VERDICT_HELD && g < action->held_count; g++) {
+		bool released = false;
+
+		for (size_t i = 0; i < approval->released_count; i++)
+			released |= strcmp(approval->released[i], action->held_by[g]) == 0;
+		if (!released)
+			return action->held_by[g];
+	}
+	return NULL;
+}
+
+bool approvals_cover(const struct apply_approval *approval, const struct action *action)
+{
+	return approvals_lack(approval, action) == NULL;
+}

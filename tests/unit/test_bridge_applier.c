@@ -1,0 +1,523 @@
+/*
+ * The applier over a real store: what it takes up, what it passes over, what it ends. The
+ * organisation is in mode observe, so that every action that comes up ends as skipped and no
+ * call is made.
+ */
+#include "tests/lib/store_world.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "bridge/app.h"
+#include "bridge/applier.h"
+#include "bridge/approvals.h"
+#include "bridge/clients.h"
+#include "bridge/rounds.h"
+#include "model/plan.h"
+#include "net/httpc.h"
+#include "store/plans.h"
+#include "store/writer.h"
+
+#define HOUR STAMP_HOUR_MS
+#define OBSERVED "mode observe"
+
+static const char config_text[] = "instance:\n  name: acme\n  zone: UTC\n  state_dir: .\n"
+				  "master_key:\n  file: master.key\n"
+				  "organisations:\n  - name: acme\n    cloud:\n      org_id: "
+				  "1f2e3d4c\n      key: atlassian\n";
+
+struct house {
+	struct world w;
+	struct app app;
+	const struct config_org *org;
+	int64_t now_ms;
+};
+
+static int put_secret(void *ctx, struct db *db, struct err *err)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	struct house *h = ctx;
+	int r = secret_set(&key, "a key of nobody", 15, err);
+
+	return r < 0 ? r
+		     : vault_set(h->w.vault, db, "atlassian", &key, "ida", 0, "test", h->now_ms,
+				 err);
+}
+
+static void house_open(struct house *h)
+{
+	struct err err = { 0 };
+	char path[128];
+	int fd;
+
+	*h = (struct house){ .now_ms = stamp_now_ms() };
+	world_open(&h->w);
+	snprintf(path, sizeof(path), "%s/leaverd.yaml", h->w.dir);
+	fd = open(path, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, config_text, sizeof(config_text) - 1),
+			 sizeof(config_text) - 1);
+	close(fd);
+	assert_ok(config_read(path, &h->app.config, NULL, &err), &err);
+	h->app.store = h->w.store;
+	h->app.vault = h->w.vault;
+	assert_ok(writer_start(h->app.store, &h->app.writer, &err), &err);
+	assert_ok(rounds_declare(&h->app, &err), &err);
+	assert_ok(writer_call(h->app.writer, put_secret, h, &err), &err);
+	assert_ok(httpc_new(&h->app.http, NULL, &err), &err);
+	assert_ok(clients_new(&h->app.clients, &err), &err);
+	h->org = config_org(&h->app.config, "acme");
+	assert_non_null(h->org);
+}
+
+static void house_close(struct house *h)
+{
+	clients_free(h->app.clients);
+	httpc_free(h->app.http);
+	writer_stop(h->app.writer);
+	config_free(&h->app.config);
+	world_close(&h->w);
+}
+
+/* --- plans ----------------------------------------------------------------------------------
+ */
+
+struct made {
+	struct house *h;
+	struct plan *plan;
+	struct buf bytes;
+	struct action_row *rows;
+	struct plan_value *values;
+	int64_t id, expires_ms;
+	struct digest digest;
+};
+
+static const char salt[PLAN_SALT_BYTES] = "0123456789abcdef";
+static const char who_json[] =
+	"{\"account_id\":\"a1\",\"email\":\"\",\"evidence\":{},\"name\":\"\"}";
+
+/* n suspensions, due when the plan was made. */
+static void plan_make(struct made *m, struct house *h, enum plan_urgency urgency, size_t n,
+		      int64_t made_ms)
+{
+	static const struct action_step step = { .op = STEP_SUSPEND, .directory = "dir-1" };
+	struct action_step *steps;
+	struct err err = { 0 };
+
+	*m = (struct made){ .h = h, .expires_ms = made_ms + PLAN_APPROVE_MS };
+	assert_ok(plan_new(&m->plan, &err), &err);
+	m->plan->org = "acme";
+	m->plan->urgency = urgency;
+	m->plan->now_ms = made_ms;
+	m->plan->complete = true;
+	assert_ok(arena_alloc(&m->plan->arena, sizeof(step), &steps, &err), &err);
+	*steps = step;
+	m->rows = calloc(n, sizeof(*m->rows));
+	m->values = calloc(n, sizeof(*m->values));
+	assert_non_null(m->rows);
+	assert_non_null(m->values);
+	for (size_t i = 0; i < n; i++) {
+		struct action a = { .n = (uint32_t)i + 1,
+				    .kind = ACTION_SUSPEND,
+				    .rule = "leaver-hr",
+				    .class = PLAN_LEAVER,
+				    .person = i + 1,
+				    .account = i + 1,
+				    .reason = "left",
+				    .before = { .status = ACCOUNT_ACTIVE },
+				    .after = { .status = ACCOUNT_SUSPENDED },
+				    .steps = steps,
+				    .step_count = 1,
+				    .due_ms = made_ms,
+				    .anchor_ms = made_ms,
+				    .not_after_ms = PLAN_NOT_AFTER_MS,
+				    .needs = 1,
+				    .verdict = VERDICT_PASS };
+
+		plan_subject_digest((const unsigned char *)salt, str_of(who_json), &a.subject);
+		assert_int_equal(vec_action_add(&m->plan->actions, a), 0);
+		m->rows[i] = (struct action_row){ .n = a.n,
+						  .kind = STR("suspend"),
+						  .rule = STR("leaver-hr"),
+						  .class_ = STR("leaver"),
+						  .person = (int64_t)a.person,
+						  .account = (int64_t)a.account,
+						  .due_ms = a.due_ms };
+		m->values[i] =
+			(struct plan_value){ str_n(salt, sizeof(salt)), str_of(who_json) };
+	}
+	buf_init(&m->bytes, PLAN_MAX_BYTES);
+}
+
+static int plan_write_row(void *ctx, struct db *db, struct err *err)
+{
+	struct made *m = ctx;
+	struct plan_new in = { .org = "acme",
+			       .urgency = plan_urgency_word(m->plan->urgency),
+			       .bytes = buf_str(&m->bytes),
+			       .who = "round",
+			       .complete = true,
+			       .expires_ms = m->expires_ms,
+			       .actions = m->rows,
+			       .action_count = m->plan->actions.n,
+			       .values = m->values,
+			       .now_ms = m->plan->now_ms };
+	int r = plans_save(db, &in, &m->id, err);
+
+	return r < 0 ? r : 0;
+}
+
+static void plan_store(struct made *m)
+{
+	struct err err = { 0 };
+
+	assert_ok(plan_write(m->plan, &m->bytes, &err), &err);
+	digest_of(&m->digest, NULL, buf_str(&m->bytes));
+	assert_ok(writer_call(m->h->app.writer, plan_write_row, m, &err), &err);
+}
+
+static void made_done(struct made *m)
+{
+	plan_free(m->plan);
+	buf_done(&m->bytes);
+	free(m->rows);
+	free(m->values);
+}
+
+struct deciding {
+	struct made *m;
+	const char *actions;
+	int64_t ms;
+};
+
+static int decide_row(void *ctx, struct db *db, struct err *err)
+{
+	struct deciding *d = ctx;
+	struct decision in = { .plan = d->m->id,
+			       .kind = DECISION_APPROVE,
+			       .who = STR("uid:ida"),
+			       .digest = d->m->digest,
+			       .actions = str_of(d->actions),
+			       .why = STR("looked at it"),
+			       .ms = d->ms };
+
+	return plans_decide(db, &in, NULL, err);
+}
+
+static void approve(struct made *m, const char *actions, int64_t ms)
+{
+	struct deciding d = { m, actions, ms };
+	struct err err = { 0 };
+
+	assert_ok(writer_call(m->h->app.writer, decide_row, &d, &err), &err);
+}
+
+/* One pass; how many actions came up. */
+static uint64_t run(struct house *h, int64_t *again_ms)
+{
+	CLEANUP(applier_free_at) struct applier *a = NULL;
+	struct apply_counts counts = { 0 };
+	struct err err = { 0 };
+
+	assert_ok(applier_new(&a, &h->app, h->org, NULL, &err), &err);
+	assert_ok(applier_run(a, &counts, again_ms, &err), &err);
+	return counts.outcomes[OUTCOME_SKIPPED];
+}
+
+static int64_t count(struct house *h, const char *where)
+{
+	char sql[256];
+
+	snprintf(sql, sizeof(sql), "SELECT count(*) FROM action WHERE %s", where);
+	return world_number(&h->w, sql);
+}
+
+/* --- what lapses ----------------------------------------------------------------------------
+ */
+
+static void
+test_ten_thousand_actions_approved_in_part_end_when_nobody_can_approve_the_rest(void **state)
+{
+	struct house h;
+	struct made m;
+	struct buf list;
+	int64_t again_ms = 0;
+
+	(void)state;
+	house_open(&h);
+	plan_make(&m, &h, PLAN_ROUTINE, 10000, h.now_ms - 73 * HOUR);
+	plan_store(&m);
+	buf_init(&list, 1 << 20);
+	for (int i = 9951; i <= 10000; i++)
+		buf_addf(&list, "%s%d", list.len ? "," : "", i);
+	approve(&m, list.p, h.now_ms - 2 * HOUR);
+	assert_int_equal(run(&h, &again_ms), 50);
+	assert_int_equal(count(&h, "state = 4 AND result LIKE '%" OBSERVED "%' AND n > 9950"),
+			 50);
+	assert_int_equal(
+		count(&h,
+		      "state = 4 AND result LIKE 'nobody approved it until %' AND n <= 9950"),
+		9950);
+	assert_int_equal(world_number(&h.w, "SELECT standing FROM plan"), PLAN_DONE);
+	assert_int_equal(again_ms, 0);
+	world_verify(&h.w);
+	buf_done(&list);
+	made_done(&m);
+	house_close(&h);
+}
+
+static void test_what_can_still_be_approved_waits_until_it_cannot(void **state)
+{
+	struct house h;
+	struct made m;
+	int64_t again_ms = 0;
+
+	(void)state;
+	house_open(&h);
+	plan_make(&m, &h, PLAN_ROUTINE, 3, h.now_ms - HOUR);
+	plan_store(&m);
+	approve(&m, "2", h.now_ms);
+	assert_int_equal(run(&h, &again_ms), 1);
+	assert_int_equal(count(&h, "state = 0"), 2);
+	assert_int_equal(again_ms, m.expires_ms);
+	assert_int_equal(world_number(&h.w, "SELECT standing FROM plan"), PLAN_APPROVED);
+	approve(&m, "1,3", h.now_ms);
+	assert_int_equal(run(&h, &again_ms), 2);
+	assert_int_equal(count(&h, "state = 0"), 0);
+	assert_int_equal(world_number(&h.w, "SELECT standing FROM plan"), PLAN_DONE);
+	made_done(&m);
+	house_close(&h);
+}
+
+static void test_what_a_guard_holds_lapses_with_its_name(void **state)
+{
+	static const char *const held_by[] = { "admin" };
+	static const char *const says[] = { "administers the organisation" };
+	struct action *action;
+	struct house h;
+	struct made m;
+	int64_t again_ms = 0;
+
+	(void)state;
+	house_open(&h);
+	plan_make(&m, &h, PLAN_URGENT, 2, h.now_ms - 80 * HOUR);
+	action = &m.plan->actions.v[1];
+	action->verdict = VERDICT_HELD;
+	action->held_by = held_by;
+	action->says = says;
+	action->held_count = 1;
+	action->needs = 2;
+	plan_store(&m);
+	approve(&m, "*", h.now_ms - 79 * HOUR);
+	assert_int_equal(run(&h, &again_ms), 1);
+	assert_int_equal(
+		count(&h, "n = 2 AND state = 4 AND result LIKE 'guard admin held it,%'"), 1);
+	assert_int_equal(world_number(&h.w, "SELECT standing FROM plan"), PLAN_DONE);
+	made_done(&m);
+	house_close(&h);
+}
+
+/* --- many plans -----------------------------------------------------------------------------
+ */
+
+static void plan_stale(struct house *h)
+{
+	struct made m;
+
+	plan_make(&m, h, PLAN_ROUTINE, 3, h->now_ms - 100 * HOUR);
+	plan_store(&m);
+	approve(&m, "1", h->now_ms - 99 * HOUR);
+	made_done(&m);
+}
+
+static void plan_fresh(struct house *h, enum plan_urgency urgency)
+{
+	struct made m;
+
+	plan_make(&m, h, urgency, 1, h->now_ms - HOUR);
+	plan_store(&m);
+	approve(&m, "*", h->now_ms);
+	made_done(&m);
+}
+
+/* Past all functions, but on the one thread that writes. */
+static int meddle(void *ctx, struct db *db, struct err *err)
+{
+	return db_exec(db, ctx, err);
+}
+
+static void test_a_hundred_stale_plans_block_nothing_and_end(void **state)
+{
+	static char ended[] =
+		"UPDATE action SET state = 2 WHERE n = 1 AND plan BETWEEN 2 AND 101";
+	struct house h;
+	struct err err = { 0 };
+	int64_t again_ms = 0;
+
+	(void)state;
+	house_open(&h);
+	plan_fresh(&h, PLAN_URGENT); /* the oldest */
+	for (int i = 0; i < 100; i++)
+		plan_stale(&h);
+	plan_fresh(&h, PLAN_ROUTINE); /* the newest */
+	/* their approved action ended long ago; nobody approved the rest */
+	assert_ok(writer_call(h.app.writer, meddle, ended, &err), &err);
+	assert_int_equal(run(&h, &again_ms), 2);
+	assert_int_equal(count(&h, "plan IN (1, 102) AND result LIKE '%" OBSERVED "%'"), 2);
+	assert_int_equal(count(&h, "state = 4 AND plan BETWEEN 2 AND 101"), 200);
+	assert_int_equal(world_number(&h.w, "SELECT count(*) FROM plan WHERE standing = 3"),
+			 102);
+	assert_int_equal(again_ms, 0);
+	house_close(&h);
+}
+
+static void test_plans_beyond_what_fits_in_memory_wait_with_their_time(void **state)
+{
+	int64_t again_ms = 0, due_ms;
+	struct house h;
+
+	(void)state;
+	house_open(&h);
+	for (int i = 0; i < 80; i++) {
+		struct made m;
+
+		/* each due later than the one before; the last ones now */
+		plan_make(&m, &h, PLAN_ROUTINE, 1, h.now_ms - HOUR);
+		due_ms = i < 70 ? h.now_ms + (100 - i) * HOUR / 4 : h.now_ms - HOUR;
+		m.plan->actions.v[0].due_ms = m.rows[0].due_ms = due_ms;
+		plan_store(&m);
+		approve(&m, "*", h.now_ms);
+		made_done(&m);
+	}
+	assert_int_equal(run(&h, &again_ms), 10);
+	assert_int_equal(count(&h, "state = 0"), 70);
+	assert_int_equal(again_ms, h.now_ms + 31 * HOUR / 4);
+	house_close(&h);
+}
+
+/* --- what an approval covers ----------------------------------------------------------------
+ */
+
+static void test_a_release_covers_its_plan_its_actions_and_its_guard_only(void **state)
+{
+	static const char *const held_by[] = { "exemption" };
+	static const char *const says[] = { "protected by ida" };
+	struct plan_guard limit = { "limit-leavers-day", GUARD_HOLD_PLAN, "4 of 3", 1 };
+	CLEANUP(plan_free_at) struct plan *plan = NULL;
+	CLEANUP(approvals_free_at) struct approvals *a = NULL;
+	struct digest ours = { .b = { 1 } }, other = { .b = { 2 } };
+	struct apply_approval got;
+	struct err err = { 0 };
+#define DECIDED(kind_, who_, digest_, actions_, guards_)                                       \
+	assert_ok(approvals_add(a,                                                             \
+				&(struct decision){ .kind = (kind_),                           \
+						    .who = STR(who_),                          \
+						    .digest = (digest_),                       \
+						    .actions = STR(actions_),                  \
+						    .guards = STR(guards_),                    \
+						    .ms = 5 },                                 \
+				&err),                                                         \
+		  &err)
+
+	(void)state;
+	assert_ok(plan_new(&plan, &err), &err);
+	for (uint32_t n = 1; n <= 130; n++) {
+		struct action action = { .n = n,
+					 .needs = 1,
+					 .verdict = VERDICT_HELD,
+					 .held_by = held_by,
+					 .says = says,
+					 .held_count = 1 };
+
+		assert_int_equal(vec_action_add(&plan->actions, action), 0);
+	}
+	assert_int_equal(vec_guard_add(&plan->guards, limit), 0);
+	assert_ok(approvals_new(&a, plan, &ours, &err), &err);
+	assert_false(approvals_of(a, &plan->actions.v[0], &got));
+	DECIDED(DECISION_APPROVE, "uid:ida", ours, "1, 129", "exemption");
+	DECIDED(DECISION_APPROVE, "uid:ida", ours, "2,130", "");
+	DECIDED(DECISION_APPROVE, "uid:ida", other, "3", "exemption limit-leavers-day");
+	DECIDED(DECISION_APPROVE, "uid:ida", ours, "4", "limit-leavers-day");
+	DECIDED(DECISION_REJECT, "uid:ida", ours, "5", "exemption");
+	/* those that it names, and that guard */
+	for (uint32_t n = 1; n <= 130; n += 128) {
+		assert_true(approvals_of(a, &plan->actions.v[n - 1], &got));
+		assert_true(approvals_cover(&got, &plan->actions.v[n - 1]));
+		assert_int_equal(got.released_count, 1);
+		assert_string_equal(got.released[0], "exemption");
+		assert_int_equal(got.persons, 1);
+		assert_int_equal(got.approved_ms, 5);
+	}
+	assert_true(approvals_of(a, &plan->actions.v[1], &got));
+	assert_string_equal(approvals_lack(&got, &plan->actions.v[1]), "exemption");
+	/* other bytes: handed on with their digest, and nothing is released by it */
+	assert_true(approvals_of(a, &plan->actions.v[2], &got));
+	assert_true(digest_equal(&got.digest, &other));
+	assert_int_equal(got.released_count + got.persons, 0);
+	assert_true(approvals_of(a, &plan->actions.v[3], &got));
+	assert_int_equal(got.released_count, 1);
+	assert_string_equal(got.released[0], "limit-leavers-day");
+	assert_false(approvals_name(a, &plan->actions.v[4]));
+	/* a release of the plan is for all of it, and for what holds the plan only */
+	DECIDED(DECISION_RELEASE, "uid:ida", ours, "*", "limit-leavers-day exemption");
+	assert_false(approvals_of(a, &plan->actions.v[4], &got));
+	assert_true(approvals_of(a, &plan->actions.v[1], &got));
+	assert_int_equal(got.released_count, 1);
+	assert_string_equal(got.released[0], "limit-leavers-day");
+}
+
+static void test_unsigned_approvals_of_two_logins_are_one_persons(void **state)
+{
+	struct plan_guard limit = { "limit-leavers-day", GUARD_HOLD_PLAN, "9 of 3", 2 };
+	struct decision d = { .kind = DECISION_APPROVE,
+			      .who = STR("uid:ida"),
+			      .actions = STR("*"),
+			      .guards = STR("limit-leavers-day") };
+	CLEANUP(plan_free_at) struct plan *plan = NULL;
+	CLEANUP(approvals_free_at) struct approvals *a = NULL;
+	struct action action = { .n = 1, .needs = 2 };
+	struct apply_approval got;
+	struct err err = { 0 };
+
+	(void)state;
+	assert_ok(plan_new(&plan, &err), &err);
+	assert_int_equal(vec_action_add(&plan->actions, action), 0);
+	assert_int_equal(vec_guard_add(&plan->guards, limit), 0);
+	assert_ok(approvals_new(&a, plan, &d.digest, &err), &err);
+	assert_ok(approvals_add(a, &d, &err), &err);
+	d.who = STR("uid:root");
+	assert_ok(approvals_add(a, &d, &err), &err);
+	assert_true(approvals_of(a, &plan->actions.v[0], &got));
+	assert_int_equal(got.persons, 1);
+	assert_int_equal(got.released_count, 0);
+	d.who = STR("person:ida");
+	d.person = true;
+	assert_ok(approvals_add(a, &d, &err), &err);
+	assert_true(approvals_of(a, &plan->actions.v[0], &got));
+	assert_int_equal(got.persons, 2);
+	assert_int_equal(got.released_count, 1);
+}
+
+static int start(void **state)
+{
+	struct err err = { 0 };
+
+	(void)state;
+	return httpc_start(&err);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_ten_thousand_actions_approved_in_part_end_when_nobody_can_approve_the_rest),
+		cmocka_unit_test(test_what_can_still_be_approved_waits_until_it_cannot),
+		cmocka_unit_test(test_what_a_guard_holds_lapses_with_its_name),
+		cmocka_unit_test(test_a_hundred_stale_plans_block_nothing_and_end),
+		cmocka_unit_test(test_plans_beyond_what_fits_in_memory_wait_with_their_time),
+		cmocka_unit_test(test_a_release_covers_its_plan_its_actions_and_its_guard_only),
+		cmocka_unit_test(test_unsigned_approvals_of_two_logins_are_one_persons),
+	};
+
+	return cmocka_run_group_tests(tests, start, NULL);
+}
