@@ -24,6 +24,7 @@ struct config_whole {
 
 static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL };
 static const char *const log_forms[] = { "logfmt", "json", NULL };
+static const char *const tls_client_words[] = { "ask", "require", NULL };
 static const char *const passphrase_words[] = { "no", "ask", NULL };
 static const char *const kinds[] = { "scim", "ldap", NULL };
 static const char *const roles[] = { "hr", "directory", "idp", NULL };
@@ -92,6 +93,10 @@ static const struct conf_key scim_keys[] = {
 	    .help = "PEM file: certificate and the chain above it"),
 	ROW("tls_key", CONF_PATH, config_scim, tls_key, .reload = true,
 	    .help = "PEM file: the certificate's key"),
+	ROW("tls_client_ca", CONF_PATH, config_scim, tls_client_ca, .reload = true,
+	    .help = "PEM file: clients are asked for a certificate of this CA"),
+	ROW("tls_client", CONF_ENUM, config_scim, tls_client, .preset = "ask", .words = tls_client_words,
+	    .help = "ask: a source may want one; require: nobody is answered without"),
 	ROW("public_url", CONF_TEXT, config_scim, public_url,
 	    .help = "how identity providers reach the server, such as https://scim.example.com; default: "
 		    "its address"),
@@ -114,6 +119,32 @@ static const struct conf_key scim_keys[] = {
 	{ 0 }
 };
 
+static const struct conf_key jwt_keys[] = {
+	ROW("issuer", CONF_TEXT, config_jwt, issuer,
+	    .help = "what stands in iss of its tokens; left out: no JWT opens the source"),
+	ROW("audience", CONF_LIST, config_jwt, audience, WITHIN(0, 16),
+	    .help = "one of these stands in aud"),
+	ROW("jwks_url", CONF_TEXT, config_jwt, jwks_url,
+	    .help = "where the issuer's public keys are"),
+	ROW("jwks_file", CONF_PATH, config_jwt, jwks_file,
+	    .help = "the same as a file, read again each minute"),
+	ROW("ca_file", CONF_PATH, config_jwt, ca_file,
+	    .help = "PEM file of a private CA for jwks_url, beside the system's"),
+	ROW("proxy", CONF_TEXT, config_jwt, proxy,
+	    .help = "HTTP proxy on the way to jwks_url, such as http://proxy:3128"),
+	ROW("algorithms", CONF_LIST, config_jwt, algorithms, .preset = "RS256,ES256", WITHIN(1, 9),
+	    .help = "signatures that count: RS256, RS384, RS512, ES256, ES384, ES512, PS256, PS384, PS512"),
+	ROW("claims", CONF_LIST, config_jwt, claims, WITHIN(0, 16),
+	    .help = "NAME=VALUE: each must hold, such as azp=8adf8e6e-67b2-4cf2-a259-e3dc5476c621"),
+	ROW("scopes", CONF_LIST, config_jwt, scopes, WITHIN(0, 16),
+	    .help = "each must stand in scope, scp or roles"),
+	ROW("skew", CONF_MS, config_jwt, skew_ms, .preset = "60s", WITHIN(0, 600000),
+	    .help = "how far the issuer's clock may be from ours"),
+	ROW("keep", CONF_MS, config_jwt, keep_ms, .preset = "24h", WITHIN(600000, DAYS(7)),
+	    .help = "how long keys stay good while newer ones cannot be read"),
+	{ 0 }
+};
+
 static const struct conf_key push_keys[] = {
 	ROW("profile", CONF_ENUM, config_push, profile, .preset = "generic", .words = scim_profile_names,
 	    .help = "whose habits the client has"),
@@ -121,6 +152,12 @@ static const struct conf_key push_keys[] = {
 	    .help = "a PUT of a group that leaves out members: keeps them, clears them, or as the profile does"),
 	ROW("issuer_for", CONF_LIST, config_push, issuer_for, WITHIN(0, CONFIG_ORGS_MAX),
 	    .help = "organisations whose externalIds come from this identity provider"),
+	ROW("rights", CONF_LIST, config_push, rights, .preset = "read,write,delete", WITHIN(0, 3),
+	    .help = "what its tokens may: read, write, delete"),
+	ROW("client_cert", CONF_LIST, config_push, client_cert, WITHIN(0, 16),
+	    .help = "certificates one of which is wanted beside a token: sha256:HEX, dns:NAME, subject:DN"),
+	ROW("jwt", CONF_SECTION, config_push, jwt, .sub = jwt_keys,
+	    .sub_size = sizeof(struct config_jwt), .help = "JSON Web Tokens of an issuer, beside leaverd's own tokens"),
 	{ 0 }
 };
 
@@ -324,6 +361,13 @@ static void check_scim(struct config *c, struct conf_faults *faults)
 	if (!s->tls_cert != !s->tls_key)
 		conf_fault(faults, &s->mark, s->tls_cert ? "tls_cert" : "tls_key",
 			   "given alone: expected tls_cert and tls_key together");
+	if (s->tls_client_ca && !s->tls_cert)
+		conf_fault(faults, &s->mark, "tls_client_ca",
+			   "without tls_cert nobody shows a certificate: give tls_cert and "
+			   "tls_key; a proxy in front has to ask for certificates itself");
+	if (s->tls_client == CONFIG_TLS_CLIENT_REQUIRE && !s->tls_client_ca)
+		conf_fault(faults, &s->mark, "tls_client",
+			   "require: expected tls_client_ca, whose certificates count");
 	if (s->listen && !s->tls_cert && !is_loopback(s->listen))
 		conf_fault(faults, &s->mark, "listen",
 			   "%s without TLS would carry tokens in the clear: give tls_cert and "
@@ -366,6 +410,7 @@ static void check_source(struct config *c, struct config_source *s, struct conf_
 			faults, &s->ldap.mark, "ldap",
 			"the source is of kind scim: expected a section scim, or kind: ldap");
 	check_list(c, faults, &s->mark, "issuer_for", &s->scim.issuer_for, true);
+	config_push_check(c, s, faults);
 	if (s->kind == CONFIG_SCIM && !c->scim.listen)
 		conf_fault(faults, &s->mark, "kind",
 			   "the source is pushed over SCIM, but scim.listen is not set: nobody "

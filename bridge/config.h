@@ -26,6 +26,8 @@ enum config_source_role { CONFIG_HR, CONFIG_DIRECTORY, CONFIG_IDP };
 enum config_put { CONFIG_PUT_PROFILE, CONFIG_PUT_KEEP, CONFIG_PUT_CLEAR };
 enum config_passphrase { CONFIG_PASSPHRASE_NO, CONFIG_PASSPHRASE_ASK };
 
+enum config_tls_client { CONFIG_TLS_CLIENT_ASK, CONFIG_TLS_CLIENT_REQUIRE };
+
 struct config_instance {
 	struct conf_mark mark;
 	char *name;
@@ -58,13 +60,24 @@ struct config_scim {
 	struct conf_mark mark;
 	char *listen; /* NULL: no SCIM server */
 	char *tls_cert, *tls_key;
-	char *public_url; /* how identity providers see us: meta.location */
-	char *docs_url;   /* documentationUri of ServiceProviderConfig; NULL: none */
-	bool open_config; /* ServiceProviderConfig needs no token */
+	char *tls_client_ca; /* NULL: clients are asked for no certificate */
+	int tls_client;      /* enum config_tls_client */
+	char *public_url;    /* how identity providers see us: meta.location */
+	char *docs_url;      /* documentationUri of ServiceProviderConfig; NULL: none */
+	bool open_config;    /* ServiceProviderConfig needs no token */
 	struct conf_list trusted_proxies;
 	int64_t max_body_bytes;
 	int64_t connections, connections_per_address, threads;
 	int64_t timeout_ms;
+};
+
+/* JSON Web Tokens of an issuer, beside our own tokens. */
+struct config_jwt {
+	struct conf_mark mark;
+	char *issuer; /* NULL: none are taken */
+	struct conf_list audience, algorithms, claims, scopes;
+	char *jwks_url, *jwks_file, *ca_file, *proxy;
+	int64_t skew_ms, keep_ms;
 };
 
 /* What only a push source has. */
@@ -74,6 +87,9 @@ struct config_push {
 	/* Organisations whose externalId this identity provider issues: ids are compared only
 	 * within their issuer. Empty: by mail address alone. */
 	struct conf_list issuer_for;
+	struct conf_list rights;      /* read, write, delete */
+	struct conf_list client_cert; /* which certificates count; empty: none is wanted */
+	struct config_jwt jwt;
 };
 
 struct config_source {
@@ -124,6 +140,10 @@ struct config {
 	char *head_file;       /* state_dir/audit.head: the signed head of the chain */
 	struct config_whole *whole; /* config.c's own: the file as it was read */
 };
+
+/* bridge/config_push.c: faults of a push source that rows cannot find. */
+void config_push_check(struct config *c, const struct config_source *s,
+		       struct conf_faults *faults);
 
 /* The rows of the whole file, for conf_walk(); sub tables belong to their rooms. */
 extern const struct conf_key config_keys[];

@@ -7,6 +7,8 @@
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/clients.h"
+#include "bridge/door.h"
+#include "bridge/limits.h"
 #include "bridge/rounds.h"
 #include "ldap/source.h"
 #include "store/accounts.h"
@@ -111,6 +113,24 @@ static int check_directory(struct doctor *d, const struct config_source *s, stru
 
 /* --- push sources ----------------------------------------------------------------------------
  */
+
+/* The issuer of a source's tokens: whether its keys can be read from here. */
+static int check_issuer(struct doctor *d, const struct config_source *s, struct err *err)
+{
+	CLEANUP(jwt_keys_drop_at) struct jwt_keys *keys = NULL;
+	struct jwks_from from = door_keys_from(s);
+	struct err why = { 0 };
+	int64_t age_ms;
+
+	if (!s->scim.jwt.issuer)
+		return 0;
+	if (jwks_fetch(d->app->http, &from, &keys, &age_ms, &why) < 0)
+		return bad(d, "issuer", s->name, &why, err);
+	return say(d, DOCTOR_OK, "issuer", s->name, err,
+		   "%s: %zu keys from %s, read again within %" PRId64 " min",
+		   s->scim.jwt.issuer, jwt_keys_count(keys), from.url ? from.url : from.file,
+		   (int64_t)(age_ms / STAMP_MINUTE_MS));
+}
 
 static int check_push(struct doctor *d, const struct config_source *s, struct err *err)
 {
@@ -329,6 +349,21 @@ static int check_audit(struct doctor *d, struct err *err)
 		   report.entries);
 }
 
+static int check_files(struct doctor *d, struct err *err)
+{
+	struct limits_files files;
+
+	limits_files(&d->app->config, &files);
+	return say(d, files.hard < files.need ? DOCTOR_WARN : DOCTOR_OK, "open files", "system",
+		   err,
+		   "serve needs up to %" PRId64
+		   " at once (scim.connections and its own), %" PRId64 " are allowed%s",
+		   files.need, files.hard,
+		   files.hard < files.need ? ": raise LimitNOFILE= of the unit, or lower "
+					     "scim.connections"
+					   : "");
+}
+
 static int run_checks(struct doctor *d, struct err *err)
 {
 	const struct config *c = &d->app->config;
@@ -337,10 +372,14 @@ static int run_checks(struct doctor *d, struct err *err)
 	r = check_audit(d, err);
 	if (r == 0)
 		r = check_ends(d, err);
+	if (r == 0)
+		r = check_files(d, err);
 	for (size_t i = 0; r == 0 && i < c->sources.n && !verb_cancelled(d->app); i++) {
 		const struct config_source *s = config_source_at(c, i);
 
 		r = s->kind == CONFIG_LDAP ? check_directory(d, s, err) : check_push(d, s, err);
+		if (r == 0 && s->kind == CONFIG_SCIM)
+			r = check_issuer(d, s, err);
 	}
 	for (size_t i = 0; r == 0 && i < c->organisations.n && !verb_cancelled(d->app); i++)
 		r = check_org(d, config_org_at(c, i), err);

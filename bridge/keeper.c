@@ -4,6 +4,7 @@
 #include "base/map.h"
 #include "base/stamp.h"
 #include "bridge/known.h"
+#include "bridge/door.h"
 #include "scim/auth.h"
 #include "store/audit.h"
 #include "store/find.h"
@@ -15,6 +16,7 @@
 struct keeper {
 	struct scim_backend backend;
 	struct app *app;
+	struct door *door;
 	struct known known;
 	void (*changed)(void *ctx, const char *source);
 	void *changed_ctx;
@@ -57,9 +59,12 @@ static void token_touch_done(void *ctx, int r, const struct err *err)
 /* Notes the token's use, once an hour; that it could not be noted keeps nobody out. */
 static void note_use(struct keeper *k, int64_t id, int64_t now_ms)
 {
-	struct token_touch *t = malloc(sizeof(*t));
+	struct token_touch *t;
 	struct err err;
 
+	if (!door_first_use(k->door, id, now_ms))
+		return;
+	t = malloc(sizeof(*t));
 	if (!t)
 		return;
 	*t = (struct token_touch){ id, now_ms };
@@ -99,6 +104,7 @@ static int client_read(struct keeper *k, struct str token, int64_t now_ms,
 			       found->name);
 	memcpy(client.source, found->of, strlen(found->of) + 1);
 	memcpy(client.token, found->name, strlen(found->name) + 1);
+	client.token_id = found->id;
 	client.source_id = row.id;
 	client.rights = SCIM_MAY_ALL;
 	client.profile = profile_of(&source->scim);
@@ -575,6 +581,8 @@ static int write_audit(struct keeper_write *kw, struct db *db, int64_t now_ms, s
 	buf_add_json(&body, str_of(w->peer));
 	buf_addf(&body, ",\"request\":");
 	buf_add_json(&body, str_of(w->request));
+	if (w->client.token_id)
+		buf_addf(&body, ",\"token\":%lld", (long long)w->client.token_id);
 	buf_addf(&body, ",\"version\":%llu}", (unsigned long long)kw->after.version);
 	entry.who = who;
 	entry.what = what[w->type == SCIM_GROUP][w->kind];
@@ -686,7 +694,20 @@ static int keeper_submit(void *ctx, struct scim_write *w, struct err *err)
 static int keeper_asked(void *ctx, const struct scim_asker *asker, struct scim_client *ret,
 			struct err *err)
 {
-	return keeper_client(ctx, asker->token, ret, err);
+	struct keeper *k = ctx;
+	const struct config_source *source = door_jwt_source(k->door, asker);
+	struct scim_client client = { 0 };
+	int r;
+
+	r = source ? door_jwt(k->door, source, asker, &client, err)
+		   : keeper_client(k, asker->token, &client, err);
+	if (r == 0 && source)
+		client.profile = profile_of(&source->scim);
+	if (r == 0)
+		r = door_admit(k->door, asker, &client, err);
+	if (r == 0)
+		*ret = client;
+	return r;
 }
 
 /* --- birth and death -----------------------------------------------------------------------
@@ -695,9 +716,15 @@ static int keeper_asked(void *ctx, const struct scim_asker *asker, struct scim_c
 int keeper_new(struct keeper **ret, struct app *app, struct err *err)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
+	int r;
 
 	if (!k)
 		return err_nomem(err);
+	r = door_new(&k->door, app, err);
+	if (r < 0) {
+		free(k);
+		return r;
+	}
 	k->app = app;
 	known_init(&k->known);
 	k->backend = (struct scim_backend){
@@ -717,6 +744,7 @@ void keeper_free(struct keeper *k)
 {
 	if (!k)
 		return;
+	door_free(k->door);
 	known_done(&k->known);
 	free(k);
 }
@@ -724,6 +752,18 @@ void keeper_free(struct keeper *k)
 const struct scim_backend *keeper_backend(const struct keeper *k)
 {
 	return &k->backend;
+}
+
+void keeper_quiesce(struct keeper *k)
+{
+	if (k)
+		door_stop(k->door);
+}
+
+void keeper_reread(struct keeper *k)
+{
+	if (k)
+		door_reread(k->door);
 }
 
 void keeper_on_change(struct keeper *k, void (*fn)(void *ctx, const char *source), void *ctx)

@@ -20,6 +20,12 @@ OWNED(struct keeper, keeper_free)
 /* Borrowed; lives as long as k. */
 const struct scim_backend *keeper_backend(const struct keeper *k);
 
+/* Answers all requests that wait for the keys of an issuer, and lets none wait any more: before
+ * the server is drained. NULL is fine. */
+void keeper_quiesce(struct keeper *k);
+/* Reads what it keeps of others (keys of issuers) again, soon. NULL is fine. */
+void keeper_reread(struct keeper *k);
+
 /* Called on the writer's thread after a write that changed something about people: the source's
  * name. One listener, set before the first request. */
 void keeper_on_change(struct keeper *k, void (*fn)(void *ctx, const char *source), void *ctx);

@@ -16,6 +16,7 @@
 #include "bridge/control.h"
 #include "bridge/gate.h"
 #include "bridge/keeper.h"
+#include "bridge/limits.h"
 #include "bridge/planner.h"
 #include "bridge/rounds.h"
 #include "net/httpd.h"
@@ -51,7 +52,7 @@ struct serve {
 	struct scim_service *scim;
 	struct httpd *httpd;
 	struct control *control;
-	struct http_route routes[SCIM_ROUTES_MAX + 2];
+	struct http_route routes[SCIM_ROUTES_MAX + 3];
 	struct source_worker *sources;
 	struct org_worker *orgs;
 	size_t source_count, org_count;
@@ -328,6 +329,36 @@ static void applier_loop(struct worker *self, void *arg)
 /* --- the SCIM server -----------------------------------------------------------------------
  */
 
+static int readiness_read(struct app *app, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct org_row row = { 0 };
+	int r;
+
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = accounts_org_get(db, "", &row, err);
+	org_row_done(&row);
+	return r < 0 ? r : 0;
+}
+
+/* Whether requests can be served now: the store answers, and the daemon is not about to end. */
+static int ready(void *ctx, struct http_req *req, struct http_reply *reply, struct err *err)
+{
+	struct serve *s = ctx;
+	struct err why = { 0 };
+	bool stopping = atomic_load(&s->stop);
+	int r = stopping ? 0 : readiness_read(s->app, &why);
+
+	if (r < 0)
+		log_warn("serve.unready", LOG_T("request", http_req_id(req)), LOG_E(&why));
+	(void)err;
+	reply->status = stopping || r < 0 ? 503 : 200;
+	reply->content_type = "text/plain";
+	buf_add_text(&reply->body, stopping ? "stopping\n" : r < 0 ? "store\n" : "ok\n");
+	return 0;
+}
+
 static int health(void *ctx, struct http_req *req, struct http_reply *reply, struct err *err)
 {
 	(void)ctx;
@@ -362,6 +393,8 @@ static int scim_start(struct serve *s, struct err *err)
 		.listen = c->listen,
 		.tls_cert_file = c->tls_cert,
 		.tls_key_file = c->tls_key,
+		.tls_client_ca_file = c->tls_client_ca,
+		.tls_client_required = c->tls_client == CONFIG_TLS_CLIENT_REQUIRE,
 		.threads = (unsigned)c->threads,
 		.connections = (unsigned)c->connections,
 		.connections_per_address = (unsigned)c->connections_per_address,
@@ -391,6 +424,8 @@ static int scim_start(struct serve *s, struct err *err)
 	s->routes[n] = (struct http_route){ .method = HTTP_GET,
 					    .path = "/healthz",
 					    .handler = health };
+	s->routes[n + 1] =
+		(struct http_route){ .method = HTTP_GET, .path = "/readyz", .handler = ready };
 	return httpd_start(&s->httpd, &http, err);
 }
 
@@ -437,6 +472,7 @@ static void scim_stop(struct serve *s)
 
 	if (s->httpd) {
 		httpd_quiesce(s->httpd);
+		keeper_quiesce(s->keeper);
 		while (httpd_active(s->httpd) && stamp_mono_ms() < until)
 			stamp_sleep_ms(5);
 		httpd_stop(s->httpd);
@@ -518,12 +554,24 @@ static int wait_for_signals(struct serve *s, const sigset_t *signals, struct err
 	}
 }
 
+static void files_raise(const struct config *c)
+{
+	struct limits_files files;
+
+	limits_raise(c, &files);
+	if (files.soft < files.need)
+		log_warn("serve.files", LOG_I("need", files.need), LOG_I("allowed", files.soft),
+			 LOG_T("text", "clients wait when all are open: raise LimitNOFILE= of "
+				       "the unit, or lower scim.connections"));
+}
+
 static int serve_up(struct serve *s, const sigset_t *signals, struct err *err)
 {
 	const struct config *c = &s->app->config;
 	int r;
 
 	s->app->serve = s;
+	files_raise(c);
 	r = scim_start(s, err);
 	if (r == 0)
 		r = control_start(&s->control, s->app, err);

@@ -5,6 +5,7 @@
 #include "base/jx.h"
 #include "base/log.h"
 #include "base/metric.h"
+#include "base/stamp.h"
 #include "model/validate.h"
 #include "net/route.h"
 #include "scim/auth.h"
@@ -15,6 +16,7 @@
 #include "scim/list.h"
 #include "scim/reference.h"
 #include "scim/resource.h"
+#include "scim/throttle.h"
 
 #define PREFIX "/scim"
 #define URL_MAX_BYTES 256
@@ -30,6 +32,7 @@ struct scim_service {
 	const struct scim_backend *backend;
 	struct scim_options options; /* its texts are ours */
 	char *public_url, *docs_url;
+	struct throttle *throttle; /* has a lock of its own: not part of what is immutable */
 };
 
 /* --- metrics --------------------------------------------------------------------------------
@@ -45,8 +48,21 @@ static struct metric coerced[COERCION_COUNT] = {
 #undef X
 };
 
+static struct metric denials[] = {
+	{ .name = "leaverd_scim_denied",
+	  .labels = "answer=\"401\"",
+	  .help = "Requests without a token that opens.",
+	  .type = METRIC_COUNTER },
+	{ .name = "leaverd_scim_denied",
+	  .labels = "answer=\"429\"",
+	  .help = "Requests without a token that opens.",
+	  .type = METRIC_COUNTER },
+};
+
 void scim_service_metrics(void)
 {
+	for (size_t i = 0; i < COUNT_OF(denials); i++)
+		metric_register(&denials[i]);
 	for (int c = 0; c < COERCION_COUNT; c++)
 		metric_register(&coerced[c]);
 }
@@ -432,6 +448,25 @@ static int call_run(const struct scim_service *s, struct scim_call *call, struct
 	return route->handler(call, route->types, at.id, err);
 }
 
+/* Who fails too often is told to wait instead of why: the seconds, and *err says so. */
+static int denied(const struct scim_service *s, struct scim_call *call, struct err *err)
+{
+	int wait_s = throttle_fail(s->throttle, call->req->peer, stamp_mono_ms());
+
+	metric_add(&denials[wait_s > 0], 1);
+	if (!wait_s) {
+		log_info("scim.denied", LOG_T("request", call->req->id ? call->req->id : ""),
+			 LOG_T("peer", call->req->peer ? call->req->peer : ""), LOG_E(err));
+		return 0;
+	}
+	call->challenge = NULL;
+	err_set(err, ERR_RATE_LIMIT,
+		"too many requests of this address had no token that opens: come again in %d "
+		"s, or with a good one at once",
+		wait_s);
+	return wait_s;
+}
+
 int scim_service_answer(struct scim_service *s, const struct scim_request *req,
 			struct scim_response *res)
 {
@@ -439,11 +474,15 @@ int scim_service_answer(struct scim_service *s, const struct scim_request *req,
 		.backend = s->backend, .options = &s->options, .req = req, .res = res
 	};
 	struct err err = { 0 };
-	int r = call_run(s, &call, &err);
+	int r = call_run(s, &call, &err), wait_s = 0;
 
 	if (r >= 0)
 		return r;
+	if (err.code == ERR_UNAUTHORIZED)
+		wait_s = denied(s, &call, &err);
 	call_fault(&call, &err);
+	if (wait_s)
+		res->retry_after_s = wait_s;
 	return HTTP_DONE;
 }
 
@@ -498,6 +537,9 @@ int scim_service_new(struct scim_service **ret, const struct scim_backend *backe
 		return r;
 	while (str_ends(url, STR("/")))
 		url.len--;
+	r = throttle_new(&s->throttle, err);
+	if (r < 0)
+		return r;
 	s->backend = backend;
 	s->options = *options;
 	s->public_url = str_dup(url);
@@ -526,6 +568,7 @@ void scim_service_free(struct scim_service *s)
 		return;
 	free(s->public_url);
 	free(s->docs_url);
+	throttle_free(s->throttle);
 	free(s);
 }
 

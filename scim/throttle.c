@@ -63,6 +63,7 @@ static struct failing *failing_of(struct throttle *t, const struct peer *peer)
 	HASH_FIND(hh, t->all, peer, sizeof(*peer), f);
 	if (f) {
 		HASH_DEL(t->all, f);
+		f->hh.tbl = NULL;
 	} else if (HASH_COUNT(t->all) >= THROTTLE_MOST) {
 		f = t->all; /* the oldest makes room */
 		HASH_DEL(t->all, f);
