@@ -108,6 +108,12 @@ static const struct conf_key scim_keys[] = {
 	    .help = "addresses or CIDRs whose X-Forwarded-For is believed"),
 	ROW("max_body", CONF_BYTES, config_scim, max_body_bytes, .preset = "1MiB",
 	    WITHIN(16 << 10, 64 << 20), .help = "longer request bodies are refused with 413"),
+	ROW("bulk_body", CONF_BYTES, config_scim, bulk_body_bytes, .preset = "1MiB",
+	    WITHIN(16 << 10, 1 << 30),
+	    .help = "longer bulk requests are refused with 413 (maxPayloadSize); they are kept in state_dir, "
+		    "not in memory, and each operation may be as long as max_body"),
+	ROW("bulk_operations", CONF_INT, config_scim, bulk_operations, .preset = "1000", WITHIN(1, 10000),
+	    .help = "operations in one bulk request (maxOperations)"),
 	ROW("connections", CONF_INT, config_scim, connections, .preset = "1024", WITHIN(1, 65536),
 	    .help = "open connections in all"),
 	ROW("connections_per_address", CONF_INT, config_scim, connections_per_address, .preset = "0",

@@ -386,7 +386,10 @@ static int scim_start(struct serve *s, struct err *err)
 	const struct config_scim *c = &s->app->config.scim;
 	const struct scim_options scim = { .public_url = c->public_url,
 					   .docs_url = c->docs_url,
-					   .open_config = c->open_config };
+					   .open_config = c->open_config,
+					   .bulk_operations = (size_t)c->bulk_operations,
+					   .bulk_bytes = c->bulk_body_bytes,
+					   .bulk_operation_bytes = (size_t)c->max_body_bytes };
 	const char *proxies[33] = { NULL };
 	struct httpd_options http = {
 		.name = "scim",
@@ -400,6 +403,7 @@ static int scim_start(struct serve *s, struct err *err)
 		.connections_per_address = (unsigned)c->connections_per_address,
 		.max_body_bytes = c->max_body_bytes,
 		.timeout_ms = c->timeout_ms,
+		.spool_folder = s->app->config.instance.state_dir,
 		.trusted_proxies = proxies,
 		.routes = s->routes,
 		.ctx = s,
