@@ -25,19 +25,6 @@ struct keeper {
 /* --- who a token is ------------------------------------------------------------------------
  */
 
-/* The bits of the client's profile, and what the source's own keys say otherwise. */
-static unsigned profile_of(const struct config_push *push)
-{
-	unsigned bits = 0;
-
-	(void)scim_profile(str_of(scim_profile_names[push->profile]), &bits);
-	if (push->put_members == CONFIG_PUT_KEEP)
-		bits |= SCIM_KEEP_MEMBERS;
-	if (push->put_members == CONFIG_PUT_CLEAR)
-		bits &= ~(unsigned)SCIM_KEEP_MEMBERS;
-	return bits;
-}
-
 struct token_touch {
 	int64_t id, now_ms;
 };
@@ -107,7 +94,7 @@ static int client_read(struct keeper *k, struct str token, int64_t now_ms,
 	client.token_id = found->id;
 	client.source_id = row.id;
 	client.rights = SCIM_MAY_ALL;
-	client.profile = profile_of(&source->scim);
+	client.profile = config_push_profile(&source->scim);
 	*ret = client;
 	return 0;
 }
@@ -593,21 +580,14 @@ static int write_audit(struct keeper_write *kw, struct db *db, int64_t now_ms, s
 	return audit_add(db, &entry, NULL, err);
 }
 
-/* What the resource looks like after the write: version and times for the reply. */
-static int read_after(struct standing *s, struct keeper_write *kw, struct err *err)
+/* What the resource looks like after the write, for the reply: a change is one version more. */
+static void after_fill(struct keeper_write *kw, const struct scim_row *before, int64_t now_ms)
 {
-	int r;
+	struct scim_after *after = &kw->after;
 
-	standing_done(s);
-	s->record = (struct record){ 0 };
-	s->group = (struct usergroup_row){ 0 };
-	r = standing_load(s, kw->w, err);
-	if (r < 0)
-		return r;
-	kw->after.version = s->row.version;
-	kw->after.created_ms = s->row.created_ms;
-	kw->after.modified_ms = s->row.modified_ms;
-	return 0;
+	after->version = before->version + after->changed;
+	after->created_ms = kw->w->kind == SCIM_CREATE ? now_ms : before->created_ms;
+	after->modified_ms = after->changed ? now_ms : before->modified_ms;
 }
 
 static int keeper_write_in(struct keeper_write *kw, struct standing *s, struct err *err)
@@ -638,8 +618,8 @@ static int keeper_write_in(struct keeper_write *kw, struct standing *s, struct e
 		return r;
 	kw->after.changed = r == 0;
 	if (w->kind != SCIM_DELETE)
-		r = read_after(s, kw, err);
-	if (r >= 0 && kw->after.changed)
+		after_fill(kw, &s->row, now_ms);
+	if (kw->after.changed)
 		r = write_audit(kw, s->db, now_ms, err);
 	if (r >= 0)
 		r = sources_spoke(s->db, s->source, now_ms, err);

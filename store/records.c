@@ -470,7 +470,7 @@ int usergroups_get(struct db *db, int64_t source, struct str key, struct usergro
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT " GROUP_COLUMNS ", (SELECT count(*) FROM member WHERE grp = g.id)"
+		     "SELECT " GROUP_COLUMNS
 		     " FROM usergroup g WHERE g.source = ?1 AND g.key = ?2 AND g.deleted = 0",
 		     DB_I(source), DB_S(key));
 	if (r == 0)
@@ -480,7 +480,6 @@ int usergroups_get(struct db *db, int64_t source, struct str key, struct usergro
 	if (r != DB_ROW)
 		return STORE_NOT_FOUND;
 	group_take(q, &g);
-	g.members = db_int(q, 9);
 	r = own_texts(texts, COUNT_OF(texts), &g.own, err);
 	if (r == 0)
 		*ret = g;

@@ -105,7 +105,6 @@ struct usergroup_row {
 	int64_t id, source;
 	struct str key, external_id, display, doc; /* doc without members and meta.location */
 	int64_t version, created_ms, modified_ms;
-	int64_t members; /* filled by get, not by pages */
 	void *own;
 };
 void usergroup_row_done(struct usergroup_row *g);

@@ -1,8 +1,9 @@
 /*
  * The writer: the one thread that writes. Requests are parked in a bounded queue; it takes what
  * is there, runs each in a savepoint of its own inside one BEGIN IMMEDIATE, commits once, and
- * only then replies. So a reply means: durable. A request that faults undoes itself and nobody
- * else; a commit that fails answers UNAVAILABLE to all of its batch.
+ * only then replies. So a reply means: durable. The signed head of the audit chain follows,
+ * within 100 ms. A request that faults undoes itself and nobody else; a commit that fails
+ * answers UNAVAILABLE to all of its batch.
  *
  * The contract of a request: fn reads and writes through db, does no other I/O and takes
  * milliseconds. It may be run once only. done is called on the writer's thread, exactly once,

@@ -160,24 +160,36 @@ def group_id(n):
     return user_id(n | GROUP_BIT)
 
 
-def stored(users, big=0, small=0):
-    """An instance with people in it. Kept in the build folder until what fills it changes."""
-    folder = BUILD / "bench" / ("stored-%d-%d-%d" % (users, big, small))
-    ready = folder / "ready"
-    loader = BUILD / "tests/bench/load_users"
-    if ready.exists() and ready.stat().st_mtime > loader.stat().st_mtime:
-        daemon = Daemon(BUILD / "leaverd", folder)
-        daemon.write_config(CONFIG)
-        return daemon
-    shutil.rmtree(folder, ignore_errors=True)
+# The store that the SCIM rows share: made once in a run of `make bench`, which names the folder.
+USERS, BIG, SMALL = size(1000000, 30000), size(100000, 5000), size(20000, 500)
+SMALL_MEMBERS = 10  # as load_users.c
+KEPT = Path(os.environ["LEAVERD_BENCH"]) if "LEAVERD_BENCH" in os.environ else work_folder()
+
+
+def stored(users=USERS, big=BIG, small=SMALL):
+    """An instance with people in it, for reading only: rows that write take copied()."""
+    folder = KEPT / ("stored-%d-%d-%d" % (users, big, small))
+    if (folder / "ready").exists():
+        return Daemon(BUILD / "leaverd", folder)
     daemon = instance(folder)
     began = time.monotonic()
-    subprocess.run([str(loader), str(folder / "state/leaverd.db"), "idp", str(users), str(big),
-                    str(small)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([str(BUILD / "tests/bench/load_users"), str(folder / "state/leaverd.db"), "idp",
+                    str(users), str(big), str(small)], check=True, stdout=subprocess.DEVNULL)
     note("%d users and %d groups stored in %.0f s" % (users, small + (big > 0),
                                                       time.monotonic() - began))
-    ready.touch()
+    (folder / "ready").touch()
     return daemon
+
+
+def copied(daemon, folder):
+    """A copy of a stored instance, to write into."""
+    shutil.copytree(daemon.folder, folder)
+    return Daemon(BUILD / "leaverd", folder)
+
+
+def nobody():
+    """A user who is in no group."""
+    return max(BIG, (SMALL + 1) * SMALL_MEMBERS)
 
 
 def note(text):
@@ -241,37 +253,51 @@ def capture(daemon, path, into):
     return json.loads(body), len(body)
 
 
+def turns(ours, theirs):
+    """Both sides by turns, twice: what the machine does beside falls on both."""
+    sums = Load(), Load()
+    for turn in range(size(2, 1)):
+        sums = sums[0] + ours(turn), sums[1] + theirs(turn)
+    return sums
+
+
+def beside_line(name, ours, theirs, aim, **figures):
+    """The ratio of requests per second of server CPU."""
+    line(name, ours.per_cpu / theirs.per_cpu, aim, rps=ours.per_second,
+         bare_rps=theirs.per_second, cpu_us=1e6 / ours.per_cpu, bare_cpu_us=1e6 / theirs.per_cpu,
+         p50_us=ours.p50, p99_us=ours.p99, bare_p50_us=theirs.p50, bare_p99_us=theirs.p99,
+         **figures)
+
+
+def part(name, connections, usual):
+    """scim-get for the design's own number of connections, scim-get.c1 for another."""
+    return name if connections == usual else "%s.c%d" % (name, connections)
+
+
 def read_row(name, aim, path_of):
-    """A row of reads over users: ours and the bare server take turns at 32 connections."""
-    users = size(1000000, 10000)
-    seconds = size(5, 2)
+    """A row of reads over users: ours and the bare server take turns, a line for each number of
+    connections. Some of the users are in groups; the bare server's are not."""
     folder = work_folder()
-    daemon = serving(stored(users))
+    daemon = serving(stored())
     paths = folder / "paths"
     chance = random.Random(1)
-    numbers = [chance.randrange(users) for _ in range(size(50000, 5000))]
+    numbers = [chance.randrange(USERS) for _ in range(size(50000, 5000))]
     paths.write_text("".join(path_of(n) + "\n" for n in numbers))
-    document, length = capture(daemon, path_of(numbers[0]), folder / "answer")
+    document, length = capture(daemon, path_of(nobody()), folder / "answer")
     found = document["Resources"][0] if "Resources" in document else document
-    if found["id"] != user_id(numbers[0]):
-        raise RuntimeError("%s answered somebody else" % path_of(numbers[0]))
+    if found["id"] != user_id(nobody()) or "groups" in found:
+        raise RuntimeError("%s answered somebody else" % path_of(nobody()))
     bare = Bare("bare_http", THREADS, folder / "answer")
-    beside = {}
 
     def run(server, port, connections):
-        return wrk(port, server.pid, connections, seconds, "requests.lua", paths, token(daemon))
+        return wrk(port, server.pid, connections, size(5, 2), "requests.lua", paths,
+                   token(daemon))
 
     run(daemon, daemon.scim_port, 32)  # warm
-    ours, theirs = Load(), Load()
-    for _ in range(2):
-        ours += run(daemon, daemon.scim_port, 32)
-        theirs += run(bare, bare.port, 32)
-    for c in (1, 16, 64):
-        one = run(daemon, daemon.scim_port, c)
-        beside["c%d_rps" % c], beside["c%d_p99_us" % c] = one.per_second, one.p99
-    line(name, ours.per_cpu / theirs.per_cpu, aim, users=users, connections=32, bytes=length,
-         rps=ours.per_second, bare_rps=theirs.per_second, cpu_us=1e6 / ours.per_cpu,
-         bare_cpu_us=1e6 / theirs.per_cpu, p50_us=ours.p50, p99_us=ours.p99,
-         bare_p99_us=theirs.p99, **beside, rss_mib=rss_mib(daemon.pid))
+    for c in (32, 1, 16, 64):
+        ours, theirs = turns(lambda _: run(daemon, daemon.scim_port, c),
+                             lambda _: run(bare, bare.port, c))
+        beside_line(part(name, c, 32), ours, theirs, aim, users=USERS, connections=c,
+                    bytes=length, rss_mib=rss_mib(daemon.pid))
     bare.stop()
     daemon.stop()
