@@ -400,9 +400,9 @@ static void location_note(struct slot *slot, struct operation *op)
 {
 	CLEANUP(buf_done) struct buf location;
 
+	buf_init(&location, CALL_BASE_BYTES + ADDRESS_MAX_BYTES);
 	if (op->method == HTTP_POST || op->location)
 		return;
-	buf_init(&location, CALL_BASE_BYTES + ADDRESS_MAX_BYTES);
 	buf_addf(&location, "%s/", slot->call.base);
 	buf_add_str(&location, buf_str(&slot->path));
 	op->location = buf_take(&location, NULL);

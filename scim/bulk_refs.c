@@ -77,9 +77,9 @@ static int parts_fill(const struct filling *f, json_t *string)
 	CLEANUP(buf_done) struct buf filled;
 	int r;
 
+	buf_init(&filled, TEXT_MAX_BYTES);
 	if (!memmem(text.p, text.len, MARK, MARK_BYTES))
 		return 0;
-	buf_init(&filled, TEXT_MAX_BYTES);
 	r = bulk_refs_text(text, f->fn, f->ctx, &filled, f->err);
 	return r < 0 ? r : string_set(string, buf_str(&filled), f->err);
 }
