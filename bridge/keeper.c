@@ -25,6 +25,19 @@ struct keeper {
 /* --- who a token is ------------------------------------------------------------------------
  */
 
+/* The bits of the client's profile, and what the source's own keys say otherwise. */
+static unsigned profile_of(const struct config_push *push)
+{
+	unsigned bits = 0;
+
+	(void)scim_profile(str_of(scim_profile_names[push->profile]), &bits);
+	if (push->put_members == CONFIG_PUT_KEEP)
+		bits |= SCIM_KEEP_MEMBERS;
+	if (push->put_members == CONFIG_PUT_CLEAR)
+		bits &= ~(unsigned)SCIM_KEEP_MEMBERS;
+	return bits;
+}
+
 struct token_touch {
 	int64_t id, now_ms;
 };
@@ -94,7 +107,7 @@ static int client_read(struct keeper *k, struct str token, int64_t now_ms,
 	client.token_id = found->id;
 	client.source_id = row.id;
 	client.rights = SCIM_MAY_ALL;
-	client.profile = config_push_profile(&source->scim);
+	client.profile = profile_of(&source->scim);
 	*ret = client;
 	return 0;
 }
