@@ -40,6 +40,18 @@ const char *config_role_word(int role)
 	return role >= 0 && role < (int)COUNT_OF(roles) - 1 ? roles[role] : "?";
 }
 
+unsigned config_push_profile(const struct config_push *push)
+{
+	unsigned bits = 0;
+
+	(void)scim_profile(str_of(scim_profile_names[push->profile]), &bits);
+	if (push->put_members == CONFIG_PUT_KEEP)
+		bits |= SCIM_KEEP_MEMBERS;
+	if (push->put_members == CONFIG_PUT_CLEAR)
+		bits &= ~(unsigned)SCIM_KEEP_MEMBERS;
+	return bits;
+}
+
 /* --- the rows --------------------------------------------------------------------------------
  */
 

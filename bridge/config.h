@@ -93,6 +93,9 @@ struct config_push {
 	struct config_jwt jwt;
 };
 
+/* SCIM_x bits (scim/profile.h) of the profile, and what the source's own keys say otherwise. */
+unsigned config_push_profile(const struct config_push *push);
+
 struct config_source {
 	struct conf_mark mark;
 	char *name;

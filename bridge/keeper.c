@@ -25,19 +25,6 @@ struct keeper {
 /* --- who a token is ------------------------------------------------------------------------
  */
 
-/* The bits of the client's profile, and what the source's own keys say otherwise. */
-static unsigned profile_of(const struct config_push *push)
-{
-	unsigned bits = 0;
-
-	(void)scim_profile(str_of(scim_profile_names[push->profile]), &bits);
-	if (push->put_members == CONFIG_PUT_KEEP)
-		bits |= SCIM_KEEP_MEMBERS;
-	if (push->put_members == CONFIG_PUT_CLEAR)
-		bits &= ~(unsigned)SCIM_KEEP_MEMBERS;
-	return bits;
-}
-
 struct token_touch {
 	int64_t id, now_ms;
 };
@@ -107,7 +94,7 @@ static int client_read(struct keeper *k, struct str token, int64_t now_ms,
 	client.token_id = found->id;
 	client.source_id = row.id;
 	client.rights = SCIM_MAY_ALL;
-	client.profile = profile_of(&source->scim);
+	client.profile = config_push_profile(&source->scim);
 	*ret = client;
 	return 0;
 }
@@ -695,7 +682,7 @@ static int keeper_asked(void *ctx, const struct scim_asker *asker, struct scim_c
 	r = source ? door_jwt(k->door, source, asker, &client, err)
 		   : keeper_client(k, asker->token, &client, err);
 	if (r == 0 && source)
-		client.profile = profile_of(&source->scim);
+		client.profile = config_push_profile(&source->scim);
 	if (r == 0)
 		r = door_admit(k->door, asker, &client, err);
 	if (r == 0)

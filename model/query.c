@@ -373,10 +373,12 @@ static enum truth by_reference(const struct query *q, struct str have)
 	size_t n = segments_of(have, a), m = segments_of(want, b);
 	bool same = n > 0 && m > 0;
 
-	if (is_absolute(have) && is_absolute(want))
+	if (is_absolute(have) == is_absolute(want))
 		same = same && n == m;
 	else if (is_absolute(want))
 		same = same && n <= m && q->value.boolean;
+	else /* no base was known: a type and an id have to be said at least */
+		same = same && m <= n && m > 1;
 	for (size_t i = 0; same && i < n && i < m; i++)
 		same = str_eq(a[i], b[i]);
 	return truth(same == (q->op == QUERY_EQ));

@@ -153,9 +153,9 @@ static int kept_bind(struct query *q, struct str tail, struct str base, struct e
 	CLEANUP(buf_done) struct buf whole;
 	int r;
 
+	buf_init(&whole, REFERENCE_MAX_BYTES);
 	if (tail.len == 0 || (q->op != QUERY_EQ && q->op != QUERY_NE))
 		return 0;
-	buf_init(&whole, REFERENCE_MAX_BYTES);
 	buf_add_str(&whole, base);
 	buf_add_str(&whole, tail);
 	r = buf_fault(&whole, err, "a reference");

@@ -111,6 +111,35 @@ static void test_sources_keep_their_order_and_are_found_by_name(void **state)
 	assert_null(config_org(&c, "people"));
 }
 
+static void test_a_put_without_members_is_the_sources_to_say(void **state)
+{
+	static const struct {
+		const char *profile;
+		int put;
+		bool kept;
+	} rows[] = {
+		{ "generic", CONFIG_PUT_PROFILE, false },
+		{ "generic", CONFIG_PUT_KEEP, true },
+		{ "keycloak", CONFIG_PUT_PROFILE, true },
+		{ "okta", CONFIG_PUT_PROFILE, true },
+		{ "keycloak", CONFIG_PUT_CLEAR, false },
+		{ "entra", CONFIG_PUT_PROFILE, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct config_push push = { .put_members = rows[i].put };
+		unsigned own = 0, bits;
+
+		while (strcmp(scim_profile_names[push.profile], rows[i].profile) != 0)
+			push.profile++;
+		assert_true(scim_profile(str_of(rows[i].profile), &own));
+		bits = config_push_profile(&push);
+		assert_int_equal(!!(bits & SCIM_KEEP_MEMBERS), rows[i].kept);
+		assert_int_equal(bits & ~SCIM_KEEP_MEMBERS, own & ~SCIM_KEEP_MEMBERS);
+	}
+}
+
 static void test_without_a_policy_section_the_shipped_rules_hold(void **state)
 {
 	CLEANUP(config_free) struct config c = { 0 };
@@ -358,6 +387,7 @@ int main(void)
 		cmocka_unit_test(
 			test_a_whole_file_is_read_with_defaults_and_paths_made_absolute),
 		cmocka_unit_test(test_sources_keep_their_order_and_are_found_by_name),
+		cmocka_unit_test(test_a_put_without_members_is_the_sources_to_say),
 		cmocka_unit_test(test_without_a_policy_section_the_shipped_rules_hold),
 		cmocka_unit_test(test_each_fault_names_its_place_and_what_was_expected),
 		cmocka_unit_test(test_all_faults_of_a_file_come_at_once),
