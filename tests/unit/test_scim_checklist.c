@@ -19,6 +19,8 @@
 #include "base/buf.h"
 #include "base/jx.h"
 #include "model/filter.h"
+#include "model/validate.h"
+#include "scim/profile.h"
 #include "scim/reference.h"
 
 #define LIST_FILE "tests/data/scim/checklist.rows"
@@ -300,12 +302,55 @@ static void test_each_rule_of_the_checklist_has_its_cases(void **state)
 	source_count = 0;
 }
 
+/* --- the manual -----------------------------------------------------------------------------
+ */
+
+static void assert_in_manual(const struct buf *page, const char *before, const char *word)
+{
+	char want[100];
+	const char *at;
+
+	snprintf(want, sizeof(want), "%s%s", before, word);
+	for (at = page->p; (at = strstr(at, want)); at += strlen(want))
+		if (!is_word(at[strlen(want)]) && at[strlen(want)] != '-')
+			return;
+	fail_msg("leaverd-scim(7) does not tell of \"%s\"", want);
+}
+
+static void test_the_manual_tells_of_each_tolerance_and_profile(void **state)
+{
+	static const char *const bits[] = {
+		"SCIM_EMPTY_PATCH",   "SCIM_REPLACE_CREATES", "SCIM_JSON_TEXT",
+		"SCIM_UNIQUE_GROUPS", "SCIM_KEEP_EXTENSIONS", "SCIM_OLD_URNS",
+		"SCIM_KEEP_MEMBERS",
+	};
+	CLEANUP(buf_done) struct buf page;
+	unsigned all = 0;
+
+	(void)state;
+	file_read("doc/leaverd-scim.7", &page);
+	for (size_t i = 0; i < COERCION_COUNT; i++)
+		if (i != COERCION_JSON_TEXT) /* a profile's own */
+			assert_in_manual(&page, "Pq ", coercion_words[i]);
+	for (size_t i = 0; i < COUNT_OF(bits); i++)
+		assert_in_manual(&page, ".It ", bits[i]);
+	for (size_t i = 0; scim_profile_names[i]; i++) {
+		unsigned own = 0;
+
+		assert_in_manual(&page, " ", scim_profile_names[i]);
+		assert_true(scim_profile(str_of(scim_profile_names[i]), &own));
+		all |= own;
+	}
+	assert_int_equal(all, (1u << COUNT_OF(bits)) - 1); /* no bit without its row */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_filter_answers_as_its_row_says),
 		cmocka_unit_test(test_binding_survives_each_lost_allocation),
 		cmocka_unit_test(test_each_rule_of_the_checklist_has_its_cases),
+		cmocka_unit_test(test_the_manual_tells_of_each_tolerance_and_profile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
