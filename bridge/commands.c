@@ -66,7 +66,8 @@ static const struct cli_option arm_options[] = {
 
 static const struct cli_operand sync_operands[] = { ARG_MAYBE("SOURCE", "source"), ARG_END };
 static const struct cli_option sync_options[] = {
-	{ "dry-run", 'd', NULL, CLI_FLAG, NULL, false, "read and judge, keep nothing", NULL }, OPT_END
+	{ "dry-run", 'd', NULL, CLI_FLAG, NULL, false, "read and judge, keep nothing", NULL },
+	{ "delta", 0, NULL, CLI_FLAG, NULL, false, "only what changed since; all where that cannot be told", NULL }, OPT_END
 };
 static const struct cli_operand collect_operands[] = { ARG_MAYBE("ORG", "org"), ARG_END };
 static const struct cli_operand source_operands[] = { ARG_ONE("SOURCE", "source"), ARG_END };

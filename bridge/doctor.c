@@ -75,6 +75,15 @@ static int say_probe(struct doctor *d, const char *name, const struct dir_probe 
 		dir_trait(p->kind)->title, p->uri ? p->uri : "?", p->tls ? ", " : "",
 		p->tls ? p->tls : "", p->who && *p->who ? p->who : "nobody (anonymous)",
 		p->sampled, p->paged ? "" : "; the server does not page");
+	if (r == 0)
+		r = say(d, p->strategy == DIR_FULL ? DOCTOR_NOTE : DOCTOR_OK, "changes", name,
+			err, "%s is %s: %s. What changed comes by %s: %s%s%s", name,
+			dir_trait(p->kind)->title, p->why,
+			dir_strategy_traits[p->strategy].title, p->strategy_why,
+			dir_strategy_traits[p->strategy].blind ? "; it never shows " : "",
+			dir_strategy_traits[p->strategy].blind
+				? dir_strategy_traits[p->strategy].blind
+				: "");
 	for (size_t i = 0; r == 0 && i < p->unheard.n; i++)
 		r = say(d, DOCTOR_WARN, "directory", name, err,
 			"the map names %s, which the server's schema does not know",

@@ -28,11 +28,31 @@ int rounds_sync(struct app *app, const struct config_source *source, bool dry_ru
 		const atomic_bool *cancel, json_t *out, struct err *err) MUST_USE;
 
 /*
+ * Reads what changed in a directory since the last read, and a full read (rounds_sync) where a
+ * delta cannot tell: the cookie is refused, somebody is missing, a canary is hidden, the last
+ * read was not accepted. out as rounds_sync(), and "delta": strategy, why, named, read, swept,
+ * fresh, changed, full (why one followed, or null), ms. The cursor is kept in the transaction
+ * of what it brought.
+ */
+enum { ROUNDS_FULL = 1 };
+int rounds_delta(struct app *app, const struct config_source *source, const atomic_bool *cancel,
+		 json_t *out, struct err *err) MUST_USE;
+
+/* Before a full read: where a delta starts that follows it. *ret is new, or NULL where there
+ * are none (that is logged). rounds_mark_keep() in the transaction that accepts the read. */
+struct secret;
+struct db;
+int rounds_mark(struct app *app, const struct config_source *source,
+		const struct secret *password, const atomic_bool *cancel, char **ret,
+		struct err *err) MUST_USE;
+int rounds_mark_keep(struct db *db, const struct config_source *source, const char *cursor,
+		     struct err *err) MUST_USE;
+
+/*
  * Reads the groups of a directory whose people were just read, and sets what differs. While
  * they are not known (store/membership.h) no rule that asks for groups fires. Adds "groups" to
  * out; nothing where the settings name no groups.
  */
-struct secret;
 int rounds_groups(struct app *app, const struct config_source *source, int64_t source_id,
 		  bool dry_run, const struct secret *password, const atomic_bool *cancel,
 		  json_t *out, struct err *err) MUST_USE;
@@ -43,6 +63,15 @@ int rounds_groups(struct app *app, const struct config_source *source, int64_t s
  */
 int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
 		   json_t *out, struct err *err) MUST_USE;
+
+/*
+ * A person accepts the newest read of an organisation, complete and judged implausible: the
+ * next read that is as large takes effect, with what it lacks removed. Audited. *ret_accounts
+ * is how many accounts were seen. Fault: NOT_FOUND where there is none to accept: nobody
+ * overrides an incomplete read or another organisation.
+ */
+int rounds_collect_accept(struct app *app, const struct config_org *org, const char *who,
+			  const char *why, int64_t *ret_accounts, struct err *err) MUST_USE;
 
 /* Opens the sealed secret of that name. Fault: SECRET or NOT_FOUND naming it and the command
  * that sets it. *ret must be empty. */

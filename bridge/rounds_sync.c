@@ -82,6 +82,7 @@ struct sync {
 	unsigned doubts;
 	char reason[ERR_TEXT_BYTES];
 	bool accepted;
+	char *mark; /* where a delta after this read starts */
 };
 
 static void sync_batch_clear(struct sync *s)
@@ -383,6 +384,10 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 	r = sources_read_end(db, s->run, &verdict, &s->accepted, err);
 	if (r < 0)
 		return r;
+	if (s->accepted)
+		r = rounds_mark_keep(db, s->source, s->mark, err);
+	if (r < 0)
+		return r;
 	if (s->accepted || (s->verdict.complete && !s->doubts))
 		return keep_baseline(s, db, "verdict", err);
 	return s->verdict.complete ? keep_baseline(s, db, "aside", err) : 0;
@@ -535,6 +540,8 @@ static int sync_run(struct sync *s, json_t *out, struct err *err)
 	int r;
 
 	r = rounds_secret(s->app, s->source->ldap.bind_password, &password, err);
+	if (r == 0 && !s->dry_run)
+		r = rounds_mark(s->app, s->source, &password, s->cancel, &s->mark, err);
 	if (r == 0)
 		r = sync_read(s, &password, err);
 	/* An attribute that became unreadable is known only at the end: read once more, with
@@ -583,6 +590,7 @@ int rounds_sync(struct app *app, const struct config_source *source, bool dry_ru
 	dir_verdict_done(&s->verdict);
 	dir_judgement_done(&s->judgement);
 	source_row_done(&s->row);
+	free(s->mark);
 	free(s);
 	if (r < 0)
 		return err_context(err, r, "source %s", source->name);

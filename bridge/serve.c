@@ -96,8 +96,22 @@ static int64_t last_accepted(struct app *app, const char *name)
 	return sources_get(db, name, &row, &err) == 0 ? row.accepted_ms : 0;
 }
 
+/* When the next delta is due: later after one that ended in a full read, never where this
+ * directory offers none. */
+static int64_t delta_next(const struct source_worker *w, const json_t *delta)
+{
+	int64_t often = w->source->ldap.delta_every_ms;
+	const char *strategy = jx_get_text(delta, "strategy");
+
+	if (!json_is_string(json_object_get(delta, "full")))
+		return often;
+	if (strategy && strcmp(strategy, "full") == 0)
+		return 0;
+	return often > SERVE_RETRY_MS ? often : SERVE_RETRY_MS;
+}
+
 /* True when the read was accepted and changed what is known about people. */
-static bool sync_scheduled(struct source_worker *w, bool *accepted)
+static bool sync_scheduled(struct source_worker *w, bool delta, bool *accepted, int64_t *often)
 {
 	CLEANUP(gate_leave) struct gate gate = { 0 };
 	CLEANUP(json_decref_at) json_t *out = json_object();
@@ -108,13 +122,17 @@ static bool sync_scheduled(struct source_worker *w, bool *accepted)
 	r = out ? gate_enter(&gate, "sync", w->source->name, &w->serve->stop, &err)
 		: err_nomem(&err);
 	if (r == 0)
-		r = rounds_sync(w->serve->app, w->source, false, &w->serve->stop, out, &err);
+		r = delta ? rounds_delta(w->serve->app, w->source, &w->serve->stop, out, &err)
+			  : rounds_sync(w->serve->app, w->source, false, &w->serve->stop, out,
+					&err);
 	if (r < 0) {
 		if (r != -ERR_CANCELLED)
 			log_error("sync.fault", LOG_T("source", w->source->name), LOG_E(&err));
 		return false;
 	}
 	*accepted = json_is_true(json_object_get(out, "accepted"));
+	if (delta)
+		*often = delta_next(w, json_object_get(out, "delta"));
 	return *accepted &&
 	       json_integer_value(json_object_get(out, "fresh")) +
 			       json_integer_value(json_object_get(out, "changed")) +
@@ -127,20 +145,24 @@ static void source_loop(struct worker *self, void *arg)
 	struct source_worker *w = arg;
 	const struct config *c = &w->serve->app->config;
 	int64_t every = w->source->every_ms ? w->source->every_ms : c->schedule.sync_every_ms;
-	int64_t next;
+	int64_t often = w->source->ldap.delta_every_ms, next, next_delta;
 
 	if (every == 0)
 		return;
 	next = last_accepted(w->serve->app, w->source->name) + every;
+	next_delta = stamp_now_ms() + often;
 	while (!worker_wait(self, beat_ms())) {
-		bool accepted;
+		bool accepted, delta = stamp_now_ms() < next;
 
-		if (stamp_now_ms() < next)
+		if (delta && (often == 0 || stamp_now_ms() < next_delta))
 			continue;
-		if (sync_scheduled(w, &accepted))
+		if (sync_scheduled(w, delta, &accepted, &often))
 			note_event(w->serve);
-		next = stamp_now_ms() +
-		       (accepted || every < SERVE_RETRY_MS ? every : SERVE_RETRY_MS);
+		/* a delta that fails says so and waits for its next turn, or for the full read */
+		next_delta = stamp_now_ms() + often;
+		if (!delta)
+			next = stamp_now_ms() +
+			       (accepted || every < SERVE_RETRY_MS ? every : SERVE_RETRY_MS);
 	}
 }
 

@@ -39,8 +39,8 @@ static int of_one(int r, json_t *list, const char *member, const char *name, str
 /* --- sync ----------------------------------------------------------------------------------
  */
 
-static int sync_one(struct app *app, const struct config_source *source, bool dry_run,
-		    json_t *list, bool *whole, struct err *err)
+static int sync_one(struct app *app, const struct config_source *source, bool delta,
+		    bool dry_run, json_t *list, bool *whole, struct err *err)
 {
 	CLEANUP(gate_leave) struct gate gate = { 0 };
 	json_t *out = json_object();
@@ -49,7 +49,8 @@ static int sync_one(struct app *app, const struct config_source *source, bool dr
 	if (r == 0)
 		r = gate_enter(&gate, "sync", source->name, verb_cancel_flag(), err);
 	if (r == 0)
-		r = rounds_sync(app, source, dry_run, verb_cancel_flag(), out, err);
+		r = delta ? rounds_delta(app, source, verb_cancel_flag(), out, err)
+			  : rounds_sync(app, source, dry_run, verb_cancel_flag(), out, err);
 	if (r == 0 && !(json_is_true(json_object_get(out, "accepted")) ||
 			(dry_run && json_is_true(json_object_get(out, "plausible")))))
 		*whole = false;
@@ -61,11 +62,16 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 {
 	const char *only = jx_get_text(in, "source");
 	bool dry_run = json_is_true(json_object_get(in, "dry_run")), whole = true;
+	bool delta = json_is_true(json_object_get(in, "delta"));
 	json_t *list = json_array();
 	struct err first = { 0 };
 	int r = jx_set(out, "sources", list, err);
 
 	(void)who;
+	if (r == 0 && delta && dry_run)
+		return err_set(err, ERR_USAGE,
+			       "--delta and --dry-run do not go together: what changed is "
+			       "asked for once, and kept");
 	if (r == 0 && only && !config_source(&app->config, only))
 		return err_set(err, ERR_NOT_FOUND, "the configuration has no source %s", only);
 	if (r == 0 && only && config_source(&app->config, only)->kind != CONFIG_LDAP)
@@ -77,7 +83,7 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 		const struct config_source *s = config_source_at(&app->config, i);
 
 		if (s->kind == CONFIG_LDAP && (!only || strcmp(only, s->name) == 0))
-			r = of_one(sync_one(app, s, dry_run, list, &whole, err), list, "source",
+			r = of_one(sync_one(app, s, delta, dry_run, list, &whole, err), list, "source",
 				   s->name, &first, err);
 	}
 	if (r == 0 && first.code) {

@@ -417,8 +417,6 @@ static int on_group(void *ctx, const struct dir_entry *e, struct err *err)
 /* AD gives a long list in pieces, and only when asked so; a plain list beside is empty. */
 static int groups_read(struct walk *w, struct err *err)
 {
-	const char *filter = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)"
-			     "(objectClass=posixGroup)(objectClass=group))";
 	const char *attrs[9] = { dir_trait(w->session.dse.kind)->key, "cn", NULL };
 	struct dir_query q = dir_session_people(&w->session);
 	struct dir_found found;
@@ -432,7 +430,7 @@ static int groups_read(struct walk *w, struct err *err)
 	q.base = w->o->groups_base;
 	q.filter = w->o->groups_filter ? w->o->groups_filter
 		   : w->ad             ? "(objectClass=group)"
-				       : filter;
+				       : DIR_GROUPS_FILTER;
 	q.attrs = (char *const *)(uintptr_t)attrs;
 	return dir_search(w->session.conn, &q, on_group, w, &found, err);
 }

@@ -17,6 +17,11 @@
 #include "base/secret.h"
 #include "ldap/options.h"
 
+/* Where the settings name none; AD's: (objectClass=group). */
+#define DIR_GROUPS_FILTER                                                                      \
+	"(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)"                         \
+	"(objectClass=posixGroup)(objectClass=group))"
+
 struct dir_group {
 	const char *key;            /* immutable id in text */
 	const char *name;           /* cn; the key where it has no readable one */

@@ -9,6 +9,7 @@
 #include "ldap/entry.h"
 #include "ldap/mapping.h"
 #include "ldap/rootdse.h"
+#include "ldap/strategy.h"
 
 static const char *const tls_words[] = { "require", "off", NULL };
 static const char *const auth_words[] = { "simple", "external", NULL };
@@ -44,6 +45,10 @@ const struct conf_key dir_option_keys[] = {
 	  .help = "where groups stand; without it groups are not read" },
 	{ "groups_filter", CONF_TEXT, AT(groups_filter), .reload = true,
 	  .help = "which of them count; default: groups, in the way of the server's kind" },
+	{ "delta_every", CONF_MS, AT(delta_every_ms), "1min", 0, 86400000, .reload = true,
+	  .help = "how often it is asked what changed, between the full reads; 0: never" },
+	{ "delta", CONF_ENUM, AT(delta), "auto", .words = dir_strategy_words, .reload = true,
+	  .help = "how: auto chooses by the server's kind; full: never" },
 	{ "kind", CONF_ENUM, AT(kind), "auto", .words = dir_kind_words, .reload = true,
 	  .help = "the server's kind, where detection fails" },
 	{ "key", CONF_TEXT, AT(key), .reload = true,

@@ -29,11 +29,13 @@ struct dir_options {
 	char *bind_dn;
 	char *bind_password; /* name of a secret */
 	char *base;
-	char *filter;        /* NULL: the server kind's filter for people */
-	char *groups_base;   /* NULL: groups are not read */
-	char *groups_filter; /* NULL: the server kind's groups */
-	int kind;            /* 0: detect; else enum dir_kind + 1 */
-	char *key;           /* NULL: the kind's immutable id; else an attribute */
+	char *filter;           /* NULL: the server kind's filter for people */
+	char *groups_base;      /* NULL: groups are not read */
+	char *groups_filter;    /* NULL: the server kind's groups */
+	int64_t delta_every_ms; /* 0: only full reads */
+	int delta;              /* enum dir_strategy of ldap/strategy.h + 1; 0: chosen */
+	int kind;               /* 0: detect; else enum dir_kind + 1 */
+	char *key;              /* NULL: the kind's immutable id; else an attribute */
 	int64_t page_size;
 	bool allow_unpaged;
 	struct conf_pairs map;     /* SCIM path -> expression (ldap/maptext.h) */

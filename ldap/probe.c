@@ -56,6 +56,7 @@ static int facts(struct prober *p, struct err *err)
 	p->probe->kind = s->dse.kind;
 	memcpy(p->probe->why, s->dse.why, sizeof(p->probe->why));
 	p->probe->paged = s->dse.paged;
+	p->probe->strategy = dir_strategy_choose(&s->dse, s->o->delta, p->probe->strategy_why);
 	if (r == 0)
 		r = copy(dir_conn_tls(s->conn), &p->probe->tls, err);
 	if (r == 0)

@@ -13,6 +13,7 @@
 #include "ldap/conn.h"
 #include "ldap/plausible.h"
 #include "ldap/status.h"
+#include "ldap/strategy.h"
 #include "ldap/verdict.h"
 
 struct dir_person {
@@ -81,10 +82,56 @@ int dir_lookup(const struct dir_options *o, const struct secret *password, const
 	       struct dir_lookup *people, size_t n, const atomic_bool *cancel, struct err *err)
 	MUST_USE;
 
+/*
+ * What changed since: between full reads, which stay the truth. Whatever way the server offers
+ * (ldap/strategy.h) is believed in one thing only: whom to look at again. Those are read by an
+ * ordinary search; who is named, or missing among the ids, and not found is given by id, and
+ * nothing is concluded here.
+ */
+struct dir_delta {
+	enum dir_strategy strategy;
+	char why[160]; /* this strategy */
+	char *cursor;  /* where the next starts: text, to be kept with the batch */
+	char reason[ERR_TEXT_BYTES]; /* of DIR_DELTA_FULL */
+	uint64_t named, read, swept;
+	bool groups_changed;         /* a group's stamp is another, or there is another group */
+	struct dir_attr_stats attrs; /* of those who were read */
+	struct dir_canaries canaries;
+	int64_t duration_ms;
+};
+void dir_delta_done(struct dir_delta *d);
+
+/* What seen() may answer: read this one too. */
+enum { DIR_LOOK = 1 };
+
+struct dir_delta_sink {
+	void *ctx;
+	int (*person)(void *ctx, const struct dir_person *person, struct err *err);
+	/* Among the ids of everybody (not all strategies show them: then nobody is). */
+	int (*seen)(void *ctx, const char *key, struct err *err);
+	/* Said to have changed, and not to be found below the base by the filter. */
+	int (*absent)(void *ctx, const char *key, struct err *err);
+};
+
+/* Only a full read can tell; the reason is told. */
+enum { DIR_DELTA_FULL = 1 };
+
+/*
+ * cursor: what the last one left, or NULL. Without sink nobody is read: *ret gets the cursor
+ * from which a delta would start now, and a full read that begins after misses nothing. 0,
+ * DIR_DELTA_FULL, or a fault of the directory or of ours. *ret (zeroed before) is the caller's
+ * to dir_delta_done() in any case.
+ */
+int dir_delta(const struct dir_options *o, const struct secret *password, const char *cursor,
+	      const struct dir_delta_sink *sink, const atomic_bool *cancel,
+	      struct dir_delta *ret, struct err *err) MUST_USE;
+
 /* For doctor. */
 struct dir_probe {
 	enum dir_kind kind;
 	char why[96];
+	enum dir_strategy strategy; /* for deltas */
+	char strategy_why[160];
 	char *uri, *tls, *vendor, *who, *base_id;
 	bool paged;
 	uint64_t sampled;            /* entries of the first page */

@@ -758,7 +758,12 @@ static int end_rows(struct db *db, const struct read_run *run, const struct read
 		   DB_I(c->changed), DB_I(c->unchanged), DB_I(c->returned), DB_I(c->missing),
 		   DB_I(c->disabled), DB_I(c->unknown), DB_I(c->newly_unknown),
 		   DB_I(c->canaries), DB_I(c->canaries_missing));
-	if (r == 0 && accepted)
+	/* a delta is a hint: it neither renews the last full read nor lifts doubts */
+	if (r < 0 || run->kind == READ_DELTA)
+		return r < 0 ? r
+			     : db_run(db, err, "UPDATE source SET spoke_ms = ?2 WHERE id = ?1",
+				      DB_I(run->source), DB_I(v->now_ms));
+	if (accepted)
 		r = db_run(
 			db, err,
 			"UPDATE source SET accepted_read = ?2, accepted_ms = ?3 WHERE id = ?1",

@@ -107,8 +107,8 @@ class Directory:
         return self.search(self.people_dn, "(%s=%s)" % (self.uid, uid), "1.1")[0][0]
 
     def rename(self, uid, rdn, superior=None):
-        self.modify("dn:: %s\nchangetype: modrdn\nnewrdn: %s\ndeleteoldrdn: 0\n%s" % (
-            base64.b64encode(self.dn(uid).encode()).decode(), rdn,
+        self.modify("dn:: %s\nchangetype: modrdn\nnewrdn: %s\ndeleteoldrdn: %d\n%s" % (
+            base64.b64encode(self.dn(uid).encode()).decode(), rdn, self.uid != "uid",
             "newsuperior: %s\n" % superior if superior else ""))
 
     def delete(self, dn):
@@ -203,6 +203,7 @@ class Samba(Directory):
     bind, password = "bridge@example.test", "Br1dge-secret"
 
     def start(self):
+        """Finds an address; seed() starts it."""
         # Samba's ports are fixed: another instance takes another loopback address
         for n in range(2, 250):
             address = "127.0.%d.%d" % (os.getpid() % 250 + 1, n)
@@ -214,9 +215,13 @@ class Samba(Directory):
             break
         self.env = {"ADDR": address}
         self.start_arguments = ()
-        self.ctl("start")
         self.plain_uri = "ldap://" + address
         self.uri, self.ca = "ldaps://" + address, self.folder / "tls" / "ca.pem"
+
+    def seed(self, people, *options):
+        # a domain is made for each seed: starting before would make one more
+        super().seed(people, *options)
+        self.ctl("start")
 
     def key(self, raw):
         return str(uuid.UUID(bytes_le=raw))
