@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/stamp.h"
+#include "bridge/counts.h"
 #include "bridge/known.h"
 #include "bridge/door.h"
 #include "scim/auth.h"
@@ -18,6 +19,7 @@ struct keeper {
 	struct app *app;
 	struct door *door;
 	struct known known;
+	struct counts counts;
 	void (*changed)(void *ctx, const char *source);
 	void *changed_ctx;
 };
@@ -202,10 +204,43 @@ static int keeper_get(void *ctx, const struct scim_client *client, enum scim_typ
 	return get_row(db, client->source_id, type, id, fn, arg, err);
 }
 
+/* Marks as the SCIM room carries them about: signed by it, so that what comes back is ours. */
+struct mark_head {
+	int64_t id;
+	double number;
+	int32_t type, kind;
+};
+
 struct find_hand {
 	scim_row_fn fn;
 	void *arg;
+	struct buf mark;
 };
+
+static struct str mark_write(struct buf *b, const struct find_mark *m)
+{
+	const struct mark_head head = { m->id, m->number, (int32_t)m->type, m->kind };
+
+	buf_clear(b);
+	buf_add(b, &head, sizeof(head));
+	buf_add_str(b, m->text);
+	return buf_str(b);
+}
+
+static int mark_read(struct str s, struct find_mark *ret, struct err *err)
+{
+	struct mark_head head;
+
+	if (s.len < sizeof(head))
+		return err_set(err, ERR_INTERNAL, "the mark of a row is too short");
+	memcpy(&head, s.p, sizeof(head));
+	*ret = (struct find_mark){ .type = (unsigned)head.type,
+				   .id = head.id,
+				   .kind = head.kind,
+				   .number = head.number,
+				   .text = str_n(s.p + sizeof(head), s.len - sizeof(head)) };
+	return 0;
+}
 
 static int find_row_hand(void *ctx, const struct find_row *found, struct err *err)
 {
@@ -218,17 +253,70 @@ static int find_row_hand(void *ctx, const struct find_row *found, struct err *er
 		.created_ms = found->created_ms,
 		.modified_ms = found->modified_ms,
 		.alone = found->type == FIND_USERS && !found->in_groups,
+		.mark = mark_write(&hand->mark, &found->mark),
 	};
 
+	if (buf_fault(&hand->mark, err, "the mark of a row") < 0)
+		return -err->code;
 	return hand->fn(hand->arg, &row, err);
 }
 
-static int keeper_find(void *ctx, const struct scim_client *client,
-		       const struct scim_find *find, uint64_t *total, scim_row_fn fn, void *arg,
-		       struct err *err)
+static int change_now(struct keeper *k, int64_t *ret, struct err *err)
 {
-	struct keeper *k = ctx;
-	struct find_hand hand = { fn, arg };
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(k->app->store, &db, err);
+
+	return r < 0 ? r : store_change(db, ret, err);
+}
+
+/*
+ * One page and the total. The counters of the source know how many there are in all; with a
+ * filter it is counted once for each state of the store: by the page's own walk where that
+ * begins at the first row or is sorted, else by one of its own.
+ */
+static int page_and_total(struct keeper *k, int64_t source, struct find *want,
+			  struct str filter, struct find_hand *hand, struct scim_found *ret,
+			  struct err *err)
+{
+	bool walks_all = !want->from || want->sort_by, known;
+	struct find all = *want;
+	struct digest question;
+	int64_t change = 0;
+	int r;
+
+	want->want_total = true;
+	if (!want->where)
+		return find_run(k->app->store, source, want, &ret->total, &ret->more,
+				find_row_hand, hand, err);
+	counts_question(&question, source, want->types, filter);
+	r = change_now(k, &change, err);
+	if (r < 0)
+		return r;
+	known = counts_find(&k->counts, &question, change, &ret->total);
+	want->want_total = !known && walks_all;
+	r = find_run(k->app->store, source, want, want->want_total ? &ret->total : NULL,
+		     &ret->more, find_row_hand, hand, err);
+	if (r < 0 || known)
+		return r;
+	if (!walks_all) {
+		all.from = NULL;
+		all.backwards = false;
+		all.count = 0;
+		all.want_total = true;
+		r = find_run(k->app->store, source, &all, &ret->total, NULL, find_row_hand,
+			     hand, err);
+	}
+	if (r >= 0)
+		counts_keep(&k->counts, &question, change, ret->total);
+	return r;
+}
+
+static int keeper_find(void *ctx, const struct scim_client *client,
+		       const struct scim_find *find, struct scim_found *ret, scim_row_fn fn,
+		       void *arg, struct err *err)
+{
+	struct find_hand hand = { .fn = fn, .arg = arg };
+	struct find_mark from;
 	struct find want = {
 		.types = (find->types & SCIM_USER ? FIND_USERS : 0) |
 			 (find->types & SCIM_GROUP ? FIND_GROUPS : 0),
@@ -237,13 +325,20 @@ static int keeper_find(void *ctx, const struct scim_client *client,
 		.descending = find->descending,
 		.start = find->start,
 		.count = find->count,
-		.want_total = true,
+		.backwards = find->backwards,
 		.now_ms = stamp_now_ms(),
 	};
-	int r;
+	int r = 0;
 
-	r = find_run(k->app->store, client->source_id, &want, total, NULL, find_row_hand, &hand,
-		     err);
+	buf_init(&hand.mark, SCIM_MARK_BYTES);
+	if (find->from.len > 0) {
+		r = mark_read(find->from, &from, err);
+		want.from = &from;
+	}
+	if (r == 0)
+		r = page_and_total(ctx, client->source_id, &want, find->where_text, &hand, ret,
+				   err);
+	buf_done(&hand.mark);
 	if (r == -ERR_LIMIT)
 		return err_set(err, ERR_TOO_MANY,
 			       "too many resources match to be sorted: narrow the filter");
@@ -707,6 +802,7 @@ int keeper_new(struct keeper **ret, struct app *app, struct err *err)
 	}
 	k->app = app;
 	known_init(&k->known);
+	counts_init(&k->counts);
 	k->backend = (struct scim_backend){
 		.ctx = k,
 		.client = keeper_asked,
@@ -726,6 +822,7 @@ void keeper_free(struct keeper *k)
 		return;
 	door_free(k->door);
 	known_done(&k->known);
+	counts_done(&k->counts);
 	free(k);
 }
 

@@ -29,6 +29,7 @@
 #include "model/query.h"
 #include "scim/profile.h"
 
+#define SCIM_MARK_BYTES 2048
 #define SCIM_NAME_BYTES 64 /* room for names of sources and tokens with their NUL */
 
 /* What a read or apply answers when there is no such thing: not a fault. SCIM_LATER is an
@@ -68,7 +69,10 @@ struct scim_row {
 	struct str bytes;
 	uint64_t version;
 	int64_t created_ms, modified_ms;
-	bool alone; /* a User known to be in no group: nobody need ask. False: perhaps */
+	struct str
+		mark; /* of find: where it stands in the order asked for, in the backend's own
+			 bytes, at most SCIM_MARK_BYTES; good for scim_find.from later on */
+	bool alone;   /* a User known to be in no group: nobody need ask. False: perhaps */
 };
 
 /* One membership, seen from the group (id, type, display of the member) or from the member (id,
@@ -92,8 +96,17 @@ struct scim_find {
 				       primary value, else the first; without a value: last
 				       ascending, first descending; then by id */
 	bool descending;
-	uint64_t start; /* rows skipped: startIndex - 1 */
-	uint64_t count; /* most rows; 0: only the total */
+	uint64_t start;  /* rows skipped: startIndex - 1 */
+	uint64_t count;  /* most rows; 0: only the total */
+	struct str from; /* a row's mark: rows behind it, whatever was written since; or empty.
+			    start is 0 then */
+	bool backwards;  /* rows before it instead, the nearest first */
+	struct str where_text; /* of where: the same text is the same filter */
+};
+
+struct scim_found {
+	uint64_t total; /* how many match in all, wherever the page is */
+	bool more;      /* at least one further row lies in the page's direction */
 };
 
 /* What a write was asked to become, seen from outside. */
@@ -188,9 +201,9 @@ struct scim_backend {
 	/* One resource: calls fn once and answers 0, or SCIM_ABSENT. */
 	int (*get)(void *ctx, const struct scim_client *client, enum scim_type type,
 		   struct str id, scim_row_fn fn, void *arg, struct err *err);
-	/* One page in stable order; *total is how many match in all. fn may not read. */
+	/* One page in stable order. fn may not read. */
 	int (*find)(void *ctx, const struct scim_client *client, const struct scim_find *find,
-		    uint64_t *total, scim_row_fn fn, void *arg, struct err *err);
+		    struct scim_found *ret, scim_row_fn fn, void *arg, struct err *err);
 	/* Members of a group, by id; groups of a user or group (direct), by id. fn may not
 	 * read. None for an unknown id. */
 	int (*members)(void *ctx, const struct scim_client *client, struct str group,

@@ -13,6 +13,7 @@
 struct scim_call {
 	const struct scim_backend *backend;
 	const struct scim_options *options; /* defaults filled in */
+	const struct secret *cursor_key;
 	struct scim_client client;
 	char base[CALL_BASE_BYTES]; /* "https://host/scim/v2/idp" */
 	const char *challenge;      /* of a fault of authentication: static; NULL: none */

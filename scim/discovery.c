@@ -80,6 +80,20 @@ static void supported(struct buf *b, const char *name, bool value)
 	buf_add_char(b, '}');
 }
 
+/* RFC 9865 section 4. */
+static void pagination(const struct scim_call *call, struct buf *b)
+{
+	key(b, "pagination");
+	buf_add_char(b, '{');
+	flag(b, "cursor", true);
+	flag(b, "index", true);
+	text(b, "defaultPaginationMethod", "index");
+	number(b, "defaultPageSize", call->options->max_results);
+	number(b, "maxPageSize", call->options->max_results);
+	number(b, "cursorTimeout", CURSOR_TIMEOUT_S);
+	buf_add_char(b, '}');
+}
+
 int discovery_config(struct scim_call *call, struct err *err)
 {
 	struct buf *b = call->res->body;
@@ -99,6 +113,7 @@ int discovery_config(struct scim_call *call, struct err *err)
 	supported(b, "changePassword", false);
 	supported(b, "sort", true);
 	supported(b, "etag", true);
+	pagination(call, b);
 	key(b, "authenticationSchemes");
 	buf_add_text(b, "[{\"type\":\"oauthbearertoken\",\"name\":\"Bearer token\","
 			"\"description\":\"A token made by leaverd for this source.\","

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/jx.h"
+#include "base/stamp.h"
 #include "base/vec.h"
 #include "model/filter.h"
 #include "scim/params.h"
@@ -16,6 +17,9 @@ void list_request_done(struct list_request *l)
 	query_free(l->where);
 	path_done(&l->sort_by);
 	codec_projection_done(&l->projection);
+	free(l->cursor);
+	free(l->filter_text);
+	free(l->sort_text);
 	*l = (struct list_request){ 0 };
 }
 
@@ -67,29 +71,58 @@ static int number_of(struct str text, const char *name, int64_t *ret, struct err
 	return 0;
 }
 
+/* By cursor it is strict: RFC 9865 section 2.1. */
+static int count_take(struct list_request *l, struct str text, unsigned max_results,
+		      struct err *err)
+{
+	int64_t n = 0;
+	bool number = str_int64(text, &n);
+
+	l->count_given = true;
+	if (l->cursor && (!number || n < 0 || n > max_results))
+		return err_set(err, ERR_INVALID_COUNT,
+			       "count must be a whole number from 0 to %u", max_results);
+	if (number_of(text, "count", &n, err) < 0)
+		return -err->code;
+	l->count = clip(n, 0, max_results);
+	return 0;
+}
+
+static int text_keep(char **ret, struct str text, struct err *err)
+{
+	*ret = str_dup(text);
+	return *ret ? 0 : err_nomem(err);
+}
+
 static int param_take(struct list_request *l, const char *name, struct str text,
 		      unsigned max_results, struct err *err)
 {
 	int64_t n;
 	int r;
 
-	if (strcmp(name, "filter") == 0)
-		return filter_parse(text, codec_dialect(l->types), &l->where, err);
-	if (strcmp(name, "sortBy") == 0)
-		return sort_take(l, text, err);
+	if (strcmp(name, "cursor") == 0)
+		return text_keep(&l->cursor, text, err);
+	if (strcmp(name, "filter") == 0) {
+		r = filter_parse(text, codec_dialect(l->types), &l->where, err);
+		return r < 0 ? r : text_keep(&l->filter_text, text, err);
+	}
+	if (strcmp(name, "sortBy") == 0) {
+		r = sort_take(l, text, err);
+		return r < 0 ? r : text_keep(&l->sort_text, text, err);
+	}
 	if (strcmp(name, "sortOrder") == 0)
 		return order_take(l, text, err);
-	r = number_of(text, name, &n, err);
-	if (r < 0)
-		return r;
 	if (strcmp(name, "count") == 0)
-		l->count = clip(n, 0, max_results);
-	else
+		return count_take(l, text, max_results, err);
+	r = number_of(text, name, &n, err);
+	if (r == 0)
 		l->start_index = clip(n, 1, INT64_MAX);
-	return 0;
+	return r;
 }
 
-static const char *const params[] = { "filter", "sortBy", "sortOrder", "startIndex", "count" };
+/* cursor first: it says how count is meant */
+static const char *const params[] = { "cursor",    "filter",     "sortBy",
+				      "sortOrder", "startIndex", "count" };
 
 int list_from_query(struct list_request *ret, struct str query, unsigned types,
 		    unsigned max_results, struct err *err)
@@ -225,7 +258,7 @@ int list_linked(struct scim_call *call, enum scim_type type, struct str id, stru
 /* A row of the page, kept until the read is over: its members want a read of their own. */
 struct kept {
 	struct scim_row row;
-	char *texts; /* behind row.id and row.bytes */
+	char *texts; /* behind row.id, row.bytes and row.mark */
 };
 
 VEC(kept_vec, struct kept);
@@ -240,7 +273,7 @@ static void kept_done(struct kept_vec *page)
 static int row_keep(void *arg, const struct scim_row *row, struct err *err)
 {
 	struct kept_vec *page = arg;
-	struct kept k = { *row, malloc(row->id.len + row->bytes.len + 1) };
+	struct kept k = { *row, malloc(row->id.len + row->bytes.len + row->mark.len + 1) };
 
 	if (!k.texts)
 		return err_nomem(err);
@@ -248,6 +281,9 @@ static int row_keep(void *arg, const struct scim_row *row, struct err *err)
 	memcpy(k.texts + row->id.len, row->bytes.p, row->bytes.len);
 	k.row.id.p = k.texts;
 	k.row.bytes.p = k.texts + row->id.len;
+	k.row.mark.p = k.texts + row->id.len + row->bytes.len;
+	if (row->mark.len > 0)
+		memcpy(k.texts + row->id.len + row->bytes.len, row->mark.p, row->mark.len);
 	if (kept_vec_add(page, k) < 0) {
 		free(k.texts);
 		return err_nomem(err);
@@ -271,31 +307,118 @@ static int row_send(struct scim_call *call, const struct list_request *list,
 	return r;
 }
 
-int list_answer(struct scim_call *call, const struct list_request *list, struct err *err)
+/* A page on its way out. */
+struct page {
+	struct scim_call *call;
+	const struct list_request *list;
+	struct cursor_question question;
+	struct cursor cursor;
+	struct kept_vec rows;
+	struct scim_found found;
+	int64_t now_ms;
+};
+
+static void page_done(struct page *p)
 {
-	const struct scim_backend *b = call->backend;
-	CLEANUP(kept_done) struct kept_vec page = { 0 };
-	struct buf *body = call->res->body;
+	kept_done(&p->rows);
+	cursor_done(&p->cursor);
+}
+
+/* Which page a cursor asks for, and that it asks for as many as the first. */
+static int cursor_take(struct page *p, struct err *err)
+{
+	const struct list_request *list = p->list;
+	int r;
+
+	p->cursor.count = list->count;
+	if (!list->cursor || !list->cursor[0])
+		return 0;
+	r = cursor_read(&p->cursor, str_of(list->cursor), p->call->cursor_key, &p->question,
+			p->now_ms, err);
+	if (r == 0 && list->count_given && list->count != p->cursor.count)
+		r = err_set(err, ERR_INVALID_COUNT,
+			    "count must stay what it was for the first page: %llu",
+			    (unsigned long long)p->cursor.count);
+	return r;
+}
+
+static int page_read(struct page *p, struct err *err)
+{
+	const struct scim_backend *b = p->call->backend;
+	const struct list_request *list = p->list;
 	struct scim_find find = {
 		.types = list->types,
 		.where = list->where,
+		.where_text = str_of(list->filter_text),
 		.sort_by = list->sort_by.name ? &list->sort_by : NULL,
 		.descending = list->descending,
-		.start = list->start_index - 1,
-		.count = list->count,
+		.start = list->cursor ? 0 : list->start_index - 1,
+		.count = p->cursor.count,
+		.from = buf_str(&p->cursor.mark),
+		.backwards = p->cursor.backwards,
 	};
-	uint64_t total = 0;
-	int r = b->find(b->ctx, &call->client, &find, &total, row_keep, &page, err);
+	size_t n;
+	int r = b->find(b->ctx, &p->call->client, &find, &p->found, row_keep, &p->rows, err);
 
-	if (r < 0)
+	if (r < 0 || !find.backwards)
 		return r;
-	buf_addf(body, "{\"schemas\":[\"%s\"],\"totalResults\":%llu,\"startIndex\":%llu,",
-		 LIST_URN, (unsigned long long)total, (unsigned long long)list->start_index);
-	buf_addf(body, "\"itemsPerPage\":%zu,\"Resources\":[", page.n);
-	for (size_t i = 0; r == 0 && i < page.n; i++) {
+	n = p->rows.n;
+	for (size_t i = 0; i < n / 2; i++) {
+		struct kept k = p->rows.v[i];
+
+		p->rows.v[i] = p->rows.v[n - 1 - i];
+		p->rows.v[n - 1 - i] = k;
+	}
+	return r;
+}
+
+static void cursor_member(struct page *p, const char *name, struct str mark, bool backwards)
+{
+	struct buf *body = p->call->res->body;
+
+	buf_addf(body, "\"%s\":\"", name);
+	cursor_add(body, p->call->cursor_key, &p->question, mark, backwards, p->cursor.count,
+		   p->now_ms);
+	buf_add_text(body, "\",");
+}
+
+/* RFC 9865 section 2: nextCursor on each page but the last, previousCursor not on the first. */
+static void cursors_add(struct page *p)
+{
+	struct str none = { 0 }, first = none, last = none;
+	bool back = p->cursor.backwards, begun = p->cursor.mark.len > 0;
+
+	if (p->cursor.count == 0)
+		return;
+	if (p->rows.n > 0) {
+		first = p->rows.v[0].row.mark;
+		last = p->rows.v[p->rows.n - 1].row.mark;
+	}
+	/* of a page backwards there is always one behind; where all before it went, the first
+	 */
+	if (back || p->found.more)
+		cursor_member(p, "nextCursor", last, false);
+	if (p->rows.n > 0 && (back ? p->found.more : begun))
+		cursor_member(p, "previousCursor", first, true);
+}
+
+static int page_write(struct page *p, struct err *err)
+{
+	struct buf *body = p->call->res->body;
+	int r = 0;
+
+	buf_addf(body, "{\"schemas\":[\"%s\"],\"totalResults\":%llu,", LIST_URN,
+		 (unsigned long long)p->found.total);
+	if (p->list->cursor)
+		cursors_add(p);
+	else
+		buf_addf(body, "\"startIndex\":%llu,",
+			 (unsigned long long)p->list->start_index);
+	buf_addf(body, "\"itemsPerPage\":%zu,\"Resources\":[", p->rows.n);
+	for (size_t i = 0; r == 0 && i < p->rows.n; i++) {
 		if (i > 0)
 			buf_add_char(body, ',');
-		r = row_send(call, list, &page.v[i].row, err);
+		r = row_send(p->call, p->list, &p->rows.v[i].row, err);
 	}
 	buf_add_text(body, "]}");
 	if (body->fault == ERR_LIMIT || r == -ERR_LIMIT)
@@ -303,8 +426,28 @@ int list_answer(struct scim_call *call, const struct list_request *list, struct 
 			       "this page would be longer than %zu bytes: ask for a smaller "
 			       "count, or with excludedAttributes=members",
 			       body->max);
+	return r < 0 ? r : buf_fault(body, err, "the list");
+}
+
+int list_answer(struct scim_call *call, const struct list_request *list, struct err *err)
+{
+	CLEANUP(page_done)
+	struct page p = {
+		.call = call,
+		.list = list,
+		.question = { .client = &call->client,
+			      .types = list->types,
+			      .filter = str_of(list->filter_text),
+			      .sort_by = str_of(list->sort_text),
+			      .descending = list->descending },
+		.now_ms = stamp_now_ms(),
+	};
+	int r = cursor_take(&p, err);
+
 	if (r == 0)
-		r = buf_fault(body, err, "the list");
+		r = page_read(&p, err);
+	if (r == 0)
+		r = page_write(&p, err);
 	if (r < 0)
 		return r;
 	call_answer(call, 200, true);

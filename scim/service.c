@@ -32,6 +32,7 @@ struct scim_service {
 	const struct scim_backend *backend;
 	struct scim_options options; /* its texts are ours */
 	char *public_url, *docs_url;
+	struct secret cursor_key;
 	struct throttle *throttle; /* has a lock of its own: not part of what is immutable */
 };
 
@@ -470,9 +471,11 @@ static int denied(const struct scim_service *s, struct scim_call *call, struct e
 int scim_service_answer(struct scim_service *s, const struct scim_request *req,
 			struct scim_response *res)
 {
-	struct scim_call call = {
-		.backend = s->backend, .options = &s->options, .req = req, .res = res
-	};
+	struct scim_call call = { .backend = s->backend,
+				  .options = &s->options,
+				  .cursor_key = &s->cursor_key,
+				  .req = req,
+				  .res = res };
 	struct err err = { 0 };
 	int r = call_run(s, &call, &err), wait_s = 0;
 
@@ -558,8 +561,10 @@ int scim_service_new(struct scim_service **ret, const struct scim_backend *backe
 		s->options.bulk_bytes = BULK_BYTES;
 	if (s->options.bulk_operation_bytes == 0)
 		s->options.bulk_operation_bytes = (size_t)s->options.bulk_bytes;
-	*ret = TAKE(s);
-	return 0;
+	r = secret_random(&s->cursor_key, SECRET_KEY_BYTES, err);
+	if (r == 0)
+		*ret = TAKE(s);
+	return r;
 }
 
 void scim_service_free(struct scim_service *s)
@@ -568,6 +573,7 @@ void scim_service_free(struct scim_service *s)
 		return;
 	free(s->public_url);
 	free(s->docs_url);
+	secret_done(&s->cursor_key);
 	throttle_free(s->throttle);
 	free(s);
 }

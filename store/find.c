@@ -31,10 +31,11 @@ struct search {
 	const struct find *find;
 	find_fn fn;
 	void *ctx;
-	bool meta, groups, members; /* what the query or the order names */
-	bool exact;                 /* the statement alone decides */
+	bool id, meta, groups, members; /* what the query or the order names */
+	bool exact;                     /* the statement alone decides */
 	uint64_t matched, handed;
 	struct vec_hit hits; /* with sort_by */
+	bool beyond;         /* likewise: there are further ones */
 	int64_t until_ms;    /* monotonic */
 	bool ended;          /* the page is full and nothing more is wanted */
 };
@@ -57,6 +58,7 @@ static void note_path(struct search *s, const struct path *p)
 
 	if (p->owner != PATH_OWN || p->urn)
 		return;
+	s->id |= str_ieq(name, STR("id"));
 	s->meta |= str_ieq(name, STR("meta"));
 	s->groups |= str_ieq(name, STR("groups"));
 	s->members |= str_ieq(name, STR("members"));
@@ -156,6 +158,9 @@ static int full_document(struct search *s, struct db *db, const struct find_row 
 	int r;
 
 	r = jx_parse(row->doc, JX_LENIENT, &doc, err);
+	/* documents of pulled sources hold none: it is the record's key */
+	if (r == 0 && s->id)
+		r = jx_set(doc, "id", json_stringn(row->key.p, row->key.len), err);
 	if (r == 0 && s->meta)
 		r = splice_meta(doc, row, err);
 	if (r == 0 && (row->type == FIND_USERS ? s->groups : s->members))
@@ -215,11 +220,17 @@ static int sort_key(const struct path *path, const json_t *doc, struct hit *hit,
 		return 0;
 	}
 	hit->kind = SORT_TEXT;
-	if (!exact)
-		return str_fold(text, &hit->text, &hit->len, err);
-	hit->text = str_dup(text);
-	hit->len = text.len;
-	return hit->text ? 0 : err_nomem(err);
+	if (exact) {
+		hit->text = str_dup(text);
+		hit->len = text.len;
+		if (!hit->text)
+			return err_nomem(err);
+	} else if (str_fold(text, &hit->text, &hit->len, err) < 0) {
+		return -err->code;
+	}
+	if (hit->len > FIND_MARK_BYTES)
+		hit->len = FIND_MARK_BYTES;
+	return 0;
 }
 
 static int by_place(const struct hit *a, const struct hit *b)
@@ -314,6 +325,8 @@ static int hand(struct search *s, struct db *db, const struct find_row *found, s
 	if (r < 0)
 		return r;
 	row.in_groups = r == 0;
+	if (!s->find->sort_by)
+		row.mark = (struct find_mark){ .type = row.type, .id = row.id };
 	return s->fn(s->ctx, &row, err);
 }
 
@@ -350,8 +363,9 @@ static void take_row(struct stmt *q, unsigned type, struct find_row *row)
 
 #define ROW_COLUMNS "r.id, r.key, r.version, r.created_ms, r.modified_ms, r.doc"
 
-static void write_sql(unsigned type, const struct query_sql *n, struct buf *sql)
+static void write_sql(unsigned type, const struct query_sql *n, bool backwards, struct buf *sql)
 {
+	const char *down = backwards ? " DESC" : "";
 	const char *table = type == FIND_USERS ? "record" : "usergroup";
 	const char *live =
 		type == FIND_USERS ? "r.deleted = 0 AND r.gone = 0" : "r.deleted = 0";
@@ -361,29 +375,49 @@ static void write_sql(unsigned type, const struct query_sql *n, struct buf *sql)
 	buf_add_text(sql, " r WHERE ");
 	/* within one value an index is in the order of the numbers: nothing is sorted */
 	if (n->exact) {
-		buf_add_text(sql, "r.source = ?1 AND r.id > ?2 AND r.id <= ?3 AND ");
+		buf_add_text(sql, "+r.source = ?1 AND r.id > ?2 AND r.id <= ?3 AND ");
 		buf_add_text(sql, live);
 		buf_add_text(sql, " AND ");
 		buf_add_str(sql, buf_str(&n->where));
-		buf_add_text(sql, " ORDER BY r.id LIMIT ?4");
+		buf_addf(sql, " ORDER BY r.id%s LIMIT ?4", down);
 		return;
 	}
 	/* where an index narrows, its rows are few: the + keeps the planner from walking the
-	 * table in the order of its numbers instead */
-	buf_addf(sql, n->indexed ? "r.source = ?1 AND +r.id > ?2 AND +r.id <= ?3"
+	 * table in the order of its numbers, or all of the source, instead */
+	buf_addf(sql, n->indexed ? "+r.source = ?1 AND +r.id > ?2 AND +r.id <= ?3"
 				 : "?1 > 0 AND r.id > ?2 AND r.id <= ?3");
 	buf_addf(sql, " AND %s AND ", live);
 	buf_add_str(sql, buf_str(&n->where));
-	buf_add_text(sql, n->indexed ? " ORDER BY +r.id LIMIT ?4" : " ORDER BY r.id LIMIT ?4");
+	buf_addf(sql, " ORDER BY %sr.id%s LIMIT ?4", n->indexed ? "+" : "", down);
 }
 
+/* What is still to be looked at: numbers above after, up to end. A walk forwards moves after, a
+ * walk backwards end. */
 struct chunk {
 	unsigned type;
-	bool indexed;
+	bool indexed, backwards;
 	int64_t after;
-	int64_t end; /* the greatest number there is, at the first look */
+	int64_t end; /* 0: the greatest number there is, at the first look */
 	bool last;   /* out: no rows beyond */
 };
+
+/* The part of it that one transaction looks at. */
+struct part {
+	int64_t after, upto;
+};
+
+static struct part part_of(const struct chunk *c)
+{
+	struct part p = { c->after, c->end };
+
+	if (c->indexed || c->end - c->after <= CHUNK_RANGE)
+		return p;
+	if (c->backwards)
+		p.after = c->end - CHUNK_RANGE;
+	else
+		p.upto = c->after + CHUNK_RANGE;
+	return p;
+}
 
 static int chunk_end(struct search *s, struct db *db, struct chunk *c, struct err *err)
 {
@@ -403,8 +437,17 @@ static int chunk_end(struct search *s, struct db *db, struct chunk *c, struct er
 	return r < 0 ? r : 0;
 }
 
+static void chunk_pass(struct chunk *c, int64_t after, int64_t upto)
+{
+	if (c->backwards)
+		c->end = after;
+	else
+		c->after = upto;
+	c->last = c->after >= c->end;
+}
+
 static int walk_chunk(struct search *s, struct db *db, struct stmt *q, struct chunk *c,
-		      int64_t upto, struct err *err)
+		      struct part part, struct err *err)
 {
 	int64_t until_ms = stamp_mono_ms() + CHUNK_MS;
 	struct find_row row;
@@ -415,15 +458,13 @@ static int walk_chunk(struct search *s, struct db *db, struct stmt *q, struct ch
 		r = look_at(s, db, &row, err);
 		if (r < 0)
 			return r;
-		c->after = row.id;
+		chunk_pass(c, row.id - 1, row.id);
 		rows++;
 		if (s->ended || (rows % 64 == 0 && stamp_mono_ms() > until_ms))
 			return 0;
 	}
-	if (r == 0 && !(c->indexed && rows == CHUNK_ROWS)) {
-		c->after = upto;
-		c->last = upto >= c->end;
-	}
+	if (r == 0 && !(c->indexed && rows == CHUNK_ROWS))
+		chunk_pass(c, part.after, part.upto);
 	return r;
 }
 
@@ -434,7 +475,7 @@ static int run_chunk(struct search *s, const struct query_sql *n, struct str sql
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	struct db_bind binds[FIRST_PARAMETER - 1 + QUERY_SQL_BINDS_MOST];
-	int64_t upto;
+	struct part part;
 	int r;
 
 	r = store_read_begin(s->store, &db, err);
@@ -442,31 +483,53 @@ static int run_chunk(struct search *s, const struct query_sql *n, struct str sql
 		r = chunk_end(s, db, c, err);
 	if (r < 0 || c->last)
 		return r;
-	upto = c->indexed || c->end - c->after <= CHUNK_RANGE ? c->end : c->after + CHUNK_RANGE;
+	part = part_of(c);
 	binds[0] = DB_I(s->source);
-	binds[1] = DB_I(c->after);
-	binds[2] = DB_I(upto);
+	binds[1] = DB_I(part.after);
+	binds[2] = DB_I(part.upto);
 	binds[3] = DB_I(c->indexed ? CHUNK_ROWS : -1);
 	memcpy(binds + FIRST_PARAMETER - 1, n->binds, n->count * sizeof(binds[0]));
 	r = db_query_binds(db, &q, err, sql, binds, FIRST_PARAMETER - 1 + n->count);
-	return r < 0 ? r : walk_chunk(s, db, q, c, upto, err);
+	return r < 0 ? r : walk_chunk(s, db, q, c, part, err);
+}
+
+/* Where the walk over one type begins; false: all of it lies on the other side of the place
+ * asked for. What is sorted is looked at whole. */
+static bool chunk_begin(struct search *s, struct chunk *c)
+{
+	const struct find *f = s->find;
+	const struct find_mark *from = f->sort_by ? NULL : f->from;
+
+	c->backwards = f->backwards && !f->sort_by;
+	c->after = f->after;
+	if (c->after < SHAPE_FIRST(s->source))
+		c->after = SHAPE_FIRST(s->source) - 1;
+	if (!from)
+		return true;
+	if (from->type != c->type)
+		return (c->type > from->type) == !f->backwards;
+	if (f->backwards)
+		c->end = from->id - 1;
+	else if (from->id > c->after)
+		c->after = from->id;
+	return !f->backwards || c->end > c->after;
 }
 
 static int run_type(struct search *s, unsigned type, struct err *err)
 {
-	struct chunk c = { .type = type, .after = s->find->after };
+	struct chunk c = { .type = type };
 	struct query_sql n;
 	struct buf sql;
 	int r;
 
-	if (c.after < SHAPE_FIRST(s->source))
-		c.after = SHAPE_FIRST(s->source) - 1;
+	if (!chunk_begin(s, &c))
+		return 0;
 	buf_init(&sql, 128 << 10);
 	r = query_sql_make(s->find->where,
 			   type == FIND_USERS ? QUERY_SQL_USER : QUERY_SQL_GROUP,
 			   FIRST_PARAMETER, &n, err);
 	if (r == 0) {
-		write_sql(type, &n, &sql);
+		write_sql(type, &n, c.backwards, &sql);
 		r = buf_fault(&sql, err, "the statement of a filter");
 	}
 	c.indexed = n.indexed;
@@ -488,6 +551,39 @@ static int run_type(struct search *s, unsigned type, struct err *err)
 /* --- handing out in order -------------------------------------------------------------------
  */
 
+static struct find_mark mark_of(const struct hit *hit)
+{
+	return (struct find_mark){ .type = hit->type,
+				   .id = hit->id,
+				   .kind = (int)hit->kind,
+				   .number = hit->number,
+				   .text = str_n(hit->text, hit->len) };
+}
+
+/* How many hits stand at that place or before it; with the place itself, or without. */
+static size_t hits_upto(const struct search *s, const struct find_mark *mark, bool itself)
+{
+	const struct hit place = { .type = mark->type,
+				   .id = mark->id,
+				   .kind = (enum sort_kind)mark->kind,
+				   .number = mark->number,
+				   .text = (char *)mark->text.p,
+				   .len = mark->text.len };
+	size_t low = 0, high = s->hits.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int c = s->find->descending ? descending(&s->hits.v[middle], &place)
+					    : ascending(&s->hits.v[middle], &place);
+
+		if (c < 0 || (c == 0 && itself))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static int hand_one(struct search *s, struct db *db, const struct hit *hit, struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
@@ -506,25 +602,39 @@ static int hand_one(struct search *s, struct db *db, const struct hit *hit, stru
 	if (r != DB_ROW)
 		return r; /* deleted since it was found: passed over */
 	take_row(q, hit->type, &row);
+	row.mark = mark_of(hit);
 	s->handed++;
 	return hand(s, db, &row, err);
 }
 
 static int hand_sorted(struct search *s, struct err *err)
 {
-	uint64_t i, end = s->find->start + s->find->count;
+	const struct find *f = s->find;
+	uint64_t first = f->start, left, n;
 	int r = 0;
 
 	if (s->hits.n > 0)
 		qsort(s->hits.v, s->hits.n, sizeof(s->hits.v[0]),
-		      s->find->descending ? descending : ascending);
-	for (i = s->find->start; r == 0 && i < end && i < s->hits.n;) {
+		      f->descending ? descending : ascending);
+	if (f->from)
+		first = hits_upto(s, f->from, !f->backwards);
+	else if (f->backwards)
+		first = s->hits.n;
+	if (f->backwards)
+		left = first;
+	else
+		left = first < s->hits.n ? s->hits.n - first : 0;
+	s->beyond = left > f->count;
+	if (left > f->count)
+		left = f->count;
+	for (n = 0; r == 0 && n < left;) {
 		CLEANUP(store_read_end_at) struct db *db = NULL;
-		uint64_t stop = i + 500;
+		uint64_t stop = n + 500;
 
 		r = store_read_begin(s->store, &db, err);
-		for (; r == 0 && i < end && i < s->hits.n && i < stop; i++)
-			r = hand_one(s, db, &s->hits.v[i], err);
+		for (; r == 0 && n < left && n < stop; n++)
+			r = hand_one(s, db,
+				     &s->hits.v[f->backwards ? first - 1 - n : first + n], err);
 	}
 	return r;
 }
@@ -550,12 +660,16 @@ static int known_total(struct search *s, uint64_t *total, struct err *err)
 
 static int search_all(struct search *s, struct err *err)
 {
+	static const unsigned order[] = { FIND_USERS, FIND_GROUPS };
+	bool backwards = s->find->backwards && !s->find->sort_by;
 	int r = 0;
 
-	if (s->find->types & FIND_USERS)
-		r = run_type(s, FIND_USERS, err);
-	if (r == 0 && !s->ended && (s->find->types & FIND_GROUPS))
-		r = run_type(s, FIND_GROUPS, err);
+	for (size_t i = 0; r == 0 && !s->ended && i < COUNT_OF(order); i++) {
+		unsigned type = order[backwards ? COUNT_OF(order) - 1 - i : i];
+
+		if (s->find->types & type)
+			r = run_type(s, type, err);
+	}
 	if (r == 0 && s->find->sort_by)
 		r = hand_sorted(s, err);
 	return r;
@@ -590,6 +704,6 @@ int find_run(struct store *store, int64_t source, const struct find *find, uint6
 	if (total)
 		*total = plain ? all : s.matched;
 	if (more)
-		*more = s.matched > find->start + s.handed;
+		*more = find->sort_by ? s.beyond : s.matched > find->start + s.handed;
 	return 0;
 }

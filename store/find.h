@@ -17,6 +17,19 @@
 
 enum { FIND_USERS = 1, FIND_GROUPS = 2, FIND_BOTH = 3 };
 
+#define FIND_MARK_BYTES 1024 /* texts are sorted by so many bytes of them */
+
+/* Where a row stands in the order it was asked for: what it is sorted by (unsorted: nothing),
+ * then its number, which is never used again. So a page begins where the last one ended,
+ * whatever was written meanwhile. */
+struct find_mark {
+	unsigned type; /* FIND_USERS or FIND_GROUPS */
+	int64_t id;
+	int kind;        /* find.c's own */
+	double number;   /* by kind */
+	struct str text; /* likewise; borrowed */
+};
+
 struct find {
 	unsigned types;             /* FIND_x */
 	const struct query *where;  /* NULL: all; logic QUERY_SCIM */
@@ -24,11 +37,14 @@ struct find {
 				       else the first value; without one: last ascending, first
 				       descending; then by number */
 	bool descending;
-	int64_t after;   /* rows with a greater number only, in keyset pages; with one type and
-			    without sort_by */
+	int64_t after; /* rows with a greater number only, in keyset pages; with one type and
+			  without sort_by */
+	const struct find_mark *from; /* rows behind that place only; NULL: all. start is 0 */
+	bool backwards;  /* rows before it instead, the nearest first; all: the last first */
 	uint64_t start;  /* matching rows passed over first */
 	uint64_t count;  /* most rows handed out; 0: only the total */
-	bool want_total; /* else the search ends with the page */
+	bool want_total; /* else the search ends with the page. Without where it costs nothing;
+			    not with both where and from, unless sorted */
 	int64_t now_ms;
 };
 
@@ -38,6 +54,7 @@ struct find_row {
 	struct str key, doc;
 	int64_t version, created_ms, modified_ms;
 	bool in_groups; /* users: at least one */
+	struct find_mark mark;
 };
 /* Borrowed inside the call. Below zero ends with that fault. */
 typedef int (*find_fn)(void *ctx, const struct find_row *row, struct err *err);

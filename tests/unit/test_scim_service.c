@@ -627,10 +627,10 @@ static int fixed_get(void *ctx, const struct scim_client *client, enum scim_type
 }
 
 static int fixed_find(void *ctx, const struct scim_client *client, const struct scim_find *find,
-		      uint64_t *total, scim_row_fn fn, void *arg, struct err *err)
+		      struct scim_found *ret, scim_row_fn fn, void *arg, struct err *err)
 {
 	(void)find;
-	*total = 1;
+	*ret = (struct scim_found){ .total = 1 };
 	return fixed_get(ctx, client, SCIM_USER, STR(""), fn, arg, err);
 }
 

@@ -373,6 +373,154 @@ static void test_each_lost_allocation_is_told(void **state)
 	world_close(&w);
 }
 
+/* --- from a place on ------------------------------------------------------------------------
+ */
+
+struct stop {
+	char *text; /* behind mark.text */
+	struct find_mark mark;
+	struct buf keys;
+};
+
+static int on_stop(void *ctx, const struct find_row *row, struct err *err)
+{
+	struct stop *s = ctx;
+
+	(void)err;
+	free(s->text);
+	s->text = str_dup(row->mark.text);
+	assert_non_null(s->text);
+	s->mark = row->mark;
+	s->mark.text.p = s->text;
+	buf_addf(&s->keys, "%s" STR_FMT, s->keys.len ? " " : "", STR_ARG(row->key));
+	return 0;
+}
+
+static const struct {
+	const char *filter, *sort;
+	unsigned types;
+	bool descending;
+	const char *want; /* all rows, in order */
+} walks[] = {
+	{ NULL, NULL, FIND_USERS, false, "u1 u2 u3 u5" },
+	{ NULL, NULL, FIND_BOTH, false, "u1 u2 u3 u5 g1 g2" },
+	{ NULL, NULL, FIND_GROUPS, false, "g1 g2" },
+	{ "userName co \"o\"", NULL, FIND_USERS, false, "u1 u2 u3" },
+	{ "userName eq \"bob\"", NULL, FIND_USERS, false, "u2" },
+	{ "meta.created ge \"2026-11-22T09:00:00Z\"", NULL, FIND_BOTH, false,
+	  "u1 u2 u3 u5 g1 g2" },
+	{ NULL, "userName", FIND_USERS, false, "u1 u2 u3 u5" },
+	{ NULL, "userName", FIND_USERS, true, "u5 u3 u2 u1" },
+	{ NULL, "title", FIND_USERS, false, "u1 u3 u2 u5" }, /* without one: last, by number */
+	{ NULL, "title", FIND_USERS, true, "u2 u5 u3 u1" },
+	{ NULL, "meta.created", FIND_BOTH, true, "u5 u3 u2 u1 g1 g2" },
+	{ "userName co \"o\"", "externalId", FIND_USERS, false, "u1 u2 u3" },
+};
+
+/* Walks in pages of so many; the keys as they came. */
+static void walk(struct world *w, size_t row, uint64_t count, bool backwards, struct buf *ret)
+{
+	struct stop s = { 0 };
+	bool more = true, begun = false;
+	struct err err = { 0 };
+	enum path_dialect dialect = walks[row].types == FIND_USERS    ? PATH_SCIM_USER
+				    : walks[row].types == FIND_GROUPS ? PATH_SCIM_GROUP
+								      : PATH_SCIM_ANY;
+	struct path sort = { 0 };
+	CLEANUP(query_free_at) struct query *q = NULL;
+	unsigned turns = 0;
+
+	buf_init(&s.keys, 1000);
+	if (walks[row].filter)
+		assert_ok(filter_parse(str_of(walks[row].filter), dialect, &q, &err), &err);
+	if (walks[row].sort)
+		assert_ok(path_parse(str_of(walks[row].sort), dialect, &sort, &err), &err);
+	while (more) {
+		struct find f = { .types = walks[row].types,
+				  .where = q,
+				  .sort_by = walks[row].sort ? &sort : NULL,
+				  .descending = walks[row].descending,
+				  .backwards = backwards,
+				  .from = begun ? &s.mark : NULL,
+				  .count = count,
+				  .now_ms = NOW };
+
+		assert_ok(find_run(w->store, src, &f, NULL, &more, on_stop, &s, &err), &err);
+		begun = true;
+		assert_true(++turns < 10);
+	}
+	buf_add_str(ret, buf_str(&s.keys));
+	buf_done(&s.keys);
+	free(s.text);
+	path_done(&sort);
+}
+
+static void test_pages_from_a_place_on_join_to_the_whole(void **state)
+{
+	struct world w = { 0 };
+
+	(void)state;
+	people(&w);
+	for (size_t i = 0; i < COUNT_OF(walks); i++)
+		for (uint64_t count = 1; count < 8; count++) {
+			CLEANUP(buf_done) struct buf there, back, turned;
+			struct str rest, word;
+
+			buf_init(&there, 1000);
+			buf_init(&back, 1000);
+			buf_init(&turned, 1000);
+			walk(&w, i, count, false, &there);
+			if (strcmp(there.p, walks[i].want) != 0)
+				fail_msg("row %zu by %d: %s", i, (int)count, there.p);
+			walk(&w, i, count, true, &back);
+			for (rest = buf_str(&back); rest.len > 0;) {
+				CLEANUP(free_at) char *so_far = str_dup(buf_str(&turned));
+
+				str_cut(rest, ' ', &word, &rest);
+				buf_clear(&turned);
+				buf_addf(&turned, STR_FMT "%s%s", STR_ARG(word),
+					 so_far[0] ? " " : "", so_far);
+			}
+			if (strcmp(turned.p, walks[i].want) != 0)
+				fail_msg("row %zu back by %d: %s", i, (int)count, back.p);
+		}
+	world_close(&w);
+}
+
+static void test_a_place_whose_row_is_gone_is_still_a_place(void **state)
+{
+	static const char *const sorts[] = { NULL, "userName" };
+	struct world w = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	people(&w);
+	for (size_t i = 0; i < COUNT_OF(sorts); i++) {
+		struct stop s = { 0 };
+		struct path sort = { 0 };
+		struct find f = { .types = FIND_USERS, .count = 2, .now_ms = NOW };
+
+		buf_init(&s.keys, 1000);
+		if (sorts[i]) {
+			assert_ok(path_parse(str_of(sorts[i]), PATH_SCIM_USER, &sort, &err),
+				  &err);
+			f.sort_by = &sort;
+		}
+		assert_ok(find_run(w.store, src, &f, NULL, NULL, on_stop, &s, &err), &err);
+		if (i == 0) /* the last one shown goes before the next page */
+			WRITE(&w, records_delete(db, src, STR("u2"), 0, NOW + 1, &err));
+		else
+			WRITE(&w, records_delete(db, src, STR("u3"), 0, NOW + 1, &err));
+		f.from = &s.mark;
+		assert_ok(find_run(w.store, src, &f, NULL, NULL, on_stop, &s, &err), &err);
+		assert_string_equal(s.keys.p, i == 0 ? "u1 u2 u3 u5" : "u1 u3 u5");
+		buf_done(&s.keys);
+		free(s.text);
+		path_done(&sort);
+	}
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +531,8 @@ int main(void)
 		cmocka_unit_test(test_indices_narrow_where_they_may),
 		cmocka_unit_test(test_a_hundred_terms_are_narrowed_as_far_as_there_is_room),
 		cmocka_unit_test(test_each_lost_allocation_is_told),
+		cmocka_unit_test(test_pages_from_a_place_on_join_to_the_whole),
+		cmocka_unit_test(test_a_place_whose_row_is_gone_is_still_a_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -307,25 +307,71 @@ static int hits_find(struct memory *m, int64_t source, const struct scim_find *f
 	return 0;
 }
 
+/* A mark: 'k' and what is sorted by or '-', NUL, id. The lock is held while it is needed. */
+static void mark_write(struct buf *b, const struct hit *hit)
+{
+	buf_clear(b);
+	buf_add_char(b, hit->key ? 'k' : '-');
+	buf_add_text(b, hit->key);
+	buf_add_char(b, '\0');
+	buf_add_text(b, hit->r->id);
+	need(b->fault == 0);
+}
+
+/* Where the page begins, and how many hits lie in its direction. */
+static size_t page_begin(const struct scim_find *find, const struct hit_vec *hits, size_t *left)
+{
+	char copied[SCIM_MARK_BYTES + 1];
+	struct resource place = { 0 };
+	struct hit mark = { &place, NULL };
+	size_t at = 0;
+
+	if (find->from.len > 0) {
+		need(find->from.len <= SCIM_MARK_BYTES);
+		memcpy(copied, find->from.p, find->from.len);
+		copied[find->from.len] = '\0';
+		mark.key = copied[0] == 'k' ? copied + 1 : NULL;
+		place.id = copied + strlen(copied) + 1;
+		for (at = 0; at < hits->n; at++) {
+			int c = (find->descending ? hit_cmp_down : hit_cmp)(&hits->v[at],
+									    &mark);
+
+			if (find->backwards ? c >= 0 : c > 0)
+				break;
+		}
+	} else {
+		at = find->backwards ? hits->n : find->start;
+	}
+	*left = find->backwards ? at : at < hits->n ? hits->n - at : 0;
+	return at;
+}
+
 static int memory_find(void *ctx, const struct scim_client *client,
-		       const struct scim_find *find, uint64_t *total, scim_row_fn fn, void *arg,
-		       struct err *err)
+		       const struct scim_find *find, struct scim_found *ret, scim_row_fn fn,
+		       void *arg, struct err *err)
 {
 	struct memory *m = ctx;
 	struct hit_vec hits = { 0 };
+	struct buf mark;
+	size_t at, left;
 	int r = failing(m, FAIL_READ, err);
 
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&m->lock);
 	hits_find(m, client->source_id, find, &hits);
-	*total = hits.n;
-	for (uint64_t i = find->start; r == 0 && i < hits.n && i - find->start < find->count;
-	     i++) {
-		struct scim_row row = row_of(hits.v[i].r);
+	buf_init(&mark, SCIM_MARK_BYTES);
+	at = page_begin(find, &hits, &left);
+	*ret = (struct scim_found){ hits.n, left > find->count };
+	for (size_t i = 0; r == 0 && i < left && i < find->count; i++) {
+		const struct hit *hit = &hits.v[find->backwards ? at - 1 - i : at + i];
+		struct scim_row row = row_of(hit->r);
 
+		mark_write(&mark, hit);
+		row.mark = buf_str(&mark);
 		r = fn(arg, &row, err);
 	}
+	buf_done(&mark);
 	pthread_mutex_unlock(&m->lock);
 	for (size_t i = 0; i < hits.n; i++)
 		free(hits.v[i].key);
