@@ -6,8 +6,9 @@
 enum keeps {
 	KEEPS_FOLDED, /* str_fold() of it: for attributes whose case does not count */
 	KEEPS_EXACT,  /* its text: for caseExact ones */
-	KEEPS_ID,     /* the record's key, which documents of pulled sources do not hold */
-	KEEPS_KEY,    /* an id in lower case, by which another table is asked */
+	KEEPS_KEY, /* a text in lower case, by which another table is asked: it may say too much
+		    */
+	KEEPS_MEMBER, /* likewise, an id; that table is the truth */
 	KEEPS_ACTIVE, /* enum tri */
 	KEEPS_TIME,   /* ms */
 };
@@ -16,33 +17,37 @@ struct column {
 	const char *name, *sub;
 	enum keeps keeps;
 	const char *sql; /* column; for KEEPS_KEY the condition up to the parameter... */
-	const char *end; /* ...and after it */
+	const char *end; /* ...and after it; for others what else holds where a text that is not
+			    empty is asked for */
 	bool indexed;
 };
 
+/* What the partial index of external ids wants to be told, or it is not used. */
+#define HAS_EXTERNAL " AND r.external_id <> ''"
+
 /* clang-format off */
 static const struct column user_columns[] = {
-	{ "id",         NULL,           KEEPS_ID,     "r.key",         "", true },
+	{ "id",         NULL,           KEEPS_EXACT,  "r.key",         "", true },
 	{ "userName",   NULL,           KEEPS_FOLDED, "r.user_fold",   "", true },
-	{ "externalId", NULL,           KEEPS_EXACT,  "r.external_id", "", true },
+	{ "externalId", NULL,           KEEPS_EXACT,  "r.external_id", HAS_EXTERNAL, true },
 	{ "active",     NULL,           KEEPS_ACTIVE, "r.active",      "", false },
 	{ "meta",       "created",      KEEPS_TIME,   "r.created_ms",  "", false },
 	{ "meta",       "lastModified", KEEPS_TIME,   "r.modified_ms", "", false },
 	{ "emails",     "value",        KEEPS_KEY,
 	  "r.id IN (SELECT record FROM record_address WHERE fold = ", ")", true },
-	{ "groups",     "value",        KEEPS_KEY,
+	{ "groups",     "value",        KEEPS_MEMBER,
 	  "r.id IN (SELECT m.member FROM usergroup u JOIN member m ON m.grp = u.id AND m.kind = 1"
 	  " WHERE u.source = ?1 AND u.key = ", ")", true },
 	{ NULL, NULL, KEEPS_EXACT, NULL, NULL, false },
 };
 
 static const struct column group_columns[] = {
-	{ "id",          NULL,           KEEPS_ID,     "r.key",          "", true },
+	{ "id",          NULL,           KEEPS_EXACT,  "r.key",          "", true },
 	{ "displayName", NULL,           KEEPS_FOLDED, "r.display_fold", "", true },
-	{ "externalId",  NULL,           KEEPS_EXACT,  "r.external_id",  "", true },
+	{ "externalId",  NULL,           KEEPS_EXACT,  "r.external_id",  HAS_EXTERNAL, true },
 	{ "meta",        "created",      KEEPS_TIME,   "r.created_ms",   "", false },
 	{ "meta",        "lastModified", KEEPS_TIME,   "r.modified_ms",  "", false },
-	{ "members",     "value",        KEEPS_KEY,
+	{ "members",     "value",        KEEPS_MEMBER,
 	  "r.id IN (SELECT m.grp FROM (SELECT 1 AS kind, id, key FROM record WHERE source = ?1"
 	  " UNION ALL SELECT 2, id, key FROM usergroup WHERE source = ?1) k JOIN member m"
 	  " ON m.member = k.id AND m.kind = k.kind WHERE k.key = ", ")", true },
@@ -117,20 +122,28 @@ static int narrow_text(struct maker *m, const struct column *c, enum query_op op
 	struct str bound = { 0 };
 	int r;
 
+	if (*c->end && s.len == 0)
+		return NOT_NARROWED;
+	/* Each test brings the index its source. Written with a number of its own: what is
+	 * alike in the branches of an OR is drawn out of them, and then no index answers it. */
+	buf_addf(&out->where, "(r.source = coalesce(?1, %zu) AND ", out->count);
 	if (op == QUERY_EQ) {
 		buf_addf(&out->where, "%s = ", c->sql);
-		return add_bind(m, DB_S(s)) ? NARROWED : NOT_NARROWED;
+		if (!add_bind(m, DB_S(s)))
+			return NOT_NARROWED;
+		buf_addf(&out->where, "%s)", c->end);
+		return NARROWED;
 	}
 	if (op != QUERY_SW || s.len == 0 || out->count + 2 > QUERY_SQL_BINDS_MOST)
 		return NOT_NARROWED;
 	r = above(m, s, &bound);
 	if (r < 0)
 		return r;
-	buf_addf(&out->where, "(%s >= ", c->sql);
+	buf_addf(&out->where, "%s >= ", c->sql);
 	(void)add_bind(m, DB_S(s));
 	buf_addf(&out->where, " AND %s < ", c->sql);
 	(void)add_bind(m, DB_S(bound));
-	buf_add_char(&out->where, ')');
+	buf_addf(&out->where, "%s)", c->end);
 	return NARROWED;
 }
 
@@ -178,7 +191,7 @@ static int narrow_test(struct maker *m, const struct query *q, const char *paren
 	if (q->value.type != VALUE_TEXT || q->op == QUERY_PR)
 		return NOT_NARROWED;
 	m->out->indexed |= c->indexed;
-	if (c->keeps == KEEPS_KEY)
+	if (c->keeps == KEEPS_KEY || c->keeps == KEEPS_MEMBER)
 		return narrow_key(m, c, q);
 	/* a column in the other form than the attribute's would leave out too much */
 	if ((c->keeps == KEEPS_FOLDED) != (q->folded != NULL))
@@ -281,20 +294,36 @@ static int narrow(struct maker *m, const struct query *q, const char *parent)
 	return r;
 }
 
-/*
- * Nothing but one eq that a column answers alone: such a column holds the attribute whole, and
- * '' where there is none, so that the text asked for must not be empty.
- */
-static bool is_exact(const struct maker *m, const struct query *q)
+/* One eq that its column answers alone: the column holds the attribute whole, and '' where
+ * there is none, so that the text asked for must not be empty. */
+static bool is_exact_test(const struct maker *m, const struct query *q, const char *parent)
 {
-	const struct column *c =
-		q && q->kind == QUERY_TEST ? column_of(m, &q->path, NULL) : NULL;
+	const struct column *c = column_of(m, &q->path, parent);
 
 	if (!c || !c->indexed || q->op != QUERY_EQ || q->value.type != VALUE_TEXT)
 		return false;
 	if (c->keeps == KEEPS_FOLDED)
 		return q->folded && q->folded_len > 0;
-	return c->keeps == KEEPS_EXACT && !q->folded && q->value.text.len > 0;
+	if (c->keeps == KEEPS_EXACT)
+		return !q->folded && q->value.text.len > 0;
+	return c->keeps == KEEPS_MEMBER;
+}
+
+/* Nothing but such tests, all of which must hold. A part of members or groups is one of its
+ * only test: `members[value eq "x"]`. */
+static bool is_exact(const struct maker *m, const struct query *q, const char *parent)
+{
+	switch (q->kind) {
+	case QUERY_TEST:
+		return is_exact_test(m, q, parent);
+	case QUERY_AND:
+		return !parent && is_exact(m, q->left, NULL) && is_exact(m, q->right, NULL);
+	case QUERY_PART:
+		return !parent && q->path.owner == PATH_OWN && !q->path.urn &&
+		       q->left->kind == QUERY_TEST && is_exact(m, q->left, q->path.name);
+	default:
+		return false;
+	}
 }
 
 int query_sql_make(const struct query *q, enum query_sql_of of, int first,
@@ -313,6 +342,6 @@ int query_sql_make(const struct query *q, enum query_sql_of of, int first,
 		buf_add_char(&ret->where, '1');
 		r = 0;
 	}
-	ret->exact = is_exact(&m, q);
+	ret->exact = r == 0 && q && ret->where.len > 1 && is_exact(&m, q, NULL);
 	return r < 0 ? r : buf_fault(&ret->where, err, "the condition of a filter");
 }

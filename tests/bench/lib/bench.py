@@ -23,13 +23,13 @@ sys.path.insert(0, str(LIB.parents[1] / "system" / "lib"))
 from daemon import Daemon  # noqa: E402
 
 BUILD = Path(sys.argv[1] if len(sys.argv) > 1 else "build/plain").resolve()
-SMALL = len(sys.argv) > 2 and sys.argv[2] == "small"
+QUICK = len(sys.argv) > 2 and sys.argv[2] == "small"
 THREADS = 2  # of the servers: the default of scim.threads
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def size(full, small):
-    return small if SMALL else full
+    return small if QUICK else full
 
 
 # --- the line ------------------------------------------------------------------------------------
