@@ -21,7 +21,8 @@ static int revive(struct db *db, int64_t source, struct str key, int64_t now_ms,
 		       "UPDATE usergroup SET deleted = 0, version = version + 1,"
 		       " modified_ms = ?3, change = ?4 WHERE source = ?1 AND key = ?2"
 		       " AND deleted = 1",
-		       DB_I(source), DB_S(key), DB_I(now_ms), DB_I(db_next_change(db)));
+		       DB_I(source), DB_S(key), DB_I(now_ms),
+		       DB_I(db_next_change_of(db, DB_CHANGE_GROUP)));
 
 	if (r == 0 && db_changes(db) > 0)
 		r = db_run(db, err, "UPDATE source SET groups = groups + 1 WHERE id = ?1",
@@ -196,7 +197,7 @@ int membership_set(struct db *db, int64_t source, const struct membership_group 
 	return db_run(db, err,
 		      "UPDATE usergroup SET version = version + 1, modified_ms = ?2,"
 		      " change = ?3 WHERE id = ?1",
-		      DB_I(id), DB_I(now_ms), DB_I(db_next_change(db)));
+		      DB_I(id), DB_I(now_ms), DB_I(db_next_change_of(db, DB_CHANGE_GROUP)));
 }
 
 /* --- groups that are no more ----------------------------------------------------------------
@@ -271,7 +272,7 @@ int membership_doubt_set(struct db *db, const char *source, const char *why, int
 
 	/* what is planned from facts must be built anew */
 	if (r == 0)
-		(void)db_next_change(db);
+		(void)db_next_change_of(db, DB_CHANGE_GROUP);
 	return r;
 }
 
