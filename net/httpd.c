@@ -183,7 +183,7 @@ static enum MHD_Result body_drop(struct http_req *req, size_t len)
 
 	req->too_large = true;
 	req->drained += (int64_t)len;
-	buf_clear(&req->body);
+	buf_done(&req->body);
 	spool_free(TAKE(req->spool));
 	if (req->drained <= DRAIN_BYTES)
 		return MHD_YES;
@@ -434,6 +434,8 @@ static void hand_over(void *ctx, int fd, const struct sockaddr *peer, socklen_t 
 	gen = h->gens;
 	atomic_fetch_add(&gen->connections, 1);
 	pthread_mutex_unlock(&h->lock);
+	atomic_fetch_add(&h->handed, 1);
+	atomic_store(&h->handed_ms, stamp_mono_ms());
 	MHD_add_connection(gen->daemon, fd, peer, len);
 	atomic_fetch_sub(&gen->connections, 1);
 }

@@ -66,6 +66,14 @@ static void identify(struct conn *conn, const struct sockaddr *addr)
 	}
 }
 
+static void handed_less(struct httpd *h)
+{
+	size_t n = atomic_load(&h->handed);
+
+	while (n && !atomic_compare_exchange_weak(&h->handed, &n, n - 1))
+		;
+}
+
 struct conn *httpd_conn_new(struct generation *gen, int fd, const struct sockaddr *addr)
 {
 	struct httpd *h = gen->h;
@@ -80,6 +88,7 @@ struct conn *httpd_conn_new(struct generation *gen, int fd, const struct sockadd
 	atomic_init(&conn->until_ms, stamp_mono_ms() + h->o.timeout_ms);
 	atomic_fetch_add(&gen->connections, 1);
 	atomic_fetch_add(&h->connections, 1);
+	handed_less(h);
 	pthread_mutex_lock(&h->lock);
 	let_in = address_enter(h, conn);
 	conn->next = h->conns;
@@ -185,9 +194,15 @@ static void make_room(struct httpd *h, int64_t now_ms)
 bool httpd_conn_room(void *httpd)
 {
 	struct httpd *h = httpd;
+	size_t handed = atomic_load(&h->handed);
+	int64_t now_ms = stamp_mono_ms();
 
-	if (atomic_load(&h->connections) < h->o.connections)
+	if (handed && now_ms - atomic_load(&h->handed_ms) > HTTPD_HANDED_MS)
+		atomic_store(&h->handed, handed = 0);
+	if (handed >= HTTPD_HANDED_MOST)
+		return false;
+	if (atomic_load(&h->connections) + handed < h->o.connections)
 		return true;
-	make_room(h, stamp_mono_ms());
+	make_room(h, now_ms);
 	return false; /* they leave within a moment: the acceptor asks again */
 }

@@ -24,6 +24,7 @@
 #include "net/spool.h"
 
 #define HTTPD_HANDED_MOST 64 /* taken by the acceptor, and not yet known as a connection */
+#define HTTPD_HANDED_MS 2000 /* what is not known after that was dropped by libmicrohttpd */
 
 enum req_state {
 	REQ_NEW,
@@ -120,6 +121,8 @@ struct httpd {
 	struct address *addresses;
 	bool quiesced;
 	atomic_size_t connections, active, parked;
+	atomic_size_t handed;      /* to libmicrohttpd, which has not told of them yet */
+	_Atomic int64_t handed_ms; /* the last of them */
 	atomic_uint_fast64_t next_id;
 	char said[256]; /* what MHD complained about while starting */
 	bool starting;
