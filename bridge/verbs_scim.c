@@ -71,10 +71,10 @@ static int note_check(void *ctx, struct db *db, struct err *err)
 				   .now_ms = stamp_now_ms() };
 	int r;
 
+	buf_init(&body, 16384);
 	doc = json_pack("{s:s,s:b}", "url", ask->url, "write", ask->write);
 	if (!doc)
 		return err_nomem(err);
-	buf_init(&body, 16384);
 	r = jx_text(doc, &body, err);
 	if (r < 0)
 		return r;

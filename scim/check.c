@@ -136,7 +136,8 @@ static int step_judge(struct check *c, const struct check_step *s, struct buf *w
 		buf_addf(why, "the status is %d, wanted %s", status, s->status);
 		return STEP_WRONG;
 	}
-	if ((s->expect || s->judge) && c->doc_fault.code) {
+	if ((s->judge || (s->expect && strncmp(s->expect, "header:", 7))) &&
+	    c->doc_fault.code) {
 		buf_add_text(why, "the body is not JSON: ");
 		check_show_text(c, str_of(c->doc_fault.text), 200, why);
 		return STEP_WRONG;
@@ -474,9 +475,9 @@ static int many_make(struct check *c, struct err *err)
 	static const char one[] = "{\"method\":\"DELETE\",\"path\":\"/Users/%s\"}";
 	CLEANUP(buf_done) struct buf many;
 
+	buf_init(&many, 1024 * 1024);
 	if (!c->claims.bulk || c->claims.max_operations < 1 || c->claims.max_operations > 5000)
 		return 0;
-	buf_init(&many, 1024 * 1024);
 	for (int64_t i = 0; i <= c->claims.max_operations; i++) {
 		if (i)
 			buf_add_char(&many, ',');

@@ -223,9 +223,16 @@ static int send_for(struct check *c, const char *method, const struct check_own 
 	return r < 0 ? r : check_send(c, &step, err);
 }
 
-static bool is_gone(const struct check *c)
+/* Servers that answer 200 for what is not there are told by what they show. */
+static bool is_gone(const struct check *c, const struct check_own *own)
 {
-	return c->answer.status == 404 || c->answer.status == 410;
+	const json_t *id = json_is_object(c->doc) ? jx_get_i(c->doc, STR("id")) : NULL;
+
+	if (c->answer.status == 404 || c->answer.status == 410)
+		return true;
+	return c->answer.status == 200 && json_is_object(c->doc) &&
+	       !(json_is_string(id) && !strcmp(json_string_value(id), own->id)) &&
+	       !bears_name(c, c->doc);
 }
 
 /* The id of a resource whose answer we never saw, by its name. 1: there is none. */
@@ -274,7 +281,7 @@ static int remove_one(struct check *c, struct check_own *own, struct err *err)
 	r = send_for(c, "GET", own, err);
 	if (r != 0)
 		return r;
-	if (is_gone(c))
+	if (is_gone(c, own))
 		return 0;
 	if (c->answer.status != 200 || !bears_name(c, c->doc)) {
 		err_set(err, ERR_REFUSED, "reading it gave %d and not our name: not touched",
@@ -286,7 +293,7 @@ static int remove_one(struct check *c, struct check_own *own, struct err *err)
 		r = send_for(c, "GET", own, err);
 	if (r != 0)
 		return r;
-	if (is_gone(c))
+	if (is_gone(c, own))
 		return 0;
 	err_set(err, ERR_REMOTE, "it can be read after its DELETE: status %d",
 		c->answer.status);

@@ -537,6 +537,7 @@ def project(resource, query):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     store = None
     log_file = None
     count = 0
@@ -634,6 +635,8 @@ class Handler(BaseHTTPRequestHandler):
                 raise Fault(401, None, "who are you?")
             if lie("media-type-case") and self.headers.get("Accept", "").lower() != self.headers.get("Accept", ""):
                 raise Fault(406, None, "no such type")
+            if lie("hang") and self.path.endswith("Users?startIndex=0&count=1"):
+                time.sleep(30)
             with self.store.lock:
                 return self.route(path[1:], body)
         except Fault as fault:
@@ -746,13 +749,10 @@ class Handler(BaseHTTPRequestHandler):
                        reverse=self.query.get("sortOrder") == "descending")
         if lie("unsteady"):
             Handler.turn += 1
-            shift = Handler.turn % max(len(items), 1)
-            items = items[shift:] + items[:shift]
+            items = items[::-1] if Handler.turn % 2 else items
         return items
 
     def listed(self, kind):
-        if self.path.endswith("Users?startIndex=0&count=1") and lie("hang"):
-            time.sleep(30)
         if self.path.endswith("count=100000") and lie("huge"):
             return b'{"x":"' + b"x" * (64 * 1024 * 1024) + b'"}'
         items = self.found(kind)
