@@ -15,6 +15,7 @@
 
 #define ANSWER_BYTES (256 * 1024)
 #define MAX_BODY_BYTES 20000
+#define MAX_BULK_BYTES 200000
 #define THREADS 8
 #define EACH 20
 
@@ -50,7 +51,8 @@ static void on_fault(void *ctx, struct http_req *req, struct http_reply *reply,
 
 static int house_build(void **state)
 {
-	const struct scim_options options = { .public_url = "https://leaverd.example.com" };
+	const struct scim_options options = { .public_url = "https://leaverd.example.com",
+					      .bulk_bytes = MAX_BULK_BYTES };
 	struct httpd_options http = { .name = "scim",
 				      .listen = "127.0.0.1:0",
 				      .threads = 2,
@@ -301,6 +303,293 @@ static void test_many_clients_write_at_once(void **state)
 	assert_int_equal(memory_living(house.memory) - before, THREADS * EACH);
 }
 
+#define RACERS 20
+
+struct racer {
+	pthread_t thread;
+	pthread_barrier_t *start;
+	const char *method, *target, *headers;
+	char body[300];
+	int status;
+	bool says; /* what the loser is told */
+	const char *word;
+};
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+	char *answer = malloc(ANSWER_BYTES);
+
+	if (!answer)
+		abort();
+	pthread_barrier_wait(r->start);
+	ask(r->method, r->target, r->headers, r->body, answer);
+	r->status = status_of(answer);
+	r->says = strstr(answer, r->word) != NULL;
+	free(answer);
+	return NULL;
+}
+
+/* All at once; how many ended with each of two statuses, and each loser was told why. */
+static void run_race(struct racer *racers, int won, int lost)
+{
+	pthread_barrier_t start;
+	int winners = 0;
+
+	pthread_barrier_init(&start, NULL, RACERS);
+	for (int i = 0; i < RACERS; i++) {
+		racers[i].start = &start;
+		assert_int_equal(pthread_create(&racers[i].thread, NULL, race, &racers[i]), 0);
+	}
+	for (int i = 0; i < RACERS; i++)
+		pthread_join(racers[i].thread, NULL);
+	pthread_barrier_destroy(&start);
+	for (int i = 0; i < RACERS; i++) {
+		winners += racers[i].status == won;
+		if (racers[i].status != won) {
+			assert_int_equal(racers[i].status, lost);
+			assert_true(racers[i].says);
+		}
+	}
+	assert_int_equal(winners, 1);
+}
+
+static void test_of_twenty_who_create_the_same_user_one_wins(void **state)
+{
+	static struct racer racers[RACERS];
+
+	(void)state;
+	for (int round = 0; round < 5; round++) {
+		size_t before = memory_living(house.memory);
+
+		for (int i = 0; i < RACERS; i++) {
+			racers[i] = (struct racer){ .method = "POST",
+						    .target = "/scim/v2/idp/Users",
+						    .headers = "",
+						    .word = "\"scimType\":\"uniqueness\"" };
+			/* the same name, in other letters */
+			snprintf(racers[i].body, sizeof(racers[i].body),
+				 "{\"schemas\":[\"" SCHEMA_USER "\"],\"userName\":\"%s-%d\"}",
+				 i % 2 ? "SAME" : "same", round);
+		}
+		run_race(racers, 201, 409);
+		assert_int_equal(memory_living(house.memory), before + 1);
+	}
+}
+
+static void test_of_twenty_who_patch_the_same_version_one_wins(void **state)
+{
+	static struct racer racers[RACERS];
+	char *answer = malloc(ANSWER_BYTES), target[200], *id;
+
+	(void)state;
+	assert_non_null(answer);
+	ask("POST", "/scim/v2/idp/Users", "", USER("patched"), answer);
+	id = strstr(answer, "/Users/");
+	assert_non_null(id);
+	snprintf(target, sizeof(target), "/scim/v2/idp/Users/%.36s", id + strlen("/Users/"));
+	for (int round = 1; round <= 5; round++) {
+		char headers[40];
+
+		snprintf(headers, sizeof(headers), "If-Match: W/\"%d\"\r\n", round);
+		for (int i = 0; i < RACERS; i++) {
+			racers[i] = (struct racer){ .method = "PATCH",
+						    .target = target,
+						    .headers = headers,
+						    .word = "has changed" };
+			snprintf(racers[i].body, sizeof(racers[i].body),
+				 "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:"
+				 "PatchOp\"],"
+				 "\"Operations\":[{\"op\":\"replace\",\"path\":\"title\","
+				 "\"value\":"
+				 "\"t%d-%d\"}]}",
+				 round, i);
+		}
+		run_race(racers, 200, 412);
+		/* and its value is what stands there */
+		ask("GET", target, "", "", answer);
+		for (int i = 0; i < RACERS; i++) {
+			char title[40];
+
+			snprintf(title, sizeof(title), "\"title\":\"t%d-%d\"", round, i);
+			assert_int_equal(strstr(answer, title) != NULL,
+					 racers[i].status == 200);
+		}
+	}
+	free(answer);
+}
+
+#define BULK_USERS 300
+
+/* A bulk request of many users, longer than the body of any other request may be. */
+static char *bulk_of(const char *name, size_t *len)
+{
+	CLEANUP(buf_done) struct buf body;
+
+	buf_init(&body, 1 << 20);
+	buf_add_text(&body,
+		     "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:BulkRequest\"],"
+		     "\"Operations\":[");
+	for (int i = 0; i < BULK_USERS; i++)
+		buf_addf(&body,
+			 "%s{\"method\":\"POST\",\"path\":\"/"
+			 "Users\",\"bulkId\":\"%d\",\"data\":{"
+			 "\"schemas\":[\"" SCHEMA_USER "\"],\"userName\":\"%s-%d\"}}",
+			 i ? "," : "", i, name, i);
+	buf_add_text(&body, "]}");
+	assert_true(body.len > MAX_BODY_BYTES);
+	return buf_take(&body, len);
+}
+
+static void ask_bulk(const char *body, size_t len, char *answer)
+{
+	char *request = malloc(len + 1000);
+	int head;
+
+	if (!request)
+		abort();
+	head = snprintf(request, 1000,
+			"POST /scim/v2/idp/Bulk HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+			"Authorization: Bearer good\r\nContent-Length: %zu\r\n\r\n",
+			len);
+	memcpy(request + head, body, len);
+	talk(request, (size_t)head + len, answer);
+	free(request);
+}
+
+static int count_of(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+static void test_a_bulk_request_may_be_longer_than_others(void **state)
+{
+	char *answer = malloc(ANSWER_BYTES), *body;
+	size_t len, before = memory_living(house.memory);
+
+	(void)state;
+	assert_non_null(answer);
+	body = bulk_of("bulk", &len);
+	ask_bulk(body, len, answer);
+	assert_int_equal(status_of(answer), 200);
+	assert_int_equal(count_of(answer, "\"status\":\"201\""), BULK_USERS);
+	assert_int_equal(memory_living(house.memory), before + BULK_USERS);
+	ask_bulk(body, len, answer);
+	assert_int_equal(count_of(answer, "\"scimType\":\"uniqueness\""), BULK_USERS);
+	free(body);
+	/* beyond maxPayloadSize, announced */
+	body = calloc(1, MAX_BULK_BYTES + 1);
+	assert_non_null(body);
+	memset(body, ' ', MAX_BULK_BYTES + 1);
+	ask_bulk(body, MAX_BULK_BYTES + 1, answer);
+	assert_int_equal(status_of(answer), 413);
+	assert_non_null(strstr(answer, "\"status\":\"413\""));
+	assert_non_null(strstr(answer, "maxPayloadSize 200000"));
+	free(body);
+	free(answer);
+}
+
+static void *bulk_client(void *arg)
+{
+	char *answer = malloc(ANSWER_BYTES), *body, name[20];
+	int *number = arg;
+	size_t len;
+
+	if (!answer)
+		abort();
+	snprintf(name, sizeof(name), "many%d", *number);
+	body = bulk_of(name, &len);
+	ask_bulk(body, len, answer);
+	*number = count_of(answer, "\"status\":\"201\"");
+	free(body);
+	free(answer);
+	return NULL;
+}
+
+static void test_bulk_requests_of_many_clients_run_side_by_side(void **state)
+{
+	pthread_t threads[THREADS];
+	int numbers[THREADS];
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++) {
+		numbers[i] = i;
+		assert_int_equal(pthread_create(&threads[i], NULL, bulk_client, &numbers[i]),
+				 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(numbers[i], BULK_USERS);
+}
+
+/* The client hangs up while its operations run: what runs is finished, nothing is left over. */
+static void test_a_client_that_leaves_during_a_bulk_costs_nothing(void **state)
+{
+	char *body, *request = malloc(MAX_BULK_BYTES + 1000);
+	size_t len;
+
+	(void)state;
+	assert_non_null(request);
+	for (int i = 0; i < 10; i++) {
+		struct sockaddr_in at = { .sin_family = AF_INET,
+					  .sin_port = htons((uint16_t)httpd_port(house.httpd)),
+					  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		struct linger hard = { .l_onoff = 1 };
+		int fd = socket(AF_INET, SOCK_STREAM, 0), head;
+		char name[20];
+
+		snprintf(name, sizeof(name), "left%d", i);
+		body = bulk_of(name, &len);
+		head = snprintf(request, 1000,
+				"POST /scim/v2/idp/Bulk HTTP/1.1\r\nHost: x\r\n"
+				"Authorization: Bearer good\r\nContent-Length: %zu\r\n\r\n",
+				len);
+		memcpy(request + head, body, len);
+		free(body);
+		assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+		send_all(fd, request, (size_t)head + len);
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		close(fd);
+	}
+	free(request);
+	/* all end, the server still answers, and the sanitizer counts what was left */
+	while (httpd_active(house.httpd) > 0)
+		sched_yield();
+	test_a_request_without_a_token_is_told_how(state);
+}
+
+/* Last: it stops the server while requests are under way. */
+static void test_stopping_finishes_what_was_accepted(void **state)
+{
+	pthread_t threads[THREADS];
+	int numbers[THREADS];
+	size_t before = memory_living(house.memory), all = 0;
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++) {
+		numbers[i] = 100 + i;
+		assert_int_equal(pthread_create(&threads[i], NULL, bulk_client, &numbers[i]),
+				 0);
+	}
+	while (httpd_active(house.httpd) == 0)
+		sched_yield();
+	httpd_quiesce(house.httpd);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < THREADS; i++) {
+		/* whole, or it was not let in: connected after the door was closed */
+		assert_true(numbers[i] == BULK_USERS || numbers[i] == 0);
+		all += (size_t)numbers[i];
+	}
+	assert_true(all > 0);
+	assert_int_equal(memory_living(house.memory), before + all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +598,12 @@ int main(void)
 		cmocka_unit_test(test_a_request_without_a_token_is_told_how),
 		cmocka_unit_test(test_a_body_that_is_too_long_is_refused_in_scims_words),
 		cmocka_unit_test(test_many_clients_write_at_once),
+		cmocka_unit_test(test_of_twenty_who_create_the_same_user_one_wins),
+		cmocka_unit_test(test_of_twenty_who_patch_the_same_version_one_wins),
+		cmocka_unit_test(test_a_bulk_request_may_be_longer_than_others),
+		cmocka_unit_test(test_bulk_requests_of_many_clients_run_side_by_side),
+		cmocka_unit_test(test_a_client_that_leaves_during_a_bulk_costs_nothing),
+		cmocka_unit_test(test_stopping_finishes_what_was_accepted),
 	};
 
 	return cmocka_run_group_tests(tests, house_build, house_end);
