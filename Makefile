@@ -115,7 +115,8 @@ include Makefile.check
 # --- install, clean --------------------------------------------------------------------------
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/leaverd $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/leaverd $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(MANDIR)/man5 \
+		$(DESTDIR)$(MANDIR)/man7
 	install -m 0755 $(B)/leaverd $(DESTDIR)$(PREFIX)/bin/leaverd
 	install -m 0644 conf/leaverd.yaml $(DESTDIR)$(SYSCONFDIR)/leaverd/leaverd.yaml.sample
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d \
@@ -125,6 +126,7 @@ install: all
 	install -m 0644 conf/leaverd.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/leaverd.conf
 	install -m 0644 doc/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -m 0644 doc/*.5 $(DESTDIR)$(MANDIR)/man5
+	install -m 0644 doc/*.7 $(DESTDIR)$(MANDIR)/man7
 
 clean:
 	rm -rf build

@@ -11,6 +11,9 @@
 struct atl_client {
 	const struct atl_options *o;
 	struct secret authorization; /* "Bearer ..." */
+	struct secret standby;       /* the same of a second key; empty: there is none */
+	atomic_bool on_standby;
+	char *owner; /* of the key: account id or address; NULL: not told */
 	struct secret proxy_login;
 	struct httpc *http;
 	unsigned budget[ATL_FAMILY_COUNT];
@@ -20,15 +23,32 @@ struct atl_client {
 	atomic_bool many_directories;
 };
 
+/* "Bearer KEY" */
+static int bearer_of(const struct atl_options *o, const struct secret *key, struct secret *ret,
+		     struct err *err)
+{
+	CLEANUP(buf_done) struct buf bearer;
+	int r;
+
+	buf_init_secret(&bearer, SECRET_MAX_BYTES);
+	buf_add_text(&bearer, "Bearer ");
+	buf_add(&bearer, key->p, key->len);
+	if (memchr(key->p, '\n', key->len) || memchr(key->p, '\r', key->len))
+		return err_set(err, ERR_SECRET,
+			       "the API key of organisation %s holds a line break: put it into "
+			       "the vault again",
+			       o->name ? o->name : "");
+	r = buf_fault(&bearer, err, "the API key");
+	return r < 0 ? r : secret_set(ret, bearer.p, bearer.len, err);
+}
+
 int atl_client_new(struct atl_client **ret, const struct atl_options *options,
 		   const struct secret *key, const struct secret *proxy_login,
 		   struct httpc *http, struct err *err)
 {
 	CLEANUP(atl_client_free_at) struct atl_client *c = calloc(1, sizeof(*c));
-	CLEANUP(buf_done) struct buf bearer;
 	int r;
 
-	buf_init_secret(&bearer, SECRET_MAX_BYTES);
 	if (!c)
 		return err_nomem(err);
 	c->o = options;
@@ -37,16 +57,7 @@ int atl_client_new(struct atl_client **ret, const struct atl_options *options,
 		return err_set(err, ERR_SECRET,
 			       "organisation %s has no API key: put one into the vault",
 			       options->name ? options->name : "");
-	buf_add_text(&bearer, "Bearer ");
-	buf_add(&bearer, key->p, key->len);
-	if (memchr(key->p, '\n', key->len) || memchr(key->p, '\r', key->len))
-		return err_set(err, ERR_SECRET,
-			       "the API key of organisation %s holds a line break: put it into "
-			       "the vault again",
-			       options->name ? options->name : "");
-	r = buf_fault(&bearer, err, "the API key");
-	if (r == 0)
-		r = secret_set(&c->authorization, bearer.p, bearer.len, err);
+	r = bearer_of(options, key, &c->authorization, err);
 	if (r == 0 && proxy_login && proxy_login->len)
 		r = secret_copy(&c->proxy_login, proxy_login, err);
 	if (r == 0)
@@ -65,9 +76,49 @@ void atl_client_free(struct atl_client *c)
 		if (c->budget[i])
 			httpc_budget_drop(c->http, c->budget[i]);
 	secret_done(&c->authorization);
+	secret_done(&c->standby);
 	secret_done(&c->proxy_login);
+	free(c->owner);
 	free(atomic_load(&c->only_directory));
 	free(c);
+}
+
+int atl_client_standby(struct atl_client *c, const struct secret *key, struct err *err)
+{
+	return key && key->len ? bearer_of(c->o, key, &c->standby, err) : 0;
+}
+
+bool atl_client_on_standby(const struct atl_client *c)
+{
+	return atomic_load(&c->on_standby);
+}
+
+int atl_client_owner(struct atl_client *c, struct str owner, struct err *err)
+{
+	if (!owner.len)
+		return 0;
+	c->owner = str_dup(owner);
+	return c->owner ? 0 : err_nomem(err);
+}
+
+bool atl_client_has_owner(const struct atl_client *c)
+{
+	return c->owner != NULL;
+}
+
+static bool is_named(struct str name, struct str account, struct str email)
+{
+	return str_eq(name, account) || (email.len && str_ieq(name, email));
+}
+
+bool atl_client_is_own(const struct atl_client *c, struct str account, struct str email)
+{
+	if (c->owner && is_named(str_of(c->owner), account, email))
+		return true;
+	for (size_t i = 0; i < c->o->own.n; i++)
+		if (is_named(str_of(c->o->own.v[i]), account, email))
+			return true;
+	return false;
 }
 
 void atl_client_writes(struct atl_client *c, bool allowed)
@@ -346,33 +397,83 @@ static void what_of(const struct atl_client *c, const struct atl_request *q, cha
 	snprintf(ret, room, "%s " STR_FMT, q->method, STR_ARG(path));
 }
 
-int atl_send(struct atl_client *c, const struct atl_request *request, struct atl_sent *ret,
-	     struct err *err)
+/* What a request was, kept while it is under way: to send it again under another key. */
+struct atl_again {
+	enum atl_family family;
+	bool urgent, standby; /* was sent under the standby key */
+	const char *method;
+	char *url, *body; /* body NULL: there is none */
+};
+
+static void again_free(struct atl_again *a)
+{
+	free(a->url);
+	free(a->body);
+	free(a);
+}
+OWNED(struct atl_again, again_free)
+
+static int again_new(const struct atl_request *request, struct str url, const struct str *body,
+		     bool standby, struct atl_again **ret, struct err *err)
+{
+	CLEANUP(again_free_at) struct atl_again *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return err_nomem(err);
+	a->family = request->family;
+	a->urgent = request->urgent;
+	a->standby = standby;
+	a->method = request->method;
+	a->url = str_dup(url);
+	a->body = body ? str_dup(*body) : NULL;
+	if (!a->url || (body && !a->body))
+		return err_nomem(err);
+	*ret = TAKE(a);
+	return 0;
+}
+
+/* body NULL: none is sent. */
+static int submit(struct atl_client *c, const char *method, const char *url,
+		  const struct str *body, enum atl_family family, bool urgent, bool standby,
+		  struct httpc_call **ret, struct err *err)
 {
 	static const struct httpc_header headers[] = { { "Accept", "application/json" },
 						       { 0 } };
-	CLEANUP(buf_done) struct buf url;
-	struct str body = request->body;
-	bool has_body =
-		body.len || !strcmp(request->method, "POST") || !strcmp(request->method, "PUT");
 	struct httpc_request q = {
-		.method = request->method,
+		.method = method,
+		.url = url,
 		.headers = headers,
-		.authorization = &c->authorization,
-		.body = body.len ? body : STR("{}"), /* without it Atlassian answers 415 */
-		.content_type = has_body ? "application/json" : NULL,
+		.authorization = standby ? &c->standby : &c->authorization,
+		.body = body ? *body : (struct str){ 0 },
+		.content_type = body ? "application/json" : NULL,
 		.via = { .proxy = c->o->proxy,
 			 .proxy_login = c->proxy_login.len ? &c->proxy_login : NULL,
 			 .ca_file = c->o->ca_file,
 			 .allow_http = true }, /* as base_url says, and on loopback alone */
-		.budget = c->budget[request->family],
-		.urgent = request->urgent,
+		.budget = c->budget[family],
+		.urgent = urgent,
 		.tries = (unsigned)c->o->tries,
 		.deadline_ms = c->o->deadline_ms,
 		.try_timeout_ms = c->o->timeout_ms,
 		.max_body_bytes = ANSWER_BYTES,
 	};
-	struct httpc_call *call;
+	int r = httpc_submit(c->http, &q, ret, err);
+
+	if (r == 0)
+		atomic_fetch_add(&c->calls, 1);
+	return r;
+}
+
+int atl_send(struct atl_client *c, const struct atl_request *request, struct atl_sent *ret,
+	     struct err *err)
+{
+	CLEANUP(buf_done) struct buf url;
+	/* Without a body Atlassian answers 415. */
+	struct str body = request->body.len ? request->body : STR("{}");
+	bool has_body = request->body.len || !strcmp(request->method, "POST") ||
+			!strcmp(request->method, "PUT");
+	bool standby = atl_client_on_standby(c);
+	CLEANUP(again_free_at) struct atl_again *again = NULL;
 	struct atl_sent sent = { 0 };
 	int r;
 
@@ -385,14 +486,15 @@ int atl_send(struct atl_client *c, const struct atl_request *request, struct atl
 	r = url_of(c, request->path, &url, err);
 	if (r < 0)
 		return r;
-	if (!has_body)
-		q.body = (struct str){ 0 };
-	q.url = url.p;
-	r = httpc_submit(c->http, &q, &call, err);
+	if (c->standby.len)
+		r = again_new(request, buf_str(&url), has_body ? &body : NULL, standby, &again,
+			      err);
+	if (r == 0)
+		r = submit(c, request->method, url.p, has_body ? &body : NULL, request->family,
+			   request->urgent, standby, &sent.call, err);
 	if (r < 0)
 		return r;
-	atomic_fetch_add(&c->calls, 1);
-	sent.call = call;
+	sent.again = TAKE(again);
 	*ret = sent;
 	return 0;
 }
@@ -448,6 +550,27 @@ static int document(const struct atl_sent *sent, struct str body, json_t **ret, 
 	return 0;
 }
 
+/* 401 says that nothing was done: the same once more under the standby key. */
+static int collect(struct atl_client *c, struct atl_sent *sent, struct httpc_answer *ret,
+		   struct err *err)
+{
+	CLEANUP(again_free_at) struct atl_again *again = TAKE(sent->again);
+	struct str body = again && again->body ? str_of(again->body) : (struct str){ 0 };
+	struct httpc_call *call;
+	int r = httpc_collect(TAKE(sent->call), ret, err);
+
+	if (r < 0 || ret->status != 401 || !again || again->standby)
+		return r;
+	atomic_store(&c->on_standby, true);
+	r = submit(c, again->method, again->url, again->body ? &body : NULL, again->family,
+		   again->urgent, true, &call, err);
+	if (r < 0)
+		return r;
+	httpc_answer_done(ret);
+	*ret = (struct httpc_answer){ 0 };
+	return httpc_collect(call, ret, err);
+}
+
 int atl_receive(struct atl_client *c, struct atl_sent *sent, json_t **ret,
 		struct atl_problem *problem, struct err *err)
 {
@@ -456,9 +579,8 @@ int atl_receive(struct atl_client *c, struct atl_sent *sent, json_t **ret,
 	struct atl_problem own, *p = problem ? problem : &own;
 	int r;
 
-	(void)c;
 	*p = (struct atl_problem){ 0 };
-	r = httpc_collect(TAKE(sent->call), &a, err);
+	r = collect(c, sent, &a, err);
 	if (r < 0)
 		return r;
 	p->status = a.status;

@@ -25,6 +25,18 @@ int atl_client_new(struct atl_client **ret, const struct atl_options *options,
 void atl_client_free(struct atl_client *c);
 OWNED(struct atl_client, atl_client_free)
 
+/* Before the first call: a second key, taken for good from the first 401 on. Empty: none. */
+int atl_client_standby(struct atl_client *c, const struct secret *key, struct err *err)
+	MUST_USE;
+/* Whether the first key was refused and the second one is in use. Any thread. */
+bool atl_client_on_standby(const struct atl_client *c);
+/* Before the first call: the account id or address of whoever answers for the key, an account
+ * of ours beside options.own. Copied; empty: nobody. */
+int atl_client_owner(struct atl_client *c, struct str owner, struct err *err) MUST_USE;
+bool atl_client_has_owner(const struct atl_client *c);
+/* Whether an account is one whose key we use: never a subject. */
+bool atl_client_is_own(const struct atl_client *c, struct str account, struct str email);
+
 /* Mode observe: false. Any thread, any time. */
 void atl_client_writes(struct atl_client *c, bool allowed);
 bool atl_client_may_write(const struct atl_client *c);
@@ -69,6 +81,8 @@ int atl_call(struct atl_client *c, const struct atl_request *request, json_t **r
  * once. */
 struct atl_sent {
 	struct httpc_call *call;
+	struct atl_again
+		*again; /* to ask once more under the standby key; NULL: there is none */
 	char what[200]; /* "GET /admin/v2/..." for sentences */
 };
 int atl_send(struct atl_client *c, const struct atl_request *request, struct atl_sent *ret,

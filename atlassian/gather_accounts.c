@@ -121,17 +121,6 @@ static bool roles_needed(struct gather *c, const struct atl_user *u)
 	return false;
 }
 
-static bool is_own(const struct gather *c, const struct atl_account *row)
-{
-	for (size_t i = 0; i < c->o->own.n; i++) {
-		struct str own = str_of(c->o->own.v[i]);
-
-		if (str_eq(own, row->id) || (row->email.len && str_ieq(own, row->email)))
-			return true;
-	}
-	return false;
-}
-
 static void tokens_of(const struct gather *c, struct atl_account *row)
 {
 	struct gather_token *use;
@@ -382,7 +371,7 @@ static int emit_account(struct gather *c, struct atl_user *u, struct str directo
 		return r;
 	u->row.directory = directory;
 	u->row.roles = buf_str(&platform);
-	u->row.own = is_own(c, &u->row);
+	u->row.own = atl_client_is_own(c->client, u->row.id, u->row.email);
 	tokens_of(c, &u->row);
 	if (p)
 		u->row.paths_known = tri_of(roles.known && c->held_known);

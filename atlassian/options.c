@@ -15,6 +15,8 @@ const struct conf_key atl_option_keys[] = {
 	  .help = "id of the organisation, from admin.atlassian.com" },
 	{ .name = "key", .type = CONF_SECRET, .offset = AT(key), .preset = "!", .least = 1, .most = 128, .reload = true,
 	  .help = "name of the secret that holds the organisation's API key (made without scopes)" },
+	{ .name = "standby_key", .type = CONF_SECRET, .offset = AT(standby_key), .least = 1, .most = 128, .reload = true,
+	  .help = "name of a second API key's secret: taken when Atlassian answers 401 to the first" },
 	{ .name = "base_url", .type = CONF_TEXT, .offset = AT(base_url), .preset = "https://api.atlassian.com",
 	  .least = 1, .most = 256, .help = "where the API is; http:// only on loopback addresses" },
 	{ .name = "directories", .type = CONF_LIST, .offset = AT(directories), .least = 0, .most = 50, .reload = true,

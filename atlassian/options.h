@@ -20,7 +20,9 @@ struct atl_options {
 	const char *name; /* the organisation's name for sentences; set by the caller, borrowed
 			   */
 	char *org_id;
-	char *key; /* name of a secret: an organisation API key */
+	char *key;         /* name of a secret: an organisation API key */
+	char *standby_key; /* name of a second one, tried when the first is refused; NULL: none
+			    */
 	char *base_url;
 	struct conf_list directories; /* ids; empty: all that the key may manage */
 	struct conf_list sites;       /* hosts such as acme.atlassian.net; empty: all */

@@ -127,12 +127,7 @@ static int row_take(struct reader *r, struct err *err)
 	ret->row.name = str_of(ret->name);
 	ret->row.roles = str_of(ret->platform_roles);
 	ret->row.token_active_ms = o->tokens ? ATL_UNKNOWN_MS : ATL_ABSENT;
-	for (size_t i = 0; i < o->own.n; i++) {
-		struct str own = str_of(o->own.v[i]);
-
-		ret->row.own |= str_eq(own, ret->row.id) ||
-				(ret->row.email.len && str_ieq(own, ret->row.email));
-	}
+	ret->row.own = atl_client_is_own(r->client, ret->row.id, ret->row.email);
 	ret->suspended = tri_of(r->user.suspended);
 	ret->disabled = tri_of(r->user.disabled);
 	return 0;

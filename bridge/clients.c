@@ -3,12 +3,14 @@
 #include <pthread.h>
 
 #include "bridge/rounds.h"
+#include "store/vault.h"
 
 /* One organisation's client with the secrets that it was made of. */
 struct kept {
 	struct kept *next;
 	const struct config_org *org;
-	struct secret key, login;
+	struct secret key, standby, login;
+	char *owner; /* of the key, as the vault has it; NULL: nobody */
 	struct atl_client *client;
 	bool old; /* made of secrets that are no longer in the vault */
 };
@@ -33,6 +35,8 @@ static void kept_free(struct kept *k)
 {
 	atl_client_free(k->client);
 	secret_done(&k->key);
+	secret_done(&k->standby);
+	free(k->owner);
 	secret_done(&k->login);
 	free(k);
 }
@@ -52,17 +56,44 @@ void clients_free(struct clients *c)
 	free(c);
 }
 
+static bool made_alike(const struct kept *a, const struct kept *b)
+{
+	return secret_equal(&a->key, &b->key) && secret_equal(&a->login, &b->login) &&
+	       secret_equal(&a->standby, &b->standby) &&
+	       str_eq(str_of(a->owner ? a->owner : ""), str_of(b->owner ? b->owner : ""));
+}
+
 static struct kept *find(struct clients *c, const struct config_org *org,
 			 const struct kept *like)
 {
 	for (struct kept *k = c->first; k; k = k->next) {
 		if (k->org != org || k->old)
 			continue;
-		if (secret_equal(&k->key, &like->key) && secret_equal(&k->login, &like->login))
+		if (made_alike(k, like))
 			return k;
 		k->old = true;
 	}
 	return NULL;
+}
+
+static int keep_owner(void *ctx, const struct vault_entry *row, struct err *err)
+{
+	struct kept *k = ctx;
+
+	if (!str_eq(row->name, str_of(k->org->cloud.key)) || !row->owner.len)
+		return 0;
+	free(k->owner);
+	k->owner = str_dup(row->owner);
+	return k->owner ? 0 : err_nomem(err);
+}
+
+/* Whoever answers for the key is never a subject of what is done with it. */
+static int owner_get(struct app *app, struct kept *k, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(app->store, &db, err);
+
+	return r < 0 ? r : vault_list(db, keep_owner, k, err);
 }
 
 static int kept_new(struct app *app, const struct config_org *org, struct kept **ret,
@@ -76,7 +107,11 @@ static int kept_new(struct app *app, const struct config_org *org, struct kept *
 	k->org = org;
 	r = rounds_secret(app, org->cloud.key, &k->key, err);
 	if (r == 0)
+		r = rounds_secret(app, org->cloud.standby_key, &k->standby, err);
+	if (r == 0)
 		r = rounds_secret(app, org->cloud.proxy_login, &k->login, err);
+	if (r == 0)
+		r = owner_get(app, k, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(k);
@@ -100,6 +135,11 @@ int clients_get(struct app *app, const struct config_org *org, struct atl_client
 		r = atl_client_new(&fresh->client, &org->cloud, &fresh->key,
 				   org->cloud.proxy_login ? &fresh->login : NULL, app->http,
 				   err);
+		if (r == 0)
+			r = atl_client_standby(fresh->client, &fresh->standby, err);
+		if (r == 0)
+			r = atl_client_owner(fresh->client,
+					     str_of(fresh->owner ? fresh->owner : ""), err);
 		if (r == 0) {
 			fresh->next = app->clients->first;
 			app->clients->first = fresh;

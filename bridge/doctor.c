@@ -170,10 +170,12 @@ static int check_push(struct doctor *d, const struct config_source *s, struct er
 /* --- organisations ---------------------------------------------------------------------------
  */
 
-/* One list, its first page: whether the key may read it. */
+/* One list, its first page: whether the key may read it, and what will not work if not. */
 struct right {
 	const char *name;
 	int (*open)(struct atl_pages *p, struct atl_client *c, struct err *err);
+	const char *without;
+	bool needed; /* nothing can be planned without it */
 };
 
 static int open_users(struct atl_pages *p, struct atl_client *c, struct err *err)
@@ -186,14 +188,18 @@ static int open_groups(struct atl_pages *p, struct atl_client *c, struct err *er
 	return atl_org_groups(p, c, STR("-"), NULL, "groups", err);
 }
 
+/* clang-format off */
 static const struct right rights[] = {
-	{ "read directories", atl_org_directories },
-	{ "read domains", atl_org_domains },
-	{ "read products", atl_org_workspaces },
-	{ "read users", open_users },
-	{ "read groups", open_groups },
-	{ "read managed accounts", atl_users_managed },
+	{ "read directories",      atl_org_directories,  "nothing is collected",                                    true },
+	{ "read domains",          atl_org_domains,      "who can be managed is not foretold",                      false },
+	{ "read products",         atl_org_workspaces,   "no seat is known",                                        true },
+	{ "read users",            open_users,           "nothing is collected",                                    true },
+	{ "read groups",           open_groups,          "no seat is known and none is freed",                      true },
+	{ "read managed accounts", atl_users_managed,    "organisations of the older kind are not read whole",      true },
+	{ "read API tokens",       atl_users_all_tokens, "activity that only tokens show is unknown: whoever works "
+							 "through the API alone may seem idle",                    false },
 };
+/* clang-format on */
 
 static int check_right(struct doctor *d, const char *org, struct atl_client *client,
 		       const struct right *right, struct err *err)
@@ -211,9 +217,12 @@ static int check_right(struct doctor *d, const char *org, struct atl_client *cli
 	}
 	if (r >= 0)
 		return say(d, DOCTOR_OK, right->name, org, err, "allowed");
-	if (r == -ERR_FORBIDDEN || r == -ERR_UNAUTHORIZED)
-		err_context(&why, r, "the key of %s may not %s", org, right->name);
-	return bad(d, right->name, org, &why, err);
+	if (r != -ERR_FORBIDDEN && r != -ERR_UNAUTHORIZED)
+		return bad(d, right->name, org, &why, err);
+	(void)err_context(&why, r, "the key of %s may not %s: %s", org, right->name,
+			  right->without);
+	return right->needed ? bad(d, right->name, org, &why, err)
+			     : say(d, DOCTOR_WARN, right->name, org, err, "%s", why.text);
 }
 
 /* Whether we could deactivate: asked about one account that is managed, changing nothing. */
@@ -261,6 +270,13 @@ static int check_manage(struct doctor *d, const char *org, struct atl_client *cl
 			   "not asked: no managed account is known yet ('leaverd collect %s')",
 			   org);
 	r = atl_users_privileges(client, buf_str(&id), false, &may, &why);
+	if (r == -ERR_FORBIDDEN || r == -ERR_UNAUTHORIZED)
+		(void)err_context(
+			&why, r,
+			"the key of %s may not manage accounts: nobody is deactivated "
+			"and no API token revoked; suspending may still work; a key made "
+			"without scopes may",
+			org);
 	if (r < 0)
 		return bad(d, "manage accounts", org, &why, err);
 	if (!may.enablement.told)
@@ -270,6 +286,32 @@ static int check_manage(struct doctor *d, const char *org, struct atl_client *cl
 		   err, "%s%s",
 		   may.enablement.allowed ? "allowed" : "deactivation is not possible: ",
 		   may.enablement.allowed ? "" : atl_reason_words(may.enablement.reason));
+}
+
+/* What can be said of the key without asking: whose it is, and whether it is the first. */
+static int check_key(struct doctor *d, const struct config_org *org, struct atl_client *client,
+		     struct err *err)
+{
+	const struct atl_options *o = &org->cloud;
+	int r = 0;
+
+	if (atl_client_on_standby(client))
+		r = say(d, DOCTOR_WARN, "key", org->name, err,
+			"Atlassian refused %s, and the standby key %s is in use: 'leaverd "
+			"secret rotate %s' with a new one",
+			o->key, o->standby_key, o->key);
+	if (r == 0 && !o->own.n && !atl_client_has_owner(client))
+		r = say(d, DOCTOR_WARN, "key", org->name, err,
+			"whose account made it is not known, so nothing protects that account: "
+			"'leaverd secret rotate %s --owner ADDRESS', or 'own:' in the "
+			"configuration",
+			o->key);
+	if (r == 0)
+		r = say(d, DOCTOR_NOTE, "change access", org->name, err,
+			"not asked: Atlassian has no question about suspending, groups and "
+			"roles that changes nothing; a key made without scopes may do all of "
+			"them");
+	return r;
 }
 
 static int check_org(struct doctor *d, const struct config_org *org, struct err *err)
@@ -292,7 +334,9 @@ static int check_org(struct doctor *d, const struct config_org *org, struct err 
 	r = say(d, DOCTOR_OK, "organisation", org->name, err, "%s (%s)", name, id);
 	for (size_t i = 0; r == 0 && i < COUNT_OF(rights) && !verb_cancelled(d->app); i++)
 		r = check_right(d, org->name, client, &rights[i], err);
-	return r < 0 ? r : check_manage(d, org->name, client, err);
+	if (r == 0)
+		r = check_manage(d, org->name, client, err);
+	return r < 0 ? r : check_key(d, org, client, err);
 }
 
 /* --- at home ---------------------------------------------------------------------------------

@@ -50,6 +50,16 @@ static void secret_write_done(struct secret_write *w)
 	secret_done(&w->plain);
 }
 
+static int keep_owner(void *ctx, const struct vault_entry *row, struct err *err)
+{
+	struct secret_write *w = ctx;
+
+	if (w->owner || !str_eq(row->name, str_of(w->name)))
+		return 0;
+	w->owner = str_dup(row->owner);
+	return w->owner ? 0 : err_nomem(err);
+}
+
 static int write_secret(void *ctx, struct db *db, struct err *err)
 {
 	struct secret_write *w = ctx;
@@ -65,6 +75,9 @@ static int write_secret(void *ctx, struct db *db, struct err *err)
 				"there is no secret %s to rotate ('leaverd secret set' makes "
 				"one)",
 				w->name);
+		/* A new value has the owner of the old one, unless another is named. */
+		if (r == 0)
+			r = vault_list(db, keep_owner, w, err);
 		if (r < 0)
 			return r;
 	}

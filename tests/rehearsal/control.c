@@ -117,6 +117,17 @@ static void licences_write(const struct org *org, struct jw *w)
 	jw_close(w, '}');
 }
 
+/* Bits of the resources for which a group is the default one of some role. */
+static uint16_t defaults_of(const struct org *org, const struct usergroup *g)
+{
+	uint16_t bits = 0;
+
+	for (unsigned r = 0; r < org_resource_count(org); r++)
+		if (g->defaults[r] >= 0)
+			bits |= (uint16_t)(1u << r);
+	return bits;
+}
+
 static void groups_write(const struct org *org, struct jw *w)
 {
 	jw_open(w, "groups", '{');
@@ -131,6 +142,7 @@ static void groups_write(const struct org *org, struct jw *w)
 		jw_bool(w, "synced", g->synced);
 		jw_bool(w, "modifiable", g->modifiable);
 		seats_write(org, w, "grants", g->billed);
+		seats_write(org, w, "defaults", defaults_of(org, g));
 		jw_close(w, '}');
 	}
 	jw_close(w, '}');

@@ -84,8 +84,9 @@ static int kind_read(const json_t *from, enum fault_kind *ret, struct err *err)
 
 int mischief_arm(struct mischief *m, const json_t *from, int64_t *ret_id, struct err *err)
 {
-	struct fault f = { .count = 1, .status = 503, .id = m->next_id + 1 };
+	struct fault f = { .count = 1, .status = 503, .share = 1, .id = m->next_id + 1 };
 	json_t *headers = NULL, *effect = json_object_get(from, "effect");
+	json_t *share = json_object_get(from, "share");
 	const struct jx_row rows[] = {
 		{ "method", JX_TEXT, offsetof(struct fault, method), false },
 		{ "path", JX_TEXT, offsetof(struct fault, path), false },
@@ -93,6 +94,7 @@ int mischief_arm(struct mischief *m, const json_t *from, int64_t *ret_id, struct
 		{ "count", JX_INT, offsetof(struct fault, count), false },
 		{ "skip", JX_INT, offsetof(struct fault, skip), false },
 		{ "ms", JX_INT, offsetof(struct fault, ms), false },
+		{ "seed", JX_INT, offsetof(struct fault, seed), false },
 		{ NULL, JX_ANY, 0, false },
 	};
 	int r = kind_read(from, &f.kind, err);
@@ -103,6 +105,9 @@ int mischief_arm(struct mischief *m, const json_t *from, int64_t *ret_id, struct
 		fault_done(&f);
 		return r;
 	}
+	if (json_is_number(share))
+		f.share = json_number_value(share);
+	f.chance = (uint64_t)f.seed * 64 + (uint64_t)f.id;
 	headers = json_object_get(from, "headers");
 	if (json_is_object(headers))
 		f.headers = json_incref(headers);
@@ -119,6 +124,16 @@ int mischief_arm(struct mischief *m, const json_t *from, int64_t *ret_id, struct
 	return 0;
 }
 
+/* splitmix64: a number in [0, 1), the next of its seed. */
+static double chance_next(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+	return (double)((z ^ (z >> 31)) >> 11) / (double)(1ULL << 53);
+}
+
 const struct fault *mischief_meet(struct mischief *m, const char *method, struct str path)
 {
 	for (size_t i = 0; i < m->armed.n; i++) {
@@ -126,6 +141,8 @@ const struct fault *mischief_meet(struct mischief *m, const char *method, struct
 
 		if (f->count == 0 || (f->method && strcmp(f->method, method) != 0) ||
 		    (f->path && !glob_match(f->path, path)))
+			continue;
+		if (f->share < 1 && chance_next(&f->chance) >= f->share)
 			continue;
 		if (f->skip > 0) {
 			f->skip--;

@@ -1,6 +1,6 @@
 /*
  * Faults armed by tests: which requests they meet (method and path pattern, after `skip` of
- * them, `count` times) and what then happens.
+ * them, `count` times, or that `share` of them) and what then happens.
  *
  *   status       answered with `status` instead (429 comes with Retry-After); not carried out
  *                unless "effect" is true
@@ -51,6 +51,10 @@ struct fault {
 	json_t *headers; /* for status: object of texts, or NULL */
 	int64_t count;   /* how often yet; below zero: for ever */
 	int64_t skip;
+	double share; /* of the requests that match, by chance; 1: all */
+	int64_t seed; /* of that chance: the same seed meets the same requests, in their order
+		       */
+	uint64_t chance; /* its state */
 	int64_t ms;
 	int status;
 	bool effect;

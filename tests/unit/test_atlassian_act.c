@@ -265,6 +265,7 @@ static void test_reading_survives_each_lost_allocation(void **state)
 	bool fired;
 
 	(void)state;
+	jx_memory(fake_jansson_memory, free);
 	begin();
 	do {
 		CLEANUP(atl_reading_done) struct atl_reading now = { 0 };

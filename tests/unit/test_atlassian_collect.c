@@ -850,18 +850,6 @@ static void answer_tiny(struct scripted *s, unsigned nth, struct http_req *req,
 	}
 }
 
-void *__real_malloc(size_t size);
-
-/*
- * jansson's memory, lost like all other but for the growth of its scanner's text (powers of two
- * from 32): there version 2.14 goes on without the byte that it could not store, and may run
- * over its end where that was the closing quote. Nobody outside of it can survive that.
- */
-static void *jansson_memory(size_t size)
-{
-	return size >= 32 && (size & (size - 1)) == 0 ? __real_malloc(size) : malloc(size);
-}
-
 static void test_collecting_survives_each_lost_allocation(void **state)
 {
 	struct atl_sink none = { 0 };
@@ -870,7 +858,7 @@ static void test_collecting_survives_each_lost_allocation(void **state)
 	int nth = 0, r;
 
 	(void)state;
-	jx_memory(jansson_memory, free);
+	jx_memory(fake_jansson_memory, free);
 	fake_start(&fake, answer_tiny, NULL);
 	do {
 		bool fired;
