@@ -110,8 +110,12 @@ static void talk(const char *request, size_t len, char *room)
 	ssize_t n;
 
 	room[0] = '\0';
-	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+	if (fd < 0)
 		abort();
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0) {
+		close(fd); /* a server that stops: no answer */
+		return;
+	}
 	send_all(fd, request, len);
 	while ((n = recv(fd, room + have, ANSWER_BYTES - 1 - have, 0)) > 0)
 		have += (size_t)n;
