@@ -289,11 +289,11 @@ int str_user_name(struct str s, char **ret, size_t *ret_len, struct err *err)
 	if (r < 0)
 		return r;
 	if (is_ascii(s))
-		return str_fold(str_trim(s), ret, ret_len, err);
+		return str_fold(s, ret, ret_len, err);
 	mapped = malloc(s.len);
 	if (!mapped)
 		return err_nomem(err);
-	name = str_trim(str_n((char *)mapped, width_map(s, mapped)));
+	name = str_n((char *)mapped, width_map(s, mapped));
 	if (is_ascii(name))
 		return str_fold(name, ret, ret_len, err);
 	lower = u8_tolower((const uint8_t *)name.p, name.len, NULL, UNINORM_NFC, NULL, &len);

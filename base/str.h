@@ -70,7 +70,7 @@ int str_fold(struct str s, char **ret, size_t *ret_len, struct err *err) MUST_US
 
 /*
  * The form in which two user names are the same name: UsernameCaseMapped of RFC 8265 section
- * 3.3 (width mapping, lower case, NFC), without the blanks around it; finer than str_fold(),
+ * 3.3 (width mapping, lower case, NFC); finer than str_fold(),
  * which also finds "strasse" for "straße". What that profile would refuse is kept, so that no
  * client's name becomes impossible. Ownership and faults as of str_fold().
  */

@@ -604,45 +604,14 @@ static int group_write(struct standing *s, struct scim_write *w,
 	return r;
 }
 
-struct parents {
-	struct buf keys; /* NUL-separated */
-};
-
-static int note_parent(void *ctx, const struct usergroup_row *row, struct err *err)
-{
-	struct parents *p = ctx;
-
-	(void)err;
-	buf_add_str(&p->keys, row->key);
-	buf_add_char(&p->keys, '\0');
-	return 0;
-}
-
 /* Its memberships go with a resource: each group that lost one has a new version. */
 static int resource_delete(struct standing *s, struct scim_write *w, int64_t now_ms,
 			   struct err *err)
 {
-	struct parents parents;
 	struct str id = str_of(w->id);
-	int r;
 
-	buf_init(&parents.keys, 16 * 1024 * 1024);
-	r = usergroups_of(s->db, s->source, id, note_parent, &parents, err);
-	if (r >= 0)
-		r = buf_fault(&parents.keys, err, "the groups of a resource");
-	if (r == 0)
-		r = w->type == SCIM_USER
-			    ? records_delete(s->db, s->source, id, 0, now_ms, err)
-			    : usergroups_delete(s->db, s->source, id, 0, now_ms, err);
-	for (size_t at = 0; r == 0 && at < parents.keys.len;) {
-		struct str key = str_of(parents.keys.p + at);
-		struct usergroup_put put = { .key = key, .now_ms = now_ms };
-
-		r = usergroups_replace(s->db, s->source, key, 0, &put, err);
-		at += key.len + 1;
-	}
-	buf_done(&parents.keys);
-	return r;
+	return w->type == SCIM_USER ? records_delete(s->db, s->source, id, 0, now_ms, err)
+				    : usergroups_delete(s->db, s->source, id, 0, now_ms, err);
 }
 
 static int write_audit(struct keeper_write *kw, struct db *db, int64_t now_ms, struct err *err)

@@ -1,0 +1,159 @@
+"""Every exchange of tests/data/scim/play once more, over HTTP, against the daemon and its store.
+
+The unit tests play them over a backend in memory; here the same cases meet the real one. See
+tests/unit/test_scim_service.c for what a step holds."""
+import http.client
+import json
+import re
+from pathlib import Path
+
+import pytest
+from daemon import Daemon
+from rehearsal import Clock
+
+PLAYS = Path(__file__).parent.parent / "data/scim/play"
+PROFILES = ("generic", "entra", "okta", "keycloak", "onelogin", "ping", "jumpcloud", "google", "sailpoint",
+            "authentik")
+
+CONFIG = """\
+instance:
+  name: plays
+  zone: UTC
+  state_dir: state
+log:
+  level: info
+master_key:
+  file: master.key
+scim:
+  listen: 127.0.0.1:0
+  public_url: https://leaverd.example.com
+sources:
+"""
+
+SOURCE = """\
+  - name: {name}
+    kind: scim
+    role: idp
+    scim:
+      profile: {profile}
+"""
+
+
+def cases():
+    """Each case but those of a token that may only read, and of an option that is off here."""
+    for file in sorted(PLAYS.glob("*.json")):
+        for case in json.loads(file.read_text(encoding="utf-8")):
+            text = json.dumps(case)
+            if "Bearer reader" in text or case.get("open_config"):
+                continue
+            yield pytest.param(case, id="%s-%s" % (file.stem, case["case"]))
+
+
+class Stage:
+    def __init__(self, build, folder):
+        self.clock = Clock(folder / "clock")
+        self.daemon = Daemon(build / "leaverd", folder / "instance", clock=self.clock)
+        self.daemon.make_instance(CONFIG + "".join(SOURCE.format(name=p, profile=p) for p in PROFILES) +
+                                  SOURCE.format(name="elsewhere", profile="generic"))
+        self.daemon.start()
+        self.tokens = {name: self.daemon.json("token", "new", name + "-token", "--source", name)["token"]
+                       for name in PROFILES + ("elsewhere",)}
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.daemon.scim_port, timeout=60)
+
+    def ask(self, method, target, body, headers):
+        """(status, headers by small names, text)."""
+        try:
+            self.connection.request(method, "/scim" + target, body, headers)
+            answer = self.connection.getresponse()
+        except (http.client.HTTPException, ConnectionError):
+            self.connection.close()
+            self.connection.request(method, "/scim" + target, body, headers)
+            answer = self.connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode("utf-8")
+
+    def clear(self, source):
+        """Nobody is there; what was deleted is seen by no later case."""
+        headers = {"Authorization": "Bearer " + self.tokens[source]}
+        for kind in ("Groups", "Users"):
+            while True:
+                _, _, text = self.ask("GET", "/v2/%s/%s?attributes=id&count=200" % (source, kind), None, headers)
+                found = json.loads(text)["Resources"]
+                for one in found:
+                    self.ask("DELETE", "/v2/%s/%s/%s" % (source, kind, one["id"]), None, headers)
+                if not found:
+                    break
+
+
+@pytest.fixture(scope="module")
+def stage(build, tmp_path_factory):
+    stage = Stage(build, tmp_path_factory.mktemp("plays"))
+    yield stage
+    stage.connection.close()
+    stage.daemon.stop()
+
+
+def differs(want, have, at=""):
+    """The first place where have does not hold what want names; None. Times are the unit tests'."""
+    if isinstance(want, str) and want.startswith("2027-01-15T08:"):
+        return None if isinstance(have, str) else at
+    if want == "*":
+        return None if isinstance(have, str) else at
+    if isinstance(want, dict) and isinstance(have, dict):
+        for name, value in want.items():
+            if value is None and name not in have:
+                continue
+            inner = differs(value, have.get(name), "%s/%s" % (at, name))
+            if inner is not None:
+                return inner
+        return None
+    if isinstance(want, list) and isinstance(have, list) and len(want) == len(have):
+        for i, value in enumerate(want):
+            inner = differs(value, have[i], "%s/%d" % (at, i))
+            if inner is not None:
+                return inner
+        return None
+    return None if type(want) is type(have) and want == have else at
+
+
+@pytest.mark.parametrize("case", cases())
+def test_an_exchange_plays_against_the_store(stage, case):
+    source = case.get("profile") or "generic"
+    kept = {}
+    stage.clear(source)
+    stage.clear("elsewhere")
+
+    def fill(text):
+        return re.sub(r"\{\{(\w+)\}\}", lambda m: kept[m.group(1)], text.replace("/idp", "/" + source))
+
+    for number, step in enumerate(case["steps"]):
+        stage.clock.advance(1000)  # no two steps at one time
+        method, target = step["do"].split(" ", 1)
+        target = fill(target[1:] if target.startswith("!") else "/v2/idp" + target)
+        given = step.get("with", {})
+        headers = {"Authorization": given.get("authorization", "Bearer good")}
+        headers["Authorization"] = headers["Authorization"].replace("good", stage.tokens[source]).replace(
+            "other", stage.tokens["elsewhere"])
+        for name, header in (("type", "Content-Type"), ("accept", "Accept"), ("if-match", "If-Match"),
+                             ("if-none-match", "If-None-Match")):
+            if name in given:
+                headers[header] = fill(given[name])
+        body = None
+        if "text" in step:
+            body = fill(step["text"]).encode("utf-8")
+        elif "send" in step:
+            body = fill(json.dumps(step["send"])).encode("utf-8")
+        status, answered, text = stage.ask(method, target, body, headers)
+        where = "step %d: %s: %d %s" % (number, step["do"], status, text[:2000])
+        assert status == step["status"], where
+        if status in (204, 304) or method == "HEAD":
+            assert text == "", where
+        document = json.loads(text) if text else None
+        if "answer" in step and method != "HEAD":
+            want = json.loads(fill(json.dumps(step["answer"])))
+            assert differs(want, document) is None, "%s: not %s" % (where, want)
+        assert step.get("says", "") in ((document or {}).get("detail") or ""), where
+        for name, value in step.get("head", {}).items():
+            have = answered.get("content-type" if name == "type" else name)
+            assert have and (value == "*" or have == fill(value)), "%s: %s is %s" % (where, name, have)
+        for name, member in step.get("keep", {}).items():
+            kept[name] = document[member]
