@@ -20,8 +20,8 @@ struct query_sql {
 	size_t count;
 	char *own[QUERY_SQL_BINDS_MOST];
 	size_t own_count;
-	bool indexed;   /* an index answers it: few rows */
-	bool exact;     /* the condition is the query itself: no document need be looked at */
+	bool indexed; /* an index answers it: few rows */
+	bool exact;   /* the condition is the query itself: no document need be looked at */
 };
 
 /* q may be NULL. *ret must be done in any case. */
