@@ -10,6 +10,7 @@
 #include "bridge/door.h"
 #include "bridge/limits.h"
 #include "bridge/rounds.h"
+#include "ldap/groups.h"
 #include "ldap/source.h"
 #include "store/accounts.h"
 #include "store/audit.h"
@@ -103,6 +104,67 @@ static int say_probe(struct doctor *d, const char *name, const struct dir_probe 
 	return r;
 }
 
+/* Whether the way works for this account: by going it once, keeping nothing. */
+static int check_changes(struct doctor *d, const struct config_source *s,
+			 const struct secret *password, const struct dir_probe *p,
+			 struct err *err)
+{
+	CLEANUP(dir_delta_done) struct dir_delta delta = { 0 };
+	struct err why = { 0 };
+	int r = dir_delta(&s->ldap, password, NULL, NULL, verb_cancel_flag(), &delta, &why);
+
+	if (r < 0)
+		return bad(d, "changes", s->name, &why, err);
+	if (r == 0)
+		return say(d, DOCTOR_OK, "changes", s->name, err, "asked: the server answers");
+	return say(d, DOCTOR_WARN, "changes", s->name, err,
+		   "by %s they cannot be asked: %s. Give the account the right, or set delta; "
+		   "until then there are full reads only",
+		   dir_strategy_traits[p->strategy].title, delta.reason);
+}
+
+static int group_name_seen(void *ctx, const char *key, const char *name, struct err *err)
+{
+	(void)ctx;
+	(void)key;
+	(void)name;
+	(void)err;
+	return 0;
+}
+
+/* ctx: room for why the first one is not known. */
+static int group_seen(void *ctx, const struct dir_group *group, struct err *err)
+{
+	char *why = ctx;
+
+	(void)err;
+	if (!group->known && !why[0])
+		snprintf(why, 256, "%.60s: %.180s", group->name, group->why);
+	return 0;
+}
+
+static int check_groups(struct doctor *d, const struct config_source *s,
+			const struct secret *password, struct err *err)
+{
+	char first[256] = "";
+	const struct dir_group_sink sink = { first, group_name_seen, group_seen };
+	struct dir_groups_verdict v;
+	struct err why = { 0 };
+	int r = dir_groups_read(&s->ldap, password, &sink, verb_cancel_flag(), &v, &why);
+
+	if (r < 0)
+		return bad(d, "groups", s->name, &why, err);
+	if (!v.complete)
+		return say(d, DOCTOR_WARN, "groups", s->name, err, "%s", v.why);
+	if (v.unknown)
+		return say(d, DOCTOR_WARN, "groups", s->name, err,
+			   "of %" PRIu64 " groups %" PRIu64
+			   " do not show all members, so no rule acts on groups; one is %s",
+			   v.groups, v.unknown, first);
+	return say(d, v.groups ? DOCTOR_OK : DOCTOR_WARN, "groups", s->name, err,
+		   "%" PRIu64 " groups with %" PRIu64 " members", v.groups, v.memberships);
+}
+
 static int check_directory(struct doctor *d, const struct config_source *s, struct err *err)
 {
 	CLEANUP(dir_probe_done) struct dir_probe probe = { 0 };
@@ -117,7 +179,12 @@ static int check_directory(struct doctor *d, const struct config_source *s, stru
 		      &why);
 	if (r < 0)
 		return bad(d, "directory", s->name, &why, err);
-	return say_probe(d, s->name, &probe, err);
+	r = say_probe(d, s->name, &probe, err);
+	if (r == 0 && probe.strategy != DIR_FULL && s->ldap.delta_every_ms)
+		r = check_changes(d, s, &password, &probe, err);
+	if (r == 0 && s->ldap.groups_base)
+		r = check_groups(d, s, &password, err);
+	return r;
 }
 
 /* --- push sources ----------------------------------------------------------------------------

@@ -158,7 +158,7 @@ static void source_loop(struct worker *self, void *arg)
 			continue;
 		if (sync_scheduled(w, delta, &accepted, &often))
 			note_event(w->serve);
-		/* a delta that fails says so and waits for its next turn, or for the full read */
+		/* a delta that fails waits for its next turn, or for the full read */
 		next_delta = stamp_now_ms() + often;
 		if (!delta)
 			next = stamp_now_ms() +

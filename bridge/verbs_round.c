@@ -83,8 +83,8 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 		const struct config_source *s = config_source_at(&app->config, i);
 
 		if (s->kind == CONFIG_LDAP && (!only || strcmp(only, s->name) == 0))
-			r = of_one(sync_one(app, s, delta, dry_run, list, &whole, err), list, "source",
-				   s->name, &first, err);
+			r = of_one(sync_one(app, s, delta, dry_run, list, &whole, err), list,
+				   "source", s->name, &first, err);
 	}
 	if (r == 0 && first.code) {
 		*err = first;
