@@ -79,7 +79,7 @@ class Directory:
             os.environ.update(old)
 
     def seed(self, people, *options):
-        self.ctl("seed", people, "--big", "150", *options)
+        self.ctl("seed", people, "--big", str(people * 3 // 4), *options)
         self.manifest = json.loads((self.folder / "seed.json").read_text(encoding="utf-8"))
         self.people_dn, self.groups_dn = self.manifest["people_dn"], self.manifest["groups_dn"]
 
