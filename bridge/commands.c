@@ -261,7 +261,7 @@ const struct command commands[] = {
 	{ "serve", SETUP, "the daemon",
 	  "Serves SCIM, reads sources and organisations on schedule, makes plans, applies approved ones, and "
 	  "answers commands on its control socket. Stays in the foreground; SIGTERM ends it between two "
-	  "actions, SIGHUP reads the certificates of the SCIM server again.",
+	  "actions, SIGHUP reads certificates, key sets, log.level and schedule again.",
 	  "leaverd serve --config /etc/leaverd/leaverd.yaml\n"
 	  "  as conf/leaverd.service does\n",
 	  .local = local_serve },

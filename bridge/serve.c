@@ -17,6 +17,7 @@
 #include "bridge/gate.h"
 #include "bridge/keeper.h"
 #include "bridge/limits.h"
+#include "bridge/live.h"
 #include "bridge/planner.h"
 #include "bridge/rounds.h"
 #include "net/httpd.h"
@@ -55,6 +56,7 @@ struct serve {
 	struct http_route routes[SCIM_ROUTES_MAX + 3];
 	struct source_worker *sources;
 	struct org_worker *orgs;
+	struct live live;
 	size_t source_count, org_count;
 	atomic_bool stop;
 };
@@ -140,20 +142,28 @@ static bool sync_scheduled(struct source_worker *w, bool delta, bool *accepted, 
 		       0;
 }
 
+static int64_t sync_every(const struct source_worker *w)
+{
+	return w->source->every_ms ? w->source->every_ms
+				   : atomic_load(&w->serve->live.sync_every_ms);
+}
+
 static void source_loop(struct worker *self, void *arg)
 {
 	struct source_worker *w = arg;
-	const struct config *c = &w->serve->app->config;
-	int64_t every = w->source->every_ms ? w->source->every_ms : c->schedule.sync_every_ms;
-	int64_t often = w->source->ldap.delta_every_ms, next, next_delta;
+	int64_t often = w->source->ldap.delta_every_ms, every = -1, next = 0,
+		next_delta = stamp_now_ms() + often;
 
-	if (every == 0)
-		return;
-	next = last_accepted(w->serve->app, w->source->name) + every;
-	next_delta = stamp_now_ms() + often;
 	while (!worker_wait(self, beat_ms())) {
-		bool accepted, delta = stamp_now_ms() < next;
+		bool accepted, delta;
 
+		if (every != sync_every(w)) {
+			every = sync_every(w);
+			next = last_accepted(w->serve->app, w->source->name) + every;
+		}
+		if (every == 0)
+			continue;
+		delta = stamp_now_ms() < next;
 		if (delta && (often == 0 || stamp_now_ms() < next_delta))
 			continue;
 		if (sync_scheduled(w, delta, &accepted, &often))
@@ -231,6 +241,22 @@ struct schedule {
 	int64_t collect_next, plan_next, expire_next; /* wall */
 };
 
+/* As the configuration has it now (SIGHUP may have changed it). */
+static void schedule_look(struct org_worker *w, struct schedule *s)
+{
+	struct live *live = &w->serve->live;
+	int64_t collect = w->org->every_ms ? w->org->every_ms
+					   : atomic_load(&live->collect_every_ms),
+		plan = atomic_load(&live->plan_every_ms);
+
+	if (collect != s->collect_every)
+		s->collect_next = last_collected(w->serve->app, w->org->name) + collect;
+	if (plan != s->plan_every)
+		s->plan_next = stamp_now_ms() + plan;
+	s->collect_every = collect;
+	s->plan_every = plan;
+}
+
 static void round_beat(struct org_worker *w, struct schedule *s)
 {
 	int64_t now_ms = stamp_now_ms(), event_ms = atomic_load(&w->event_ms);
@@ -262,16 +288,15 @@ static void round_loop(struct worker *self, void *arg)
 	struct org_worker *w = arg;
 	const struct config *c = &w->serve->app->config;
 	struct schedule s = {
-		.collect_every =
-			w->org->every_ms ? w->org->every_ms : c->schedule.collect_every_ms,
-		.plan_every = c->schedule.plan_every_ms,
+		.collect_every = -1,
+		.plan_every = -1,
 		.settle = c->policy->settle_ms,
 	};
 
-	s.collect_next = last_collected(w->serve->app, w->org->name) + s.collect_every;
-	s.plan_next = stamp_now_ms() + s.plan_every;
-	while (!worker_wait(self, beat_ms()))
+	while (!worker_wait(self, beat_ms())) {
+		schedule_look(w, &s);
 		round_beat(w, &s);
+	}
 }
 
 /* --- an organisation's applier -------------------------------------------------------------
@@ -552,6 +577,8 @@ static void reload(struct serve *s)
 {
 	struct err err;
 
+	live_reload(&s->live, s->app);
+	keeper_reread(s->keeper);
 	if (!s->httpd || !s->app->config.scim.tls_cert)
 		return;
 	if (httpd_reload_tls(s->httpd, &err) < 0)
@@ -597,6 +624,7 @@ static int serve_up(struct serve *s, const sigset_t *signals, struct err *err)
 	int r;
 
 	s->app->serve = s;
+	live_init(&s->live, c);
 	files_raise(c);
 	r = scim_start(s, err);
 	if (r == 0)

@@ -9,7 +9,8 @@
 #include "base/err.h"
 
 /*
- * Runs until SIGTERM or SIGINT; SIGHUP reads certificates again. Blocks signals, opens the
+ * Runs until SIGTERM or SIGINT; SIGHUP reads certificates, key sets, the
+ * log's level and the schedule again. Blocks signals, opens the
  * house, serves, and takes it down in order: no new requests, what was accepted is finished,
  * the writer drained. Call from main before any other thread. Tells systemd (NOTIFY_SOCKET)
  * when ready.
