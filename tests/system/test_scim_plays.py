@@ -157,3 +157,31 @@ def test_an_exchange_plays_against_the_store(stage, case):
             assert have and (value == "*" or have == fill(value)), "%s: %s is %s" % (where, name, have)
         for name, member in step.get("keep", {}).items():
             kept[name] = document[member]
+
+
+def test_a_thousand_members_come_and_go_at_once(stage):
+    """As Entra adds and removes them: one message each; then Okta's full list by PUT."""
+    headers = {"Authorization": "Bearer " + stage.tokens["entra"], "Content-Type": "application/scim+json"}
+    patch = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+    stage.clear("entra")
+
+    def send(method, path, document, status):
+        answer = stage.ask(method, "/v2/entra/" + path, json.dumps(document).encode() if document else None, headers)
+        assert answer[0] == status, "%s %s: %s" % (method, path, answer)
+        return json.loads(answer[2]) if answer[2] else None
+
+    ids = [send("POST", "Users", {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+                                  "userName": "user%d@example.com" % i}, 201)["id"] for i in range(1000)]
+    group = send("POST", "Groups", {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+                                    "displayName": "everybody"}, 201)["id"]
+    everybody = [{"$ref": None, "value": i} for i in ids]
+    send("PATCH", "Groups/" + group, {"schemas": [patch], "Operations": [
+        {"op": "Add", "path": "members", "value": everybody}]}, 204)
+    assert {m["value"] for m in send("GET", "Groups/" + group, None, 200)["members"]} == set(ids)
+    send("PATCH", "Groups/" + group, {"schemas": [patch], "Operations": [
+        {"op": "Remove", "path": "members", "value": everybody[:999]}]}, 204)
+    assert [m["value"] for m in send("GET", "Groups/" + group, None, 200)["members"]] == ids[999:]
+    send("PUT", "Groups/" + group, {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+                                    "displayName": "everybody", "members": everybody}, 200)
+    found = send("GET", "Groups?attributes=id&filter=members%20eq%20%22" + ids[500] + "%22", None, 200)
+    assert [g["id"] for g in found["Resources"]] == [group]

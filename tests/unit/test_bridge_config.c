@@ -175,6 +175,9 @@ static const struct {
 	{ INSTANCE KEY
 	  "scim:\n  listen: 127.0.0.1:1\n  public_url: scim.example.com\n" SOURCES ORGS,
 	  { "public_url", "https://" } },
+	{ INSTANCE KEY
+	  "scim:\n  listen: 127.0.0.1:1\n  docs_url: ftp://wiki.example.com\n" SOURCES ORGS,
+	  { "docs_url", "https://" } },
 	{ INSTANCE KEY SOURCES ORGS,
 	  { "scim.listen is not set" } }, /* a push source that nobody reaches */
 	{ WHOLE "  - name: acme\n    cloud: {org_id: x, key: y}\n",
