@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/jx.h"
+#include "store/persons.h"
 #include "store/shape.h"
 
 #define DOC_MAX_BYTES (4u << 20)
@@ -155,6 +156,37 @@ static int key_is_lower(struct str key, struct err *err)
 	return 0;
 }
 
+/*
+ * Who comes back: of the tombstones of this source with the same externalId, the person, where
+ * it is one. A user name alone is not enough: it may be somebody else's by now.
+ */
+static int comes_back(struct db *db, int64_t source, const struct shape *s, int64_t id,
+		      int64_t now_ms, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int64_t person = 0;
+	int r;
+
+	if (s->external_id.len == 0)
+		return 0;
+	r = db_query(db, &q, err,
+		     "SELECT DISTINCT person FROM record WHERE source = ?1 AND external_id = ?2"
+		     " AND external_id <> '' AND deleted = 1 AND person > 0 AND id <> ?3",
+		     DB_I(source), DB_S(s->external_id), DB_I(id));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		if (person != 0)
+			return 0;
+		person = db_int(q, 0);
+		r = 0;
+	}
+	if (r < 0 || person == 0)
+		return r < 0 ? r : 0;
+	r = persons_link_record(db, id, person, "came-back",
+				"the same externalId as a deleted record of this source",
+				now_ms, err);
+	return r < 0 ? r : 0;
+}
+
 static int create(struct db *db, int64_t source, const struct record_put *put,
 		  const struct put_doc *doc, int64_t *ret_id, struct err *err)
 {
@@ -183,6 +215,8 @@ static int create(struct db *db, int64_t source, const struct record_put *put,
 		r = shape_put(db, &shape, &before, &w, &id, err);
 	if (r == 0)
 		r = shape_count(db, source, 1, shape.active == TRI_YES, 0, err);
+	if (r == 0)
+		r = comes_back(db, source, &shape, id, put->now_ms, err);
 	if (r == 0 && ret_id)
 		*ret_id = id;
 	return r;
@@ -762,24 +796,32 @@ int usergroups_members(struct db *db, int64_t group, member_fn fn, void *ctx, st
 	return r;
 }
 
+/* Of a user, or of a group: the member's row is one, and its memberships lie in order of the
+ * groups, so that nothing is sorted. */
+#define GROUPS_OF(table, kind)                                                                 \
+	"SELECT " GROUP_COLUMNS " FROM " table " x JOIN member m ON m.member = x.id"           \
+	" AND m.kind = " kind " JOIN usergroup g ON g.id = m.grp WHERE x.source = ?1"          \
+	" AND x.key = ?2 AND x.deleted = 0 AND g.deleted = 0 ORDER BY m.grp"
+
 int usergroups_of(struct db *db, int64_t source, struct str member_key, usergroup_fn fn,
 		  void *ctx, struct err *err)
 {
-	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	static const char *const both[] = { GROUPS_OF("record", "1"),
+					    GROUPS_OF("usergroup", "2") };
 	struct usergroup_row row;
-	int r;
+	bool found = false;
+	int r = 0;
 
-	r = db_query(db, &q, err,
-		     "SELECT " GROUP_COLUMNS " FROM usergroup g WHERE g.deleted = 0 AND g.id IN"
-		     " (SELECT m.grp FROM record r JOIN member m ON m.member = r.id"
-		     "  AND m.kind = 1 WHERE r.source = ?1 AND r.key = ?2 AND r.deleted = 0"
-		     "  UNION ALL SELECT m.grp FROM usergroup u JOIN member m"
-		     "  ON m.member = u.id AND m.kind = 2"
-		     "  WHERE u.source = ?1 AND u.key = ?2 AND u.deleted = 0) ORDER BY g.id",
-		     DB_I(source), DB_S(member_key));
-	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
-		group_take(q, &row);
-		r = fn(ctx, &row, err);
+	/* a key is a user's or a group's */
+	for (size_t i = 0; r == 0 && !found && i < COUNT_OF(both); i++) {
+		CLEANUP(stmt_done_at) struct stmt *q = NULL;
+
+		r = db_query(db, &q, err, both[i], DB_I(source), DB_S(member_key));
+		while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+			found = true;
+			group_take(q, &row);
+			r = fn(ctx, &row, err);
+		}
 	}
 	return r;
 }

@@ -50,7 +50,8 @@ struct record_put {
 /* --- push sources: all on the writer --- */
 
 /* Faults: UNIQUENESS naming the attribute (userName is unique per source, folded; id too).
- * *ret_id may be NULL. */
+ * *ret_id may be NULL. One with the externalId of a tombstone of this source is linked to the
+ * tombstone's person, unless there are several. */
 int records_create(struct db *db, int64_t source, const struct record_put *put, int64_t *ret_id,
 		   struct err *err) MUST_USE;
 /* expect_version 0: whatever stands. STORE_NOT_FOUND, STORE_STALE, STORE_UNCHANGED (same

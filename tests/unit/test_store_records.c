@@ -2,6 +2,7 @@
 
 #include "store/persons.h"
 #include "store/records.h"
+#include "store/shape.h"
 #include "store/sources.h"
 
 static int64_t source(struct world *w, const char *name)
@@ -166,6 +167,56 @@ static void test_deleting_leaves_a_tombstone_and_frees_the_name(void **state)
 	assert_ok(create(&w, src, "a2", ADA, &err), &err); /* the name is free again */
 	assert_fault(create(&w, src, "a1", "{}", &err), ERR_UNIQUENESS, &err, "id");
 	world_close(&w);
+}
+
+#define NAMED(name, external) "{\"userName\":\"" name "\",\"externalId\":\"" external "\"}"
+
+static void test_who_comes_back_by_external_id_is_the_person_of_the_tombstone(void **state)
+{
+	static const struct {
+		const char *doc;
+		bool links;
+	} rows[] = {
+		{ NAMED("cy", "E7"), true },         /* another name, the same id */
+		{ NAMED("ada", "e7"), false },       /* externalId is caseExact */
+		{ "{\"userName\":\"ada\"}", false }, /* a name may be somebody else's by now */
+	};
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct world w = { 0 };
+		int64_t src, other, ada = 0, bob = 0;
+
+		world_open(&w);
+		src = source(&w, "okta");
+		other = source(&w, "other");
+		WRITE(&w, persons_create(db, NOW, &ada, &err));
+		WRITE(&w, persons_create(db, NOW, &bob, &err));
+		assert_ok(create(&w, src, "a1", NAMED("ada", "E7"), &err), &err);
+		WRITE(&w,
+		      persons_link_record(db, SHAPE_FIRST(src), ada, "hand", "", NOW, &err));
+		/* while it lives, nobody is it */
+		assert_ok(create(&w, src, "a2", NAMED("twin", "E7"), &err), &err);
+		assert_int_equal(world_number(&w, "SELECT person FROM record WHERE key='a2'"),
+				 0);
+		WRITE(&w, records_delete(db, src, STR("a1"), 0, NOW + 5, &err));
+		assert_ok(create(&w, src, "a3", rows[i].doc, &err), &err);
+		assert_int_equal(world_number(&w, "SELECT person FROM record WHERE key='a3'"),
+				 rows[i].links ? ada : 0);
+		/* another source's ids are its own */
+		assert_ok(create(&w, other, "o1", rows[i].doc, &err), &err);
+		assert_int_equal(world_number(&w, "SELECT person FROM record WHERE key='o1'"),
+				 0);
+		/* two persons had it: who it is, is in doubt */
+		WRITE(&w, persons_link_record(db, SHAPE_FIRST(src) + 1, bob, "hand", "", NOW,
+					      &err));
+		WRITE(&w, records_delete(db, src, STR("a2"), 0, NOW + 6, &err));
+		assert_ok(create(&w, src, "a4", NAMED("new", "E7"), &err), &err);
+		assert_int_equal(world_number(&w, "SELECT person FROM record WHERE key='a4'"),
+				 0);
+		world_close(&w);
+	}
 }
 
 /* --- groups ---------------------------------------------------------------------------------
@@ -407,6 +458,8 @@ int main(void)
 		cmocka_unit_test(test_names_and_ids_are_unique_in_their_source),
 		cmocka_unit_test(test_replacing_counts_versions_and_checks_them),
 		cmocka_unit_test(test_deleting_leaves_a_tombstone_and_frees_the_name),
+		cmocka_unit_test(
+			test_who_comes_back_by_external_id_is_the_person_of_the_tombstone),
 		cmocka_unit_test(test_members_are_rows_of_users_and_groups),
 		cmocka_unit_test(test_a_deleted_user_leaves_its_groups_and_they_grow_newer),
 		cmocka_unit_test(test_groups_are_replaced_deleted_and_unique_on_demand),
