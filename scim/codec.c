@@ -321,5 +321,5 @@ int codec_name(const json_t *doc, enum scim_type type, char **ret, size_t *ret_l
 	/* RFC 7644 section 5: user names are the same after their PRECIS preparation */
 	if (type == SCIM_USER)
 		return str_user_name(text, ret, ret_len, err);
-	return str_fold(str_trim(text), ret, ret_len, err);
+	return str_fold(text, ret, ret_len, err);
 }

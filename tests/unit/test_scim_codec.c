@@ -121,7 +121,8 @@ static void test_names_are_folded_to_be_compared(void **state)
 
 	(void)state;
 	assert_ok(codec_name(doc, SCIM_USER, &name, &len, &err), &err);
-	assert_string_equal(name, "\xc3\xa4.b@x");
+	assert_string_equal(name,
+			    " \xc3\xa4.b@x "); /* as the store has it: nothing is trimmed */
 	assert_int_equal(len, strlen(name));
 }
 
