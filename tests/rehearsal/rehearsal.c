@@ -11,9 +11,10 @@
 #include <signal.h>
 
 #include "tests/rehearsal/people.h"
+#include "tests/rehearsal/scenario.h"
 
 struct settings {
-	const char *listen, *org, *key, *scoped, *record;
+	const char *listen, *org, *key, *scoped, *record, *scenario;
 	unsigned directories, sites, threads;
 	int64_t lag_ms, latency_ms, rate, rate_window_ms, page_v1;
 	bool apps_in_search;
@@ -30,6 +31,7 @@ static const char usage[] =
 	"  --orphans K          accounts of the verified domain that no person explains (0)\n"
 	"  --domain NAME        the verified domain (the most frequent of the people)\n"
 	"  --mix CASE=N,...     share of a case in 1000 people, for example never-active=50\n"
+	"  --scenario NAME      synced-groups, last-admin or flaky over them\n"
 	"  --plain              only people: no externals, guests, customers, apps\n"
 	"  --org ID             id of the organisation\n"
 	"  --key VALUE          the organisation key expected (rehearsal-key)\n"
@@ -54,6 +56,7 @@ enum {
 	OPT_DOMAIN,
 	OPT_MIX,
 	OPT_PLAIN,
+	OPT_SCENARIO,
 	OPT_ORG,
 	OPT_KEY,
 	OPT_SCOPED,
@@ -78,6 +81,7 @@ static const struct option options[] = {
 	{ "orphans", required_argument, NULL, OPT_ORPHANS },
 	{ "domain", required_argument, NULL, OPT_DOMAIN },
 	{ "mix", required_argument, NULL, OPT_MIX },
+	{ "scenario", required_argument, NULL, OPT_SCENARIO },
 	{ "plain", no_argument, NULL, OPT_PLAIN },
 	{ "org", required_argument, NULL, OPT_ORG },
 	{ "key", required_argument, NULL, OPT_KEY },
@@ -152,15 +156,16 @@ static int settings_read(struct settings *s, int argc, char **argv)
 	int option, at = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, &at)) != -1) {
-		const char **text = option == OPT_LISTEN   ? &s->listen
-				    : option == OPT_PEOPLE ? &s->people.file
-				    : option == OPT_DOMAIN ? &s->people.domain
-				    : option == OPT_MIX    ? &s->people.mix
-				    : option == OPT_ORG    ? &s->org
-				    : option == OPT_KEY    ? &s->key
-				    : option == OPT_SCOPED ? &s->scoped
-				    : option == OPT_RECORD ? &s->record
-							   : NULL;
+		const char **text = option == OPT_LISTEN     ? &s->listen
+				    : option == OPT_SCENARIO ? &s->scenario
+				    : option == OPT_PEOPLE   ? &s->people.file
+				    : option == OPT_DOMAIN   ? &s->people.domain
+				    : option == OPT_MIX      ? &s->people.mix
+				    : option == OPT_ORG      ? &s->org
+				    : option == OPT_KEY      ? &s->key
+				    : option == OPT_SCOPED   ? &s->scoped
+				    : option == OPT_RECORD   ? &s->record
+							     : NULL;
 
 		if (text)
 			*text = optarg;
@@ -200,6 +205,9 @@ static int rehearsal_open(struct rehearsal *re, const struct settings *s, struct
 	r = ledger_init(&re->ledger, err);
 	if (r == 0)
 		r = people_make(&re->org, &s->people, stamp_now_ms(), err);
+	if (r == 0)
+		r = scenario_apply(re, s->scenario, (int64_t)(s->people.seed & INT32_MAX),
+				   stamp_now_ms(), err);
 	if (r == 0 && s->record) {
 		re->record = fopen(s->record, "we");
 		if (!re->record)

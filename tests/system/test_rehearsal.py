@@ -917,6 +917,39 @@ def test_tests_can_change_accounts_people_and_groups(start):
         org.set(account="nobody@example.com", status="suspended")
 
 
+# --- scenarios -------------------------------------------------------------------------------
+
+def test_scenarios_are_put_over_the_population_by_name(start):
+    synced = start(users=100, args=("--scenario", "synced-groups")).state()["groups"].values()
+    assert [g for g in synced if g["grants"]]
+    assert all(g["synced"] and not g["modifiable"] for g in synced if g["grants"])
+    admins = [a for a in start(users=100).accounts() if ORG_ADMIN in a["platformRoles"]]
+    last = [a for a in start(users=100, args=("--scenario", "last-admin")).accounts()
+            if ORG_ADMIN in a["platformRoles"]]
+    assert len(admins) > 1 and [a["id"] for a in last] == [admins[0]["id"]]
+
+
+def test_a_flaky_organisation_fails_by_chance_of_its_seed(start):
+    def troubles(org):
+        seen = []
+        for _ in range(120):
+            try:
+                seen.append(org.get("/admin/v1/orgs/" + org.org).status)
+            except OSError:
+                seen.append("reset")
+        return [f["hits"] for f in org.faults()], seen.count("reset")
+
+    one, two, other = (start(users=20, seed=seed, args=("--scenario", "flaky")) for seed in (3, 3, 4))
+    hits, resets = troubles(one)
+    assert 5 < sum(hits) < 40 and resets > 0
+    assert troubles(two) == (hits, resets) and troubles(other)[0] != hits
+
+
+def test_an_unknown_scenario_is_refused_with_those_that_there_are(start):
+    with pytest.raises(RuntimeError, match="flaky"):
+        start(users=5, args=("--scenario", "sunshine"))
+
+
 # --- size ------------------------------------------------------------------------------------
 
 def test_a_hundred_thousand_accounts_are_held_and_walked(start):
