@@ -233,8 +233,9 @@ struct read_run {
 	enum read_kind kind;
 	bool direct; /* no read was accepted yet: nobody looks, so it is written in place */
 	int64_t accepted_read; /* the newest accepted one before this */
-	int64_t seen_before;   /* of the records live at the beginning, how many were seen */
-	struct marks marks;    /* by record number less SHAPE_FIRST */
+	int64_t seen_before; /* of those that the last accepted read had, how many were seen */
+	int64_t absent;      /* live ones that it did not have */
+	struct marks marks;  /* by record number less SHAPE_FIRST */
 	struct read_counts counts;
 	struct buf doc, unknown;
 };
@@ -287,9 +288,17 @@ static int begin(struct db *db, struct read_run *run, int64_t now_ms, struct err
 	run->accepted_read = row.accepted_read;
 	run->direct = row.accepted_read == 0 && run->kind == READ_FULL;
 	source_row_done(&row);
+	/* held against what the last accepted read had: who was absent there was counted then
+	 */
 	r = db_one(db, &run->counts.before, err,
-		   "SELECT count(*) FROM record WHERE source = ?1 AND deleted = 0 AND gone = 0",
+		   "SELECT count(*) FROM record WHERE source = ?1 AND deleted = 0 AND gone = 0"
+		   " AND absent_reads = 0",
 		   DB_I(run->source));
+	if (r == 0)
+		r = db_one(db, &run->absent, err,
+			   "SELECT count(*) FROM record WHERE source = ?1 AND deleted = 0"
+			   " AND gone = 0 AND absent_reads > 0",
+			   DB_I(run->source));
 	if (r == 0)
 		r = clear_leftovers(db, run->source, now_ms, err);
 	if (r == 0)
@@ -397,7 +406,8 @@ static int count_entry(struct db *db, struct read_run *run, const struct read_en
 	c->unknown += e->unknown.len > 0;
 	c->newly_unknown +=
 		before->id != 0 && newly_unknown(buf_str(&run->unknown), e->unknown);
-	run->seen_before += before->id != 0 && !before->gone && !before->deleted;
+	run->seen_before += before->id != 0 && !before->gone && !before->deleted &&
+			    before->absent_reads == 0;
 	return before->id ? mark(run, before->id, err) : 0;
 }
 
@@ -731,7 +741,8 @@ static int end_effect(struct db *db, struct read_run *run, const struct read_ver
 	else if (!v->complete)
 		r = db_run(db, err, "DELETE FROM source_stage WHERE source = ?1",
 			   DB_I(run->source));
-	if (r == 0 && accepted && run->kind == READ_FULL && run->counts.missing > 0)
+	if (r == 0 && accepted && run->kind == READ_FULL &&
+	    run->counts.missing + run->absent > 0)
 		r = each_missing(db, run, missing_absent, v->now_ms, err);
 	if (r == 0 && v->complete && !accepted && run->kind == READ_FULL)
 		r = each_missing(db, run, missing_kept, v->now_ms, err);

@@ -89,8 +89,8 @@ struct read_entry {
 /* What became of an entry. */
 struct read_counts {
 	int64_t seen, fresh, changed, unchanged, returned; /* returned: was absent before */
-	int64_t missing;                                   /* live records not seen (weigh) */
-	int64_t before;        /* live records when the read began */
+	int64_t missing;       /* of those before, not seen (weigh) */
+	int64_t before;        /* live records that the last accepted read had */
 	int64_t disabled;      /* went from active to not active in this read */
 	int64_t unknown;       /* entries with attributes not known */
 	int64_t newly_unknown; /* of these: it was known when last stored */

@@ -114,6 +114,9 @@ static void test_absence_is_counted_by_accepted_reads_only(void **state)
 		NOW + 3 * HOUR);
 	assert_int_equal(world_number(&w, "SELECT last_seen_read FROM record WHERE key = 'k2'"),
 			 1);
+	/* held against the last accepted read, which lacked it too: nobody new is missing */
+	assert_int_equal(world_number(&w, "SELECT missing FROM source_read WHERE no = 4"), 1);
+	assert_int_equal(world_number(&w, "SELECT missing FROM source_read WHERE no = 5"), 0);
 	/* back: it starts from nothing */
 	assert_true(read_all(&w, src, three, true, 0, NOW + 5 * HOUR));
 	assert_int_equal(world_number(&w, "SELECT sum(absent_reads + absent_since_ms + gone)"
