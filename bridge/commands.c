@@ -70,6 +70,7 @@ static const struct cli_option sync_options[] = {
 	{ "delta", 0, NULL, CLI_FLAG, NULL, false, "only what changed since; all where that cannot be told", NULL }, OPT_END
 };
 static const struct cli_operand collect_operands[] = { ARG_MAYBE("ORG", "org"), ARG_END };
+static const struct cli_operand collect_accept_operands[] = { ARG_ONE("ORG", "org"), ARG_END };
 static const struct cli_operand source_operands[] = { ARG_ONE("SOURCE", "source"), ARG_END };
 static const struct cli_operand source_maybe[] = { ARG_MAYBE("SOURCE", "source"), ARG_END };
 static const struct cli_option source_accept_options[] = {
@@ -305,6 +306,14 @@ const struct command commands[] = {
 	  "named, and nothing destructive rests on it.",
 	  "leaverd collect acme\n  one organisation\n",
 	  .operands = collect_operands, .verb = "collect", .render = render_collect },
+	{ "collect accept", READ, "accept an implausible read of an organisation after looking at it",
+	  "A complete read that lacked more accounts than may be missing, or had fewer than expected, takes effect: "
+	  "Atlassian is read once more, and if that read is as large it counts, and what it lacks is removed. An "
+	  "incomplete read cannot be accepted by anybody, nor can another organisation.",
+	  "leaverd collect accept acme --reason '380 customers moved to their own site, CHG-77'\n"
+	  "  the organisation is as it was read\n",
+	  .options = reason_options, .operands = collect_accept_operands, .verb = "collect.accept",
+	  .render = render_collect },
 	{ "source status", READ, "where each source stands",
 	  "State, newest read, newest accepted read and its age, records, and why the newest read was not "
 	  "accepted.",
@@ -312,7 +321,8 @@ const struct command commands[] = {
 	  .operands = source_maybe, .verb = "source.status", .render = render_source },
 	{ "source accept", READ, "accept an implausible read after looking at it",
 	  "A complete read that broke a bound (fewer people than expected, a canary missing) takes effect now. "
-	  "An incomplete read cannot be accepted by anybody.",
+	  "If another directory answered than before, that one is ours from then on: the answer and the audit "
+	  "chain say which is replaced by which. An incomplete read cannot be accepted by anybody.",
 	  "leaverd source accept corp-ldap --reason 'branch sold, 212 people left, CHG-901'\n"
 	  "  the newest read counts\n",
 	  .options = source_accept_options, .operands = source_operands, .verb = "source.accept" },
@@ -338,7 +348,8 @@ const struct command commands[] = {
 	  "leaverd plans --all\n  finished ones too\n",
 	  .options = plans_options, .verb = "plans", .render = render_plans },
 	{ "show", PLAN, "one plan with its actions, decisions and outcomes",
-	  "Joins the plan's bytes with the names that stand beside it.",
+	  "Joins the plan's bytes with the names that stand beside it. Beside each action that is held stands what "
+	  "is missing, and what to do.",
 	  "leaverd show 12 --filter 'rule eq \"leaver-hr\"'\n  only the leavers by HR\n",
 	  .options = show_options, .operands = plan_operands, .verb = "show", .render = render_show },
 	{ "approve", PLAN, "let a plan, or part of it, be applied",

@@ -7,6 +7,7 @@
 #include "bridge/clients.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
+#include "store/audit.h"
 #include "store/writer.h"
 
 /* Accounts that go to the writer at once. */
@@ -111,9 +112,15 @@ struct collect {
 	char identity[128];
 	struct atl_result result;
 	struct org_counts counts;
+	int64_t accepted; /* accounts of an implausible read that a person accepted; -1: none */
 	bool plausible;
 	char reason[ERR_TEXT_BYTES];
 };
+
+/* Settings of the organisation, as numbers. */
+static const char setting_aside[] = "collect_aside";       /* accounts of the newest read, where
+							      it was implausible */
+static const char setting_accepted[] = "collect_accepted"; /* the same, accepted by a person */
 
 /* --- ids -----------------------------------------------------------------------------------
  */
@@ -514,42 +521,89 @@ static int begin_write(void *ctx, struct db *db, struct err *err)
 	return accounts_begin(db, c->org_id, stamp_now_ms(), &c->run, err);
 }
 
-/* Absent is not unknown for the organisation too: a read that shrank too far changes nothing.
+/* Accounts that may be missing of so many. */
+static int64_t drop_allowed(const struct collect *c, int64_t before)
+{
+	const struct atl_options *o = &c->org->cloud;
+	int64_t allowed = (int64_t)((double)before * o->drop_share);
+
+	return allowed < o->drop_count ? o->drop_count : allowed;
+}
+
+/*
+ * Absent is not unknown for the organisation too: a read that shrank too far changes nothing,
+ * unless a person looked at one and accepted it: then the next one that is as large counts.
  */
 static void judge(struct collect *c)
 {
 	const struct atl_options *o = &c->org->cloud;
-	int64_t allowed = (int64_t)((double)c->counts.accounts_before * o->drop_share);
+	int64_t allowed = drop_allowed(c, c->counts.accounts_before);
 
-	if (allowed < o->drop_count)
-		allowed = o->drop_count;
 	c->plausible = true;
+	if (c->accepted >= 0 &&
+	    c->counts.accounts + drop_allowed(c, c->accepted) >= c->accepted)
+		return;
 	if (c->counts.accounts < o->minimum) {
 		c->plausible = false;
 		snprintf(c->reason, sizeof(c->reason),
-			 "%lld accounts were read, the configuration expects %lld at least",
-			 (long long)c->counts.accounts, (long long)o->minimum);
+			 "%lld accounts were read, the configuration expects %lld at least; if "
+			 "that is right, say so with `leaverd collect accept %.80s`",
+			 (long long)c->counts.accounts, (long long)o->minimum, c->org->name);
 	} else if (c->result.complete && c->counts.accounts_missing > allowed) {
 		c->plausible = false;
 		snprintf(c->reason, sizeof(c->reason),
 			 "%lld of %lld accounts are missing since the last read, more than the "
-			 "%lld allowed",
+			 "%lld allowed; if that is right, say so with `leaverd collect accept "
+			 "%.80s`",
 			 (long long)c->counts.accounts_missing,
-			 (long long)c->counts.accounts_before, (long long)allowed);
+			 (long long)c->counts.accounts_before, (long long)allowed,
+			 c->org->name);
 	}
+}
+
+static int setting_number(struct db *db, const char *org, const char *key, int64_t *ret,
+			  struct err *err)
+{
+	CLEANUP(free_at) char *text = NULL;
+	int r = store_setting_get(db, org, key, &text, err);
+
+	*ret = -1;
+	if (r == 0 && !str_int64(str_of(text), ret))
+		return err_set(err, ERR_DAMAGED, "organisation %s: setting %s is no number",
+			       org, key);
+	return r < 0 ? r : 0;
+}
+
+/* What a person may accept; an acceptance is used up by the next complete read. */
+static int keep_aside(struct collect *c, struct db *db, bool other, struct err *err)
+{
+	char text[24];
+	int r;
+
+	if (!c->result.complete || other)
+		return 0;
+	snprintf(text, sizeof(text), "%lld", (long long)c->counts.accounts);
+	r = store_setting_set(db, c->org->name, setting_aside, c->plausible ? NULL : text, err);
+	if (r >= 0)
+		r = store_setting_set(db, c->org->name, setting_accepted, NULL, err);
+	return r < 0 ? r : 0;
 }
 
 static int end_write(void *ctx, struct db *db, struct err *err)
 {
 	struct collect *c = ctx;
+	bool other;
 	int r;
 
 	r = accounts_weigh(db, c->run, &c->counts, err);
+	if (r == 0)
+		r = setting_number(db, c->org->name, setting_accepted, &c->accepted, err);
 	if (r < 0)
 		return r;
 	judge(c);
 	r = accounts_org_identity(db, c->org_id, c->identity, false, err);
-	if (r == STORE_STALE) {
+	other = r == STORE_STALE;
+	if (other) {
 		c->plausible = false;
 		snprintf(c->reason, sizeof(c->reason),
 			 "another organisation answers under this key and id than before");
@@ -557,10 +611,12 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 	if (r < 0)
 		return r;
 	/* what could not be read is why too little was: that is what an operator can mend */
-	if (!c->result.complete && c->result.why[0] && r != STORE_STALE)
+	if (!c->result.complete && c->result.why[0] && !other)
 		snprintf(c->reason, sizeof(c->reason), "%s", c->result.why);
-	return accounts_end(db, c->run, c->result.whole, c->plausible,
-			    c->reason[0] ? c->reason : NULL, stamp_now_ms(), err);
+	r = keep_aside(c, db, other, err);
+	return r < 0 ? r
+		     : accounts_end(db, c->run, c->result.whole, c->plausible,
+				    c->reason[0] ? c->reason : NULL, stamp_now_ms(), err);
 }
 
 /* --- one collection ------------------------------------------------------------------------
@@ -694,4 +750,69 @@ int rounds_collect(struct app *app, const struct config_org *org, const atomic_b
 	if (r < 0)
 		return err_context(err, r, "organisation %s", org->name);
 	return 0;
+}
+
+/* --- a person accepts -----------------------------------------------------------------------
+ */
+
+struct accept_write {
+	const char *org, *who, *why;
+	int64_t accounts;
+};
+
+static int accept_audit(const struct accept_write *w, struct db *db, struct err *err)
+{
+	CLEANUP(buf_done) struct buf body;
+	char target[200];
+	struct audit_new entry = {
+		.who = w->who,
+		.what = "collect.accept",
+		.target = target,
+		.now_ms = stamp_now_ms(),
+	};
+	int r;
+
+	buf_init(&body, 65536);
+	snprintf(target, sizeof(target), "organisation %.180s", w->org);
+	buf_addf(&body, "{\"accounts\":%lld,\"why\":", (long long)w->accounts);
+	buf_add_json(&body, str_of(w->why));
+	buf_add_char(&body, '}');
+	r = buf_fault(&body, err, "the audit entry");
+	entry.body = buf_str(&body);
+	return r < 0 ? r : audit_add(db, &entry, NULL, err);
+}
+
+static int accept_run(void *ctx, struct db *db, struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	struct accept_write *w = ctx;
+	char text[24];
+	int r = accounts_org_get(db, w->org, &row, err);
+
+	if (r == 0)
+		r = setting_number(db, w->org, setting_aside, &w->accounts, err);
+	if (r < 0)
+		return r;
+	if (r > 0 || !row.generation || !row.complete || row.plausible || row.other ||
+	    w->accounts < 0)
+		return err_set(err, ERR_NOT_FOUND,
+			       "organisation %s has no read that could be accepted: only the "
+			       "newest, complete one that was judged implausible can%s%.240s",
+			       w->org,
+			       r == 0 && row.reason && *row.reason ? "; of that one: " : "",
+			       r == 0 && row.reason ? row.reason : "");
+	snprintf(text, sizeof(text), "%lld", (long long)w->accounts);
+	r = store_setting_set(db, w->org, setting_accepted, text, err);
+	return r < 0 ? r : accept_audit(w, db, err);
+}
+
+int rounds_collect_accept(struct app *app, const struct config_org *org, const char *who,
+			  const char *why, int64_t *ret_accounts, struct err *err)
+{
+	struct accept_write w = { org->name, who, why, 0 };
+	int r = writer_call(app->writer, accept_run, &w, err);
+
+	if (r == 0)
+		*ret_accounts = w.accounts;
+	return r;
 }

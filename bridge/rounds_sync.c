@@ -377,8 +377,10 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 		s->doubts |= more;
 	}
 	/* The first read after a change of question or server adds what it saw; that it lacks
-	 * somebody is no evidence, so it does not count as one that reached its end. */
-	verdict.complete = s->verdict.complete && s->judgement.absences_count;
+	 * somebody is no evidence, so it does not count as one that reached its end. One that
+	 * is doubted adds nothing by itself: a person may accept it, another directory's too.
+	 */
+	verdict.complete = s->verdict.complete && (s->judgement.absences_count || s->doubts);
 	verdict.doubts = s->doubts;
 	verdict.reason = s->reason[0] ? s->reason : NULL;
 	r = sources_read_end(db, s->run, &verdict, &s->accepted, err);

@@ -256,6 +256,7 @@ struct source_change {
 	enum source_state state;
 	int64_t read_no;
 	bool unchanged;
+	char identity[400]; /* which directory is replaced by which; empty: it is the same */
 };
 
 static int source_number(struct db *db, const char *name, struct source_row *ret,
@@ -324,24 +325,58 @@ static int run_source_retire(struct app *app, const struct who *who, const json_
 	return source_state(app, who, in, out, SOURCE_RETIRED, err);
 }
 
+/* A read's verdict as sync keeps it under that name. STORE_NOT_FOUND. */
+static int verdict_kept(struct db *db, const char *source, const char *name,
+			struct dir_verdict *ret, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	CLEANUP(free_at) char *text = NULL;
+	int r = cursors_get(db, source, name, &text, NULL, err);
+
+	if (r == 0)
+		r = jx_parse(str_of(text), JX_LENIENT, &doc, err);
+	return r == 0 ? dir_verdict_from_json(doc, ret, err) : r;
+}
+
+static const char *or_none(const char *text)
+{
+	return text ? text : "none";
+}
+
+/* Whether another directory answered than the one that was read before: then who accepts the
+ * read accepts the new one, and both stand in the chain. */
+static int identity_tell(struct db *db, struct source_change *c, struct err *err)
+{
+	CLEANUP(dir_verdict_done) struct dir_verdict before = { 0 };
+	CLEANUP(dir_verdict_done) struct dir_verdict now = { 0 };
+	int r = verdict_kept(db, c->name, "verdict", &before, err);
+
+	if (r == 0)
+		r = verdict_kept(db, c->name, "aside", &now, err);
+	if (r != 0) /* there was none before, or nothing stands aside */
+		return r < 0 ? r : 0;
+	if (before.kind == now.kind &&
+	    (!before.base_id || !now.base_id || strcmp(before.base_id, now.base_id) == 0))
+		return 0;
+	snprintf(c->identity, sizeof(c->identity),
+		 "the directory %.60s (%.40s at %.80s) is replaced by %.60s (%.40s at %.80s)",
+		 or_none(before.base_id), or_none(before.vendor), or_none(before.uri),
+		 or_none(now.base_id), or_none(now.vendor), or_none(now.uri));
+	return 0;
+}
+
 /* The accepted read is what the next one is held against, as sync keeps it. */
 static int promote_baseline(struct db *db, const char *source, struct err *err)
 {
 	CLEANUP(dir_verdict_done) struct dir_verdict verdict = { 0 };
-	CLEANUP(json_decref_at) json_t *doc = NULL, *made = NULL;
-	CLEANUP(free_at) char *text = NULL;
+	CLEANUP(json_decref_at) json_t *made = NULL;
 	CLEANUP(buf_done) struct buf canonical;
 	int r;
 
 	buf_init(&canonical, 16 << 20);
-	r = cursors_get(db, source, "aside", &text, NULL, err);
-	if (r)
+	r = verdict_kept(db, source, "aside", &verdict, err);
+	if (r != 0)
 		return r < 0 ? r : 0;
-	r = jx_parse(str_of(text), JX_LENIENT, &doc, err);
-	if (r == 0)
-		r = dir_verdict_from_json(doc, &verdict, err);
-	if (r < 0)
-		return r;
 	dir_verdict_accept(&verdict);
 	r = dir_verdict_json(&verdict, &made, err);
 	if (r == 0)
@@ -359,14 +394,21 @@ static int promote_baseline(struct db *db, const char *source, struct err *err)
 static int write_accept(void *ctx, struct db *db, struct err *err)
 {
 	CLEANUP(source_row_done) struct source_row row = { 0 };
+	CLEANUP(buf_done) struct buf why;
 	struct source_change *c = ctx;
 	int r = source_number(db, c->name, &row, err);
 
+	buf_init(&why, 65536);
+	if (r == 0)
+		r = identity_tell(db, c, err);
+	buf_addf(&why, "%s%s%s", c->why, c->identity[0] ? "; " : "", c->identity);
+	if (r == 0)
+		r = buf_fault(&why, err, "the reason");
 	if (r < 0)
 		return r;
 	if (!c->read_no)
 		c->read_no = row.read_no;
-	r = sources_accept(db, row.id, c->read_no, c->who, c->why, stamp_now_ms(), err);
+	r = sources_accept(db, row.id, c->read_no, c->who, why.p, stamp_now_ms(), err);
 	if (r == STORE_NOT_FOUND)
 		return err_set(
 			err, ERR_NOT_FOUND,
@@ -396,8 +438,8 @@ static int run_source_accept(struct app *app, const struct who *who, const json_
 		r = writer_call(app->writer, write_accept, &c, err);
 	if (r < 0)
 		return r;
-	return ask_say(out, err, "Read %" PRId64 " of %s counts from now on.", c.read_no,
-		       c.name);
+	return ask_say(out, err, "Read %" PRId64 " of %s counts from now on%s%s.", c.read_no,
+		       c.name, c.identity[0] ? "; " : "", c.identity);
 }
 
 /* --- adopt -----------------------------------------------------------------------------------

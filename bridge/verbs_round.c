@@ -154,6 +154,35 @@ static int verb_collect(struct app *app, const struct who *who, const json_t *in
 	return r;
 }
 
+/* What was seen then is read again: the read that a person looked at kept no marks. */
+static int verb_collect_accept(struct app *app, const struct who *who, const json_t *in,
+			       json_t *out, struct err *err)
+{
+	const char *only = jx_get_text(in, "org"), *why = jx_get_text(in, "reason");
+	json_t *list = json_array();
+	int64_t accounts = 0;
+	bool whole = true;
+	int r = jx_set(out, "organisations", list, err);
+
+	if (r == 0 && (!only || !why))
+		return err_set(err, ERR_USAGE,
+			       "collect accept needs an organisation and a reason");
+	if (r == 0)
+		r = check_org(app, only, err);
+	if (r == 0)
+		r = rounds_collect_accept(app, config_org(&app->config, only), who->name, why,
+					  &accounts, err);
+	if (r == 0)
+		r = collect_one(app, config_org(&app->config, only), list, &whole, err);
+	if (r == 0 && !whole)
+		return err_set(
+			err, ERR_INCOMPLETE,
+			"a read with %lld accounts was accepted, but the one that was made "
+			"now is not like it: %s",
+			(long long)accounts, jx_get_text(json_array_get(list, 0), "why"));
+	return r;
+}
+
 /* --- plan ----------------------------------------------------------------------------------
  */
 
@@ -376,6 +405,7 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 const struct verb verbs_round[] = {
 	{ "sync", VERB_STORE | VERB_LONG, verb_sync },
 	{ "collect", VERB_STORE | VERB_HTTP | VERB_LONG, verb_collect },
+	{ "collect.accept", VERB_STORE | VERB_HTTP | VERB_LONG, verb_collect_accept },
 	{ "plan", VERB_STORE | VERB_HTTP | VERB_LONG, verb_plan },
 	{ NULL, 0, NULL },
 };

@@ -21,7 +21,7 @@ enum guard_release {
 	X(SOURCE_SCHEMA,      "source-schema",      ACTION, NEVER,  "a read with the attributes of before, or leaverd source accept") \
 	X(CANARY,             "canary",             ACTION, NEVER,  "a read that shows every canary, or leaverd source accept") \
 	X(ORG_INCOMPLETE,     "org-incomplete",     ACTION, NEVER,  "a complete leaverd collect")   \
-	X(ORG_IMPLAUSIBLE,    "org-implausible",    PLAN,   PERSON, "a plausible leaverd collect, or a release") \
+	X(ORG_IMPLAUSIBLE,    "org-implausible",    PLAN,   PERSON, "a plausible leaverd collect, leaverd collect accept, or a release") \
 	X(IDENTITY_CHANGED,   "identity-changed",   PLAN,   NEVER,  "the system that we know, or leaverd source accept for the new one") \
 	X(FOREIGN_WRITE,      "foreign-write",      PLAN,   NEVER,  "an explanation: who else uses our key") \
 	X(LIMIT_LEAVERS_DAY,  "limit-leavers-day",  PLAN,   PERSON, "a release, or leaverd expect for announced leavers") \
@@ -60,6 +60,14 @@ struct guard_row {
 	const char *way; /* what would release it */
 };
 extern const struct guard_row guards[GUARD_COUNT];
+
+/* What is to be done where two persons are needed. */
+#define GUARD_TWO_WORDS                                                                        \
+	"two people must approve it. An approval counts as a person's only when it is signed," \
+	" and this version takes no signed approvals: whatever is typed on this machine is "   \
+	"one"                                                                                  \
+	" person's. So it stays held. What ends it: take away what protects it, or do it by"   \
+	" hand at Atlassian"
 
 /* By name; -1 if there is none. */
 int guard_of(struct str name);
