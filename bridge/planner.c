@@ -2,6 +2,8 @@
 
 #include "base/log.h"
 #include "base/stamp.h"
+#include "bridge/approvals.h"
+#include "reconcile/guard.h"
 #include "reconcile/report.h"
 #include "store/accounts.h"
 #include "store/facts.h"
@@ -564,13 +566,13 @@ static int round_out_findings(const struct reconcile_result *result, json_t *out
 /* What is doubted, also where no plan came of it: silence of a directory must be seen. */
 static int round_out_guards(const struct reconcile_result *result, json_t *out, struct err *err)
 {
-	json_t *guards = json_array();
-	int r = jx_set(out, "guards", guards, err);
+	json_t *list = json_array();
+	int r = jx_set(out, "guards", list, err);
 
 	for (size_t i = 0; r == 0 && i < result->guards.n; i++) {
 		const struct plan_guard *g = &result->guards.v[i];
 
-		r = jx_add(guards,
+		r = jx_add(list,
 			   json_pack("{s:s,s:s,s:s}", "name", g->name, "verdict",
 				     guard_verdict_word(g->verdict), "text", g->text),
 			   err);
@@ -821,6 +823,110 @@ static int decision_row(void *ctx, const struct decision *row, struct err *err)
 	return jx_add(ctx, d, err);
 }
 
+/* --- what is still missing -----------------------------------------------------------------
+ */
+
+#define MISSING_BYTES 1024
+
+/* Guards of the action that nobody has released, for the command line; the first that nobody
+ * can, -1 for none. */
+static int lacking(const struct action *action, const struct apply_approval *given,
+		   char ret[512])
+{
+	size_t at = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < action->held_count; i++) {
+		int row = guard_of(str_of(action->held_by[i]));
+		bool released = false;
+
+		if (row < 0 || guards[row].release == RELEASE_NEVER)
+			return row < 0 ? GUARD_UNKNOWN : row;
+		for (size_t k = 0; k < given->released_count; k++)
+			released |= strcmp(given->released[k], action->held_by[i]) == 0;
+		if (!released && at < 512)
+			at += (size_t)snprintf(ret + at, 512 - at, " --release %s",
+					       action->held_by[i]);
+	}
+	return -1;
+}
+
+/* What a held action waits for, and what to do, in a sentence; false: for nothing. */
+static bool missing_of(uint64_t plan, struct approvals *approvals, const struct action *action,
+		       char ret[MISSING_BYTES])
+{
+	struct apply_approval given = { .persons = 0 };
+	char lacks[512];
+	int never;
+
+	if (action->verdict != VERDICT_HELD)
+		return false;
+	(void)approvals_of(approvals, action, &given);
+	never = lacking(action, &given, lacks);
+	if (never >= 0)
+		snprintf(ret, MISSING_BYTES,
+			 "%s holds it, and no approval releases that. It takes %s",
+			 guards[never].name, guards[never].way);
+	else if (lacks[0] && action->needs > 1)
+		snprintf(ret, MISSING_BYTES,
+			 "%s (given so far: %u of %u). Each would say `leaverd approve %llu "
+			 "--action %u%s --reason WHY`",
+			 GUARD_TWO_WORDS, given.persons, action->needs,
+			 (unsigned long long)plan, action->n, lacks);
+	else if (lacks[0])
+		snprintf(ret, MISSING_BYTES,
+			 "an approval that names it: `leaverd approve %llu --action %u%s "
+			 "--reason WHY`",
+			 (unsigned long long)plan, action->n, lacks);
+	return lacks[0] || never >= 0;
+}
+
+static int missing_guards(uint64_t plan, const struct plan *p, json_t *doc, struct err *err)
+{
+	json_t *rows = json_object_get(doc, "guards"), *row;
+	char text[MISSING_BYTES];
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (rows, i, row) {
+		const struct plan_guard *g = i < p->guards.n ? &p->guards.v[i] : NULL;
+
+		if (r < 0 || !g || g->verdict != GUARD_HOLD_PLAN || !g->needs)
+			continue;
+		snprintf(text, sizeof(text), "%s`leaverd release %llu %s --reason WHY`",
+			 g->needs > 1 ? GUARD_TWO_WORDS ". Each would say " : "",
+			 (unsigned long long)plan, g->name);
+		r = jx_set(row, "missing", json_string(text), err);
+	}
+	return r;
+}
+
+/* Beside each action and guard that holds: what is missing, and what to do. */
+static int show_missing(struct db *db, uint64_t plan, const struct plan *p,
+			const struct loaded *l, json_t *doc, struct err *err)
+{
+	CLEANUP(approvals_free_at) struct approvals *approvals = NULL;
+	json_t *actions = json_object_get(doc, "actions"), *row;
+	char text[MISSING_BYTES];
+	size_t i;
+	int r;
+
+	if (l->standing != PLAN_OPEN && l->standing != PLAN_APPROVED &&
+	    l->standing != PLAN_RUNNING)
+		return 0;
+	r = approvals_new(&approvals, p, &l->digest, err);
+	if (r == 0)
+		r = plans_decisions(db, (int64_t)plan, approvals_add, approvals, err);
+	json_array_foreach (actions, i, row) {
+		const char *state = jx_get_text(row, "state");
+
+		if (r == 0 && i < p->actions.n && state && strcmp(state, "planned") == 0 &&
+		    missing_of(plan, approvals, &p->actions.v[i], text))
+			r = jx_set(row, "missing", json_string(text), err);
+	}
+	return r == 0 ? missing_guards(plan, p, doc, err) : r;
+}
+
 static int show_rest(struct db *db, uint64_t plan, const struct loaded *l, json_t *doc,
 		     struct err *err)
 {
@@ -871,6 +977,8 @@ static int show_in(struct db *db, uint64_t plan, struct loaded *l, json_t **ret,
 		r = jx_parse(buf_str(&text), JX_LENIENT, &doc, err);
 	if (r == 0)
 		r = show_rest(db, plan, l, doc, err);
+	if (r == 0)
+		r = show_missing(db, plan, p, l, doc, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(doc);

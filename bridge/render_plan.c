@@ -238,6 +238,32 @@ static void render_round(struct cli *cli, const json_t *round)
 			    number_of(round, "findings_total") - 10);
 }
 
+#define MISSING_MOST 10 /* told one by one; --json has all */
+
+/* What holds is told with what to do about it. */
+static void render_missing(struct cli *cli, const json_t *plan)
+{
+	json_t *row;
+	size_t i, told = 0;
+
+	json_array_foreach (json_object_get(plan, "guards"), i, row) {
+		if (jx_get_text(row, "missing"))
+			render_line(cli, "guard %s waits for: %s", text_of(row, "name"),
+				    text_of(row, "missing"));
+	}
+	json_array_foreach (json_object_get(plan, "actions"), i, row) {
+		if (!jx_get_text(row, "missing"))
+			continue;
+		if (told++ < MISSING_MOST)
+			render_line(cli, "action %lld (%s %s) waits for: %s",
+				    number_of(row, "n"), text_of(row, "kind"),
+				    text_of(row, "email"), text_of(row, "missing"));
+	}
+	if (told > MISSING_MOST)
+		render_line(cli, "and %zu held actions more (--json says what each waits for)",
+			    told - MISSING_MOST);
+}
+
 static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 {
 	render_head(cli, "Plan %lld (%s, %s)%s", number_of(plan, "plan"),
@@ -247,6 +273,7 @@ static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 	render_counts(cli, json_object_get(plan, "actions"));
 	render_guards(cli, json_object_get(plan, "guards"));
 	render_actions(cli, json_object_get(plan, "actions"), states);
+	render_missing(cli, plan);
 }
 
 int render_plan(struct cli *cli, const json_t *out)

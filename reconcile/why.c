@@ -462,6 +462,9 @@ static int tell_held(struct telling *t, struct err *err)
 			r = row_add(t, WHY_HELD, 0, guards[c->hits[h].guard].name,
 				    action_kinds[c->kind].word, err, "%s%s", c->hits[h].text,
 				    overdue);
+		if (r == 0 && c->two && guard_may_run(c))
+			r = row_add(t, WHY_HELD, 0, "two persons", action_kinds[c->kind].word,
+				    err, "%s", GUARD_TWO_WORDS);
 	}
 	return r;
 }

@@ -271,6 +271,13 @@ def test_one_person_cannot_release_a_protected_leaver(world):
     world.command("apply", number)
     assert world.rehearsal.account(mail)["status"] == "active"
     assert world.rehearsal.effects("suspend") == []
+    # and both commands say what is missing, and what to do
+    action = next(a for a in world.json("show", number)["actions"] if a["email"] == mail)
+    for word in ("two people must approve it", "given so far: 1 of 2", "take away what protects it",
+                 "leaverd approve %s --action %d --release exemption" % (number, action["n"])):
+        assert word in action["missing"], action["missing"]
+    assert "waits for: two people must approve it" in world.command("show", number)
+    assert "two people must approve it" in world.command("why", mail)
 
 
 def test_a_plan_that_expired_or_was_not_approved_starts_nothing(world):
