@@ -266,6 +266,41 @@ static void test_everything_that_it_holds_comes_once_and_complete(void **state)
 	fake_stop(&fake);
 }
 
+static uint64_t told_accounts[64];
+static int64_t told_of[64];
+static unsigned told;
+
+static void on_progress(void *ctx, uint64_t accounts, int64_t of)
+{
+	(void)ctx;
+	if (told < COUNT_OF(told_of)) {
+		told_accounts[told] = accounts;
+		told_of[told++] = of;
+	}
+}
+
+static void test_progress_is_told_against_what_atlassian_counts(void **state)
+{
+	struct atl_sink counting = { .progress = on_progress };
+	struct atl_result result;
+	struct err err;
+
+	(void)state;
+	told = 0;
+	fake_start(&fake, answer_well, NULL);
+	assert_ok(atl_collect(fake.client, &counting, FAKE_NOW, &result, &err), &err);
+	assert_true(told >= 4 && told < COUNT_OF(told_of));
+	/* before users are counted nothing is promised */
+	assert_int_equal(told_of[0], -1);
+	for (unsigned i = 0; i < told; i++) {
+		assert_true(told_of[i] == -1 || told_of[i] == 7); /* those of the directory */
+		assert_true(i == 0 || told_accounts[i] >= told_accounts[i - 1]);
+		assert_true(told_accounts[i] <= result.accounts);
+	}
+	assert_int_equal(told_of[told - 1], 7);
+	fake_stop(&fake);
+}
+
 static void test_roles_of_all_are_read_when_told_so(void **state)
 {
 	struct atl_result result;
@@ -889,6 +924,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everything_that_it_holds_comes_once_and_complete),
+		cmocka_unit_test(test_progress_is_told_against_what_atlassian_counts),
 		cmocka_unit_test(test_roles_of_all_are_read_when_told_so),
 		cmocka_unit_test(test_other_sites_give_no_seats),
 		cmocka_unit_test(test_no_answer_can_go_wrong_unnoticed),
