@@ -187,6 +187,9 @@ static int cursor_read(struct delta *d, const char *cursor, struct buf *at, char
 	text = why ? NULL : jx_get_text(j, "at");
 	if (!why && (!text || !enc_unbase64(at, str_of(text))))
 		why = "what was kept is damaged";
+	r = buf_fault(at, err, "what was kept");
+	if (r == -ERR_NOMEM)
+		return r;
 	if (why) {
 		snprintf(d->ret->reason, sizeof(d->ret->reason), "%s", why);
 		return DIR_DELTA_FULL;

@@ -28,6 +28,27 @@ static const struct conf_key keys[] = { { "ldap", CONF_SECTION, 0, .sub = dir_op
 					  .sub_size = sizeof(struct dir_options) },
 					{ 0 } };
 
+/* Over ldapi, as the user who runs the test: little of it is libldap's and TLS's own. */
+static void external_made(struct setup *s, const char *rest)
+{
+	struct conf_faults faults = { 0 };
+	char text[2048], folder[300] = "", *to = folder;
+	struct err err;
+
+	memset(s, 0, sizeof(*s));
+	for (const char *p = server.dir; *p; p++)
+		to += sprintf(to, *p == '/' ? "%%2F" : "%c", *p);
+	snprintf(text, sizeof(text),
+		 "ldap:\n  auth: external\n  base: %s\n  uris: "
+		 "[\"ldapi://%s%%2Frun%%2Fldapi\"]\n%s",
+		 SLAPD_PEOPLE, folder, rest);
+	if (conf_read_text("test", str_of(text), keys, &s->o, &faults, &err) < 0)
+		fail_msg("%s\n%s", err.text, text);
+	s->o.name = "corp";
+	assert_ok(dir_options_check(&s->o, NULL, &err), &err);
+	conf_faults_free(&faults);
+}
+
 static void setup_made(struct setup *s, const char *rest)
 {
 	struct conf_faults faults = { 0 };
@@ -477,6 +498,115 @@ static void test_a_base_of_groups_that_is_not_there_is_no_empty_list(void **stat
 	setup_done(&s);
 }
 
+/* --- lost memory ---------------------------------------------------------------------------
+ */
+
+static int few_people(void *ctx, const struct dir_person *p, struct err *err)
+{
+	(void)p;
+	(void)err;
+	++*(int *)ctx;
+	return 0;
+}
+
+static int few_ids(void *ctx, const char *key, struct err *err)
+{
+	(void)ctx;
+	(void)key;
+	(void)err;
+	return 0;
+}
+
+static void test_deltas_survive_each_lost_allocation(void **state)
+{
+	static const char *const ways[] = { "syncrepl", "stamp" };
+
+	(void)state;
+	fault_install();
+	for (size_t i = 0; i < COUNT_OF(ways); i++) {
+		char rest[256], value[32];
+		struct setup s;
+		int nth = 0, r;
+		char *cursor;
+		bool lost;
+
+		snprintf(rest, sizeof(rest),
+			 "  filter: (uid=u00002*)\n  delta: %s\n" GROUPS
+			 "  groups_filter: (cn=dept-Legal)\n",
+			 ways[i]);
+		external_made(&s, rest);
+		cursor = mark(&s);
+		snprintf(value, sizeof(value), "lost %zu", i);
+		title(22, value);
+		do {
+			int people = 0;
+			const struct dir_delta_sink sink = { &people, few_people, few_ids,
+							     few_ids };
+			struct dir_delta d = { 0 };
+			struct err err = { 0 };
+
+			fault_at(++nth);
+			r = dir_delta(&s.o, &s.password, cursor, &sink, NULL, &d, &err);
+			lost = fault_fired();
+			if (r != 0 && r != -ERR_NOMEM)
+				fail_msg("%s, allocation %d: %d: %s %s", ways[i], nth, r,
+					 err.text, d.reason);
+			if (r == 0 && (people < 1 || !d.cursor))
+				fail_msg("%s, allocation %d: %d people", ways[i], nth, people);
+			dir_delta_done(&d);
+		} while (lost);
+		assert_int_equal(r, 0);
+		assert_true(nth > 100);
+		free(cursor);
+		setup_done(&s);
+	}
+}
+
+static int on_nothing(void *ctx, const char *key, const char *name, struct err *err)
+{
+	(void)ctx;
+	(void)key;
+	(void)name;
+	(void)err;
+	return 0;
+}
+
+static int few_groups(void *ctx, const struct dir_group *g, struct err *err)
+{
+	(void)err;
+	*(size_t *)ctx += g->people_n;
+	return 0;
+}
+
+static void test_groups_survive_each_lost_allocation(void **state)
+{
+	struct setup s;
+	int nth = 0, r;
+	bool lost;
+
+	(void)state;
+	fault_install();
+	external_made(&s, "  filter: (uid=u00002*)\n" GROUPS
+			  "  groups_filter: (|(cn=dept-Legal)(cn=cycle-a)(cn=posix-uids))\n");
+	do {
+		size_t members = 0;
+		const struct dir_group_sink sink = { &members, on_nothing, few_groups };
+		struct dir_groups_verdict v;
+		struct err err = { 0 };
+
+		fault_at(++nth);
+		r = dir_groups_read(&s.o, &s.password, &sink, NULL, &v, &err);
+		lost = fault_fired();
+		if (r != 0 && r != -ERR_NOMEM)
+			fail_msg("allocation %d: %d: %s", nth, r, err.text);
+		if (r == 0 && (!v.complete || v.groups != 3))
+			fail_msg("allocation %d: %s", nth, v.why);
+	} while (lost);
+	assert_int_equal(r, 0);
+	assert_true(nth > 100);
+	setup_done(&s);
+}
+
 static int begin(void **state)
 {
 	struct err err;
@@ -508,6 +638,8 @@ int main(void)
 		cmocka_unit_test(test_members_are_those_that_ldapsearch_shows),
 		cmocka_unit_test(test_hidden_lists_are_unknown),
 		cmocka_unit_test(test_a_base_of_groups_that_is_not_there_is_no_empty_list),
+		cmocka_unit_test(test_deltas_survive_each_lost_allocation),
+		cmocka_unit_test(test_groups_survive_each_lost_allocation),
 		cmocka_unit_test(test_after_a_restart_everybody_is_seen),
 	};
 
