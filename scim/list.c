@@ -137,7 +137,8 @@ int list_from_query(struct list_request *ret, struct str query, unsigned types,
 		buf_init(&value, PARAM_MAX_BYTES);
 		r = params_get(query, params[i], &value, err);
 		if (r > 0)
-			r = param_take(&l, params[i], buf_str(&value), max_results, err);
+			r = param_take(&l, params[i], value.p ? buf_str(&value) : STR(""),
+				       max_results, err);
 		if (r < 0)
 			return r;
 	}
