@@ -300,34 +300,53 @@ static int remove_one(struct check *c, struct check_own *own, struct err *err)
 	return 1;
 }
 
+/* One of ours away, or into the list of what is left. A fault of ours is met with a second try:
+ * what it interrupts would stay on somebody's server. */
+static int clean_one(struct check *c, struct check_own *own, unsigned *faults, struct err *err)
+{
+	struct err why = { 0 };
+	int r;
+
+	if (*faults >= CHECK_FAULTS_MAX) {
+		own->gone = true;
+		return left_add(c, own, "the server stopped answering", err);
+	}
+	r = remove_one(c, own, &why);
+	if (r < 0)
+		r = remove_one(c, own, &why);
+	*faults = r == 1 && !c->answer.status ? *faults + 1 : 0;
+	own->gone = true; /* or said, once */
+	if (r == 0)
+		return 0;
+	if (left_add(c, own, why.text, err) < 0)
+		return -err->code;
+	if (r < 0)
+		*err = why;
+	return r < 0 ? r : 0;
+}
+
 int check_own_clean(struct check *c, size_t from, struct err *err)
 {
-	unsigned faults = 0;
 	bool cleaning = c->cleaning;
-	int r = 0;
+	unsigned faults = 0;
+	struct err why;
+	int first = 0;
 
 	c->cleaning = true;
-	for (size_t i = c->own.n; r >= 0 && i > from; i--) {
+	for (size_t i = c->own.n; i > from; i--) {
 		struct check_own *own = &c->own.v[i - 1];
-		struct err why = { 0 };
+		int r;
 
 		if (own->gone || own->refused)
 			continue;
-		if (faults >= CHECK_FAULTS_MAX) {
-			r = left_add(c, own, "the server stopped answering", err);
-			continue;
-		}
-		r = remove_one(c, own, &why);
-		own->gone = r == 0;
-		faults = r == 1 && !c->answer.status ? faults + 1 : 0;
-		if (r == 1)
-			r = left_add(c, own, why.text, err);
-		else if (r < 0)
+		r = clean_one(c, own, &faults, &why);
+		if (r < 0 && first == 0) {
+			first = r;
 			*err = why;
-		own->gone = true; /* said once */
+		}
 	}
 	c->cleaning = cleaning;
-	return r < 0 ? r : 0;
+	return first;
 }
 
 /* --- the last look --------------------------------------------------------------------------

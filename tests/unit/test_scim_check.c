@@ -481,6 +481,33 @@ static void test_what_was_cancelled_leaves_nothing(void **state)
 	assert_int_equal(memory_living(h->memory), 0);
 }
 
+/* Wherever memory is lost, once: told, or not even noticed, and nothing stays on the server. */
+static void test_a_lost_allocation_leaves_nothing_on_the_server(void **state)
+{
+	struct house *h = *state;
+	const struct check_options o = {
+		.url = h->url, .token = &h->token, .write = true, .only = "put"
+	};
+	bool fired = true;
+	unsigned runs = 0;
+
+	for (int nth = 1; fired; nth += 1 + nth / 8) {
+		CLEANUP(json_decref_at) json_t *out = json_object();
+		struct err err = { 0 };
+		int r;
+
+		fault_at(nth);
+		r = check_run(h->http, &o, out, &err);
+		fired = fault_fired();
+		if (memory_living(h->memory) != 0 || (r < 0 && !err.text[0]))
+			fail_msg("allocation %d: %d %s, %zu left", nth, r, err.text,
+				 memory_living(h->memory));
+		assert_true(fired || r == 0);
+		runs++;
+	}
+	assert_true(runs > 20);
+}
+
 static void test_a_token_that_is_refused_ends_it_with_the_way_out(void **state)
 {
 	struct house *h = *state;
@@ -527,6 +554,7 @@ int main(void)
 		cmocka_unit_test(test_our_own_server_passes_every_case_and_is_left_empty),
 		cmocka_unit_test(test_without_write_nothing_is_applied),
 		cmocka_unit_test(test_what_was_cancelled_leaves_nothing),
+		cmocka_unit_test(test_a_lost_allocation_leaves_nothing_on_the_server),
 		cmocka_unit_test(test_a_token_that_is_refused_ends_it_with_the_way_out),
 		cmocka_unit_test(test_a_server_that_is_not_there_ends_it_with_a_sentence),
 	};
