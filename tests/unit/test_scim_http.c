@@ -65,6 +65,7 @@ static int house_build(void **state)
 	(void)state;
 	house.memory = memory_new();
 	memory_token(house.memory, "good", "idp", SCIM_MAY_ALL, 0);
+	memory_token(house.memory, "reader", "idp", SCIM_MAY_READ, 0);
 	memory_defer(house.memory);
 	assert_ok(
 		scim_service_new(&house.service, memory_backend(house.memory), &options, &err),
@@ -248,6 +249,108 @@ static void test_a_body_that_is_too_long_is_refused_in_scims_words(void **state)
 	assert_non_null(strstr(answer, "20000"));
 	free(answer);
 	free(request);
+}
+
+/* clang-format off */
+/* Whole requests, byte for byte, on one connection: what clients send that is not wrong. */
+static const struct { const char *request; int status; const char *holds[3]; const char *not; } manners[] = {
+	/* no User-Agent, no Accept: Entra's probe */
+	{ "GET /scim/v2/idp/Users?count=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nConnection: close\r\n\r\n",
+	  200, { "Content-Type: application/scim+json\r\n" }, NULL },
+	/* an Accept that we cannot serve is answered all the same */
+	{ "GET /scim/v2/idp/Users?count=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nAccept: text/html\r\nConnection: close\r\n\r\n",
+	  200, { "Content-Type: application/scim+json\r\n" }, NULL },
+	{ "GET /scim/v2/idp/Users?count=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nAccept: application/json\r\nConnection: close\r\n\r\n",
+	  200, { "Content-Type: application/json\r\n" }, NULL },
+	{ "HEAD /scim/v2/idp/Users?count=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nConnection: close\r\n\r\n",
+	  200, { "Content-Length: " }, "\"schemas\"" },
+	{ "PUT /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+	  405, { "Allow: GET, HEAD, POST\r\n", "\"status\":\"405\"" }, NULL },
+	/* chunks, with an extension and a trailer */
+	{ "POST /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+	  "10\r\n{\"userName\":\"chu\r\n8;a=b\r\nnks\",\"sc\r\n3a\r\nhemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"]    }\r\n0\r\nX-Trailer: y\r\n\r\n",
+	  201, { "\"userName\":\"chunks\"" }, NULL },
+	/* the client waits for 100 before it sends: talk() sends both at once, which is let through */
+	{ "POST /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nExpect: 100-continue\r\nContent-Length: 75\r\nConnection: close\r\n\r\n"
+	  "{\"userName\":\"exp\",\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"]}",
+	  201, { "\"userName\":\"exp\"" }, NULL },
+	{ "POST /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Type: text/csv\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
+	  415, { "\"status\":\"415\"", "application/scim+json" }, NULL },
+	/* HTTP/1.0, as old proxies speak */
+	{ "GET /scim/v2/idp/Users?count=1 HTTP/1.0\r\nAuthorization: Bearer good\r\n\r\n",
+	  200, { "\"totalResults\"" }, NULL },
+	/* a token that does not open: told so, and how */
+	{ "GET /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bad\r\nConnection: close\r\n\r\n",
+	  401, { "WWW-Authenticate: Bearer realm=\"leaverd\", error=\"invalid_token\"", "\"status\":\"401\"" }, NULL },
+	{ "GET /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Basic dTpw\r\nConnection: close\r\n\r\n",
+	  401, { "WWW-Authenticate: Bearer realm=\"leaverd\"\r\n" }, NULL },
+	{ "DELETE /scim/v2/idp/Users/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer reader\r\nConnection: close\r\n\r\n",
+	  403, { "error=\"insufficient_scope\"", "\"status\":\"403\"" }, NULL },
+	/* 401 before 404: what exists is no stranger's business */
+	{ "GET /scim/v2/none/Nothing/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+	  401, { "WWW-Authenticate: " }, NULL },
+};
+/* clang-format on */
+
+static const char *final_answer(const char *answer)
+{
+	/* an interim answer comes before */
+	return strncmp(answer, "HTTP/1.1 100", 12) ? answer : strstr(answer, "\r\n\r\n") + 4;
+}
+
+static void test_what_is_not_wrong_is_not_refused(void **state)
+{
+	char *answer = malloc(ANSWER_BYTES);
+
+	(void)state;
+	assert_non_null(answer);
+	for (size_t i = 0; i < COUNT_OF(manners); i++) {
+		const char *got;
+
+		talk(manners[i].request, strlen(manners[i].request), answer);
+		got = final_answer(answer);
+		if (strtol(got + 9, NULL, 10) != manners[i].status ||
+		    (manners[i].not &&strstr(got, manners[i].not )))
+			fail_msg("%s: %s", manners[i].request, answer);
+		for (size_t k = 0; k < COUNT_OF(manners[i].holds) && manners[i].holds[k]; k++)
+			if (!strstr(got, manners[i].holds[k]))
+				fail_msg("%s: no %s in %s", manners[i].request,
+					 manners[i].holds[k], got);
+	}
+	free(answer);
+}
+
+/* Sent at once; answered in order, reads between writes. */
+static void test_pipelined_requests_are_answered_in_order(void **state)
+{
+	static const char text[] =
+		"POST /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\n"
+		"Content-Length: 76\r\n\r\n"
+		"{\"userName\":\"pipe\",\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:"
+		"User\"]}"
+		"GET /scim/v2/idp/Users?filter=userName%20eq%20%22pipe%22 HTTP/1.1\r\nHost: "
+		"x\r\n"
+		"Authorization: Bearer good\r\n\r\n"
+		"GET /scim/v2/idp/Users HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+		"bad\r\n\r\n"
+		"DELETE /scim/v2/idp/Users/none HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+		"good\r\nConnection: close\r\n\r\n";
+	static const int statuses[] = { 201, 200, 401, 404 };
+	char *answer = malloc(ANSWER_BYTES), *at = answer;
+
+	(void)state;
+	assert_non_null(answer);
+	talk(text, sizeof(text) - 1, answer);
+	for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+		at = strstr(at, "HTTP/1.1 ");
+		assert_non_null(at);
+		assert_int_equal(strtol(at + 9, NULL, 10), statuses[i]);
+		if (statuses[i] == 200) /* the write before it is seen */
+			assert_non_null(strstr(at, "\"totalResults\":1"));
+		at += 9;
+	}
+	assert_null(strstr(at, "HTTP/1.1 "));
+	free(answer);
 }
 
 /* One client: makes users, renames each, and remembers whether all went well. */
@@ -601,6 +704,8 @@ int main(void)
 		cmocka_unit_test(test_a_head_has_no_body_and_a_204_neither),
 		cmocka_unit_test(test_a_request_without_a_token_is_told_how),
 		cmocka_unit_test(test_a_body_that_is_too_long_is_refused_in_scims_words),
+		cmocka_unit_test(test_what_is_not_wrong_is_not_refused),
+		cmocka_unit_test(test_pipelined_requests_are_answered_in_order),
 		cmocka_unit_test(test_many_clients_write_at_once),
 		cmocka_unit_test(test_of_twenty_who_create_the_same_user_one_wins),
 		cmocka_unit_test(test_of_twenty_who_patch_the_same_version_one_wins),

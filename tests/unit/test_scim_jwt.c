@@ -353,6 +353,10 @@ static void test_a_key_set_without_a_key_of_use_is_refused(void **state)
 		"{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}",
 		"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AQAB\"}]}",
 		"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"\",\"e\":\"\"}]}",
+		/* libcjose ends the process over these */
+		"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AAAAA\",\"e\":\"AQAB\"}]}",
+		"{\"keys\":[{\"kty\":\"RSA\",\"n\":\"AA=A\",\"e\":\"AQAB\"}]}",
+		"{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"A\",\"y\":\"A A\"}]}",
 		"{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}]}",
 		"{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AA\",\"y\":\"AA\"}]}",
 	};
