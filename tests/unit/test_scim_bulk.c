@@ -496,17 +496,17 @@ static void test_what_is_half_made_when_it_ends_goes(void **state)
 	memory_defer(s.memory);
 	/* u is reached before the circle is known to be one */
 	bulk(&s, "'failOnErrors':1,",
-	     GROUP("a", "{'value':'bulkId:b'}") "," GROUP("b", "{'value':'bulkId:a'},{'value':'"
-							       "no such id'}") "," USER(
-		     "u") "," USER("v"));
+	     GROUP("a", "{'value':'bulkId:b'}") "," GROUP(
+		     "b", "{'value':'bulkId:a'},{'value':'"
+			  "no such id'}") "," USER("u") "," USER("v"));
 	must_status(&s, "409 400 201 201");
 	assert_int_equal(memory_living(s.memory), 2);
 	/* b is not reached, for want of somebody before it */
 	bulk(&s, "'failOnErrors':1,",
 	     GROUP("a", "{'value':'bulkId:b'}") "," PATCH(
-		     "/Groups/nobody", "{'op':'add','path':'members','value':[{'value':'bulkId:"
-				       "a'}]}") "," GROUP("b",
-							  "{'value':'bulkId:a'}") "," USER("w"));
+		     "/Groups/nobody",
+		     "{'op':'add','path':'members','value':[{'value':'bulkId:"
+		     "a'}]}") "," GROUP("b", "{'value':'bulkId:a'}") "," USER("w"));
 	must_status(&s, "409 404 201");
 	must_detail(&s, 0, "", "not reached");
 	assert_int_equal(memory_living(s.memory), 3);
