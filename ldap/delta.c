@@ -152,7 +152,7 @@ static const char *misfit(const struct delta *d, const json_t *j)
 		{ "strategy", dir_strategy_traits[d->ret->strategy].word,
 		  "it was asked in another way last time" },
 		{ "question", d->session.question,
-		  "another question was asked last time (account, base, filter or map)" },
+		  "another question was asked before (account, base, filter or map)" },
 		{ "base", d->session.base_id ? d->session.base_id : "",
 		  "the base is another entry than last time" },
 		{ "server", d->server.p ? d->server.p : "",
