@@ -483,19 +483,28 @@ static int scim_start(struct serve *s, struct err *err)
 /* --- up and down ---------------------------------------------------------------------------
  */
 
+/* All are made before anybody starts: an event of a push or a directory is told to each. */
+static int orgs_make(struct serve *s, struct err *err)
+{
+	const struct config *c = &s->app->config;
+
+	s->orgs = calloc(c->organisations.n ? c->organisations.n : 1, sizeof(*s->orgs));
+	if (!s->orgs)
+		return err_nomem(err);
+	for (size_t i = 0; i < c->organisations.n; i++)
+		s->orgs[i] = (struct org_worker){ .serve = s, .org = config_org_at(c, i) };
+	s->org_count = c->organisations.n;
+	return 0;
+}
+
 static int workers_start(struct serve *s, struct err *err)
 {
 	const struct config *c = &s->app->config;
 	int r = 0;
 
 	s->sources = calloc(c->sources.n ? c->sources.n : 1, sizeof(*s->sources));
-	s->orgs = calloc(c->organisations.n ? c->organisations.n : 1, sizeof(*s->orgs));
-	if (!s->sources || !s->orgs)
+	if (!s->sources)
 		return err_nomem(err);
-	/* All are made before the first starts: an event of a directory is told to each. */
-	for (size_t i = 0; i < c->organisations.n; i++)
-		s->orgs[i] = (struct org_worker){ .serve = s, .org = config_org_at(c, i) };
-	s->org_count = c->organisations.n;
 	for (size_t i = 0; r == 0 && i < s->org_count; i++) {
 		r = worker_start(&s->orgs[i].rounds, "planner", round_loop, &s->orgs[i], err);
 		if (r == 0)
@@ -626,7 +635,9 @@ static int serve_up(struct serve *s, const sigset_t *signals, struct err *err)
 	s->app->serve = s;
 	live_init(&s->live, c);
 	files_raise(c);
-	r = scim_start(s, err);
+	r = orgs_make(s, err);
+	if (r == 0)
+		r = scim_start(s, err);
 	if (r == 0)
 		r = control_start(&s->control, s->app, err);
 	if (r == 0)
