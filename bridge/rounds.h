@@ -34,12 +34,13 @@ int rounds_sync(struct app *app, const struct config_source *source, bool dry_ru
  * fresh, changed, full (why one followed, or null), ms. The cursor is kept in the transaction
  * of what it brought.
  */
-enum { ROUNDS_FULL = 1 };
+enum { ROUNDS_FULL = 1, ROUNDS_REFUSED = 2 };
 int rounds_delta(struct app *app, const struct config_source *source, const atomic_bool *cancel,
 		 json_t *out, struct err *err) MUST_USE;
 
 /* Before a full read: where a delta starts that follows it. *ret is new, or NULL where there
- * are none (that is logged). rounds_mark_keep() in the transaction that accepts the read. */
+ * are none (that is logged). ROUNDS_REFUSED with *err: the password is, so do not try it again
+ * (servers count). rounds_mark_keep() in the transaction that accepts the read. */
 struct secret;
 struct db;
 int rounds_mark(struct app *app, const struct config_source *source,

@@ -383,6 +383,10 @@ int rounds_mark(struct app *app, const struct config_source *source,
 		*err = fault;
 		return r;
 	}
+	if (r == -ERR_UNAUTHORIZED) {
+		*err = fault;
+		return ROUNDS_REFUSED;
+	}
 	if (r != 0)
 		log_info("delta.none", LOG_T("source", source->name),
 			 LOG_T("text", r < 0 ? fault.text : delta.reason));

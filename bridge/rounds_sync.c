@@ -296,10 +296,23 @@ static int sync_identity(struct sync *s, struct err *err)
 	return r;
 }
 
+/* It did not reach its end: why, and what to do about it. */
+static int sync_broken(struct sync *s, struct err *err)
+{
+	char secret[128];
+
+	reason_add(s, s->verdict.why);
+	if (s->verdict.code == ERR_UNAUTHORIZED && s->source->ldap.bind_password) {
+		snprintf(secret, sizeof(secret), "`leaverd secret rotate %.80s`",
+			 s->source->ldap.bind_password);
+		reason_add(s, secret);
+	}
+	return sync_identity(s, err);
+}
+
 static int sync_read(struct sync *s, const struct secret *password, struct err *err)
 {
 	const struct dir_sink sink = { s, sync_begin, sync_person, sync_end };
-	char secret[128];
 	int r;
 
 	dir_verdict_done(&s->verdict);
@@ -311,15 +324,8 @@ static int sync_read(struct sync *s, const struct secret *password, struct err *
 	r = dir_read(&s->source->ldap, password, &sink, s->cancel, &s->verdict, err);
 	if (r < 0)
 		return r;
-	if (!s->verdict.complete) {
-		reason_add(s, s->verdict.why);
-		if (s->verdict.code == ERR_UNAUTHORIZED && s->source->ldap.bind_password) {
-			snprintf(secret, sizeof(secret), "`leaverd secret rotate %.80s`",
-				 s->source->ldap.bind_password);
-			reason_add(s, secret);
-		}
-		return sync_identity(s, err);
-	}
+	if (!s->verdict.complete)
+		return sync_broken(s, err);
 	return sync_judge(s, err);
 }
 
@@ -544,8 +550,14 @@ static int sync_run(struct sync *s, json_t *out, struct err *err)
 	r = rounds_secret(s->app, s->source->ldap.bind_password, &password, err);
 	if (r == 0 && !s->dry_run)
 		r = rounds_mark(s->app, s->source, &password, s->cancel, &s->mark, err);
-	if (r == 0)
+	if (r == ROUNDS_REFUSED) { /* once more would only be counted once more */
+		s->verdict.started_ms = stamp_now_ms();
+		s->verdict.code = ERR_UNAUTHORIZED;
+		memcpy(s->verdict.why, err->text, sizeof(s->verdict.why));
+		r = sync_broken(s, err);
+	} else if (r == 0) {
 		r = sync_read(s, &password, err);
+	}
 	/* An attribute that became unreadable is known only at the end: read once more, with
 	 * its paths unknown for everybody, so that nobody seems re-enabled by what we cannot
 	 * see. */
