@@ -509,9 +509,8 @@ const struct command commands[] = {
 	  "claimed, never failed.\n"
 	  "Without --write only GET is sent. With it users and groups are made whose names begin with "
 	  "leaverd-check- and a random number; they are removed again, also after faults and Ctrl-C, and what "
-	  "could not be removed is named. Nothing else is ever changed there. The token comes from the vault.",
-	  "leaverd secret set peer-token\n"
-	  "  puts the token of that server into the vault\n"
+	  "could not be removed is named. Nothing else is ever changed there. The token comes from the vault, into "
+	  "which `leaverd secret set NAME` puts it.",
 	  "leaverd scim check https://scim.example.com/scim/v2/idp --token-from-vault peer-token\n"
 	  "  looks, and changes nothing\n"
 	  "leaverd scim check https://scim.example.com/scim/v2/idp -t peer-token --write --only patch\n"
