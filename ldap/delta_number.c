@@ -188,7 +188,9 @@ int dir_changes_entryusn(struct dir_changes *c, struct err *err)
 		}
 	}
 	m.most = before;
-	r = marked_read(&m, !c->at.p, before, err);
+	/* numbers are given once, and all imported entries have 0: beginning at the mark itself
+	 * would name everybody after an import */
+	r = marked_read(&m, !c->at.p, before + 1, err);
 	if (r < 0)
 		return r;
 	if (!c->at.p && !m.with) {
