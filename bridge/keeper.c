@@ -4,8 +4,8 @@
 #include "base/map.h"
 #include "base/stamp.h"
 #include "bridge/counts.h"
-#include "bridge/known.h"
 #include "bridge/door.h"
+#include "bridge/known.h"
 #include "scim/auth.h"
 #include "store/audit.h"
 #include "store/find.h"
@@ -13,6 +13,8 @@
 #include "store/sources.h"
 #include "store/tokens.h"
 #include "store/writer.h"
+
+#define MEMBERS_PAGE 5000 /* of a group, in one reading */
 
 struct keeper {
 	struct scim_backend backend;
@@ -367,22 +369,39 @@ static int hand_group(void *ctx, const struct usergroup_row *row, struct err *er
 	return run->fn(run->arg, &member, err);
 }
 
-static int keeper_members(void *ctx, const struct scim_client *client, struct str group,
-			  scim_member_fn fn, void *arg, struct err *err)
+/* The page of a group's members; *id is its number, 0 before the first. */
+static int members_page(struct keeper *k, const struct scim_client *client, struct str group,
+			int64_t *id, struct member_place *place, struct member_run *run,
+			struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(usergroup_row_done) struct usergroup_row row = { 0 };
-	struct member_run run = { fn, arg };
-	struct keeper *k = ctx;
 	int r;
 
 	r = store_read_begin(k->app->store, &db, err);
-	if (r < 0)
-		return r;
-	r = usergroups_get(db, client->source_id, group, &row, err);
-	if (r != 0)
+	if (r == 0)
+		r = usergroups_get(db, client->source_id, group, &row, err);
+	if (r != 0 || (*id && row.id != *id)) {
+		place->end = true; /* gone, perhaps since the page before */
 		return r < 0 ? r : 0;
-	return usergroups_members(db, row.id, hand_member, &run, err);
+	}
+	*id = row.id;
+	return usergroups_members_page(db, row.id, place, MEMBERS_PAGE, hand_member, run, err);
+}
+
+/* A great group takes longer than one reading may. Its version was read before its members: who
+ * writes with If-Match upon a list that changed while it was read is refused. */
+static int keeper_members(void *ctx, const struct scim_client *client, struct str group,
+			  scim_member_fn fn, void *arg, struct err *err)
+{
+	struct member_run run = { fn, arg };
+	struct member_place place = { 0 };
+	int64_t id = 0;
+	int r = 0;
+
+	while (r == 0 && !place.end)
+		r = members_page(ctx, client, group, &id, &place, &run, err);
+	return r;
 }
 
 static int keeper_groups(void *ctx, const struct scim_client *client, struct str member,

@@ -772,9 +772,11 @@ int usergroups_has_member(struct db *db, int64_t group, struct str member_key, s
 		      DB_I(group), DB_I(kind), DB_I(id));
 }
 
-int usergroups_members(struct db *db, int64_t group, member_fn fn, void *ctx, struct err *err)
+int usergroups_members_page(struct db *db, int64_t group, struct member_place *place,
+			    size_t most, member_fn fn, void *ctx, struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	size_t n = 0;
 	int r;
 
 	r = db_query(db, &q, err,
@@ -783,17 +785,30 @@ int usergroups_members(struct db *db, int64_t group, member_fn fn, void *ctx, st
 		     " ELSE r.user_name END FROM member m"
 		     " LEFT JOIN record r ON m.kind = 1 AND r.id = m.member"
 		     " LEFT JOIN usergroup g ON m.kind = 2 AND g.id = m.member"
-		     " WHERE m.grp = ?1 ORDER BY m.kind, m.member",
-		     DB_I(group));
+		     " WHERE m.grp = ?1 AND (m.kind, m.member) > (?2, ?3)"
+		     " ORDER BY m.kind, m.member LIMIT ?4",
+		     DB_I(group), DB_I(place->kind), DB_I(place->member),
+		     DB_I(most > INT64_MAX ? INT64_MAX : (int64_t)most));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct member_row row = { .is_group = db_int(q, 0) == 2,
 					  .id = db_int(q, 1),
 					  .key = db_text(q, 2),
 					  .display = db_text(q, 3) };
 
+		place->kind = db_int(q, 0);
+		place->member = row.id;
+		n++;
 		r = fn(ctx, &row, err);
 	}
+	place->end = r == 0 && n < most;
 	return r;
+}
+
+int usergroups_members(struct db *db, int64_t group, member_fn fn, void *ctx, struct err *err)
+{
+	struct member_place place = { 0 };
+
+	return usergroups_members_page(db, group, &place, SIZE_MAX, fn, ctx, err);
 }
 
 /* Of a user, or of a group: the member's row is one, and its memberships lie in order of the

@@ -150,7 +150,19 @@ int usergroups_member_remove(struct db *db, int64_t group, struct str member_key
 /* 0, or STORE_NOT_FOUND when it is none. */
 int usergroups_has_member(struct db *db, int64_t group, struct str member_key, struct err *err)
 	MUST_USE;
-/* All members, users first, in order of their numbers. */
+/* Where a reading of members stands; zeroed at its start. */
+struct member_place {
+	int64_t kind, member;
+	bool end;
+};
+/*
+ * The next members, most of them, users first, in order of their numbers; place->end when these
+ * were the last. Pages may be read in transactions of their own: who is a member all the while
+ * is met exactly once, who came or went meanwhile perhaps.
+ */
+int usergroups_members_page(struct db *db, int64_t group, struct member_place *place,
+			    size_t most, member_fn fn, void *ctx, struct err *err) MUST_USE;
+/* All of them, in this transaction. */
 int usergroups_members(struct db *db, int64_t group, member_fn fn, void *ctx, struct err *err)
 	MUST_USE;
 /* The living groups that a living user or group is in directly. */

@@ -250,6 +250,16 @@ static void members_are(struct world *w, int64_t g, const char *want)
 	buf_init(&b, 4096);
 	READ(w, usergroups_members(db, g, on_member, &b, &err));
 	assert_string_equal(b.p ? b.p : "", want);
+	/* and the same, page by page */
+	for (size_t most = 1; most < 4; most++) {
+		struct member_place place = { 0 };
+
+		buf_clear(&b);
+		while (!place.end)
+			READ(w,
+			     usergroups_members_page(db, g, &place, most, on_member, &b, &err));
+		assert_string_equal(b.p ? b.p : "", want);
+	}
 	buf_done(&b);
 }
 
