@@ -203,10 +203,12 @@ def outcome_of(answers, mail, kind="suspend"):
 
 def test_an_account_that_changed_after_the_approval_is_left_alone(world):
     next_morning(world)
+    world.command("pause", "--reason", "wait for the test")
     plan = world.plan()
     world.approve(plan)
     mail = world.ordinary[4]["mail"]
     world.rehearsal.set(account=mail, status="deactivated")
+    world.command("resume", "--reason", "go on")
     answers = world.apply(plan)
     action = outcome_of(answers, mail)
     assert action["state"] in ("skipped", "already"), action

@@ -1,6 +1,7 @@
 """A private slapd for tests and the quickstart, over tests/servers/slapd/ctl."""
 import json
 import os
+import random
 import socket
 import subprocess
 import time
@@ -12,12 +13,13 @@ ADMIN, PASSWORD = "cn=admin," + BASE, "admin-secret"
 
 
 def free_pair():
-    """Two free ports in a row: ctl takes PORT and PORT+1."""
+    """Two free ports in a row: ctl takes PORT and PORT+1. Below those that the kernel gives to
+    connections, which come and go beside us."""
     while True:
+        port = random.randrange(15000, 32000)
         with socket.socket() as a, socket.socket() as b:
-            a.bind(("127.0.0.1", 0))
-            port = a.getsockname()[1]
             try:
+                a.bind(("127.0.0.1", port))
                 b.bind(("127.0.0.1", port + 1))
             except OSError:
                 continue
