@@ -452,13 +452,13 @@ static int notify(struct hands *h, const struct action *action, const char *key,
 	char when[STAMP_TEXT_BYTES];
 	int r;
 
+	buf_init(&text, 16384);
 	if (!folder)
 		return err_set(
 			err, ERR_CONFIG,
 			"nobody can be warned: notices.folder is not set; set it, or take "
 			"the warning out of rule %s",
 			action->rule);
-	buf_init(&text, 16384);
 	stamp_text(stamp_now_ms(), when);
 	buf_addf(&text, "To: %s <%s>\nDate: %s\nKey: %s\nSubject: Your access to %s at %s\n\n",
 		 h->name, h->email, when, key, action->product ? action->product : "Atlassian",

@@ -33,13 +33,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum path_dialect dialect;
 	struct err err;
 
+	buf_init(&one, FILTER_MAX_BYTES * 16);
+	buf_init(&two, FILTER_MAX_BYTES * 16);
 	if (!doc)
 		doc = document();
 	if (size == 0)
 		return 0;
 	dialect = data[0] % (PATH_POLICY_SEAT + 1);
-	buf_init(&one, FILTER_MAX_BYTES * 16);
-	buf_init(&two, FILTER_MAX_BYTES * 16);
 	if (filter_parse(str_n((const char *)data + 1, size - 1), dialect, &q, &err) < 0) {
 		must(err.code == ERR_INVALID_FILTER && !q);
 		return 0;

@@ -103,6 +103,27 @@ def test_a_warned_seat_is_freed_and_the_paths_that_stay_are_named(world):
                 assert a["result"]
 
 
+def test_a_warning_that_cannot_be_given_says_so_and_takes_no_seat(world):
+    config = world.daemon.config.read_text()
+    section = "notices:\n  folder: %s\n" % world.notices
+    assert section in config
+    world.daemon.write_config(config.replace(section, ""))
+    world.daemon.stop()
+    world.daemon.start()
+    plan = world.plan()
+    warned = actions(plan, kind="warn")
+    assert warned
+    world.approve(plan)
+    done = [a for answer in world.apply(plan) for a in answer["actions"] if a["kind"] == "warn" and a.get("result")]
+    assert len(done) == len(warned)
+    for a in done:
+        assert a["state"] != "done" and "notices.folder is not set" in a["result"], a
+    world.clock.advance(15 * DAY)
+    world.command("sync")
+    world.command("collect")
+    assert not actions(world.plan(), kind="free-seat")
+
+
 def test_observe_changes_nothing(build, tmp_path):
     with World(build, tmp_path, people=30, orphans=2) as w:
         w.push(ends=leavers(w))
