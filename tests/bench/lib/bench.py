@@ -161,7 +161,7 @@ def group_id(n):
 
 
 # The store that the SCIM rows share: made once in a run of `make bench`, which names the folder.
-USERS, BIG, SMALL = size(1000000, 60000), size(100000, 5000), size(20000, 500)
+USERS, BIG, SMALL = size(1000000, 120000), size(100000, 5000), size(20000, 500)
 SMALL_MEMBERS = 10  # as load_users.c
 KEPT = Path(os.environ["LEAVERD_BENCH"]) if "LEAVERD_BENCH" in os.environ else work_folder()
 
