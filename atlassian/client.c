@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/enc.h"
+#include "base/stamp.h"
 
 #define ANSWER_BYTES (64 << 20) /* a page of users with long lists of groups */
 #define URL_BYTES 65536
@@ -397,10 +398,13 @@ static void what_of(const struct atl_client *c, const struct atl_request *q, cha
 	snprintf(ret, room, "%s " STR_FMT, q->method, STR_ARG(path));
 }
 
-/* What a request was, kept while it is under way: to send it again under another key. */
+/* What a request was, kept while it is under way: to send it again under another key, or, of a
+ * read, where the answer's JSON was cut. */
 struct atl_again {
 	enum atl_family family;
-	bool urgent, standby; /* was sent under the standby key */
+	bool urgent, read;
+	bool standby;     /* was sent under the standby key */
+	int64_t begun_ms; /* monotonic */
 	const char *method;
 	char *url, *body; /* body NULL: there is none */
 };
@@ -422,7 +426,9 @@ static int again_new(const struct atl_request *request, struct str url, const st
 		return err_nomem(err);
 	a->family = request->family;
 	a->urgent = request->urgent;
+	a->read = !request->write;
 	a->standby = standby;
+	a->begun_ms = stamp_mono_ms();
 	a->method = request->method;
 	a->url = str_dup(url);
 	a->body = body ? str_dup(*body) : NULL;
@@ -432,10 +438,10 @@ static int again_new(const struct atl_request *request, struct str url, const st
 	return 0;
 }
 
-/* body NULL: none is sent. */
+/* body NULL: none is sent. spent_ms: of the deadline. */
 static int submit(struct atl_client *c, const char *method, const char *url,
 		  const struct str *body, enum atl_family family, bool urgent, bool standby,
-		  struct httpc_call **ret, struct err *err)
+		  int64_t spent_ms, struct httpc_call **ret, struct err *err)
 {
 	static const struct httpc_header headers[] = { { "Accept", "application/json" },
 						       { 0 } };
@@ -453,7 +459,7 @@ static int submit(struct atl_client *c, const char *method, const char *url,
 		.budget = c->budget[family],
 		.urgent = urgent,
 		.tries = (unsigned)c->o->tries,
-		.deadline_ms = c->o->deadline_ms,
+		.deadline_ms = c->o->deadline_ms ? c->o->deadline_ms - spent_ms : 0,
 		.try_timeout_ms = c->o->timeout_ms,
 		.max_body_bytes = ANSWER_BYTES,
 	};
@@ -486,12 +492,12 @@ int atl_send(struct atl_client *c, const struct atl_request *request, struct atl
 	r = url_of(c, request->path, &url, err);
 	if (r < 0)
 		return r;
-	if (c->standby.len)
+	if (c->standby.len || !request->write)
 		r = again_new(request, buf_str(&url), has_body ? &body : NULL, standby, &again,
 			      err);
 	if (r == 0)
 		r = submit(c, request->method, url.p, has_body ? &body : NULL, request->family,
-			   request->urgent, standby, &sent.call, err);
+			   request->urgent, standby, 0, &sent.call, err);
 	if (r < 0)
 		return r;
 	sent.again = TAKE(again);
@@ -533,37 +539,50 @@ static int tell(const struct atl_sent *sent, const struct atl_problem *p, struct
 		       hint ? hint : "", hint ? ")" : "");
 }
 
-static int document(const struct atl_sent *sent, struct str body, json_t **ret, struct err *err)
+/* What a 2xx said. *cut: it is no whole document, where one was to come. */
+static int document(const struct atl_sent *sent, struct str body, bool wanted, json_t **ret,
+		    bool *cut, struct err *err)
 {
 	struct err why;
 	int r;
 
 	*ret = NULL;
-	if (!str_trim(body).len)
-		return 0;
+	*cut = false;
+	if (!str_trim(body).len) {
+		*cut = wanted;
+		return wanted ? err_set(err, ERR_PROTOCOL, "%s: the answer is empty",
+					sent->what)
+			      : 0;
+	}
 	r = jx_parse(body, JX_LENIENT, ret, &why);
 	if (r == -ERR_NOMEM)
 		return err_nomem(err);
+	*cut = r < 0;
 	if (r < 0)
 		return err_set(err, ERR_PROTOCOL, "%s: the answer is not whole JSON: %s",
 			       sent->what, why.text);
 	return 0;
 }
 
-/* 401 says that nothing was done: the same once more under the standby key. */
-static int collect(struct atl_client *c, struct atl_sent *sent, struct httpc_answer *ret,
-		   struct err *err)
+/* Whether there is time for one more try within the request's deadline. */
+static bool time_left(const struct atl_client *c, const struct atl_again *again)
 {
-	CLEANUP(again_free_at) struct atl_again *again = TAKE(sent->again);
-	struct str body = again && again->body ? str_of(again->body) : (struct str){ 0 };
-	struct httpc_call *call;
-	int r = httpc_collect(TAKE(sent->call), ret, err);
+	return !c->o->deadline_ms || stamp_mono_ms() - again->begun_ms < c->o->deadline_ms;
+}
 
-	if (r < 0 || ret->status != 401 || !again || again->standby)
-		return r;
-	atomic_store(&c->on_standby, true);
+static int once_more(struct atl_client *c, struct atl_again *again, bool standby,
+		     struct httpc_answer *ret, struct err *err)
+{
+	struct str body = again->body ? str_of(again->body) : (struct str){ 0 };
+	struct httpc_call *call;
+	int64_t spent_ms = stamp_mono_ms() - again->begun_ms;
+	int r;
+
+	if (spent_ms >= c->o->deadline_ms) /* just over since time_left() */
+		spent_ms = c->o->deadline_ms - 1;
+	again->standby = standby;
 	r = submit(c, again->method, again->url, again->body ? &body : NULL, again->family,
-		   again->urgent, true, &call, err);
+		   again->urgent, standby, spent_ms, &call, err);
 	if (r < 0)
 		return r;
 	httpc_answer_done(ret);
@@ -571,29 +590,54 @@ static int collect(struct atl_client *c, struct atl_sent *sent, struct httpc_ans
 	return httpc_collect(call, ret, err);
 }
 
+/* 401 says that nothing was done: the same once more under the standby key. again may be NULL.
+ */
+static int collect(struct atl_client *c, struct atl_sent *sent, struct atl_again *again,
+		   struct httpc_answer *ret, struct err *err)
+{
+	int r = httpc_collect(TAKE(sent->call), ret, err);
+
+	if (r < 0 || ret->status != 401 || !again || again->standby || !c->standby.len ||
+	    !time_left(c, again))
+		return r;
+	atomic_store(&c->on_standby, true);
+	return once_more(c, again, true, ret, err);
+}
+
+static bool is_good(const struct httpc_answer *a)
+{
+	return a->status >= 200 && a->status <= 299;
+}
+
 int atl_receive(struct atl_client *c, struct atl_sent *sent, json_t **ret,
 		struct atl_problem *problem, struct err *err)
 {
+	CLEANUP(again_free_at) struct atl_again *again = TAKE(sent->again);
 	CLEANUP(httpc_answer_done) struct httpc_answer a = { 0 };
 	CLEANUP(json_decref_at) json_t *j = NULL;
 	struct atl_problem own, *p = problem ? problem : &own;
+	bool read = again && again->read, cut = false;
 	int r;
 
 	*p = (struct atl_problem){ 0 };
-	r = collect(c, sent, &a, err);
+	r = collect(c, sent, again, &a, err);
+	for (int64_t tries = 1; r == 0 && ret && is_good(&a); tries++) {
+		r = document(sent, buf_str(&a.body), read && a.status != 204, &j, &cut, err);
+		/* What a gateway cut off: a read may be asked again, a change was made. */
+		if (!cut || !read || tries >= c->o->tries || !time_left(c, again))
+			break;
+		r = once_more(c, again, again->standby, &a, err);
+	}
+	if (r == 0 || a.status)
+		p->status = a.status;
 	if (r < 0)
 		return r;
-	p->status = a.status;
-	if (a.status < 200 || a.status > 299) {
+	if (!is_good(&a)) {
 		atl_problem_read(p, a.status, buf_str(&a.body));
 		return tell(sent, p, err);
 	}
-	if (!ret)
-		return 0;
-	r = document(sent, buf_str(&a.body), &j, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE(j);
+	if (ret)
+		*ret = TAKE(j);
 	return 0;
 }
 

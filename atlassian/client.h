@@ -77,16 +77,29 @@ void atl_problem_read(struct atl_problem *ret, int status, struct str body);
 int atl_call(struct atl_client *c, const struct atl_request *request, json_t **ret,
 	     struct atl_problem *problem, struct err *err) MUST_USE;
 
-/* The same in two steps, for requests side by side. Each atl_sent is given to atl_receive()
- * once. */
+/*
+ * The same in two steps, for requests side by side. Each atl_sent is given to atl_receive()
+ * once, also when its answer is not wanted any more (httpc_cancel(sent.call) before it).
+ */
 struct atl_sent {
 	struct httpc_call *call;
-	struct atl_again
-		*again; /* to ask once more under the standby key; NULL: there is none */
-	char what[200]; /* "GET /admin/v2/..." for sentences */
+	struct atl_again *again; /* to ask once more: of reads, and where there is a standby
+				    key; else NULL */
+	char what[200];          /* "GET /admin/v2/..." for sentences */
 };
+
+/*
+ * Queues the request; it goes out as its family's budget allows. *ret is the caller's. Fault:
+ * REFUSED (a change in mode observe), PROTOCOL (a URL that leads away from base_url), LIMIT,
+ * CANCELLED, NOMEM: then nothing was sent and there is nothing to receive.
+ */
 int atl_send(struct atl_client *c, const struct atl_request *request, struct atl_sent *ret,
 	     struct err *err) MUST_USE;
+/*
+ * Waits for the end of what atl_send() queued; *ret and *problem as atl_call(). A read whose
+ * 2xx answer is no whole JSON, or has no body, is asked again, options.tries times in all and
+ * within its deadline; a change never is, for its 2xx says that it was made.
+ */
 int atl_receive(struct atl_client *c, struct atl_sent *sent, json_t **ret,
 		struct atl_problem *problem, struct err *err) MUST_USE;
 

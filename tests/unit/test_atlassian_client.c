@@ -122,10 +122,11 @@ static const struct {
 	const char *says;
 } outcomes[] = {
 	{ { 200, "{'a':1}" }, 0, NULL },
-	{ { 201, "" }, 0, NULL },
+	{ { 201, "{}" }, 0, NULL },
 	{ { 202, "{}" }, 0, NULL },
 	{ { 204, "" }, 0, NULL },
 	{ { 206, "{}" }, 0, NULL },
+	{ { 200, "" }, ERR_PROTOCOL, "the answer is empty" },
 	{ { 200, "{'a':" }, ERR_PROTOCOL, "not whole JSON" },
 	{ { 200, "<html>" }, ERR_PROTOCOL, "not whole JSON" },
 	{ { 301, "" }, ERR_REMOTE, "301" },
@@ -178,6 +179,85 @@ static void test_each_answer_has_its_fault_and_its_sentence(void **state)
 		}
 		fake_stop(&fake);
 	}
+}
+
+/* --- answers that were cut ---------------------------------------------------------------- */
+
+struct cuts {
+	unsigned count; /* of the first answers */
+	const char *body;
+};
+
+static void answer_cut(struct scripted *s, unsigned nth, struct http_req *req,
+		       struct http_reply *reply)
+{
+	const struct cuts *cuts = s->ctx;
+
+	(void)req;
+	reply->status = 200;
+	fake_add(&reply->body, nth <= cuts->count ? cuts->body : "{'data':[]}");
+}
+
+static void test_a_read_whose_answer_was_cut_is_asked_again(void **state)
+{
+	static const struct {
+		struct cuts cuts;
+		unsigned asked;
+		const char *fault; /* NULL: success */
+	} rows[] = {
+		{ { 0, "" }, 1, NULL },
+		{ { 1, "{'data':[" }, 2, NULL },
+		{ { 2, "" }, 3, NULL },
+		{ { 3, "{'da" }, 3, "GET /x: the answer is not whole JSON" },
+		{ { 9, "" }, 3, "GET /x: the answer is empty" },
+	};
+	const struct atl_request q = { .method = "GET", .path = "/x?a=1" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(json_decref_at) json_t *j = NULL;
+		struct cuts cuts = rows[i].cuts;
+		struct atl_problem p;
+		struct err err;
+		int r;
+
+		fake_start(&fake, answer_cut, &cuts);
+		fake.o.tries = 3;
+		r = atl_call(fake.client, &q, &j, &p, &err);
+		if (rows[i].fault)
+			assert_fault(r, ERR_PROTOCOL, &err, rows[i].fault);
+		else
+			assert_ok(r, &err);
+		assert_int_equal(p.status, 200);
+		assert_true(!j == (rows[i].fault != NULL));
+		assert_int_equal(scripted_asked(&fake.srv), rows[i].asked);
+		for (unsigned n = 1; n <= rows[i].asked; n++)
+			assert_string_equal(scripted_request(&fake.srv, n),
+					    "GET /x?a=1|Bearer k3y||");
+		fake_stop(&fake);
+	}
+}
+
+static void test_a_change_whose_answer_was_cut_is_not_made_again(void **state)
+{
+	const struct atl_request q = {
+		.method = "POST", .path = "/x", .write = true, .body = { "{\"a\":1}", 7 }
+	};
+	CLEANUP(json_decref_at) json_t *j = NULL;
+	struct cuts cuts = { 9, "{'data':[" };
+	struct err err;
+
+	(void)state;
+	fake_start(&fake, answer_cut, &cuts);
+	fake.o.tries = 3;
+	atl_client_writes(fake.client, true);
+	assert_fault(atl_call(fake.client, &q, &j, NULL, &err), ERR_PROTOCOL, &err,
+		     "not whole JSON");
+	assert_int_equal(scripted_asked(&fake.srv), 1);
+	/* and where nobody wants the answer, its 2xx is enough */
+	assert_ok(atl_call(fake.client, &q, NULL, NULL, &err), &err);
+	assert_int_equal(scripted_asked(&fake.srv), 2);
+	fake_stop(&fake);
 }
 
 /* --- sending ------------------------------------------------------------------------------ */
@@ -420,7 +500,7 @@ static void test_lists_that_do_not_go_on_as_they_should_are_faults(void **state)
 		  "page 1 of things: the answer has no list" },
 		{ { "{'data':{},'links':{}}" }, ERR_INCOMPLETE, "no list" },
 		{ { "[]" }, ERR_INCOMPLETE, "no list" },
-		{ { "" }, ERR_INCOMPLETE, "no list" },
+		{ { "" }, ERR_PROTOCOL, "the answer is empty" },
 		{ { "{'data':[],'links':{'next':7}}" }, ERR_INCOMPLETE, "neither a text" },
 		{ { "{'data':[1],'links':{'next':'https://evil.example.com/x'}}" },
 		  ERR_PROTOCOL,
@@ -633,6 +713,8 @@ int main(void)
 		cmocka_unit_test(test_every_kind_of_error_body_is_understood),
 		cmocka_unit_test(test_long_words_are_cut_at_a_character),
 		cmocka_unit_test(test_each_answer_has_its_fault_and_its_sentence),
+		cmocka_unit_test(test_a_read_whose_answer_was_cut_is_asked_again),
+		cmocka_unit_test(test_a_change_whose_answer_was_cut_is_not_made_again),
 		cmocka_unit_test(test_what_is_sent_is_signed_json),
 		cmocka_unit_test(test_in_observe_nothing_that_changes_is_sent),
 		cmocka_unit_test(test_a_url_of_an_answer_leads_nowhere_else),
