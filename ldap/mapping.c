@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "ldap/dn.h"
-#include "ldap/maptext.h"
+#include "model/maptext.h"
 #include "model/path.h"
 
 /*
@@ -81,7 +81,7 @@ struct wanted {
 };
 VEC(wanted_list, struct wanted);
 VEC(map_rows, struct map_row);
-VEC(maptexts, struct dir_maptext);
+VEC(maptexts, struct maptext);
 VEC(names_list, char *);
 
 struct dir_mapping {
@@ -188,7 +188,7 @@ static int want_row(struct dir_mapping *m, const struct map_row *row, struct err
 static void maptexts_free(struct maptexts *t)
 {
 	for (size_t i = 0; i < t->n; i++)
-		dir_maptext_done(&t->v[i]);
+		maptext_done(&t->v[i]);
 	maptexts_done(t);
 }
 
@@ -207,7 +207,7 @@ static int own_rows(const struct dir_options *o, struct maptexts *texts, struct 
 {
 	for (size_t i = 0; i < o->map.n; i++) {
 		const struct conf_pair *pair = &o->map.v[i];
-		struct dir_maptext text;
+		struct maptext text;
 		int r = 0;
 
 		if (same_target(pair->key, "active", err, &r))
@@ -215,11 +215,12 @@ static int own_rows(const struct dir_options *o, struct maptexts *texts, struct 
 				       "active: is decoded from the account state; what an "
 				       "attribute of yours means for it goes under status:");
 		if (r == 0)
-			r = dir_maptext_parse(pair->key, str_of(pair->value), &text, err);
+			r = maptext_parse(pair->key, str_of(pair->value), dir_attr_name_ok,
+					  &text, err);
 		if (r < 0)
 			return err_context(err, r, "%s", pair->key);
 		if (maptexts_add(texts, text) < 0) {
-			dir_maptext_done(&text);
+			maptext_done(&text);
 			return err_nomem(err);
 		}
 		if (!text.nothing && map_rows_add(rows, text.row) < 0)

@@ -10,7 +10,7 @@
 #include "ldap/code.h"
 #include "ldap/dn.h"
 #include "ldap/entry.h"
-#include "ldap/maptext.h"
+#include "model/maptext.h"
 #include "ldap/options.h"
 #include "ldap/status.h"
 
@@ -118,12 +118,12 @@ static void fuzz_states(struct str s)
 static void fuzz_texts(struct str s)
 {
 	struct str attr, value, has;
-	struct dir_maptext m;
+	struct maptext m;
 	struct dir_cert cert;
 	struct err err;
 
-	if (dir_maptext_parse("userName", s, &m, &err) == 0)
-		dir_maptext_done(&m);
+	if (maptext_parse("userName", s, dir_attr_name_ok, &m, &err) == 0)
+		maptext_done(&m);
 	else
 		must(err.code == ERR_CONFIG);
 	if (dir_canary_parse(s, &attr, &value, &has, &err) == 0)

@@ -1,7 +1,7 @@
 #include "tests/lib/test.h"
 
 #include "base/jx.h"
-#include "ldap/maptext.h"
+#include "model/maptext.h"
 #include "ldap/mapping.h"
 #include "tests/unit/entries.h"
 
@@ -87,11 +87,13 @@ static void test_expressions_of_the_map_are_read(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct dir_maptext m;
+		struct maptext m;
 		const struct map_row *r;
 
 #define SAME(a, b) ((a) && (b) ? strcmp(a, b) == 0 : !(a) && !(b))
-		assert_ok(dir_maptext_parse("userName", str_of(cases[i].text), &m, &err), &err);
+		assert_ok(maptext_parse("userName", str_of(cases[i].text), dir_attr_name_ok, &m,
+					&err),
+			  &err);
 		r = &m.row;
 		if (r->how != cases[i].how || !SAME(r->from[0], cases[i].from0) ||
 		    !SAME(r->from[1], cases[i].from1) ||
@@ -104,7 +106,7 @@ static void test_expressions_of_the_map_are_read(void **state)
 			assert_true(SAME(r->words[0].to, cases[i].means));
 			assert_null(r->words[1].from);
 		}
-		dir_maptext_done(&m);
+		maptext_done(&m);
 	}
 }
 
@@ -134,23 +136,24 @@ static void test_expressions_that_are_none_are_refused_with_their_place(void **s
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
-		struct dir_maptext m = { 0 };
+		struct maptext m = { 0 };
 		char says[40];
-		int r = dir_maptext_parse("userName", str_of(cases[i].text), &m, &err);
+		int r = maptext_parse("userName", str_of(cases[i].text), dir_attr_name_ok, &m,
+				      &err);
 
 		snprintf(says, sizeof(says), "byte %d", cases[i].at);
 		if (cases[i].at < 0) /* "each" alone is an attribute's name */
 			assert_ok(r, &err);
 		else
 			assert_fault(r, ERR_CONFIG, &err, cases[i].at ? says : "");
-		dir_maptext_done(&m);
+		maptext_done(&m);
 	}
 	{
-		struct dir_maptext m;
+		struct maptext m;
 
-		assert_ok(dir_maptext_parse("title", STR(""), &m, &err), &err);
+		assert_ok(maptext_parse("title", STR(""), dir_attr_name_ok, &m, &err), &err);
 		assert_true(m.nothing);
-		dir_maptext_done(&m);
+		maptext_done(&m);
 	}
 }
 

@@ -1,8 +1,8 @@
-#include "ldap/maptext.h"
+#include "model/maptext.h"
 
 #include <stdlib.h>
 
-#include "ldap/entry.h"
+#define TEXT_MAX_BYTES 8192
 
 /*
  * The text is copied once into store; names, pattern and words point into that copy, where the
@@ -11,7 +11,8 @@
 struct reader {
 	char *p;
 	size_t at, len;
-	struct dir_maptext *m;
+	struct maptext *m;
+	bool (*name_ok)(struct str name);
 	struct err *err;
 };
 
@@ -48,6 +49,27 @@ static size_t name_end(const struct reader *t, size_t from)
 	return from;
 }
 
+/* A name in quotes, which it loses in place: *ret is its text and *end the place behind it. */
+static int quoted(struct reader *t, struct str *ret, size_t *end)
+{
+	size_t from = t->at + 1, at = from;
+	char *to = t->p + from;
+
+	for (; at < t->len; at++) {
+		if (t->p[at] == '"' && at + 1 < t->len && t->p[at + 1] == '"')
+			at++;
+		else if (t->p[at] == '"')
+			break;
+		*to++ = t->p[at];
+	}
+	if (at >= t->len)
+		return broken(t, "a closing quote behind the name");
+	*ret = str_n(t->p + from, (size_t)(to - t->p) - from);
+	*end = at + 1;
+	*to = '\0'; /* at the latest in the place of the closing quote */
+	return 0;
+}
+
 /* attr {, attr}: *stop is what stood behind the last name. */
 static int names(struct reader *t, char *stop)
 {
@@ -55,17 +77,23 @@ static int names(struct reader *t, char *stop)
 	size_t n = 0;
 
 	do {
-		size_t from, end;
+		struct str name;
+		size_t end;
+		int r = 0;
 
 		blanks(t);
-		from = t->at;
-		end = name_end(t, from);
-		if (!dir_attr_name_ok(str_n(t->p + from, end - from)))
+		end = name_end(t, t->at);
+		name = str_n(t->p + t->at, end - t->at);
+		if (next(t) == '"')
+			r = quoted(t, &name, &end);
+		if (r < 0)
+			return r;
+		if (!t->name_ok(name))
 			return broken(t, "an attribute's name");
 		if (n == MAP_FROM_MAX - 1)
 			return err_set(t->err, ERR_CONFIG, "more than %d attributes",
 				       MAP_FROM_MAX - 1);
-		row->from[n++] = t->p + from;
+		row->from[n++] = name.p;
 		*stop = cut(t, end);
 		t->at = end < t->len ? end + 1 : end;
 		if (*stop == ' ' || *stop == '\t') {
@@ -204,14 +232,15 @@ static int expression(struct reader *t)
 	return t->at < t->len ? broken(t, "the end") : 0;
 }
 
-int dir_maptext_parse(const char *to, struct str text, struct dir_maptext *ret, struct err *err)
+int maptext_parse(const char *to, struct str text, bool (*name_ok)(struct str name),
+		  struct maptext *ret, struct err *err)
 {
-	struct dir_maptext m = { .row.to = to };
-	struct reader t = { .m = &m, .err = err };
+	struct maptext m = { .row.to = to };
+	struct reader t = { .m = &m, .name_ok = name_ok, .err = err };
 	int r = 0;
 
 	text = str_trim(text);
-	if (text.len > DIR_VALUE_MAX_BYTES || !str_utf8(text, &t.at))
+	if (text.len > TEXT_MAX_BYTES || !str_utf8(text, &t.at))
 		return err_set(err, ERR_CONFIG, "at byte %zu: not a text that can be read",
 			       t.at);
 	t.p = m.store = str_dup(text);
@@ -226,16 +255,16 @@ int dir_maptext_parse(const char *to, struct str text, struct dir_maptext *ret, 
 	else
 		r = expression(&t);
 	if (r < 0) {
-		dir_maptext_done(&m);
+		maptext_done(&m);
 		return r;
 	}
 	*ret = m;
 	return 0;
 }
 
-void dir_maptext_done(struct dir_maptext *m)
+void maptext_done(struct maptext *m)
 {
 	free(m->store);
 	free(m->words);
-	*m = (struct dir_maptext){ 0 };
+	*m = (struct maptext){ 0 };
 }

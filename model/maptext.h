@@ -10,23 +10,26 @@
  *     enterprise.employeeNumber: employeeNumber /^0*(.+)$/$1/     rewritten (PCRE2)
  *     employment.status: employeeType { Employee: active, Terminated: terminated, *: unknown }
  *                                                    a list of values; * for all others
+ *     name.familyName: "Last name"                   a name with blanks, commas or slashes; a
+ *                                                    quote in it is written twice
  */
-#ifndef LDAP_MAPTEXT_H
-#define LDAP_MAPTEXT_H
+#ifndef MODEL_MAPTEXT_H
+#define MODEL_MAPTEXT_H
 
 #include "model/map.h"
 
 /* One row with its texts; freed as a whole. */
-struct dir_maptext {
+struct maptext {
 	struct map_row row; /* points into the rest; row.to is the caller's text */
 	bool nothing;       /* the text was empty */
 	char *store;
 	struct map_word *words;
 };
 
-/* Fault: CONFIG naming the byte offset in text. */
-int dir_maptext_parse(const char *to, struct str text, struct dir_maptext *ret, struct err *err)
-	MUST_USE;
-void dir_maptext_done(struct dir_maptext *m);
+/* Fault: CONFIG naming the byte offset in text. name_ok: whether a source can have an attribute
+ * of that name. */
+int maptext_parse(const char *to, struct str text, bool (*name_ok)(struct str name),
+		  struct maptext *ret, struct err *err) MUST_USE;
+void maptext_done(struct maptext *m);
 
 #endif
