@@ -84,6 +84,29 @@ void atl_client_free(struct atl_client *c)
 	free(c);
 }
 
+int atl_client_login(struct atl_client *c, struct str login, struct err *err)
+{
+	const size_t skip = sizeof("Bearer ") - 1;
+	CLEANUP(buf_done) struct buf pair;
+	CLEANUP(buf_done) struct buf basic;
+	int r;
+
+	buf_init_secret(&pair, SECRET_MAX_BYTES);
+	buf_init_secret(&basic, 2 * SECRET_MAX_BYTES);
+	buf_add_str(&pair, login);
+	buf_add_char(&pair, ':');
+	buf_add(&pair, c->authorization.p + skip, c->authorization.len - skip);
+	buf_add_text(&basic, "Basic ");
+	enc_base64(&basic, pair.p, pair.len);
+	r = buf_fault(&pair, err, "the API token");
+	if (r == 0)
+		r = buf_fault(&basic, err, "the API token");
+	if (r < 0)
+		return r;
+	secret_done(&c->authorization);
+	return secret_set(&c->authorization, basic.p, basic.len, err);
+}
+
 int atl_client_standby(struct atl_client *c, const struct secret *key, struct err *err)
 {
 	return key && key->len ? bearer_of(c->o, key, &c->standby, err) : 0;

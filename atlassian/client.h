@@ -25,6 +25,9 @@ int atl_client_new(struct atl_client **ret, const struct atl_options *options,
 void atl_client_free(struct atl_client *c);
 OWNED(struct atl_client, atl_client_free)
 
+/* Before the first call: the key is the API token of that account (an e-mail address) and goes
+ * as Basic authorization instead of Bearer. */
+int atl_client_login(struct atl_client *c, struct str login, struct err *err) MUST_USE;
 /* Before the first call: a second key, taken for good from the first 401 on. Empty: none. */
 int atl_client_standby(struct atl_client *c, const struct secret *key, struct err *err)
 	MUST_USE;
