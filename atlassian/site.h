@@ -64,6 +64,13 @@ struct atl_ask {
 	const json_t *body; /* NULL: none */
 	bool write;
 };
+static inline struct atl_ask atl_get(enum atl_api api, const char *path, const struct str *args,
+				     size_t arg_count)
+{
+	return (struct atl_ask){
+		.api = api, .method = "GET", .path = path, .args = args, .arg_count = arg_count
+	};
+}
 /* *ret (may be NULL) is the answer's document, the caller's; NULL where there is none. */
 int atl_site_ask(struct atl_site *s, const struct atl_ask *ask, json_t **ret,
 		 struct atl_problem *problem, struct err *err) MUST_USE;
