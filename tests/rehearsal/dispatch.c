@@ -2,8 +2,9 @@
 #include "tests/rehearsal/rehearsal.h"
 
 static const struct endpoint *const tables[] = {
-	endpoints_org,    endpoints_users,  endpoints_writes,  endpoints_groups,
-	endpoints_manage, endpoints_events, endpoints_control,
+	endpoints_org,    endpoints_users,   endpoints_writes, endpoints_groups,
+	endpoints_manage, endpoints_events,  endpoints_jira,   endpoints_confluence,
+	endpoints_works,  endpoints_control,
 };
 
 /* --- finding the endpoint -------------------------------------------------------------- */
@@ -90,8 +91,33 @@ static bool is_um(const struct call *c)
 	return str_eq(call_segment(c, 0), STR("users"));
 }
 
+/* Sites have credentials of their own: neither key opens the other's door. */
+static bool is_site(const struct call *c)
+{
+	return str_eq(call_segment(c, 0), STR("ex")) ||
+	       str_eq(call_segment(c, 0), STR("automation"));
+}
+
+static int site_check(struct call *c)
+{
+	const char *sent = http_req_header(c->req, "Authorization");
+	CLEANUP(buf_done) struct buf pair;
+	struct str login, token;
+
+	buf_init(&pair, 4096);
+	if (sent && strncmp(sent, "Bearer ", 7) == 0 && !strcmp(sent + 7, c->re->site_token))
+		return 0;
+	if (sent && strncmp(sent, "Basic ", 6) == 0 && enc_unbase64(&pair, str_of(sent + 6)) &&
+	    str_cut(buf_str(&pair), ':', &login, &token) &&
+	    str_eq(token, str_of(c->re->site_token)))
+		return 0;
+	return answer_proxy(c, 401, "Unauthorized");
+}
+
 static int key_check(struct call *c, const struct endpoint *e)
 {
+	if (is_site(c))
+		return site_check(c);
 	c->key = key_of(c);
 	if (c->key == KEY_NONE)
 		return is_um(c) ? answer_key(c, 401, "unauthorized")

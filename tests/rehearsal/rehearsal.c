@@ -14,7 +14,7 @@
 #include "tests/rehearsal/scenario.h"
 
 struct settings {
-	const char *listen, *org, *key, *scoped, *record, *scenario;
+	const char *listen, *org, *key, *scoped, *site_token, *record, *scenario;
 	unsigned directories, sites, threads;
 	int64_t lag_ms, latency_ms, rate, rate_window_ms, page_v1;
 	bool apps_in_search;
@@ -36,6 +36,7 @@ static const char usage[] =
 	"  --org ID             id of the organisation\n"
 	"  --key VALUE          the organisation key expected (rehearsal-key)\n"
 	"  --scoped-key VALUE   a key with read scopes, which user management refuses\n"
+	"  --site-token VALUE   the API token that sites expect (rehearsal-site-token)\n"
 	"  --sites N            sites, 1 to 4 (2); each has all three products\n"
 	"  --directories N      directories, 1 to 4 (1)\n"
 	"  --lag MS             how long role and group changes stay unseen (0)\n"
@@ -60,6 +61,7 @@ enum {
 	OPT_ORG,
 	OPT_KEY,
 	OPT_SCOPED,
+	OPT_SITE_TOKEN,
 	OPT_SITES,
 	OPT_DIRECTORIES,
 	OPT_LAG,
@@ -86,6 +88,7 @@ static const struct option options[] = {
 	{ "org", required_argument, NULL, OPT_ORG },
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "scoped-key", required_argument, NULL, OPT_SCOPED },
+	{ "site-token", required_argument, NULL, OPT_SITE_TOKEN },
 	{ "sites", required_argument, NULL, OPT_SITES },
 	{ "directories", required_argument, NULL, OPT_DIRECTORIES },
 	{ "lag", required_argument, NULL, OPT_LAG },
@@ -156,16 +159,17 @@ static int settings_read(struct settings *s, int argc, char **argv)
 	int option, at = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, &at)) != -1) {
-		const char **text = option == OPT_LISTEN     ? &s->listen
-				    : option == OPT_SCENARIO ? &s->scenario
-				    : option == OPT_PEOPLE   ? &s->people.file
-				    : option == OPT_DOMAIN   ? &s->people.domain
-				    : option == OPT_MIX      ? &s->people.mix
-				    : option == OPT_ORG      ? &s->org
-				    : option == OPT_KEY      ? &s->key
-				    : option == OPT_SCOPED   ? &s->scoped
-				    : option == OPT_RECORD   ? &s->record
-							     : NULL;
+		const char **text = option == OPT_LISTEN       ? &s->listen
+				    : option == OPT_SCENARIO   ? &s->scenario
+				    : option == OPT_PEOPLE     ? &s->people.file
+				    : option == OPT_DOMAIN     ? &s->people.domain
+				    : option == OPT_MIX        ? &s->people.mix
+				    : option == OPT_ORG        ? &s->org
+				    : option == OPT_KEY        ? &s->key
+				    : option == OPT_SCOPED     ? &s->scoped
+				    : option == OPT_SITE_TOKEN ? &s->site_token
+				    : option == OPT_RECORD     ? &s->record
+							       : NULL;
 
 		if (text)
 			*text = optarg;
@@ -194,6 +198,7 @@ static int rehearsal_open(struct rehearsal *re, const struct settings *s, struct
 	pthread_mutex_init(&re->lock, NULL);
 	re->key = s->key;
 	re->scoped = s->scoped;
+	re->site_token = s->site_token;
 	re->latency_ms = s->latency_ms;
 	re->page_v1 = s->page_v1;
 	re->apps_in_search = s->apps_in_search;
@@ -221,6 +226,8 @@ static void rehearsal_close(struct rehearsal *re)
 	if (re->record)
 		fclose(re->record);
 	vec_parked_done(&re->parked);
+	json_decref(re->works);
+	json_decref(re->task);
 	mischief_done(&re->mischief);
 	ledger_done(&re->ledger);
 	org_done(&re->org);
@@ -276,6 +283,7 @@ int main(int argc, char **argv)
 {
 	struct settings s = { .listen = "127.0.0.1:0",
 			      .key = "rehearsal-key",
+			      .site_token = "rehearsal-site-token",
 			      .sites = 2,
 			      .directories = 1,
 			      .threads = 4,

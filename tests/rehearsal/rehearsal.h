@@ -42,10 +42,14 @@ struct rehearsal {
 	struct ledger ledger;
 	struct mischief mischief;
 	struct rate rate;
-	int64_t latency_ms;  /* of every answer */
-	int64_t page_v1;     /* size of v1 pages, which no client can set */
-	const char *key;     /* the unscoped organisation key */
-	const char *scoped;  /* a key with read scopes, or NULL */
+	int64_t latency_ms;     /* of every answer */
+	int64_t page_v1;        /* size of v1 pages, which no client can set */
+	const char *key;        /* the unscoped organisation key */
+	const char *scoped;     /* a key with read scopes, or NULL */
+	const char *site_token; /* of sites: Basic, with any address before it, or Bearer */
+	json_t *works;          /* what people made on the sites: works.h; NULL: nothing */
+	json_t *task;           /* the newest bulk change of issues; NULL: none yet */
+	size_t tasks;
 	bool apps_in_search; /* show apps and customers in users/search, as some orgs report */
 	FILE *record;        /* NULL: none */
 	char base[128];      /* "http://127.0.0.1:PORT" */
@@ -153,13 +157,16 @@ struct endpoint {
 #define ENDPOINT_BODY 0x04   /* 415 without a JSON body, even an empty one */
 #define ENDPOINT_OBJECT 0x10 /* a JSON object must come */
 
-extern const struct endpoint endpoints_org[];     /* api_org.c */
-extern const struct endpoint endpoints_users[];   /* api_users.c */
-extern const struct endpoint endpoints_writes[];  /* api_writes.c */
-extern const struct endpoint endpoints_groups[];  /* api_groups.c */
-extern const struct endpoint endpoints_manage[];  /* api_manage.c */
-extern const struct endpoint endpoints_events[];  /* api_events.c */
-extern const struct endpoint endpoints_control[]; /* control.c, under /_rehearsal/ */
+extern const struct endpoint endpoints_org[];        /* api_org.c */
+extern const struct endpoint endpoints_users[];      /* api_users.c */
+extern const struct endpoint endpoints_writes[];     /* api_writes.c */
+extern const struct endpoint endpoints_groups[];     /* api_groups.c */
+extern const struct endpoint endpoints_manage[];     /* api_manage.c */
+extern const struct endpoint endpoints_events[];     /* api_events.c */
+extern const struct endpoint endpoints_jira[];       /* api_jira.c */
+extern const struct endpoint endpoints_confluence[]; /* api_confluence.c */
+extern const struct endpoint endpoints_works[];      /* works.c, under /_rehearsal/ */
+extern const struct endpoint endpoints_control[];    /* control.c, under /_rehearsal/ */
 
 /* Shared by the endpoints (answer.c). 0, or the status of the error told. */
 int call_org(struct call *c);                           /* segment 3 is our org id */
