@@ -15,9 +15,10 @@ const struct action_kind_row action_kinds[ACTION_KIND_COUNT] = {
 	[ACTION_DEACTIVATE]    = { "deactivate",    true,    false, true,   ACCOUNT_DEACTIVATED, ACTION_ENABLE },
 	[ACTION_ENABLE]        = { "enable",        false,   false, true,   ACCOUNT_ACTIVE,      ACTION_DEACTIVATE },
 	[ACTION_REVOKE_TOKENS] = { "revoke-tokens", true,    false, true,   ACCOUNT_UNKNOWN,     ACTION_REVOKE_TOKENS },
+	[ACTION_HAND_OVER]     = { "hand-over",     true,    false, false,  ACCOUNT_UNKNOWN,     ACTION_HAND_OVER },
 };
 
-enum { MEMBERSHIP_LAG_MS = 30 * 1000, STATUS_LAG_MS = 30 * 1000 };
+enum { MEMBERSHIP_LAG_MS = 30 * 1000, STATUS_LAG_MS = 30 * 1000, GIFT_LAG_MS = 120 * 1000 };
 
 const struct step_op_row step_ops[STEP_OP_COUNT] = {
 /*                        word              idempotent verifiable lag                 undo */
@@ -31,8 +32,20 @@ const struct step_op_row step_ops[STEP_OP_COUNT] = {
 	[STEP_ASSIGN_ROLE]  = { "assign-role",  true,  true,  MEMBERSHIP_LAG_MS, STEP_REVOKE_ROLE },
 	[STEP_REVOKE_TOKEN] = { "revoke-token", true,  true,  STATUS_LAG_MS,     STEP_REVOKE_TOKEN },
 	[STEP_NOTIFY]       = { "notify",       true,  false, 0,                 STEP_NOTIFY },
+	[STEP_GIVE_ISSUES]     = { "give-issues",     true, true, GIFT_LAG_MS, STEP_GIVE_ISSUES },
+	[STEP_GIVE_FILTERS]    = { "give-filters",    true, true, GIFT_LAG_MS, STEP_GIVE_FILTERS },
+	[STEP_GIVE_DASHBOARDS] = { "give-dashboards", true, true, GIFT_LAG_MS, STEP_GIVE_DASHBOARDS },
+	[STEP_GIVE_PROJECTS]   = { "give-projects",   true, true, GIFT_LAG_MS, STEP_GIVE_PROJECTS },
+	[STEP_GIVE_COMPONENTS] = { "give-components", true, true, GIFT_LAG_MS, STEP_GIVE_COMPONENTS },
 };
 /* clang-format on */
+
+/* As many as Atlassian changes in one call; of what is changed one by one, as many as are soon
+ * verified. */
+const size_t step_gifts[STEP_OP_COUNT] = {
+	[STEP_GIVE_ISSUES] = 1000, [STEP_GIVE_FILTERS] = 50,    [STEP_GIVE_DASHBOARDS] = 100,
+	[STEP_GIVE_PROJECTS] = 50, [STEP_GIVE_COMPONENTS] = 50,
+};
 
 static const char *const class_words[PLAN_CLASS_COUNT] = {
 	[PLAN_LEAVER] = "leaver", [PLAN_ABSENCE] = "absence", [PLAN_INACTIVE] = "inactive",
@@ -321,11 +334,18 @@ static void put_step(struct buf *b, const struct action_step *s)
 	bool first = true;
 
 	put_text(b, &first, "directory", s->directory);
+	if (step_gifts[s->op])
+		put_number(b, &first, "from", s->from);
 	put_text(b, &first, "group", s->group);
+	if (step_gifts[s->op])
+		put_texts(b, &first, "items", s->items, s->item_count);
 	put_text(b, &first, "name", s->name);
 	put_text(b, &first, "op", step_ops[s->op].word);
 	put_text(b, &first, "resource", s->resource);
 	put_text(b, &first, "role", s->role);
+	put_text(b, &first, "site", s->site);
+	if (step_gifts[s->op])
+		put_number(b, &first, "to", s->to);
 	put_end(b, first);
 }
 
@@ -418,6 +438,9 @@ static void put_counts(struct buf *b, const struct plan *p)
 	put_number(b, &first, "kind_deactivate", kinds[ACTION_DEACTIVATE]);
 	put_number(b, &first, "kind_enable", kinds[ACTION_ENABLE]);
 	put_number(b, &first, "kind_free-seat", kinds[ACTION_FREE_SEAT]);
+	/* younger than the others: left out where there is none, so that old plans stay */
+	if (kinds[ACTION_HAND_OVER])
+		put_number(b, &first, "kind_hand-over", kinds[ACTION_HAND_OVER]);
 	put_number(b, &first, "kind_restore", kinds[ACTION_RESTORE]);
 	put_number(b, &first, "kind_revoke-tokens", kinds[ACTION_REVOKE_TOKENS]);
 	put_number(b, &first, "kind_suspend", kinds[ACTION_SUSPEND]);

@@ -46,6 +46,7 @@ enum action_kind {
 	ACTION_DEACTIVATE,
 	ACTION_ENABLE,
 	ACTION_REVOKE_TOKENS,
+	ACTION_HAND_OVER, /* what the account owns goes to others */
 	ACTION_KIND_COUNT
 };
 
@@ -61,6 +62,11 @@ enum step_op {
 	STEP_REVOKE_TOKEN, /* all live API tokens of the account, one by one, until none is left
 			    */
 	STEP_NOTIFY,
+	STEP_GIVE_ISSUES, /* open issues assigned to `from` are assigned to `to` */
+	STEP_GIVE_FILTERS,
+	STEP_GIVE_DASHBOARDS,
+	STEP_GIVE_PROJECTS,   /* project leads */
+	STEP_GIVE_COMPONENTS, /* component leads */
 	STEP_OP_COUNT
 };
 
@@ -84,6 +90,9 @@ struct step_op_row {
 	enum step_op undo; /* itself where nothing does */
 };
 extern const struct step_op_row step_ops[STEP_OP_COUNT];
+/* Gifts (STEP_GIVE_...): so many objects one step gives at most; 0: no gift. What gives one
+ * back is the same step with `from` and `to` changed over. */
+extern const size_t step_gifts[STEP_OP_COUNT];
 
 const char *plan_class_word(enum plan_class class);
 const char *plan_urgency_word(enum plan_urgency urgency);
@@ -118,6 +127,13 @@ struct action_step {
 	const char *name;      /* group name, for people */
 	const char *role;      /* "atlassian/user" */
 	const char *resource;  /* ARI or workspace id */
+
+	/* Gifts: which objects of which site by their ids, from whom to whom. Ids and ledger
+	 * numbers only: titles and names are personal. */
+	const char *site;
+	const char *const *items;
+	size_t item_count;
+	uint64_t from, to;
 };
 
 /* The fields that an action touches, before and after. Unset ones are not touched. */

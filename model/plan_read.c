@@ -159,8 +159,18 @@ static void step_read(struct reading *in, const json_t *j, void *item)
 	s->name = get_optional(in, j, "name");
 	s->resource = get_optional(in, j, "resource");
 	s->role = get_optional(in, j, "role");
-	if (!step_op_of(get_word(in, j, "op"), &s->op))
+	s->site = get_optional(in, j, "site");
+	if (!step_op_of(get_word(in, j, "op"), &s->op)) {
 		refuse(in, "op", "a step that we know");
+		return;
+	}
+	if (!step_gifts[s->op])
+		return;
+	s->from = get_number(in, j, "from", INT64_MAX);
+	s->to = get_number(in, j, "to", INT64_MAX);
+	s->items = get_texts(in, j, "items", &s->item_count);
+	if (in->r == 0 && s->item_count > step_gifts[s->op])
+		refuse(in, "items", "as many as one step gives");
 }
 
 static void evidence_read(struct reading *in, const json_t *j, void *item)
