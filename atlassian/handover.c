@@ -1,0 +1,406 @@
+#include "atlassian/handover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "atlassian/collect.h"
+#include "base/vec.h"
+
+#define FETCH_MOST 100 /* issues in one request */
+#define PROJECTS_MOST 200
+#define SAY_BYTES 200
+
+/* A gift on its way. */
+struct giving {
+	struct atl_site *s;
+	const struct atl_gift *gift;
+	json_t *held;     /* ids that are the giver's now */
+	json_t *projects; /* keys of the issues among them: {"OPS": true} */
+	unsigned refused;
+	char why[SAY_BYTES]; /* of the first that was refused */
+};
+
+static void giving_done(struct giving *g)
+{
+	json_decref(g->held);
+	json_decref(g->projects);
+}
+
+static int giving_new(struct giving *g, struct atl_site *s, const struct atl_gift *gift,
+		      struct err *err)
+{
+	*g = (struct giving){
+		.s = s, .gift = gift, .held = json_array(), .projects = json_object()
+	};
+	return g->held && g->projects ? 0 : err_nomem(err);
+}
+
+/* --- who holds what now ------------------------------------------------------------------- */
+
+static int issue_look(struct giving *g, const json_t *issue, struct err *err)
+{
+	const json_t *fields = json_object_get(issue, "fields");
+	const char *id = jx_get_text(issue, "id");
+	const char *key = jx_get_text(json_object_get(fields, "project"), "key");
+	int r;
+
+	if (!id || !str_eq(atl_user_id(fields, "assignee"), g->gift->from))
+		return 0;
+	r = jx_add(g->held, json_string(id), err);
+	if (r == 0 && key && !json_object_get(g->projects, key))
+		r = jx_set(g->projects, key, json_true(), err);
+	return r;
+}
+
+static int issues_look_at(struct giving *g, size_t from, size_t n, struct err *err)
+{
+	struct atl_ask ask = { .api = ATL_API_JIRA,
+			       .method = "POST",
+			       .path = "/rest/api/3/issue/bulkfetch" };
+	CLEANUP(json_decref_at) json_t *body = NULL;
+	CLEANUP(json_decref_at) json_t *answer = NULL;
+	json_t *ids = json_array();
+	const json_t *issue;
+	size_t i;
+	int r = ids ? 0 : err_nomem(err);
+
+	for (size_t k = from; r == 0 && k < from + n; k++)
+		r = jx_add(ids, json_string(g->gift->step->items[k]), err);
+	body = json_pack("{s:o,s:[s,s]}", "issueIdsOrKeys", ids, "fields", "assignee",
+			 "project");
+	if (r == 0 && !body)
+		r = err_nomem(err);
+	ask.body = body;
+	if (r == 0)
+		r = atl_site_ask(g->s, &ask, &answer, NULL, err);
+	if (r == 0 && !json_is_array(json_object_get(answer, "issues")))
+		r = err_set(err, ERR_PROTOCOL, "the issues asked for are no list");
+	json_array_foreach (json_object_get(answer, "issues"), i, issue)
+		if (r == 0)
+			r = issue_look(g, issue, err);
+	return r;
+}
+
+static int issues_look(struct giving *g, struct err *err)
+{
+	size_t n = g->gift->step->item_count;
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < n; at += FETCH_MOST)
+		r = issues_look_at(g, at, n - at < FETCH_MOST ? n - at : FETCH_MOST, err);
+	return r;
+}
+
+static const struct {
+	const char *get, *owner;
+} things[STEP_OP_COUNT] = {
+	[STEP_GIVE_FILTERS] = { "/rest/api/3/filter/{}?overrideSharePermissions=true",
+				"owner" },
+	[STEP_GIVE_DASHBOARDS] = { "/rest/api/3/dashboard/{}", "owner" },
+	[STEP_GIVE_PROJECTS] = { "/rest/api/3/project/{}", "lead" },
+	[STEP_GIVE_COMPONENTS] = { "/rest/api/3/component/{}", "lead" },
+};
+
+static int thing_look(struct giving *g, const char *item, struct err *err)
+{
+	enum step_op op = g->gift->step->op;
+	const struct str args[] = { str_of(item) };
+	const struct atl_ask ask = atl_get(ATL_API_JIRA, things[op].get, args, 1);
+	CLEANUP(json_decref_at) json_t *answer = NULL;
+	struct atl_problem problem = { 0 };
+	int r = atl_site_ask(g->s, &ask, &answer, &problem, err);
+
+	if (r == -ERR_NOT_FOUND)
+		return 0;
+	if (r < 0)
+		return r;
+	return str_eq(atl_user_id(answer, things[op].owner), g->gift->from)
+		       ? jx_add(g->held, json_string(item), err)
+		       : 0;
+}
+
+/* Which of the objects are still the giver's. */
+static int look(struct giving *g, struct err *err)
+{
+	const struct action_step *step = g->gift->step;
+	int r = 0;
+
+	if (step->op == STEP_GIVE_ISSUES)
+		return issues_look(g, err);
+	for (size_t i = 0; r == 0 && i < step->item_count; i++)
+		r = thing_look(g, step->items[i], err);
+	return r;
+}
+
+/* --- the receiver ------------------------------------------------------------------------- */
+
+/* What is about the receiver or one object, not about our credential. */
+static int impossible(int r)
+{
+	return r == -ERR_NOT_FOUND || r == -ERR_REMOTE || r == -ERR_CONFLICT ? ATL_IMPOSSIBLE
+									     : r;
+}
+
+static int receiver_active(struct giving *g, struct err *err)
+{
+	const struct atl_ask ask =
+		atl_get(ATL_API_JIRA, "/rest/api/3/user?accountId={}", &g->gift->to, 1);
+	CLEANUP(json_decref_at) json_t *user = NULL;
+	const char *type;
+	int r = atl_site_ask(g->s, &ask, &user, NULL, err);
+
+	if (r < 0)
+		return r == -ERR_NOT_FOUND ? ATL_IMPOSSIBLE : r;
+	type = jx_get_text(user, "accountType");
+	if (json_is_true(json_object_get(user, "active")) &&
+	    (!type || strcmp(type, "atlassian") == 0))
+		return 0;
+	(void)err_set(err, ERR_REFUSED,
+		      "whoever was to receive it is not active at %s any more: name somebody "
+		      "else",
+		      atl_site_options(g->s)->host);
+	return ATL_IMPOSSIBLE;
+}
+
+/* An issue that its new assignee may not have would stay where it is, told by the task alone.
+ */
+static int receiver_assignable(struct giving *g, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *users = NULL;
+	CLEANUP(buf_done) struct buf keys;
+	const char *key;
+	json_t *value;
+	struct str args[2] = { { 0 }, g->gift->to };
+	const json_t *user;
+	struct atl_ask ask;
+	size_t i;
+	int r;
+
+	buf_init(&keys, 16384);
+	json_object_foreach (g->projects, key, value)
+		buf_addf(&keys, "%s%s", keys.len ? "," : "", key);
+	r = buf_fault(&keys, err, "the projects of a gift");
+	if (r < 0 || !keys.len)
+		return r;
+	args[0] = buf_str(&keys);
+	ask = atl_get(ATL_API_JIRA,
+		      "/rest/api/3/user/assignable/"
+		      "multiProjectSearch?projectKeys={}&accountId={}&maxResults=10",
+		      args, 2);
+	r = atl_site_ask(g->s, &ask, &users, NULL, err);
+	if (r < 0)
+		return r;
+	json_array_foreach (users, i, user)
+		if (str_eq(atl_user_id(user, NULL), g->gift->to))
+			return 0;
+	(void)err_set(err, ERR_REFUSED,
+		      "whoever was to receive them may not be assigned issues of %.200s at %s: "
+		      "name somebody else, or give them access",
+		      keys.p, atl_site_options(g->s)->host);
+	return ATL_IMPOSSIBLE;
+}
+
+/* --- giving ------------------------------------------------------------------------------- */
+
+/* How the task stands; one look. What goes on is verified later. */
+static int task_look(struct giving *g, const char *task, struct err *err)
+{
+	const struct str args[] = { str_of(task) };
+	const struct atl_ask ask = atl_get(ATL_API_JIRA, "/rest/api/3/bulk/queue/{}", args, 1);
+	CLEANUP(json_decref_at) json_t *answer = NULL;
+	size_t failed;
+	const char *status;
+	int r = atl_site_ask(g->s, &ask, &answer, NULL, err);
+
+	if (r < 0)
+		return r;
+	status = jx_get_text(answer, "status");
+	failed = json_object_size(json_object_get(answer, "failedAccessibleIssues"));
+	if (failed)
+		(void)err_set(err, ERR_REMOTE,
+			      "Atlassian's bulk change left %zu of %zu issues where they were",
+			      failed, json_array_size(g->held));
+	else if (status && (!strcmp(status, "FAILED") || !strcmp(status, "DEAD") ||
+			    !strcmp(status, "CANCELLED")))
+		(void)err_set(err, ERR_REMOTE, "Atlassian's bulk change of %zu issues ended %s",
+			      json_array_size(g->held), status);
+	else
+		return 0;
+	return ATL_IMPOSSIBLE;
+}
+
+static int issues_give(struct giving *g, struct err *err)
+{
+	struct atl_ask ask = { .api = ATL_API_JIRA,
+			       .method = "POST",
+			       .path = "/rest/api/3/bulk/issues/fields",
+			       .write = true };
+	CLEANUP(json_decref_at) json_t *body = NULL;
+	CLEANUP(json_decref_at) json_t *answer = NULL;
+	const char *task;
+	int r = receiver_assignable(g, err);
+
+	if (r != 0)
+		return r;
+	body = json_pack("{s:O,s:[s],s:{s:[{s:s,s:{s:s%}}]},s:b}", "selectedIssueIdsOrKeys",
+			 g->held, "selectedActions", "assignee", "editedFieldsInput",
+			 "singleSelectClearableUserPickerFields", "fieldId", "assignee", "user",
+			 "accountId", g->gift->to.p, g->gift->to.len, "sendBulkNotification",
+			 0);
+	if (!body)
+		return err_nomem(err);
+	ask.body = body;
+	r = atl_site_ask(g->s, &ask, &answer, NULL, err);
+	if (r < 0)
+		return impossible(r);
+	task = jx_get_text(answer, "taskId");
+	if (!task)
+		return err_set(err, ERR_PROTOCOL, "a bulk change was answered without a task");
+	return task_look(g, task, err);
+}
+
+static int dashboards_give(struct giving *g, struct err *err)
+{
+	struct atl_ask ask = { .api = ATL_API_JIRA,
+			       .method = "PUT",
+			       .path = "/rest/api/3/dashboard/bulk/edit",
+			       .write = true };
+	CLEANUP(json_decref_at) json_t *body = NULL;
+	CLEANUP(json_decref_at) json_t *answer = NULL;
+	json_t *ids = json_array();
+	const json_t *one;
+	size_t i, failed;
+	int r = ids ? 0 : err_nomem(err);
+
+	json_array_foreach (g->held, i, one) {
+		int64_t id;
+
+		if (r == 0 && !str_int64(str_of(json_string_value(one)), &id))
+			r = err_set(err, ERR_INTERNAL, "a dashboard's id is no number");
+		if (r == 0)
+			r = jx_add(ids, json_integer(id), err);
+	}
+	body = json_pack("{s:s,s:o,s:{s:s%,s:b},s:b}", "action", "changeOwner", "entityIds",
+			 ids, "changeOwnerDetails", "newOwner", g->gift->to.p, g->gift->to.len,
+			 "autofixName", 1, "extendAdminPermissions", 1);
+	if (r == 0 && !body)
+		r = err_nomem(err);
+	ask.body = body;
+	if (r == 0)
+		r = atl_site_ask(g->s, &ask, &answer, NULL, err);
+	if (r < 0)
+		return impossible(r);
+	failed = json_object_size(json_object_get(answer, "entityErrors"));
+	if (!failed)
+		return 0;
+	(void)err_set(err, ERR_REMOTE, "Atlassian did not give %zu of %zu dashboards", failed,
+		      json_array_size(g->held));
+	return ATL_IMPOSSIBLE;
+}
+
+/* One object: filter owner, project lead, component lead. */
+static int thing_give(struct giving *g, const char *item, struct err *err)
+{
+	static const struct {
+		const char *path, *member;
+	} puts[STEP_OP_COUNT] = {
+		[STEP_GIVE_FILTERS] = { "/rest/api/3/filter/{}/owner", "accountId" },
+		[STEP_GIVE_PROJECTS] = { "/rest/api/3/project/{}", "leadAccountId" },
+		[STEP_GIVE_COMPONENTS] = { "/rest/api/3/component/{}", "leadAccountId" },
+	};
+	const struct str args[] = { str_of(item) };
+	enum step_op op = g->gift->step->op;
+	CLEANUP(json_decref_at)
+	json_t *body = json_pack("{s:s%}", puts[op].member, g->gift->to.p, g->gift->to.len);
+	struct atl_ask ask = { .api = ATL_API_JIRA,
+			       .method = "PUT",
+			       .path = puts[op].path,
+			       .args = args,
+			       .arg_count = 1,
+			       .body = body,
+			       .write = true };
+
+	return body ? atl_site_ask(g->s, &ask, NULL, NULL, err) : err_nomem(err);
+}
+
+/* One that is refused (a filter of that name is there already) does not stop the others. */
+static int things_give(struct giving *g, struct err *err)
+{
+	const json_t *one;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (g->held, i, one) {
+		const char *item = json_string_value(one);
+
+		r = thing_give(g, item, err);
+		if (r == 0)
+			continue;
+		if (impossible(r) != ATL_IMPOSSIBLE)
+			return r;
+		g->refused++;
+		if (!g->why[0])
+			snprintf(g->why, sizeof(g->why), "%.20s: %.170s", item, err->text);
+		r = 0;
+	}
+	if (!g->refused)
+		return 0;
+	(void)err_set(err, ERR_REFUSED, "%u of %zu could not be given: %s", g->refused,
+		      json_array_size(g->held), g->why);
+	return ATL_IMPOSSIBLE;
+}
+
+static int gift_check(const struct atl_gift *gift, struct err *err)
+{
+	const struct action_step *step = gift->step;
+
+	if ((unsigned)step->op >= STEP_OP_COUNT || !step_gifts[step->op] || !gift->from.len ||
+	    !gift->to.len || str_eq(gift->from, gift->to) || !step->item_count ||
+	    step->item_count > step_gifts[step->op])
+		return err_set(err, ERR_INTERNAL,
+			       "step %d is no gift from one account to another", step->op);
+	return 0;
+}
+
+int atl_give(struct atl_site *s, const struct atl_gift *gift, struct err *err)
+{
+	CLEANUP(giving_done) struct giving g = { 0 };
+	int r = gift_check(gift, err);
+
+	if (r == 0 && !atl_site_may_write(s))
+		return err_set(err, ERR_REFUSED,
+			       "the organisation of %s is in mode observe: nothing is sent",
+			       atl_site_options(s)->host);
+	if (r == 0)
+		r = giving_new(&g, s, gift, err);
+	if (r == 0)
+		r = look(&g, err);
+	if (r < 0 || json_array_size(g.held) == 0)
+		return r;
+	r = receiver_active(&g, err);
+	if (r != 0)
+		return r;
+	switch (gift->step->op) {
+	case STEP_GIVE_ISSUES:
+		return issues_give(&g, err);
+	case STEP_GIVE_DASHBOARDS:
+		return dashboards_give(&g, err);
+	default:
+		return things_give(&g, err);
+	}
+}
+
+int atl_give_verify(struct atl_site *s, const struct atl_gift *gift, enum atl_verified *ret,
+		    struct err *err)
+{
+	CLEANUP(giving_done) struct giving g = { 0 };
+	int r = gift_check(gift, err);
+
+	if (r == 0)
+		r = giving_new(&g, s, gift, err);
+	if (r == 0)
+		r = look(&g, err);
+	if (r == 0)
+		*ret = json_array_size(g.held) ? ATL_VERIFY_NOT_DONE : ATL_VERIFY_DONE;
+	return r;
+}
