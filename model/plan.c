@@ -8,17 +8,22 @@
 /* clang-format off */
 const struct action_kind_row action_kinds[ACTION_KIND_COUNT] = {
 /*                           word             destructive  seat   managed_only  to                   undo */
-	[ACTION_WARN]          = { "warn",          false,   true,  false,  ACCOUNT_UNKNOWN,     ACTION_WARN },
-	[ACTION_FREE_SEAT]     = { "free-seat",     true,    true,  false,  ACCOUNT_UNKNOWN,     ACTION_FREE_SEAT },
-	[ACTION_SUSPEND]       = { "suspend",       true,    false, false,  ACCOUNT_SUSPENDED,   ACTION_RESTORE },
-	[ACTION_RESTORE]       = { "restore",       false,   false, false,  ACCOUNT_ACTIVE,      ACTION_SUSPEND },
-	[ACTION_DEACTIVATE]    = { "deactivate",    true,    false, true,   ACCOUNT_DEACTIVATED, ACTION_ENABLE },
-	[ACTION_ENABLE]        = { "enable",        false,   false, true,   ACCOUNT_ACTIVE,      ACTION_DEACTIVATE },
-	[ACTION_REVOKE_TOKENS] = { "revoke-tokens", true,    false, true,   ACCOUNT_UNKNOWN,     ACTION_REVOKE_TOKENS },
-	[ACTION_HAND_OVER]     = { "hand-over",     true,    false, false,  ACCOUNT_UNKNOWN,     ACTION_HAND_OVER },
+	[ACTION_WARN]          = { "warn",          false,   true,  false,  ACCOUNT_UNKNOWN,     ACTION_WARN, false },
+	[ACTION_FREE_SEAT]     = { "free-seat",     true,    true,  false,  ACCOUNT_UNKNOWN,     ACTION_FREE_SEAT, false },
+	[ACTION_SUSPEND]       = { "suspend",       true,    false, false,  ACCOUNT_SUSPENDED,   ACTION_RESTORE, false },
+	[ACTION_RESTORE]       = { "restore",       false,   false, false,  ACCOUNT_ACTIVE,      ACTION_SUSPEND, false },
+	[ACTION_DEACTIVATE]    = { "deactivate",    true,    false, true,   ACCOUNT_DEACTIVATED, ACTION_ENABLE, false },
+	[ACTION_ENABLE]        = { "enable",        false,   false, true,   ACCOUNT_ACTIVE,      ACTION_DEACTIVATE, false },
+	[ACTION_REVOKE_TOKENS] = { "revoke-tokens", true,    false, true,   ACCOUNT_UNKNOWN,     ACTION_REVOKE_TOKENS, false },
+	[ACTION_PROVISION]      = { "provision",      false, false, false, ACCOUNT_UNKNOWN, ACTION_PROVISION, true },
+	[ACTION_REPROVISION]    = { "reprovision",    false, false, false, ACCOUNT_UNKNOWN, ACTION_REPROVISION, true },
+	[ACTION_UPDATE_PROFILE] = { "update-profile", false, false, false, ACCOUNT_UNKNOWN, ACTION_UPDATE_PROFILE, true },
+	[ACTION_JOIN_GROUPS]    = { "join-groups",    false, false, false, ACCOUNT_UNKNOWN, ACTION_LEAVE_GROUPS, true },
+	[ACTION_HAND_OVER]      = { "hand-over",      true,  false, false, ACCOUNT_UNKNOWN, ACTION_HAND_OVER, false },
+	[ACTION_LEAVE_GROUPS]   = { "leave-groups",   true,  false, false, ACCOUNT_UNKNOWN, ACTION_JOIN_GROUPS, true },
 };
 
-enum { MEMBERSHIP_LAG_MS = 30 * 1000, STATUS_LAG_MS = 30 * 1000, GIFT_LAG_MS = 120 * 1000 };
+enum { MEMBERSHIP_LAG_MS = 30 * 1000, STATUS_LAG_MS = 30 * 1000, GIFT_LAG_MS = 120 * 1000, SCIM_LAG_MS = 30 * 1000 };
 
 const struct step_op_row step_ops[STEP_OP_COUNT] = {
 /*                        word              idempotent verifiable lag                 undo */
@@ -37,6 +42,14 @@ const struct step_op_row step_ops[STEP_OP_COUNT] = {
 	[STEP_GIVE_DASHBOARDS] = { "give-dashboards", true, true, GIFT_LAG_MS, STEP_GIVE_DASHBOARDS },
 	[STEP_GIVE_PROJECTS]   = { "give-projects",   true, true, GIFT_LAG_MS, STEP_GIVE_PROJECTS },
 	[STEP_GIVE_COMPONENTS] = { "give-components", true, true, GIFT_LAG_MS, STEP_GIVE_COMPONENTS },
+	/* creating twice is refused by Atlassian (409), and is searched for before it is tried */
+	[STEP_SCIM_CREATE]     = { "scim-create",     false, true, SCIM_LAG_MS, STEP_SCIM_CREATE },
+	[STEP_SCIM_UPDATE]     = { "scim-update",     true,  true, SCIM_LAG_MS, STEP_SCIM_UPDATE },
+	[STEP_SCIM_ACTIVATE]   = { "scim-activate",   true,  true, SCIM_LAG_MS, STEP_SCIM_DEACTIVATE },
+	[STEP_SCIM_DEACTIVATE] = { "scim-deactivate", true,  true, SCIM_LAG_MS, STEP_SCIM_ACTIVATE },
+	[STEP_SCIM_MAKE_GROUP] = { "scim-make-group", false, true, SCIM_LAG_MS, STEP_SCIM_MAKE_GROUP },
+	[STEP_SCIM_JOIN]       = { "scim-join",       true,  true, SCIM_LAG_MS, STEP_SCIM_LEAVE },
+	[STEP_SCIM_LEAVE]      = { "scim-leave",      true,  true, SCIM_LAG_MS, STEP_SCIM_JOIN },
 };
 /* clang-format on */
 
@@ -49,12 +62,21 @@ const size_t step_gifts[STEP_OP_COUNT] = {
 
 static const char *const class_words[PLAN_CLASS_COUNT] = {
 	[PLAN_LEAVER] = "leaver", [PLAN_ABSENCE] = "absence", [PLAN_INACTIVE] = "inactive",
-	[PLAN_ORPHAN] = "orphan", [PLAN_RESTORE] = "restore",
+	[PLAN_ORPHAN] = "orphan", [PLAN_RESTORE] = "restore", [PLAN_PROVISION] = "provision",
 };
 static const char *const urgency_words[PLAN_URGENCY_COUNT] = { "urgent", "routine" };
 static const char *const verdict_words[] = { [GUARD_PASS] = "pass",
 					     [GUARD_HOLD_ACTION] = "hold-action",
 					     [GUARD_HOLD_PLAN] = "hold-plan" };
+
+static const char *const provision_words[PROVISION_STATE_COUNT] = {
+	"unknown", "none", "as-planned", "as-wanted", "other",
+};
+
+const char *provision_state_word(enum provision_state state)
+{
+	return (unsigned)state < PROVISION_STATE_COUNT ? provision_words[state] : "unknown";
+}
 
 const char *plan_class_word(enum plan_class class)
 {
@@ -85,6 +107,15 @@ bool plan_class_of(struct str word, enum plan_class *ret)
 
 	if (i >= 0)
 		*ret = (enum plan_class)i;
+	return i >= 0;
+}
+
+bool provision_state_of(struct str word, enum provision_state *ret)
+{
+	int i = word_find(provision_words, PROVISION_STATE_COUNT, word);
+
+	if (i >= 0)
+		*ret = (enum provision_state)i;
 	return i >= 0;
 }
 
@@ -322,6 +353,10 @@ void plan_write_fields(const struct action_fields *s, struct buf *into)
 
 	if (s->paths) {
 		put_texts(into, &first, "groups", s->groups, s->group_count);
+	}
+	if (s->provision != PROVISION_UNKNOWN)
+		put_text(into, &first, "provision", provision_words[s->provision]);
+	if (s->paths) {
 		put_texts(into, &first, "roles", s->roles, s->role_count);
 	}
 	if (s->status != ACCOUNT_UNKNOWN)
@@ -423,6 +458,14 @@ static void put_guard(struct buf *b, const struct plan_guard *g)
 	put_end(b, first);
 }
 
+/* By their words, as keys are sorted. */
+static const enum action_kind counted_kinds[] = {
+	ACTION_DEACTIVATE,  ACTION_ENABLE,        ACTION_FREE_SEAT, ACTION_HAND_OVER,
+	ACTION_JOIN_GROUPS, ACTION_LEAVE_GROUPS,  ACTION_PROVISION, ACTION_REPROVISION,
+	ACTION_RESTORE,     ACTION_REVOKE_TOKENS, ACTION_SUSPEND,   ACTION_UPDATE_PROFILE,
+	ACTION_WARN,
+};
+
 static void put_counts(struct buf *b, const struct plan *p)
 {
 	uint64_t held = 0, kinds[ACTION_KIND_COUNT] = { 0 };
@@ -435,16 +478,15 @@ static void put_counts(struct buf *b, const struct plan *p)
 	put_number(b, &first, "actions", p->actions.n);
 	put_number(b, &first, "held", held);
 
-	put_number(b, &first, "kind_deactivate", kinds[ACTION_DEACTIVATE]);
-	put_number(b, &first, "kind_enable", kinds[ACTION_ENABLE]);
-	put_number(b, &first, "kind_free-seat", kinds[ACTION_FREE_SEAT]);
-	/* younger than the others: left out where there is none, so that old plans stay */
-	if (kinds[ACTION_HAND_OVER])
-		put_number(b, &first, "kind_hand-over", kinds[ACTION_HAND_OVER]);
-	put_number(b, &first, "kind_restore", kinds[ACTION_RESTORE]);
-	put_number(b, &first, "kind_revoke-tokens", kinds[ACTION_REVOKE_TOKENS]);
-	put_number(b, &first, "kind_suspend", kinds[ACTION_SUSPEND]);
-	put_number(b, &first, "kind_warn", kinds[ACTION_WARN]);
+	for (size_t i = 0; i < COUNT_OF(counted_kinds); i++) {
+		enum action_kind kind = counted_kinds[i];
+		char key[64];
+
+		if ((action_kinds[kind].provision || kind == ACTION_HAND_OVER) && !kinds[kind])
+			continue; /* younger than the others: old plans stay as they are */
+		(void)snprintf(key, sizeof(key), "kind_%s", action_kinds[kind].word);
+		put_number(b, &first, key, kinds[kind]);
+	}
 	put_end(b, first);
 }
 

@@ -30,11 +30,12 @@ enum plan_urgency { PLAN_URGENT, PLAN_ROUTINE, PLAN_URGENCY_COUNT };
 
 /* Whose limits an action counts on; the order is the order of urgency. */
 enum plan_class {
-	PLAN_LEAVER,   /* somebody says that the person left */
-	PLAN_ABSENCE,  /* concluded from not being there */
-	PLAN_INACTIVE, /* seats not used */
-	PLAN_ORPHAN,   /* accounts that nobody explains */
-	PLAN_RESTORE,  /* undo: gives back */
+	PLAN_LEAVER,    /* somebody says that the person left */
+	PLAN_ABSENCE,   /* concluded from not being there */
+	PLAN_INACTIVE,  /* seats not used */
+	PLAN_ORPHAN,    /* accounts that nobody explains */
+	PLAN_RESTORE,   /* undo: gives back */
+	PLAN_PROVISION, /* what a provisioning directory is told: joiners, profiles, groups */
 	PLAN_CLASS_COUNT
 };
 
@@ -46,6 +47,12 @@ enum action_kind {
 	ACTION_DEACTIVATE,
 	ACTION_ENABLE,
 	ACTION_REVOKE_TOKENS,
+	/* through the organisation's provisioning directory */
+	ACTION_PROVISION,      /* a joiner's record is made */
+	ACTION_REPROVISION,    /* a record that is off is active again */
+	ACTION_UPDATE_PROFILE, /* attributes that drifted */
+	ACTION_JOIN_GROUPS,
+	ACTION_LEAVE_GROUPS,
 	ACTION_HAND_OVER, /* what the account owns goes to others */
 	ACTION_KIND_COUNT
 };
@@ -62,6 +69,14 @@ enum step_op {
 	STEP_REVOKE_TOKEN, /* all live API tokens of the account, one by one, until none is left
 			    */
 	STEP_NOTIFY,
+	/* of the provisioning directory. A record is never deleted */
+	STEP_SCIM_CREATE,
+	STEP_SCIM_UPDATE,
+	STEP_SCIM_ACTIVATE,
+	STEP_SCIM_DEACTIVATE, /* active:false */
+	STEP_SCIM_MAKE_GROUP,
+	STEP_SCIM_JOIN,
+	STEP_SCIM_LEAVE,
 	STEP_GIVE_ISSUES, /* open issues assigned to `from` are assigned to `to` */
 	STEP_GIVE_FILTERS,
 	STEP_GIVE_DASHBOARDS,
@@ -78,6 +93,7 @@ struct action_kind_row {
 	bool managed_only; /* only for managed accounts that no directory owns */
 	enum account_status to; /* the status wanted; ACCOUNT_UNKNOWN: not about the status */
 	enum action_kind undo;  /* what gives it back; itself where nothing does */
+	bool provision; /* about a record of the provisioning directory; account may be 0 */
 };
 extern const struct action_kind_row action_kinds[ACTION_KIND_COUNT];
 
@@ -122,9 +138,10 @@ void arena_done(struct plan_arena *a); /* twice is fine */
 
 struct action_step {
 	enum step_op op;
-	const char *directory; /* SUSPEND, RESTORE, REMOVE_GROUP, ADD_GROUP: directoryId */
-	const char *group;     /* group id */
-	const char *name;      /* group name, for people */
+	const char *directory; /* SUSPEND, RESTORE, REMOVE_GROUP, ADD_GROUP: directoryId;
+				  SCIM_...: id of the provisioning directory */
+	const char *group;     /* group id; SCIM_JOIN: NULL until MAKE_GROUP made it */
+	const char *name;      /* group name, for people; SCIM_UPDATE: which attributes */
 	const char *role;      /* "atlassian/user" */
 	const char *resource;  /* ARI or workspace id */
 
@@ -136,6 +153,18 @@ struct action_step {
 	uint64_t from, to;
 };
 
+/* A record of the provisioning directory, held against the values of the action. */
+enum provision_state {
+	PROVISION_UNKNOWN, /* not touched; as read: not told */
+	PROVISION_NONE,    /* there is no record */
+	PROVISION_PLANNED, /* as it was when it was planned: the values' "held" */
+	PROVISION_WANTED,  /* as the values' "wanted" */
+	PROVISION_OTHER,   /* neither */
+	PROVISION_STATE_COUNT
+};
+const char *provision_state_word(enum provision_state state);
+bool provision_state_of(struct str word, enum provision_state *ret);
+
 /* The fields that an action touches, before and after. Unset ones are not touched. */
 struct action_fields {
 	enum account_status status; /* ACCOUNT_UNKNOWN: not touched */
@@ -144,6 +173,7 @@ struct action_fields {
 	const char *const *roles; /* direct roles that give the seat, sorted */
 	size_t role_count;
 	bool paths; /* groups and roles are told (also if none) */
+	enum provision_state provision;
 };
 
 struct action_evidence {
@@ -160,8 +190,8 @@ struct action {
 	enum action_kind kind;
 	const char *rule;
 	enum plan_class class;
-	uint64_t person;            /* ledger number; 0 for an orphan */
-	uint64_t account;           /* ledger number */
+	uint64_t person;  /* ledger number; 0 for an orphan */
+	uint64_t account; /* ledger number; 0: a record of the provisioning directory alone */
 	struct digest subject;      /* BLAKE2b-256 of salt and values */
 	const char *product, *site; /* seats; else NULL */
 	const char *reason;         /* one sentence without personal values */
@@ -224,7 +254,8 @@ struct plan {
 struct plan_values {
 	uint32_t n; /* the action's */
 	unsigned char salt[PLAN_SALT_BYTES];
-	char *json; /* canonical: {"account_id":…,"email":…,"evidence":{…},"name":…} */
+	char *json; /* canonical: {"account_id":…,"email":…,"evidence":{…},"name":…}, and for
+		       provisioning "provision":{…} (reconcile/provision.h) */
 };
 VEC(vec_values, struct plan_values);
 void plan_values_free(struct vec_values *v);

@@ -122,6 +122,9 @@ static void get_fields(struct reading *in, const json_t *from, const char *key,
 		ret->groups = get_texts(in, j, "groups", &ret->group_count);
 		ret->roles = get_texts(in, j, "roles", &ret->role_count);
 	}
+	if (json_object_get(j, "provision") &&
+	    !provision_state_of(get_word(in, j, "provision"), &ret->provision))
+		refuse(in, "provision", "the state of a record");
 	if (json_object_get(j, "status") &&
 	    !account_status_of(get_word(in, j, "status"), &ret->status))
 		refuse(in, "status", "an account's status");

@@ -220,6 +220,9 @@ void facts_free(struct facts *f)
 	vec_row_progress_done(&f->progress);
 	vec_row_counted_done(&f->counted);
 	vec_row_open_done(&f->open);
+	vec_row_scim_user_done(&f->scim_users);
+	vec_row_scim_group_done(&f->scim_groups);
+	vec_pair_done(&f->scim_members);
 	free(f->seat_at);
 	free(f->member_at);
 	free(f->role_at);
@@ -500,7 +503,7 @@ int facts_add_account(struct facts *f, const struct facts_account *in, uint32_t 
 int facts_add_product(struct facts *f, const struct facts_product *in, uint32_t *ret,
 		      struct err *err)
 {
-	struct row_product row;
+	struct row_product row = { .capacity = in->capacity };
 	int r = INTERN(f, err, { in->key, &row.key }, { in->site, &row.site },
 		       { in->resource, &row.resource });
 
@@ -578,6 +581,46 @@ int facts_add_role(struct facts *f, const struct facts_role *in, struct err *err
 
 /* --- decisions and the past --- */
 
+int facts_set_provision(struct facts *f, const struct facts_provision *in, struct err *err)
+{
+	f->provisioned = true;
+	f->provision_read = in->read;
+	return INTERN(f, err, { in->directory, &f->provision_directory },
+		      { in->issuer, &f->provision_issuer }, { in->doubt, &f->provision_doubt });
+}
+
+int facts_add_scim_user(struct facts *f, const struct facts_scim_user *in, uint32_t *ret,
+			struct err *err)
+{
+	struct row_scim_user row = { .active = (uint8_t)in->active, .account = FACTS_NONE };
+	int r = INTERN(f, err, { in->id, &row.id }, { in->external_id, &row.external_id },
+		       { in->account, &row.account_id });
+
+	for (size_t i = 0; i < PROVISION_ATTR_COUNT && r == 0; i++)
+		r = pool_add(&f->pool, in->attrs[i], &row.attrs[i], err);
+	return r < 0 ? r : PUSH_ROW(f, err, vec_row_scim_user, scim_users, row, ret);
+}
+
+int facts_add_scim_group(struct facts *f, const struct facts_scim_group *in, uint32_t *ret,
+			 struct err *err)
+{
+	struct row_scim_group row = { 0 };
+	int r = INTERN(f, err, { in->id, &row.id }, { in->name, &row.name });
+
+	return r < 0 ? r : PUSH_ROW(f, err, vec_row_scim_group, scim_groups, row, ret);
+}
+
+int facts_add_scim_member(struct facts *f, uint32_t user, uint32_t group, struct err *err)
+{
+	struct pair row = { user, group };
+
+	if (user >= f->scim_users.n)
+		return row_fault(err, "record of the provisioning directory", user);
+	if (group >= f->scim_groups.n)
+		return row_fault(err, "group of the provisioning directory", group);
+	return PUSH(f, err, vec_pair, scim_members, row);
+}
+
 static int account_or_none(const struct facts *f, uint32_t account, struct err *err)
 {
 	if (account != FACTS_NONE && account >= f->accounts.n)
@@ -636,7 +679,8 @@ int facts_add_progress(struct facts *f, const struct facts_progress *in, struct 
 
 int facts_add_counted(struct facts *f, const struct facts_counted *in, struct err *err)
 {
-	struct row_counted row = { .account = in->account,
+	struct row_counted row = { .person = in->person,
+				   .account = in->account,
 				   .at_ms = in->at_ms,
 				   .class = (uint8_t)in->class };
 	int r = INTERN(f, err, { in->product, &row.product }, { in->site, &row.site });
@@ -647,6 +691,7 @@ int facts_add_counted(struct facts *f, const struct facts_counted *in, struct er
 int facts_add_open(struct facts *f, const struct facts_open *in, struct err *err)
 {
 	struct row_open row = { .plan = in->plan,
+				.person = in->person,
 				.account = in->account,
 				.n = in->n,
 				.urgency = (uint8_t)in->urgency,
@@ -876,6 +921,11 @@ static struct pair product_key(const struct facts *f, size_t i)
 	return (struct pair){ f->products.v[i].site, f->products.v[i].key };
 }
 
+static struct pair scim_user_key(const struct facts *f, size_t i)
+{
+	return (struct pair){ 0, f->scim_users.v[i].id };
+}
+
 static struct pair source_key(const struct facts *f, size_t i)
 {
 	return (struct pair){ 0, f->sources.v[i].name };
@@ -893,6 +943,9 @@ static int keys_check(const struct facts *f, struct err *err)
 		r = no_doubles(f, f->groups.n, group_key, "groups", err);
 	if (r == 0)
 		r = no_doubles(f, f->products.n, product_key, "products of one site", err);
+	if (r == 0)
+		r = no_doubles(f, f->scim_users.n, scim_user_key,
+			       "records of the provisioning directory", err);
 	for (size_t i = 1; i < f->persons.n && r == 0; i++)
 		if (f->persons.v[i].number == f->persons.v[i - 1].number)
 			r = err_set(err, ERR_INVALID_VALUE,
@@ -909,6 +962,11 @@ static int rows_sort(struct facts *f, struct err *err)
 	if (r < 0)
 		return r;
 	f->members.n = unique(f->members.v, f->members.n, sizeof(*f->members.v), pair_row_cmp);
+	r = pair_sort(f->scim_members.v, f->scim_members.n, err);
+	if (r < 0)
+		return r;
+	f->scim_members.n = unique(f->scim_members.v, f->scim_members.n,
+				   sizeof(*f->scim_members.v), pair_row_cmp);
 #define SORT(field, cmp) sort(f->field.v, f->field.n, sizeof(*f->field.v), (cmp))
 #define UNIQUE(field, cmp)                                                                     \
 	(SORT(field, cmp),                                                                     \
@@ -932,6 +990,46 @@ static int rows_sort(struct facts *f, struct err *err)
 	return 0;
 }
 
+/* Which account a record of the provisioning directory is, and so whose id an account has. */
+static int scim_link(struct facts *f, struct err *err)
+{
+	CLEANUP(free_at) struct pair *v = NULL;
+	int r;
+
+	if (!f->scim_users.n)
+		return 0;
+	v = calloc(f->accounts.n + 1, sizeof(*v));
+	if (!v)
+		return err_nomem(err);
+	for (uint32_t i = 0; i < f->accounts.n; i++)
+		v[i] = (struct pair){ f->accounts.v[i].id, i };
+	r = pair_sort(v, f->accounts.n, err);
+	for (size_t i = 0; i < f->scim_users.n && r == 0; i++) {
+		struct row_scim_user *u = &f->scim_users.v[i];
+		size_t at = pair_find(v, f->accounts.n, u->account_id);
+		struct row_account *a;
+
+		if (u->account_id < FRAME_FIRST || at == f->accounts.n ||
+		    v[at].a != u->account_id)
+			continue;
+		u->account = v[at].b;
+		a = &f->accounts.v[u->account];
+		if (!a->scim_user ||
+		    str_cmp(pool_str(&f->pool, u->id),
+			    pool_str(&f->pool, f->scim_users.v[a->scim_user - 1].id)) < 0)
+			a->scim_user = (uint32_t)i + 1;
+		/* two records of one account: the same one of them, whatever the order */
+		if (u->external_id >= FRAME_FIRST &&
+		    (a->external_id < FRAME_FIRST ||
+		     str_cmp(pool_str(&f->pool, u->external_id),
+			     pool_str(&f->pool, a->external_id)) < 0)) {
+			a->external_id = u->external_id;
+			a->issuer = f->provision_issuer;
+		}
+	}
+	return r;
+}
+
 int facts_seal(struct facts *f, struct err *err)
 {
 	int r;
@@ -942,6 +1040,8 @@ int facts_seal(struct facts *f, struct err *err)
 		r = keys_check(f, err);
 	if (r == 0)
 		r = accounts_number(f, err);
+	if (r == 0)
+		r = scim_link(f, err);
 	if (r == 0)
 		r = offsets(f->seats.v, f->seats.n, sizeof(struct row_seat),
 			    offsetof(struct row_seat, account), f->accounts.n, &f->seat_at,
@@ -980,6 +1080,7 @@ size_t facts_bytes(const struct facts *f)
 	ROOM(addresses), ROOM(accounts), ROOM(products), ROOM(seats), ROOM(groups);
 	ROOM(grants), ROOM(members), ROOM(roles), ROOM(protections), ROOM(bars);
 	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open);
+	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members);
 #undef ROOM
 	return bytes + (4 * f->accounts.n + f->groups.n) * sizeof(uint32_t);
 }

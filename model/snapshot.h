@@ -19,6 +19,7 @@
 #include "model/frame.h"
 #include "model/path.h"
 #include "model/plan.h"
+#include "model/provision.h"
 #include "model/query.h"
 
 #define FACTS_NONE UINT32_MAX /* no row */
@@ -184,6 +185,7 @@ struct facts_product {
 	struct str key;      /* "jira", "confluence", "jira-servicedesk" */
 	struct str site;     /* "acme" or its host name */
 	struct str resource; /* ARI or workspace id, for role calls */
+	int64_t capacity;    /* seats in the licence; 0: not told */
 };
 
 struct facts_seat {
@@ -214,6 +216,28 @@ struct facts_role {
 	struct str role;
 	enum role_method method; /* INFERRED: implied by an admin role, cannot be revoked */
 	enum tri billable;
+};
+
+/* --- the provisioning directory: what the organisation has been told by SCIM ---------------
+ */
+
+struct facts_provision {
+	struct str directory; /* its id at Atlassian */
+	struct str issuer;    /* the source whose ids its externalIds are; empty: not told */
+	bool read;            /* the newest read was complete: else it says nothing */
+	struct str doubt;     /* a sentence, where it was not */
+};
+
+struct facts_scim_user {
+	struct str id;          /* of the record: address for changes */
+	struct str external_id; /* as whoever provisions gave it; empty: none */
+	struct str account;     /* accountId that the record is linked to; empty: none */
+	enum tri active;
+	struct str attrs[PROVISION_ATTR_COUNT]; /* empty: has none */
+};
+
+struct facts_scim_group {
+	struct str id, name;
 };
 
 /* --- what people decided -------------------------------------------------------------------
@@ -262,6 +286,7 @@ struct facts_progress {
 /* A subject that an applied (or approved and running) action counted in a window. */
 struct facts_counted {
 	enum plan_class class;
+	uint64_t person;          /* ledger number; 0: nobody's */
 	uint64_t account;         /* ledger number */
 	struct str product, site; /* seats; else empty */
 	int64_t at_ms;            /* rows of the last seven days are enough */
@@ -274,7 +299,8 @@ struct facts_open {
 	enum plan_urgency urgency;
 	enum action_kind kind;
 	struct str rule;
-	uint64_t account;         /* ledger number */
+	uint64_t person;          /* ledger number; 0: nobody's */
+	uint64_t account;         /* ledger number; 0: a provisioning record alone */
 	struct str product, site; /* seats; else empty */
 	bool approved;            /* approved, unexpired */
 	bool started;
@@ -335,6 +361,16 @@ int facts_add_membership(struct facts *f, uint32_t account, uint32_t group, stru
 	MUST_USE;
 int facts_add_role(struct facts *f, const struct facts_role *row, struct err *err) MUST_USE;
 
+/* Without it there is no provisioning directory. */
+int facts_set_provision(struct facts *f, const struct facts_provision *row, struct err *err)
+	MUST_USE;
+int facts_add_scim_user(struct facts *f, const struct facts_scim_user *row, uint32_t *ret,
+			struct err *err) MUST_USE;
+int facts_add_scim_group(struct facts *f, const struct facts_scim_group *row, uint32_t *ret,
+			 struct err *err) MUST_USE;
+int facts_add_scim_member(struct facts *f, uint32_t user, uint32_t group, struct err *err)
+	MUST_USE;
+
 int facts_add_protection(struct facts *f, const struct facts_protection *row, struct err *err)
 	MUST_USE;
 int facts_add_bar(struct facts *f, const struct facts_bar *row, struct err *err) MUST_USE;
@@ -384,11 +420,13 @@ struct row_account {
 	uint32_t id, directory, email, name, external_id, issuer, linked_by;
 	uint8_t status, type;
 	uint8_t managed, synced, can_disable, accepted, admin, org_admin, paths_known, tokens;
+	uint32_t scim_user; /* sealed: row of its record in the provisioning directory + 1; 0 */
 	bool own_credential, adopted, doubtful;
 	unsigned char salt[FACTS_SALT_BYTES];
 };
 
 struct row_product {
+	int64_t capacity;
 	uint32_t key, site, resource;
 };
 
@@ -412,6 +450,17 @@ struct row_role {
 	uint8_t method, billable;
 };
 
+struct row_scim_user {
+	uint32_t id, external_id, account_id;
+	uint32_t account; /* sealed: row, or FACTS_NONE */
+	uint32_t attrs[PROVISION_ATTR_COUNT];
+	uint8_t active;
+};
+
+struct row_scim_group {
+	uint32_t id, name;
+};
+
 struct row_protection {
 	uint64_t person;
 	int64_t from_ms, until_ms;
@@ -432,14 +481,14 @@ struct row_progress {
 };
 
 struct row_counted {
-	uint64_t account;
+	uint64_t person, account;
 	int64_t at_ms;
 	uint32_t product, site;
 	uint8_t class;
 };
 
 struct row_open {
-	uint64_t plan, account;
+	uint64_t plan, person, account;
 	uint32_t n, rule, product, site;
 	uint8_t urgency, kind;
 	bool approved, started;
@@ -459,6 +508,8 @@ VEC(vec_row_seat, struct row_seat);
 VEC(vec_row_group, struct row_group);
 VEC(vec_row_grant, struct row_grant);
 VEC(vec_row_role, struct row_role);
+VEC(vec_row_scim_user, struct row_scim_user);
+VEC(vec_row_scim_group, struct row_scim_group);
 VEC(vec_row_protection, struct row_protection);
 VEC(vec_row_bar, struct row_bar);
 VEC(vec_row_progress, struct row_progress);
@@ -491,6 +542,12 @@ struct facts {
 	struct vec_row_grant grants; /* sealed: by group, product */
 	struct vec_pair members;     /* (account, group); sealed: sorted, no doubles */
 	struct vec_row_role roles;   /* sealed: by account, product */
+
+	bool provisioned, provision_read;
+	uint32_t provision_directory, provision_issuer, provision_doubt;
+	struct vec_row_scim_user scim_users;
+	struct vec_row_scim_group scim_groups;
+	struct vec_pair scim_members; /* (user, group); sealed: sorted, no doubles */
 
 	struct vec_row_protection protections; /* sealed: by account, person */
 	struct vec_row_bar bars;               /* sealed: by account, person */

@@ -99,6 +99,11 @@ static bool touches_status(const struct action *action)
 	       action->after.status != ACCOUNT_UNKNOWN;
 }
 
+static bool touches_record(const struct action *action)
+{
+	return action->after.provision != PROVISION_UNKNOWN;
+}
+
 static bool touches_paths(const struct action *action)
 {
 	return action->before.paths || action->after.paths;
@@ -541,6 +546,16 @@ static enum likeness alike(const struct applying *a, const struct action_fields 
 			       account_status_word(s->status),
 			       account_status_word(fields->status));
 	}
+	if (like == LIKE && touches_record(a->action)) {
+		if (s->provision == PROVISION_UNKNOWN)
+			like = UNTOLD;
+		else if (s->provision != fields->provision)
+			like = UNLIKE;
+		(void)snprintf(text, DIFFERENCE_BYTES,
+			       "its record in the provisioning directory is %s, not %s",
+			       provision_state_word(s->provision),
+			       provision_state_word(fields->provision));
+	}
 	if (like != LIKE || !touches_paths(a->action))
 		return like;
 	if (!s->paths) {
@@ -595,7 +610,8 @@ static int check_account(struct applying *a)
 		return trouble(a, r, "the account could not be read again");
 	if (r == TARGET_GONE)
 		return account_gone(a);
-	if ((touches_status(a->action) || touches_paths(a->action)) &&
+	if ((touches_status(a->action) || touches_paths(a->action) ||
+	     touches_record(a->action)) &&
 	    as_wanted(a, &now, text) == LIKE)
 		return end(a, OUTCOME_ALREADY, "it was so before we did anything");
 	if (a->unwanted)
@@ -932,7 +948,7 @@ static int read_back(struct applying *a)
 {
 	size_t step;
 
-	if (touches_status(a->action) || touches_paths(a->action))
+	if (touches_status(a->action) || touches_paths(a->action) || touches_record(a->action))
 		return read_account(a);
 	if (was_refused(a, &step) && !step_ops[a->action->steps[step].op].verifiable)
 		return end_refused(a, step, "");

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "reconcile/provision.h"
+
 #define EVIDENCE_MAX 32 /* of one action; a rule asks for less */
 #define REASON_BYTES 4096
 
@@ -70,11 +72,13 @@ static int reason_make(struct making *m, const struct compose_block *block, stru
 	buf_init(&m->reason, REASON_BYTES);
 	if (block)
 		buf_addf(&m->reason, "blocked by %s: %s", block->by, block->reason);
-	else if (!c->rule->when)
+	else if (!c->rule->when && !c->wish)
 		buf_add_text(&m->reason,
 			     "no source explains this account of a verified domain");
-	else
+	else if (c->rule->when)
 		r = view_seen(m->r->w, c->rule->when, &c->s, seen_add, m, err);
+	if (r == 0 && c->wish)
+		buf_addf(&m->reason, "%s%s", m->reason.len ? "; " : "", c->wish->because);
 	if (r == 0)
 		r = buf_fault(&m->reason, err, "the reason of an action");
 	if (r == 0)
@@ -103,7 +107,9 @@ static int seen_cmp(const void *pa, const void *pb)
 static void values_json(struct making *m, struct buf *b)
 {
 	const struct facts *f = m->r->w->f;
-	const struct row_account *a = &f->accounts.v[m->c->s.account];
+	static const struct row_account nobody;
+	const struct row_account *a =
+		m->c->s.account == FACTS_NONE ? &nobody : &f->accounts.v[m->c->s.account];
 	struct str name = pool_str(&f->pool, a->name);
 
 	qsort(m->personal, m->personal_count, sizeof(*m->personal), seen_cmp);
@@ -121,6 +127,9 @@ static void values_json(struct making *m, struct buf *b)
 	}
 	buf_add_text(b, "},\"name\":");
 	buf_add_json(b, name.len ? name : view_name(m->r->w, m->c->s.person));
+	if (m->c->wish || (m->c->kind == ACTION_DEACTIVATE &&
+			   provision_lever(f, m->c->s.account) != LEVER_ACCOUNT))
+		provision_values(m->r, m->c, b);
 	buf_add_char(b, '}');
 }
 
@@ -276,7 +285,8 @@ static void plain_fields(const struct making *m)
 		.kind = c->kind,
 		.class = c->class,
 		.person = c->s.person == FACTS_NONE ? 0 : w->numbers[c->s.person],
-		.account = w->f->accounts.v[c->s.account].number,
+		.account =
+			c->s.account == FACTS_NONE ? 0 : w->f->accounts.v[c->s.account].number,
 		.due_ms = c->due_ms,
 		.anchor_ms = c->anchor_ms,
 		.not_after_ms = PLAN_NOT_AFTER_MS,
@@ -316,6 +326,27 @@ static int action_make(struct making *m, const struct compose_block *block,
 	if (r == 0)
 		r = with_copy(m, err);
 	return r < 0 ? r : values_make(m, values, err);
+}
+
+int compose_subject(struct round *r, const struct candidate *c, struct digest *ret,
+		    struct err *err)
+{
+	CLEANUP(plan_free_at) struct plan *plan = NULL;
+	CLEANUP(free_at) struct making *m = malloc(sizeof(*m));
+	struct vec_values values = { 0 };
+	struct action action = { .n = 1 };
+	int done = m ? plan_new(&plan, err) : err_nomem(err);
+
+	if (done < 0)
+		return done;
+	*m = (struct making){ .r = r, .plan = plan, .c = c, .a = &action };
+	done = reason_make(m, NULL, err);
+	if (done == 0)
+		done = values_make(m, &values, err);
+	plan_values_free(&values);
+	if (done == 0)
+		*ret = action.subject;
+	return done;
 }
 
 /* --- what an urgent plan replaces --- */

@@ -1,5 +1,7 @@
 #include "reconcile/desire.h"
 
+#include "reconcile/provision.h"
+
 #include <stdarg.h>
 
 int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
@@ -446,6 +448,8 @@ int desire_all(struct round *r, struct err *err)
 		ret = accounts_desire(r, unknowns, err);
 	for (size_t i = 0; i < p->rule_count && ret == 0; i++)
 		ret = unknowns_sum(r, &p->rules[i], &unknowns[i], err);
+	if (ret == 0)
+		ret = provision_desire(r, err);
 	if (ret == 0)
 		ret = persons_find(r, err);
 	if (ret == 0)

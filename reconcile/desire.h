@@ -14,12 +14,15 @@ struct guard_hit {
 	const char *text;
 };
 
+struct provision_wish; /* reconcile/provision.h */
+
 /* An action that may come to be. Texts live in the round's arena. */
 struct candidate {
 	const struct rule *rule; /* NULL: block */
 	enum action_kind kind;
 	enum plan_class class;
-	struct subject s; /* of the rule; .account is always set */
+	struct subject s; /* of the rule; .account is set but for records of the provisioning
+			     directory that belong to no account yet */
 	uint32_t product; /* row, or FACTS_NONE */
 	size_t step;      /* of the rule's ladder */
 	int64_t due_ms, anchor_ms;
@@ -36,7 +39,8 @@ struct candidate {
 	size_t kept_count;
 	const size_t *with; /* candidates that take the same group away */
 	size_t with_count;
-	uint32_t n; /* in its plan */
+	const struct provision_wish *wish; /* NULL: not through the provisioning directory */
+	uint32_t n;                        /* in its plan */
 };
 VEC(vec_candidate, struct candidate);
 
@@ -47,10 +51,10 @@ struct round {
 	struct vec_finding findings;
 	struct reconcile_counts counts;
 	bool *leaving; /* per account: a person rule says that its owner leaves */
-	uint64_t scope_leavers, scope_managed,
-		scope_seats; /* subjects that rules can be about */
-	bool sources_whole;  /* every source is ready, accepted and undoubted: orphans can be
-				told */
+	uint64_t scope_leavers, scope_managed, scope_seats,
+		scope_provision; /* subjects that rules can be about */
+	bool sources_whole; /* every source is ready, accepted and undoubted: orphans can be
+			       told */
 };
 
 #define DESIRE_FINDINGS_EACH 100 /* unknown judgements told one by one for each rule */

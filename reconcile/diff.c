@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "reconcile/provision.h"
+
 /* --- paths to a seat --- */
 
 static int path_cmp(const void *pa, const void *pb, void *ctx)
@@ -429,10 +431,19 @@ static const enum step_op kind_ops[ACTION_KIND_COUNT] = {
 static int account_diff(struct round *r, struct candidate *c, struct err *err)
 {
 	const struct facts *f = r->w->f;
-	const struct row_account *a = &f->accounts.v[c->s.account];
+	const struct row_account *a;
 	struct action_step *step = NULL;
-	int ret = arena_alloc(r->arena, sizeof(*step), &step, err);
+	int ret;
 
+	if (c->wish)
+		return provision_diff(r, c, err);
+	a = &f->accounts.v[c->s.account];
+	if (c->kind == ACTION_DEACTIVATE && provision_lever(f, c->s.account) != LEVER_ACCOUNT) {
+		c->before.status = (enum account_status)a->status;
+		c->after.status = action_kinds[c->kind].to;
+		return provision_diff(r, c, err);
+	}
+	ret = arena_alloc(r->arena, sizeof(*step), &step, err);
 	if (ret < 0)
 		return ret;
 	step->op = kind_ops[c->kind];

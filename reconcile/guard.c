@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "reconcile/provision.h"
+
 const struct guard_row guards[GUARD_COUNT] = {
 #define X(symbol, name, holds, release, way)                                                   \
 	[GUARD_##symbol] = { name, GUARD_HOLD_##holds, RELEASE_##release, way },
@@ -123,6 +125,8 @@ static bool protection_stops(enum protection_kind kind, const struct candidate *
 		return false;
 	if (kind == PROTECT_LEAVE)
 		return c->class == PLAN_INACTIVE;
+	if (c->class == PLAN_PROVISION)
+		return action_kinds[c->kind].destructive;
 	return c->class != PLAN_RESTORE;
 }
 
@@ -268,6 +272,8 @@ static int filters_judge(const struct world *w, const struct candidate *c,
 		struct subject s = { p->subject, c->s.person, c->s.account, FACTS_NONE };
 		enum truth t;
 
+		if (p->subject == SUBJECT_ACCOUNT && c->s.account == FACTS_NONE)
+			continue;
 		if (!protection_stops(p->kind, c) || !rule_is(c, str_of(p->rule)) ||
 		    (p->subject == SUBJECT_PERSON && c->s.person == FACTS_NONE) ||
 		    (p->until_ms > 0 && p->until_ms <= w->f->round.now_ms))
@@ -375,9 +381,16 @@ bool guard_is_last_admin(const struct world *w, uint32_t account)
 static int admin_judge(const struct world *w, const struct candidate *c,
 		       struct plan_arena *arena, struct guard_hits *hits, struct err *err)
 {
-	const struct row_account *a = &w->f->accounts.v[c->s.account];
+	const struct row_account *a;
 	int r = 0;
 
+	if (c->s.account == FACTS_NONE)
+		return 0;
+	a = &w->f->accounts.v[c->s.account];
+
+	/* what gives, or says who somebody is, takes nothing from an administrator */
+	if (c->class == PLAN_PROVISION && !action_kinds[c->kind].destructive)
+		return 0;
 	if (a->own_credential)
 		r = guard_hit(hits, arena, GUARD_OWN_CREDENTIAL, err,
 			      "made the key that we work with");
@@ -395,9 +408,13 @@ static int admin_judge(const struct world *w, const struct candidate *c,
 static int lever_judge(const struct world *w, const struct candidate *c,
 		       struct plan_arena *arena, struct guard_hits *hits, struct err *err)
 {
-	const struct row_account *a = &w->f->accounts.v[c->s.account];
-	enum account_class class =
-		account_class_of(a->type, a->managed, a->synced, a->can_disable);
+	const struct row_account *a;
+	enum account_class class;
+
+	if (action_kinds[c->kind].provision)
+		return 0;
+	a = &w->f->accounts.v[c->s.account];
+	class = account_class_of(a->type, a->managed, a->synced, a->can_disable);
 
 	if (a->type == ACCOUNT_TYPE_UNKNOWN)
 		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
@@ -405,6 +422,21 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	if (a->status == ACCOUNT_UNKNOWN)
 		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
 				 "the state of the account was not read");
+	switch (c->kind == ACTION_DEACTIVATE ? provision_lever(w->f, c->s.account)
+					     : LEVER_ACCOUNT) {
+	case LEVER_RECORD:
+		return 0;
+	case LEVER_UNREAD:
+		return guard_hit(hits, arena, GUARD_PROVISION_UNREAD, err,
+				 "it is deactivated through the provisioning directory, which "
+				 "was not read completely");
+	case LEVER_SPENT:
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "its record in the provisioning directory is off already, and "
+				 "the account is not: somebody switched it on at Atlassian");
+	case LEVER_ACCOUNT:
+		break;
+	}
 	if (c->kind == ACTION_DEACTIVATE && class == CLASS_UNMANAGED)
 		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
 				 "an unmanaged account cannot be deactivated");
@@ -426,7 +458,8 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 static int ownership_judge(const struct world *w, const struct candidate *c,
 			   struct plan_arena *arena, struct guard_hits *hits, struct err *err)
 {
-	uint8_t flags = w->account_flags[c->s.account];
+	uint8_t flags = c->s.account == FACTS_NONE ? (uint8_t)MATCH_ADOPTED
+						   : w->account_flags[c->s.account];
 	bool doubt = (flags & MATCH_DOUBT) ||
 		     (c->s.person != FACTS_NONE && w->person_doubt[c->s.person]);
 	int r = 0;
@@ -513,6 +546,23 @@ static int admins_left(const struct round *r, bool *ret, struct err *err)
 	return 0;
 }
 
+int guard_add(struct round *r, struct candidate *c, enum guard_id guard, struct err *err,
+	      const char *format, ...)
+{
+	struct guard_hits hits = { .n = c->hit_count };
+	char saw[ERR_TEXT_BYTES];
+	va_list args;
+	int ret;
+
+	va_start(args, format);
+	(void)vsnprintf(saw, sizeof(saw), format, args);
+	va_end(args);
+	if (c->hit_count)
+		memcpy(hits.v, c->hits, c->hit_count * sizeof(*c->hits));
+	ret = guard_hit(&hits, r->arena, guard, err, "%s", saw);
+	return ret < 0 ? ret : hits_keep(r, c, &hits, err);
+}
+
 int guard_candidates(struct round *r, struct err *err)
 {
 	const struct facts *f = r->w->f;
@@ -532,7 +582,7 @@ int guard_candidates(struct round *r, struct err *err)
 		if (ret == 0)
 			ret = hits_keep(r, c, &hits, err);
 	}
-	return ret;
+	return ret < 0 ? ret : provision_guards(r, err);
 }
 
 /* --- whole plans --- */
@@ -628,6 +678,8 @@ static const struct {
 				  "seats", "7 days" },
 	[LIMIT_PUSH_HOUR] = { GUARD_LIMIT_PUSH_HOUR, PLAN_LEAVER, STAMP_HOUR_MS,
 			      "people ended by the push source", "an hour" },
+	/* holds what is told to the directory, not the plan: reconcile/provision.c */
+	[LIMIT_PROVISION_DAY] = { .guard = GUARD_LIMIT_PROVISION, .class = PLAN_PROVISION },
 };
 
 /* Who is counted: a person, or an account without one, or a seat. */
@@ -890,7 +942,7 @@ int guard_plan(const struct round *r, bool urgent, struct plan *plan, struct err
 		sources |= c->basis.sources;
 	}
 	for (int i = 0; i < LIMIT_KIND_COUNT && ret == 0; i++)
-		if (i != LIMIT_PUSH_HOUR && has[limit_rows[i].class])
+		if (limit_rows[i].subjects && i != LIMIT_PUSH_HOUR && has[limit_rows[i].class])
 			ret = class_limit(r, i, plan, err);
 	if (ret == 0)
 		ret = push_limit(r, sources, plan, err);

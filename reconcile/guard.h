@@ -43,7 +43,10 @@ enum guard_release {
 	X(AMBIGUOUS,          "ambiguous",          ACTION, NEVER,  "an answer to the doubt: leaverd match") \
 	X(BAR,                "bar",                ACTION, NEVER,  "lifting the bar")              \
 	X(IMPOSSIBLE,         "impossible",         ACTION, NEVER,  "another lever, by hand: nothing stronger is done instead") \
-	X(UNKNOWN,            "unknown",            ACTION, NEVER,  "a read that tells it")
+	X(UNKNOWN,            "unknown",            ACTION, NEVER,  "a read that tells it")                 \
+	X(PROVISION_UNREAD,   "provision-unread",   ACTION, NEVER,  "the next complete read of the provisioning directory") \
+	X(LIMIT_PROVISION,    "provision-limit",    ACTION, PERSON, "an approval that names it")    \
+	X(SEATS_OUT,          "seats-out",          ACTION, PERSON, "seats that were freed or bought, or an approval that names it")
 /* clang-format on */
 
 enum guard_id {
@@ -86,6 +89,10 @@ int guard_hit(struct guard_hits *hits, struct plan_arena *arena, enum guard_id g
 /* All guards of one candidate but the last admin, limits, and paths of seats. */
 int guard_judge(const struct world *w, const struct candidate *c, struct plan_arena *arena,
 		struct guard_hits *hits, struct err *err) MUST_USE;
+
+/* One more on a candidate that was judged already. */
+int guard_add(struct round *r, struct candidate *c, enum guard_id guard, struct err *err,
+	      const char *format, ...) PRINTF(5, 6) MUST_USE;
 
 /* Judges all candidates, the last admin too, and writes their hits. */
 int guard_candidates(struct round *r, struct err *err) MUST_USE;

@@ -14,6 +14,8 @@ static int thing_cmp(const struct candidate *a, const struct candidate *b)
 {
 	int c = LESS(a->s.account, b->s.account);
 
+	if (!c && a->s.account == FACTS_NONE)
+		c = LESS(a->s.person, b->s.person);
 	if (!c)
 		c = LESS(a->product, b->product);
 	return c ? c : LESS(a->kind, b->kind);
@@ -67,6 +69,12 @@ int order_choose(struct round *r, struct err *err)
 	return 0;
 }
 
+/* 0 for a record of the provisioning directory that is no account yet. */
+static uint64_t account_number(const struct facts *f, const struct candidate *c)
+{
+	return c->s.account == FACTS_NONE ? 0 : f->accounts.v[c->s.account].number;
+}
+
 /* --- what other plans are about to do --- */
 
 static size_t open_first(const struct facts *f, uint64_t account)
@@ -108,13 +116,15 @@ void order_pending(struct round *r)
 		return;
 	for (size_t i = 0; i < r->candidates.n; i++) {
 		struct candidate *c = &r->candidates.v[i];
-		uint64_t account = f->accounts.v[c->s.account].number;
+		uint64_t account = account_number(f, c);
 
 		if (c->gone)
 			continue;
 		for (size_t o = open_first(f, account);
 		     o < f->open.n && f->open.v[o].account == account && !c->gone; o++)
-			c->gone = covers(f, &f->open.v[o], c);
+			c->gone = (account ||
+				   f->open.v[o].person == r->w->numbers[c->s.person]) &&
+				  covers(f, &f->open.v[o], c);
 		c->pending = c->gone;
 		r->counts.pending += c->gone;
 	}
@@ -145,8 +155,7 @@ static int plan_cmp(const void *pa, const void *pb, void *ctx)
 	if (!c)
 		c = LESS(person_a, person_b);
 	if (!c)
-		c = LESS(f->accounts.v[a->s.account].number,
-			 f->accounts.v[b->s.account].number);
+		c = LESS(account_number(f, a), account_number(f, b));
 	if (!c)
 		c = text_cmp(f, a->product, b->product, false);
 	if (!c)

@@ -569,6 +569,7 @@ static void limits_bind(struct policy *p, const struct policy_limits_conf *conf)
 	p->limits[LIMIT_ORPHANS_WEEK] = conf->orphans_week;
 	p->limits[LIMIT_INACTIVE_WEEK] = conf->inactive_week;
 	p->limits[LIMIT_PUSH_HOUR] = conf->push_hour;
+	p->limits[LIMIT_PROVISION_DAY] = conf->provision_day;
 }
 
 /* --- the columns that are always needed --- */
@@ -606,6 +607,127 @@ static void fixed_bind(struct binding *b)
 	}
 }
 
+/* --- provisioning --- */
+
+static const char *const provision_rules[PROVISION_RULE_COUNT] = {
+	[PROVISION_JOINER] = "provision-joiner",
+	[PROVISION_RETURN] = "provision-return",
+	[PROVISION_DRIFT] = "provision-update",
+	[PROVISION_GROUPS] = "provision-groups",
+};
+
+/* What is sent and compared: only where somebody is provisioned, so that nobody else pays. */
+static void provision_columns_bind(struct binding *b)
+{
+	struct policy *p = b->policy;
+
+	b->name = "provisioning";
+	for (int i = 0; i <= PROVISION_ATTR_COUNT && !b->lost; i++) {
+		CLEANUP(path_done) struct path path = { .slot = -1 };
+		const char *from =
+			i < PROVISION_ATTR_COUNT ? provision_attrs[i].from : "emails.primary";
+		uint32_t *to =
+			i < PROVISION_ATTR_COUNT ? &p->provision_columns[i] : &p->email_primary;
+		struct err why;
+		int slot = 0, r;
+
+		*to = FACTS_NONE;
+		if (!from)
+			continue;
+		r = path_parse(str_of(from), PATH_POLICY_PERSON, &path, &why);
+		if (r < 0) {
+			fault_from(b, from, r, &why);
+			continue;
+		}
+		column_want(b, &path, &slot);
+		*to = (uint32_t)slot;
+	}
+}
+
+static void provision_rules_bind(struct binding *b, const struct policy_provision_conf *conf,
+				 struct policy_provision *ret)
+{
+	for (unsigned i = 0; i < PROVISION_RULE_COUNT; i++)
+		ret->rules[i] = (struct rule){
+			.name = keep(b, provision_rules[i]),
+			.subject = SUBJECT_PERSON,
+			.class = PLAN_PROVISION,
+			.when = ret->scope,
+			/* whoever was off is given back by people alone */
+			.automatic = conf->automatic && i != PROVISION_RETURN,
+			.order = POLICY_MAX_RULES + i,
+		};
+}
+
+static void provision_bind(struct binding *b, const struct policy_provision_conf *conf,
+			   struct policy_provision *ret)
+{
+	b->mark = &conf->mark;
+	b->name = "provisioning";
+	b->subject = SUBJECT_PERSON;
+	ret->org = keep(b, conf->org);
+	ret->issuer = keep(b, conf->issuer);
+	ret->scope = conf->scope ? when_bind(b, conf->scope) : NULL;
+	provision_rules_bind(b, conf, ret);
+	ret->groups = calloc(conf->group_count + 1, sizeof(*ret->groups));
+	if (!ret->groups)
+		b->lost = true;
+	for (size_t i = 0; i < conf->group_count && !b->lost; i++) {
+		b->mark = &conf->groups[i].mark;
+		b->name = conf->groups[i].name;
+		ret->group_count = i + 1;
+		ret->groups[i].name = keep(b, conf->groups[i].name);
+		ret->groups[i].when = when_bind(b, conf->groups[i].when);
+		for (size_t k = 0; k < i; k++)
+			if (ret->groups[i].name && ret->groups[k].name &&
+			    strcasecmp(ret->groups[i].name, ret->groups[k].name) == 0)
+				fault(b, "name", "the group stands there twice");
+	}
+}
+
+static void provisions_bind(struct binding *b, const struct policy_conf *conf)
+{
+	struct policy *p = b->policy;
+
+	if (!conf->provision_count)
+		return;
+	provision_columns_bind(b);
+	p->provisions = calloc(conf->provision_count, sizeof(*p->provisions));
+	if (!p->provisions)
+		b->lost = true;
+	for (size_t i = 0; i < conf->provision_count && !b->lost; i++) {
+		p->provision_count = i + 1;
+		provision_bind(b, &conf->provision[i], &p->provisions[i]);
+	}
+}
+
+static void provisions_free(struct policy *p)
+{
+	for (size_t i = 0; i < p->provision_count; i++) {
+		struct policy_provision *v = &p->provisions[i];
+
+		free(v->org);
+		free(v->issuer);
+		query_free(v->scope);
+		for (size_t k = 0; k < PROVISION_RULE_COUNT; k++)
+			free(v->rules[k].name);
+		for (size_t k = 0; k < v->group_count; k++) {
+			free(v->groups[k].name);
+			query_free(v->groups[k].when);
+		}
+		free(v->groups);
+	}
+	free(p->provisions);
+}
+
+const struct policy_provision *policy_provision(const struct policy *p, struct str org)
+{
+	for (size_t i = 0; i < p->provision_count; i++)
+		if (str_eq(str_of(p->provisions[i].org), org))
+			return &p->provisions[i];
+	return NULL;
+}
+
 /* --- the whole --- */
 
 static int bind(const struct policy_conf *conf, struct conf_faults *faults, struct policy **ret,
@@ -618,6 +740,8 @@ static int bind(const struct policy_conf *conf, struct conf_faults *faults, stru
 		return err_nomem(err);
 	fixed_bind(&b);
 	rules_bind(&b, conf);
+	if (!b.lost)
+		provisions_bind(&b, conf);
 	if (!b.lost)
 		match_bind(&b, conf);
 	if (!b.lost)
@@ -678,6 +802,7 @@ void policy_free(struct policy *p)
 	}
 	free(p->protections);
 	free(p->holidays);
+	provisions_free(p);
 	facts_columns_free(&p->columns);
 	free(p);
 }
@@ -687,6 +812,9 @@ const struct rule *policy_rule(const struct policy *p, struct str name)
 	for (size_t i = 0; i < p->rule_count; i++)
 		if (str_eq(str_of(p->rules[i].name), name))
 			return &p->rules[i];
+	for (size_t i = 0; p->provision_count && i < PROVISION_RULE_COUNT; i++)
+		if (str_eq(str_of(p->provisions[0].rules[i].name), name))
+			return &p->provisions[0].rules[i];
 	return NULL;
 }
 

@@ -64,13 +64,31 @@ struct policy_limit_conf {
 
 struct policy_limits_conf {
 	struct policy_limit_conf leavers_day, leavers_week, absence_day, orphans_week,
-		inactive_week, push_hour;
+		inactive_week, push_hour, provision_day;
 };
 
 struct policy_hours_conf {
 	bool on;
 	char *quiet_from, *quiet_until; /* "Fri 15:00", "Mon 07:00": no destructive start
 					   between them, in the instance's zone */
+};
+
+/* Whom an organisation's provisioning directory is told of: from the organisation's own section
+ * of the file (bridge), so that scope and groups are bound with the rest. Borrowed. */
+struct policy_provision_group_conf {
+	struct conf_mark mark;
+	char *name; /* displayName of the group at Atlassian */
+	char *when; /* who is in it */
+};
+
+struct policy_provision_conf {
+	struct conf_mark mark;
+	const char *org;
+	const char *issuer; /* the source whose ids are the externalIds */
+	const char *scope;  /* filter; NULL: whoever is active */
+	const struct policy_provision_group_conf *groups;
+	size_t group_count;
+	bool automatic; /* joiners, updates and joined groups are approved by policy */
 };
 
 struct policy_conf {
@@ -86,6 +104,9 @@ struct policy_conf {
 	bool business_days;        /* waits of whole days count Monday to Friday */
 	struct conf_list holidays; /* dates that are no business days */
 	int64_t hand_approval_ms;  /* from the first arm: nothing is automatic before */
+	/* not of this section: set before policy_bind(); borrowed until it returns */
+	const struct policy_provision_conf *provision;
+	size_t provision_count;
 };
 
 enum policy_leave_date { LEAVE_LAST_WORKING_DAY, LEAVE_TERMINATION_DATE };
@@ -141,7 +162,31 @@ enum policy_limit_kind {
 	LIMIT_ORPHANS_WEEK,
 	LIMIT_INACTIVE_WEEK,
 	LIMIT_PUSH_HOUR,
+	LIMIT_PROVISION_DAY,
 	LIMIT_KIND_COUNT
+};
+
+/* Rules of provisioning: shipped, named in plans and bars like others. */
+enum provision_rule {
+	PROVISION_JOINER, /* "provision-joiner": in scope, active, begun, and without a record
+			   */
+	PROVISION_RETURN, /* "provision-return": the same with a record that is off */
+	PROVISION_DRIFT,  /* "provision-update": attributes differ */
+	PROVISION_GROUPS, /* "provision-groups" */
+	PROVISION_RULE_COUNT
+};
+
+struct provision_group {
+	char *name;
+	struct query *when;
+};
+
+struct policy_provision {
+	char *org, *issuer;                      /* issuer NULL: externalId says nothing */
+	struct query *scope;                     /* NULL: always true */
+	struct rule rules[PROVISION_RULE_COUNT]; /* .when is scope, not theirs */
+	struct provision_group *groups;
+	size_t group_count;
 };
 
 /*
@@ -209,6 +254,11 @@ struct policy {
 	bool business_days;
 	int64_t *holidays; /* midnights UTC, sorted */
 	size_t holiday_count;
+	struct policy_provision *provisions;
+	size_t provision_count;
+	/* where there are provisions: columns of provision_attrs (.from), and of
+	 * emails.primary; FACTS_NONE */
+	uint32_t provision_columns[PROVISION_ATTR_COUNT], email_primary;
 	struct facts_columns columns; /* what facts must project: hand it to facts_new() */
 	uint32_t fixed[COL_COUNT];
 };
@@ -226,6 +276,9 @@ OWNED(struct policy, policy_free)
 /* Words of the file: "person", "exemption", ... */
 const char *rule_subject_word(enum rule_subject subject);
 const char *protection_kind_word(enum protection_kind kind);
+
+/* What of the policy is about an organisation's provisioning directory; NULL if nothing. */
+const struct policy_provision *policy_provision(const struct policy *p, struct str org);
 
 /* NULL if there is none of that name. */
 const struct rule *policy_rule(const struct policy *p, struct str name);

@@ -76,6 +76,7 @@ LIMIT_KEYS(absence_day,   "2", "0.5 %");
 LIMIT_KEYS(orphans_week,  "3", "1 %");
 LIMIT_KEYS(inactive_week, "5", "5 %");
 LIMIT_KEYS(push_hour,     "3", "0.5 %");
+LIMIT_KEYS(provision_day, "20", "10 %");
 
 #define LIMIT(n, f, h) ROW(n, CONF_SECTION, policy_limits_conf, f, .sub = f##_keys,              \
 			   .sub_size = sizeof(struct policy_limit_conf), .help = (h))
@@ -86,6 +87,7 @@ static const struct conf_key limits_keys[] = {
 	LIMIT("orphans_week",  orphans_week,  "accounts that nobody explains, within 7 days"),
 	LIMIT("inactive_week", inactive_week, "seats taken for inactivity, within 7 days"),
 	LIMIT("push_hour",     push_hour,     "people ended by one push source within an hour"),
+	LIMIT("provision_day", provision_day, "people told to a provisioning directory within 24 hours; above, what is told to it is held"),
 	{ 0 }
 };
 

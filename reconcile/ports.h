@@ -31,6 +31,7 @@ struct target_state {
 	struct vec_text groups;     /* ids of its groups that give product on site */
 	struct vec_text roles;      /* its direct roles on product on site */
 	enum tri seat; /* the product says that it holds a seat; UNKNOWN: it does not say */
+	enum provision_state provision; /* of its record, held against the action's values */
 	struct vec_text others; /* paths that are neither (inferred by an admin role, ...), as
 				   sentences */
 };

@@ -5,6 +5,7 @@
 
 #include "reconcile/compose.h"
 #include "reconcile/diff.h"
+#include "reconcile/provision.h"
 
 void reconcile_result_free(struct reconcile_result *r)
 {
@@ -425,6 +426,62 @@ static int guards_judge(struct judging *j, struct err *err)
 	return 0;
 }
 
+/* --- provisioning, judged again --- */
+
+static const struct candidate *provision_find(const struct judging *j)
+{
+	for (size_t i = 0; i < j->round.candidates.n; i++)
+		if (j->round.candidates.v[i].kind == j->action->kind)
+			return &j->round.candidates.v[i];
+	return NULL;
+}
+
+/* What is wanted now, against what was planned. */
+static int provision_wanted(struct judging *j, bool *yes, struct err *err)
+{
+	const struct candidate *c = provision_find(j);
+	struct digest subject;
+	int r = 0;
+
+	*yes = false;
+	if (!c) {
+		say(j->ret, j->round.findings.n ? JUDGE_UNKNOWN : JUDGE_NOT_WANTED, "%s",
+		    j->round.findings.n ? j->round.findings.v[0].text
+					: "the provisioning directory needs it no more");
+		return 0;
+	}
+	if (c->due_ms > j->w.f->round.now_ms) {
+		say(j->ret, JUDGE_NOT_WANTED, "it is not due yet");
+		return 0;
+	}
+	if (j->action->subject)
+		r = compose_subject(&j->round, c, &subject, err);
+	if (r == 0 && j->action->subject && !digest_equal(&subject, j->action->subject)) {
+		say(j->ret, JUDGE_NOT_WANTED,
+		    "what is to be told changed since it was planned: the next plan has it");
+		return 0;
+	}
+	j->c = *c;
+	*yes = r == 0;
+	return r;
+}
+
+static int provision_judge(struct judging *j, struct err *err)
+{
+	uint32_t person = world_person(&j->w, j->action->person);
+	bool yes = false;
+	int r;
+
+	if (person == FACTS_NONE) {
+		say(j->ret, JUDGE_UNKNOWN, "the person is not in the newest facts");
+		return 0;
+	}
+	r = provision_desire_person(&j->round, person, err);
+	if (r == 0)
+		r = provision_wanted(j, &yes, err);
+	return r == 0 && yes ? guards_judge(j, err) : r;
+}
+
 int reconcile_judge(const struct facts *facts, const struct policy *policy,
 		    const struct action_identity *action, struct judgement *ret,
 		    struct err *err)
@@ -440,7 +497,9 @@ int reconcile_judge(const struct facts *facts, const struct policy *policy,
 		j.round = (struct round){ .w = &j.w,
 					  .arena = &j.arena,
 					  .sources_whole = desire_sources_whole(&j.w) };
-		if (subject_find(&j) && rule_find(&j) && (!j.rule || rule_judge(&j)))
+		if (action_kinds[action->kind].provision)
+			r = provision_judge(&j, err);
+		else if (subject_find(&j) && rule_find(&j) && (!j.rule || rule_judge(&j)))
 			r = guards_judge(&j, err);
 	}
 	round_done(&j.round);

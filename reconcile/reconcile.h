@@ -109,6 +109,8 @@ struct action_identity {
 	/* What held it when it was planned, and what each guard saw: as in struct action. */
 	const char *const *held_by, *const *says;
 	size_t held_count;
+	/* Of provisioning: what is wanted must be what was planned. NULL: not compared */
+	const struct digest *subject;
 };
 
 /*

@@ -195,6 +195,19 @@ struct leave_date view_leave_date(const struct world *w, uint32_t person)
 	return ret;
 }
 
+struct moment view_start(const struct world *w, uint32_t person)
+{
+	uint32_t cell, record;
+	struct moment m = { VALUE_ABSENT, 0 };
+	bool doubt = false;
+
+	m.state = view_cell(w, person, w->p->fixed[COL_START_DATE], &cell, &record);
+	if (m.state == VALUE_PRESENT)
+		m.ms = day_end(w, record, w->f->numbers.v[cell - FRAME_FIRST] - STAMP_DAY_MS,
+			       &doubt);
+	return m;
+}
+
 bool view_idp_says_left(const struct world *w, uint32_t person)
 {
 	const struct facts *f = w->f;

@@ -43,6 +43,9 @@ struct leave_date {
 	bool zone_doubt; /* no readable zone: the day is taken to end when it ends everywhere */
 };
 struct leave_date view_leave_date(const struct world *w, uint32_t person);
+/* When the person's first day begins, where the person is: of the most trusted record that
+ * names one. Where the zone cannot be told, when it has begun everywhere. */
+struct moment view_start(const struct world *w, uint32_t person);
 /* An identity provider names a last day that is over. */
 bool view_idp_says_left(const struct world *w, uint32_t person);
 
