@@ -23,6 +23,8 @@ enum driver_open {
 	DRIVER_READ,   /* the file must exist; nothing is ever written */
 	DRIVER_WRITE,  /* the file must exist */
 	DRIVER_CREATE, /* the file is made where there is none */
+	DRIVER_TEMP,   /* an empty one of our own, beyond some memory on disk (TMPDIR, else
+			  /var/tmp); it ends with its connection. path is ignored */
 };
 
 struct driver_options {

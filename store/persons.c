@@ -987,8 +987,8 @@ static const char *const forget_sql[] = {
 	" (SELECT account FROM account_link WHERE person = ?1))",
 
 	"UPDATE record SET doc = '{}', user_name = '', user_fold = '', display = '',"
-	" external_id = '', hash = x'', unknown = '', deleted = 1, change = ?2"
-	" WHERE person = ?1",
+	" display_fold = '', external_id = '', hash = x'', unknown = '', deleted = 1,"
+	" change = ?2 WHERE person = ?1",
 	"DELETE FROM address WHERE person = ?1",
 	"UPDATE bar SET reason = '' WHERE person = ?1",
 	"UPDATE protection SET reason = '', owner = '' WHERE person = ?1",
@@ -1001,6 +1001,12 @@ static const char *const forget_sql[] = {
 	"UPDATE plan_value SET json = '', salt = x'' WHERE (plan, n) IN"
 	" (SELECT plan, n FROM action WHERE person = ?1 UNION SELECT a.plan, a.n FROM"
 	" account_link l JOIN action a ON a.account = l.account WHERE l.person = ?1)",
+	"DELETE FROM owned WHERE account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
+	"DELETE FROM inventory WHERE account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
+	"DELETE FROM heir WHERE person = ?1 OR account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
 	"UPDATE account_link SET evidence = '' WHERE person = ?1",
 	"UPDATE person SET salt = x'', state = 1, change = ?2 WHERE id = ?1",
 };

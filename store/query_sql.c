@@ -17,19 +17,16 @@ struct column {
 	const char *name, *sub;
 	enum keeps keeps;
 	const char *sql; /* column; for KEEPS_KEY the condition up to the parameter... */
-	const char *end; /* ...and after it; for others what else holds where a text that is not
-			    empty is asked for */
+	const char *end; /* ...and after it */
 	bool indexed;
 };
-
-/* What the partial index of external ids wants to be told, or it is not used. */
-#define HAS_EXTERNAL " AND r.external_id <> ''"
 
 /* clang-format off */
 static const struct column user_columns[] = {
 	{ "id",         NULL,           KEEPS_EXACT,  "r.key",         "", true },
 	{ "userName",   NULL,           KEEPS_FOLDED, "r.user_fold",   "", true },
-	{ "externalId", NULL,           KEEPS_EXACT,  "r.external_id", HAS_EXTERNAL, true },
+	{ "displayName", NULL,          KEEPS_FOLDED, "r.display_fold", "", true },
+	{ "externalId", NULL,           KEEPS_EXACT,  "r.external_id", "", true },
 	{ "active",     NULL,           KEEPS_ACTIVE, "r.active",      "", false },
 	{ "meta",       "created",      KEEPS_TIME,   "r.created_ms",  "", false },
 	{ "meta",       "lastModified", KEEPS_TIME,   "r.modified_ms", "", false },
@@ -44,7 +41,7 @@ static const struct column user_columns[] = {
 static const struct column group_columns[] = {
 	{ "id",          NULL,           KEEPS_EXACT,  "r.key",          "", true },
 	{ "displayName", NULL,           KEEPS_FOLDED, "r.display_fold", "", true },
-	{ "externalId",  NULL,           KEEPS_EXACT,  "r.external_id",  HAS_EXTERNAL, true },
+	{ "externalId",  NULL,           KEEPS_EXACT,  "r.external_id",  "", true },
 	{ "meta",        "created",      KEEPS_TIME,   "r.created_ms",   "", false },
 	{ "meta",        "lastModified", KEEPS_TIME,   "r.modified_ms",  "", false },
 	{ "members",     "value",        KEEPS_MEMBER,
@@ -59,6 +56,7 @@ struct maker {
 	const struct column *columns;
 	struct query_sql *out;
 	int first;
+	unsigned choices; /* OR and NOT around what is looked at: it need not hold */
 	struct err *err;
 };
 
@@ -100,6 +98,15 @@ static bool add_bind(struct maker *m, struct db_bind bind)
 	return true;
 }
 
+/* A bound, if it must hold. */
+static void note_range(struct maker *m, const char *column, const char *op, size_t bind)
+{
+	struct query_sql *s = m->out;
+
+	if (m->choices == 0 && s->ranges_count < QUERY_SQL_RANGES_MOST)
+		s->ranges[s->ranges_count++] = (struct query_sql_range){ column, op, bind };
+}
+
 /* The least text above all that begin with s: its last byte one more. UTF-8 has no 0xff. */
 static int above(struct maker *m, struct str s, struct str *ret)
 {
@@ -122,7 +129,7 @@ static int narrow_text(struct maker *m, const struct column *c, enum query_op op
 	struct str bound = { 0 };
 	int r;
 
-	if (*c->end && s.len == 0)
+	if (s.len == 0) /* all that have none stand there */
 		return NOT_NARROWED;
 	/* Each test brings the index its source. Written with a number of its own: what is
 	 * alike in the branches of an OR is drawn out of them, and then no index answers it. */
@@ -131,10 +138,11 @@ static int narrow_text(struct maker *m, const struct column *c, enum query_op op
 		buf_addf(&out->where, "%s = ", c->sql);
 		if (!add_bind(m, DB_S(s)))
 			return NOT_NARROWED;
-		buf_addf(&out->where, "%s)", c->end);
+		buf_add_char(&out->where, ')');
+		out->indexed |= c->indexed;
 		return NARROWED;
 	}
-	if (op != QUERY_SW || s.len == 0 || out->count + 2 > QUERY_SQL_BINDS_MOST)
+	if (op != QUERY_SW || out->count + 2 > QUERY_SQL_BINDS_MOST)
 		return NOT_NARROWED;
 	r = above(m, s, &bound);
 	if (r < 0)
@@ -143,7 +151,9 @@ static int narrow_text(struct maker *m, const struct column *c, enum query_op op
 	(void)add_bind(m, DB_S(s));
 	buf_addf(&out->where, " AND %s < ", c->sql);
 	(void)add_bind(m, DB_S(bound));
-	buf_addf(&out->where, "%s)", c->end);
+	buf_add_char(&out->where, ')');
+	note_range(m, c->sql, ">=", out->count - 2);
+	note_range(m, c->sql, "<", out->count - 1);
 	return NARROWED;
 }
 
@@ -157,20 +167,28 @@ static int narrow_key(struct maker *m, const struct column *c, const struct quer
 	if (!add_bind(m, DB_S(s)))
 		return NOT_NARROWED;
 	buf_add_text(&m->out->where, c->end);
+	m->out->indexed |= c->indexed;
 	return NARROWED;
 }
 
 static int narrow_time(struct maker *m, const struct column *c, const struct query *q)
 {
+	struct query_sql *out = m->out;
 	static const char *const ops[] = {
 		[QUERY_EQ] = "=", [QUERY_GT] = ">",  [QUERY_GE] = ">=",
 		[QUERY_LT] = "<", [QUERY_LE] = "<=", [QUERY_PR] = NULL
 	};
 
-	if (q->value.type != VALUE_TIME || !ops[q->op])
+	if (q->value.type != VALUE_TIME || q->op >= COUNT_OF(ops) || !ops[q->op])
 		return NOT_NARROWED;
-	buf_addf(&m->out->where, "%s %s ", c->sql, ops[q->op]);
-	return add_bind(m, DB_I(q->value.integer)) ? NARROWED : NOT_NARROWED;
+	/* the source beside it, for the index; as in narrow_text() */
+	buf_addf(&out->where, "(r.source = coalesce(?1, %zu) AND %s %s ", out->count, c->sql,
+		 ops[q->op]);
+	if (!add_bind(m, DB_I(q->value.integer)))
+		return NOT_NARROWED;
+	buf_add_char(&out->where, ')');
+	note_range(m, c->sql, ops[q->op], out->count - 1);
+	return NARROWED;
 }
 
 static int narrow_test(struct maker *m, const struct query *q, const char *parent)
@@ -190,7 +208,6 @@ static int narrow_test(struct maker *m, const struct query *q, const char *paren
 	}
 	if (q->value.type != VALUE_TEXT || q->op == QUERY_PR)
 		return NOT_NARROWED;
-	m->out->indexed |= c->indexed;
 	if (c->keeps == KEEPS_KEY || c->keeps == KEEPS_MEMBER)
 		return narrow_key(m, c, q);
 	/* a column in the other form than the attribute's would leave out too much */
@@ -202,19 +219,21 @@ static int narrow_test(struct maker *m, const struct query *q, const char *paren
 
 /* Where the text and the binds stood, to take back what did not narrow after all. */
 struct place {
-	size_t len, count;
+	size_t len, count, ranges;
 	bool indexed;
 };
 
 static struct place here(const struct maker *m)
 {
-	return (struct place){ m->out->where.len, m->out->count, m->out->indexed };
+	return (struct place){ m->out->where.len, m->out->count, m->out->ranges_count,
+			       m->out->indexed };
 }
 
 static void back_to(struct maker *m, struct place p)
 {
 	buf_cut(&m->out->where, p.len);
 	m->out->count = p.count;
+	m->out->ranges_count = p.ranges;
 	m->out->indexed = p.indexed;
 }
 
@@ -252,6 +271,7 @@ static int narrow_or(struct maker *m, const struct query *q, const char *parent)
 
 	buf_add_char(&m->out->where, '(');
 	m->out->indexed = false;
+	m->choices++;
 	r = narrow(m, q->left, parent);
 	left_indexed = m->out->indexed;
 	m->out->indexed = false;
@@ -259,6 +279,7 @@ static int narrow_or(struct maker *m, const struct query *q, const char *parent)
 		buf_add_text(&m->out->where, " OR ");
 		r = narrow(m, q->right, parent);
 	}
+	m->choices--;
 	if (r != NARROWED) {
 		back_to(m, start);
 		return r;
@@ -294,13 +315,17 @@ static int narrow(struct maker *m, const struct query *q, const char *parent)
 	return r;
 }
 
-/* One eq that its column answers alone: the column holds the attribute whole, and '' where
+/* A test that its column answers alone: the column holds the attribute whole, and '' where
  * there is none, so that the text asked for must not be empty. */
 static bool is_exact_test(const struct maker *m, const struct query *q, const char *parent)
 {
 	const struct column *c = column_of(m, &q->path, parent);
 
-	if (!c || !c->indexed || q->op != QUERY_EQ || q->value.type != VALUE_TEXT)
+	if (!c || q->op == QUERY_NE)
+		return false;
+	if (c->keeps == KEEPS_TIME) /* both are whole milliseconds */
+		return !parent && q->value.type == VALUE_TIME && q->op != QUERY_PR;
+	if (!c->indexed || q->op != QUERY_EQ || q->value.type != VALUE_TEXT)
 		return false;
 	if (c->keeps == KEEPS_FOLDED)
 		return q->folded && q->folded_len > 0;
@@ -309,18 +334,21 @@ static bool is_exact_test(const struct maker *m, const struct query *q, const ch
 	return c->keeps == KEEPS_MEMBER;
 }
 
-/* Nothing but such tests, all of which must hold. A part of members or groups is one of its
- * only test: `members[value eq "x"]`. */
-static bool is_exact(const struct maker *m, const struct query *q, const char *parent)
+/* Nothing but such tests, all of which must hold; equal: of eq alone, on texts. A part of
+ * members or groups is one of its only test: `members[value eq "x"]`. */
+static bool is_exact(const struct maker *m, const struct query *q, const char *parent,
+		     bool *equal)
 {
 	switch (q->kind) {
 	case QUERY_TEST:
+		*equal &= q->value.type == VALUE_TEXT;
 		return is_exact_test(m, q, parent);
 	case QUERY_AND:
-		return !parent && is_exact(m, q->left, NULL) && is_exact(m, q->right, NULL);
+		return !parent && is_exact(m, q->left, NULL, equal) &&
+		       is_exact(m, q->right, NULL, equal);
 	case QUERY_PART:
 		return !parent && q->path.owner == PATH_OWN && !q->path.urn &&
-		       q->left->kind == QUERY_TEST && is_exact(m, q->left, q->path.name);
+		       q->left->kind == QUERY_TEST && is_exact(m, q->left, q->path.name, equal);
 	default:
 		return false;
 	}
@@ -342,6 +370,8 @@ int query_sql_make(const struct query *q, enum query_sql_of of, int first,
 		buf_add_char(&ret->where, '1');
 		r = 0;
 	}
-	ret->exact = r == 0 && q && ret->where.len > 1 && is_exact(&m, q, NULL);
+	ret->equal = true;
+	ret->exact = r == 0 && q && ret->where.len > 1 && is_exact(&m, q, NULL, &ret->equal);
+	ret->equal &= ret->exact;
 	return r < 0 ? r : buf_fault(&ret->where, err, "the condition of a filter");
 }

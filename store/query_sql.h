@@ -13,6 +13,13 @@
 
 enum query_sql_of { QUERY_SQL_USER, QUERY_SQL_GROUP };
 
+/* A bound that must hold: a column of table r, how it is compared, and with which bind. */
+#define QUERY_SQL_RANGES_MOST 6
+struct query_sql_range {
+	const char *column, *op;
+	size_t bind;
+};
+
 struct query_sql {
 	struct buf where; /* a condition over table r, "1" when nothing narrows; ?1 is the
 			     source's number, parameters from `first` on are binds */
@@ -22,6 +29,10 @@ struct query_sql {
 	size_t own_count;
 	bool indexed; /* an index answers it: few rows */
 	bool exact;   /* the condition is the query itself: no document need be looked at */
+	bool equal; /* exact, and made of eq alone: an index gives its rows by their numbers */
+	/* Bounds that an index answers as well; whether in few rows, only a look can tell. */
+	struct query_sql_range ranges[QUERY_SQL_RANGES_MOST];
+	size_t ranges_count;
 };
 
 /* q may be NULL. *ret must be done in any case. */

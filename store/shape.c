@@ -9,6 +9,7 @@ void shape_done(struct shape *s)
 	size_t i;
 
 	free(s->user_fold.p);
+	free(s->display_fold.p);
 	for (i = 0; i < s->mails.n; i++)
 		free(s->mails.v[i].p);
 	vec_shape_text_done(&s->mails);
@@ -127,6 +128,8 @@ int shape_of(const json_t *doc, struct str bytes, struct str unknown, struct sha
 	take_hash(bytes, unknown, s.hash);
 	r = fold(s.user_name, &s.user_fold, err);
 	if (r == 0)
+		r = fold(s.display, &s.display_fold, err);
+	if (r == 0)
 		r = take_mails(doc, &s, err);
 	if (r < 0) {
 		shape_done(&s);
@@ -200,21 +203,23 @@ static int insert(struct db *db, const struct shape *s, const struct shape_write
 	static const struct shape_before none;
 	int r;
 
-	r = db_run(db, err,
-		   "INSERT INTO record (id, source, key, external_id, user_name, user_fold, "
-		   "display,"
-		   " active, version, created_ms, modified_ms, first_seen_ms, last_seen_read,"
-		   " disabled_since_ms, ended_ms, change, hash, unknown, doc) VALUES"
-		   " ((SELECT coalesce(max(id), ?16 - 1) + 1 FROM record WHERE id BETWEEN ?16"
-		   " AND ?17), ?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8, ?8, ?9, ?10, ?11, ?12,"
-		   " ?13, ?14, ?15)",
-		   DB_I(w->source), DB_S(w->key), DB_S(s->external_id), DB_S(s->user_name),
-		   DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
-		   DB_I(s->active), DB_I(w->now_ms), DB_I(w->read),
-		   DB_I(disabled_since(s, &none, w->now_ms)), DB_I(ended(s, &none, w)),
-		   DB_I(db_next_change_of(db, DB_CHANGE_RECORD)),
-		   DB_B(s->hash, SHAPE_HASH_BYTES), DB_S(w->unknown), DB_S(w->bytes),
-		   DB_I(SHAPE_FIRST(w->source)), DB_I(SHAPE_LAST(w->source)));
+	r = db_run(
+		db, err,
+		"INSERT INTO record (id, source, key, external_id, user_name, user_fold, "
+		"display,"
+		" active, version, created_ms, modified_ms, first_seen_ms, last_seen_read,"
+		" disabled_since_ms, ended_ms, change, hash, unknown, doc, display_fold) VALUES"
+		" ((SELECT coalesce(max(id), ?16 - 1) + 1 FROM record WHERE id BETWEEN ?16"
+		" AND ?17), ?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8, ?8, ?9, ?10, ?11, ?12,"
+		" ?13, ?14, ?15, ?18)",
+		DB_I(w->source), DB_S(w->key), DB_S(s->external_id), DB_S(s->user_name),
+		DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
+		DB_I(s->active), DB_I(w->now_ms), DB_I(w->read),
+		DB_I(disabled_since(s, &none, w->now_ms)), DB_I(ended(s, &none, w)),
+		DB_I(db_next_change_of(db, DB_CHANGE_RECORD)), DB_B(s->hash, SHAPE_HASH_BYTES),
+		DB_S(w->unknown), DB_S(w->bytes), DB_I(SHAPE_FIRST(w->source)),
+		DB_I(SHAPE_LAST(w->source)),
+		DB_S(str_n(s->display_fold.p, s->display_fold.len)));
 	if (r == 0)
 		*ret_id = db_last_id(db);
 	return r;
@@ -228,14 +233,15 @@ static int update(struct db *db, const struct shape *s, const struct shape_befor
 		      " display = ?5, active = ?6, version = version + 1, modified_ms = ?7,"
 		      " disabled_since_ms = ?8, ended_ms = ?9, change = ?10, hash = ?11,"
 		      " unknown = ?12, doc = ?13, gone = 0, deleted = 0, absent_reads = 0,"
-		      " absent_since_ms = 0, last_seen_read = ?14 WHERE id = ?1",
+		      " absent_since_ms = 0, last_seen_read = ?14, display_fold = ?15"
+		      " WHERE id = ?1",
 		      DB_I(before->id), DB_S(s->external_id), DB_S(s->user_name),
 		      DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
 		      DB_I(s->active), DB_I(w->now_ms),
 		      DB_I(disabled_since(s, before, w->now_ms)), DB_I(ended(s, before, w)),
 		      DB_I(db_next_change_of(db, DB_CHANGE_RECORD)),
 		      DB_B(s->hash, SHAPE_HASH_BYTES), DB_S(w->unknown), DB_S(w->bytes),
-		      DB_I(w->read));
+		      DB_I(w->read), DB_S(str_n(s->display_fold.p, s->display_fold.len)));
 }
 
 static int put_address(struct db *db, int64_t id, const struct shape_text *t, struct err *err)

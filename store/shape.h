@@ -22,7 +22,7 @@ VEC(vec_shape_text, struct shape_text);
 
 struct shape {
 	struct str user_name, external_id, display; /* borrowed from the document */
-	struct shape_text user_fold;
+	struct shape_text user_fold, display_fold;
 	struct vec_shape_text mails; /* e-mails, folded, each once */
 	enum tri active;
 	unsigned char hash[SHAPE_HASH_BYTES]; /* of document bytes and unknown */

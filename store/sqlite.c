@@ -19,6 +19,7 @@
 
 #define HEAD_BYTES 100
 #define LOOK_BUSY_MS 10000
+#define TEMP_CACHE_KIB 8192 /* of a database that only sorts */
 #define READER_CACHE_KIB                                                                       \
 	8192                /* pages that a reading connection keeps, filled as they are read */
 #define PROGRESS_STEPS 2000 /* virtual machine steps between two looks at the deadline */
@@ -271,6 +272,39 @@ static int end_read_prepare(struct driver_conn *conn, struct err *err)
 	return rc == SQLITE_OK ? 0 : tell(conn, rc, err, "preparing");
 }
 
+/* leaverd_fold(TEXT): str_fold(), for steps that fill a column which did not exist. */
+static void sql_fold(sqlite3_context *context, int n, sqlite3_value **values)
+{
+	struct str text = { 0 };
+	struct err err;
+	char *folded = NULL;
+	size_t len = 0;
+	int r;
+
+	(void)n;
+	text.p = (const char *)sqlite3_value_text(values[0]);
+	text.len = text.p ? (size_t)sqlite3_value_bytes(values[0]) : 0;
+	r = str_fold(text, &folded, &len, &err);
+
+	if (r == -ERR_NOMEM)
+		sqlite3_result_error_nomem(context);
+	else if (r < 0) /* no UTF-8: nobody asks for it */
+		sqlite3_result_text(context, "", 0, SQLITE_STATIC);
+	else
+		sqlite3_result_text64(context, folded, len, SQLITE_TRANSIENT, SQLITE_UTF8);
+	free(folded);
+}
+
+static int give_fold(struct driver_conn *conn, struct err *err)
+{
+	int rc = sqlite3_create_function_v2(conn->db, "leaverd_fold", 1,
+					    SQLITE_UTF8 | SQLITE_DETERMINISTIC |
+						    SQLITE_DIRECTONLY,
+					    NULL, sql_fold, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : tell(conn, rc, err, "leaverd_fold()");
+}
+
 static int set_up(struct driver_conn *conn, const struct driver_options *options,
 		  struct err *err)
 {
@@ -295,13 +329,15 @@ static int set_up(struct driver_conn *conn, const struct driver_options *options
 			r = pragma(conn, "PRAGMA query_only=ON", err);
 		return r < 0 ? r : end_read_prepare(conn, err);
 	}
-	r = pragma(conn, "PRAGMA journal_mode=WAL", err);
+	r = give_fold(conn, err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA journal_mode=WAL", err);
 	if (r == 0)
 		r = pragma(conn, "PRAGMA synchronous=FULL", err);
 	if (r == 0)
 		r = pragma(conn, "PRAGMA secure_delete=FAST", err);
 	if (r == 0)
-		r = pragma(conn, "PRAGMA cache_size=-65536", err);
+		r = pragma(conn, "PRAGMA cache_size=-24576", err);
 	snprintf(text, sizeof(text), "PRAGMA journal_size_limit=%lld",
 		 (long long)options->wal_most_bytes);
 	if (r == 0)
@@ -331,6 +367,31 @@ static void conn_close(struct driver_conn *conn)
 }
 OWNED(struct driver_conn, conn_close)
 
+static int temp_open(struct driver_conn *made, struct driver_conn **ret, struct err *err)
+{
+	CLEANUP(conn_close_at) struct driver_conn *conn = made;
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+	int rc = sqlite3_open_v2("", &conn->db, flags, NULL), r;
+	char text[64];
+
+	if (rc != SQLITE_OK)
+		return tell(conn, rc, err, "opening a database for sorting");
+	sqlite3_extended_result_codes(conn->db, 1);
+	snprintf(text, sizeof(text), "PRAGMA cache_size=-%d", TEMP_CACHE_KIB);
+	r = pragma(conn, text, err);
+	/* what is sorted beyond that memory goes to the disk as well */
+	if (r == 0)
+		r = pragma(conn, "PRAGMA temp_store=FILE", err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA journal_mode=OFF", err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA synchronous=OFF", err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(conn);
+	return 0;
+}
+
 static int conn_open(const struct driver_options *options, struct driver_conn **ret,
 		     struct err *err)
 {
@@ -340,7 +401,8 @@ static int conn_open(const struct driver_options *options, struct driver_conn **
 
 	if (!conn)
 		return err_nomem(err);
-	conn->path = str_dup(str_of(options->path));
+	conn->path = str_dup(options->open == DRIVER_TEMP ? STR("a temporary database")
+							  : str_of(options->path));
 	if (!conn->path)
 		return err_nomem(err);
 	conn->wal_most_bytes = options->wal_most_bytes;
@@ -351,6 +413,8 @@ static int conn_open(const struct driver_options *options, struct driver_conn **
 	}
 	if (options->open == DRIVER_CREATE)
 		flags |= SQLITE_OPEN_CREATE;
+	if (options->open == DRIVER_TEMP)
+		return temp_open(TAKE(conn), ret, err);
 	/* a reader opens for writing too: the WAL's index is shared memory that all write;
 	 * query_only keeps it from writing data */
 	rc = sqlite3_open_v2(options->path, &conn->db, flags, options->vfs);

@@ -1,6 +1,8 @@
 #include "tests/lib/store_world.h"
 
 #include "store/migrate.h"
+#include "store/records.h"
+#include "store/sources.h"
 
 static const char *const add_sql[] = { "CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT",
 				       "INSERT INTO later (id) VALUES (1)", NULL };
@@ -65,17 +67,52 @@ static void test_a_second_copy_does_not_overwrite_the_first(void **state)
 
 static void test_a_step_that_faults_leaves_the_version_before(void **state)
 {
-	struct migrate_step steps[] = { { 1, "first", NULL }, { 2, "half", bad_sql }, { 0 } };
+	int newest = migrate_newest();
+	struct migrate_step steps[] = { { newest + 1, "half", bad_sql }, { 0 } };
+	char says[64];
 	struct world w = { 0 };
 	struct err err = { 0 };
 
 	(void)state;
 	world_open(&w);
-	assert_true(run(&w, steps, 1, NULL, &err) < 0);
-	assert_non_null(strstr(err.text, "bringing the database to schema 2"));
-	assert_int_equal(world_number(&w, "SELECT user_version FROM pragma_user_version"), 1);
+	assert_true(run(&w, steps, newest, NULL, &err) < 0);
+	(void)snprintf(says, sizeof(says), "bringing the database to schema %d", newest + 1);
+	assert_non_null(strstr(err.text, says));
+	assert_int_equal(world_number(&w, "SELECT user_version FROM pragma_user_version"),
+			 newest);
 	assert_int_equal(
 		world_number(&w, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
+	world_close(&w);
+}
+
+/* Schema 1 knew no folded display names: they are folded as the store folds, not as SQL does.
+ */
+static void test_a_store_of_the_first_schema_gets_its_new_column_filled(void **state)
+{
+	static const char *const back[] = {
+		"DROP INDEX record_display",     "DROP INDEX record_created",
+		"DROP INDEX record_modified",    "DROP INDEX usergroup_created",
+		"DROP INDEX usergroup_modified", "ALTER TABLE record DROP COLUMN display_fold",
+	};
+	struct record_put put = { .key = STR("k"),
+				  .doc = STR("{\"id\":\"k\",\"userName\":\"u\","
+					     "\"displayName\":\"\xc3\x84RZTIN\"}"),
+				  .now_ms = NOW };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	int64_t source;
+
+	(void)state;
+	world_open(&w);
+	WRITE(&w, sources_declare(db, "okta", "scim", "idp", 0, NOW, &source, &err));
+	WRITE(&w, records_create(db, source, &put, NULL, &err));
+	for (size_t i = 0; i < COUNT_OF(back); i++)
+		world_meddle(&w, back[i]);
+	assert_ok(run(&w, (struct migrate_step[]){ migrate_steps[1], { 0 } }, 1, NULL, &err),
+		  &err);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM record WHERE display_fold ="
+					  " '\xc3\xa4rztin'"),
+			 1);
 	world_close(&w);
 }
 
@@ -136,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_a_step_runs_after_the_file_was_copied),
 		cmocka_unit_test(test_a_second_copy_does_not_overwrite_the_first),
 		cmocka_unit_test(test_a_step_that_faults_leaves_the_version_before),
+		cmocka_unit_test(test_a_store_of_the_first_schema_gets_its_new_column_filled),
 		cmocka_unit_test(test_the_newest_needs_nothing),
 		cmocka_unit_test(test_every_table_is_strict),
 		cmocka_unit_test(test_heads_are_judged),
