@@ -57,6 +57,12 @@
  *
  * audit. The chain of store/audit.h.
  *
+ * site_read, site_product, site_group, site_finding. What each site said of its products when it
+ * was last read, and where that differs from what the organisation says (store/sites.h).
+ *
+ * inventory, owned, heir. What an account owns on sites (titles are personal), when that was
+ * read, and who was named to receive it.
+ *
  * cursor. Where readers of streams stand.
  *
  * token. API tokens, by keyed hash.
@@ -352,9 +358,37 @@ static const char *const step_2[] = {
 	NULL,
 };
 
+static const char *const step_3[] = {
+	"CREATE TABLE site_read (org INTEGER NOT NULL, site TEXT NOT NULL,"
+	" whole INTEGER NOT NULL, why TEXT NOT NULL, read_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (org, site)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE site_product (org INTEGER NOT NULL, site TEXT NOT NULL,"
+	" product TEXT NOT NULL, seats INTEGER NOT NULL, free INTEGER NOT NULL,"
+	" used INTEGER NOT NULL, plan TEXT NOT NULL, members INTEGER NOT NULL,"
+	" customers INTEGER NOT NULL,"
+	" PRIMARY KEY (org, site, product)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE site_group (org INTEGER NOT NULL, site TEXT NOT NULL,"
+	" product TEXT NOT NULL, group_id TEXT NOT NULL, name TEXT NOT NULL,"
+	" is_default INTEGER NOT NULL,"
+	" PRIMARY KEY (org, site, product, group_id)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE site_finding (org INTEGER NOT NULL, site TEXT NOT NULL,"
+	" n INTEGER NOT NULL, product TEXT NOT NULL, kind TEXT NOT NULL,"
+	" text TEXT NOT NULL, PRIMARY KEY (org, site, n)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE inventory (account INTEGER PRIMARY KEY, whole INTEGER NOT NULL,"
+	" why TEXT NOT NULL, read_ms INTEGER NOT NULL) STRICT",
+	"CREATE TABLE owned (account INTEGER NOT NULL, site TEXT NOT NULL,"
+	" kind TEXT NOT NULL, id TEXT NOT NULL, label TEXT NOT NULL, title TEXT NOT NULL,"
+	" project TEXT NOT NULL, lead TEXT NOT NULL,"
+	" PRIMARY KEY (account, site, kind, id)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE heir (person INTEGER PRIMARY KEY, account INTEGER NOT NULL,"
+	" who TEXT NOT NULL, why TEXT NOT NULL, set_ms INTEGER NOT NULL) STRICT",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
+	{ 3, "sites, and what accounts own there", step_3 },
 	{ 0, NULL, NULL },
 };
 
