@@ -15,9 +15,19 @@ struct kept {
 	bool old; /* made of secrets that are no longer in the vault */
 };
 
+/* One site's. */
+struct kept_site {
+	struct kept_site *next;
+	const struct atl_site_options *options;
+	struct secret token, login;
+	struct atl_site *site;
+	bool old;
+};
+
 struct clients {
 	pthread_mutex_t lock;
 	struct kept *first;
+	struct kept_site *first_site;
 };
 
 int clients_new(struct clients **ret, struct err *err)
@@ -42,6 +52,15 @@ static void kept_free(struct kept *k)
 }
 OWNED(struct kept, kept_free)
 
+static void kept_site_free(struct kept_site *k)
+{
+	atl_site_free(k->site);
+	secret_done(&k->token);
+	secret_done(&k->login);
+	free(k);
+}
+OWNED(struct kept_site, kept_site_free)
+
 void clients_free(struct clients *c)
 {
 	if (!c)
@@ -51,6 +70,12 @@ void clients_free(struct clients *c)
 
 		c->first = k->next;
 		kept_free(k);
+	}
+	while (c->first_site) {
+		struct kept_site *k = c->first_site;
+
+		c->first_site = k->next;
+		kept_site_free(k);
 	}
 	pthread_mutex_destroy(&c->lock);
 	free(c);
@@ -151,4 +176,49 @@ int clients_get(struct app *app, const struct config_org *org, struct atl_client
 		return r;
 	*ret = found->client;
 	return 0;
+}
+
+static struct kept_site *find_site(struct clients *c, const struct kept_site *like)
+{
+	for (struct kept_site *k = c->first_site; k; k = k->next) {
+		if (k->options != like->options || k->old)
+			continue;
+		if (secret_equal(&k->token, &like->token) &&
+		    secret_equal(&k->login, &like->login))
+			return k;
+		k->old = true;
+	}
+	return NULL;
+}
+
+int clients_site(struct app *app, const struct config_org *org,
+		 const struct atl_site_options *site, struct atl_site **ret, struct err *err)
+{
+	CLEANUP(kept_site_free_at) struct kept_site *fresh = calloc(1, sizeof(*fresh));
+	struct kept_site *found;
+	int r;
+
+	if (!fresh)
+		return err_nomem(err);
+	fresh->options = site;
+	r = rounds_secret(app, site->token, &fresh->token, err);
+	if (r == 0)
+		r = rounds_secret(app, org->cloud.proxy_login, &fresh->login, err);
+	if (r < 0)
+		return err_context(err, r, "site %s", site->host);
+	pthread_mutex_lock(&app->clients->lock);
+	found = find_site(app->clients, fresh);
+	if (!found) {
+		r = atl_site_new(&fresh->site, site, &org->cloud, &fresh->token,
+				 org->cloud.proxy_login ? &fresh->login : NULL, app->http, err);
+		if (r == 0) {
+			fresh->next = app->clients->first_site;
+			app->clients->first_site = fresh;
+			found = TAKE(fresh);
+		}
+	}
+	pthread_mutex_unlock(&app->clients->lock);
+	if (r == 0)
+		*ret = found->site;
+	return r;
 }

@@ -7,6 +7,7 @@
 #define BRIDGE_CLIENTS_H
 
 #include "atlassian/client.h"
+#include "atlassian/site.h"
 #include "bridge/app.h"
 
 struct clients;
@@ -19,5 +20,10 @@ OWNED(struct clients, clients_free)
  */
 int clients_get(struct app *app, const struct config_org *org, struct atl_client **ret,
 		struct err *err) MUST_USE;
+
+/* The same for one of its sites. */
+int clients_site(struct app *app, const struct config_org *org,
+		 const struct atl_site_options *site, struct atl_site **ret, struct err *err)
+	MUST_USE;
 
 #endif

@@ -212,6 +212,9 @@ static const struct conf_key org_keys[] = {
 	    .help = "an older picture of the organisation is read again before a plan is made"),
 	ROW("cloud", CONF_SECTION, config_org, cloud, .sub = atl_option_keys,
 	    .sub_size = sizeof(struct atl_options), .preset = "!", .help = "the Atlassian Cloud organisation"),
+	ROW("sites", CONF_ITEMS, config_org, sites, .sub = atl_site_keys,
+	    .sub_size = sizeof(struct atl_site_options), WITHIN(0, CONFIG_SITES_MAX),
+	    .help = "sites whose products are asked themselves, and on which leavers hand over what they own"),
 	{ 0 }
 };
 
@@ -457,6 +460,23 @@ static void check_orgs(struct config *c, struct conf_faults *faults)
 	}
 }
 
+static void check_sites(struct config *c, struct conf_faults *faults)
+{
+	for (size_t i = 0; i < c->organisations.n; i++) {
+		const struct config_org *org = config_org_at(c, i);
+
+		for (size_t k = 0; k < org->sites.n; k++) {
+			const struct atl_site_options *s = config_site_at(org, k);
+
+			atl_site_check(s, faults);
+			if (s->host && config_site(org, s->host) != s)
+				conf_fault(faults, &s->mark, "host",
+					   "%s is named twice: expected one item for each site",
+					   s->host);
+		}
+	}
+}
+
 static void check_policy(struct config *c, struct conf_faults *faults)
 {
 	struct err err;
@@ -466,7 +486,7 @@ static void check_policy(struct config *c, struct conf_faults *faults)
 
 static void (*const checks[])(struct config *, struct conf_faults *) = {
 	check_instance, check_master_key, check_control, check_scim,
-	check_sources,  check_orgs,       check_policy,
+	check_sources,  check_orgs,       check_sites,   check_policy,
 };
 
 /* --- reading ---------------------------------------------------------------------------------
@@ -582,6 +602,24 @@ const char *config_find(const char *given)
 const struct config_source *config_source_at(const struct config *c, size_t i)
 {
 	return i < c->sources.n ? (const struct config_source *)c->sources.v + i : NULL;
+}
+
+const struct atl_site_options *config_site_at(const struct config_org *org, size_t i)
+{
+	const struct atl_site_options *v = org->sites.v;
+
+	return i < org->sites.n ? &v[i] : NULL;
+}
+
+const struct atl_site_options *config_site(const struct config_org *org, const char *host)
+{
+	for (size_t i = 0; i < org->sites.n; i++) {
+		const struct atl_site_options *s = config_site_at(org, i);
+
+		if (s->host && str_ieq(str_of(s->host), str_of(host)))
+			return s;
+	}
+	return NULL;
 }
 
 const struct config_org *config_org_at(const struct config *c, size_t i)

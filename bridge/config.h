@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "atlassian/options.h"
+#include "atlassian/site.h"
 #include "base/conf.h"
 #include "base/jx.h"
 #include "ldap/options.h"
@@ -20,6 +21,7 @@ struct policy; /* reconcile/policy.h */
 
 #define CONFIG_SOURCES_MAX 32
 #define CONFIG_ORGS_MAX 32
+#define CONFIG_SITES_MAX 32 /* of one organisation */
 
 enum config_source_kind { CONFIG_SCIM, CONFIG_LDAP };
 enum config_source_role { CONFIG_HR, CONFIG_DIRECTORY, CONFIG_IDP };
@@ -113,6 +115,7 @@ struct config_org {
 	struct conf_mark mark;
 	char *name;
 	struct atl_options cloud;
+	struct conf_items sites;  /* struct atl_site_options: read, and handed over on */
 	struct conf_list sources; /* whose people this organisation has; empty: all */
 	int64_t every_ms;         /* 0: schedule.collect_every */
 	int64_t max_age_ms;       /* an older snapshot is read again before a plan */
@@ -173,6 +176,10 @@ const struct config_org *config_org(const struct config *c, const char *name);
 /* The i-th, in the file's order. */
 const struct config_source *config_source_at(const struct config *c, size_t i);
 const struct config_org *config_org_at(const struct config *c, size_t i);
+
+/* The i-th site of an organisation; by host, NULL if there is none. */
+const struct atl_site_options *config_site_at(const struct config_org *org, size_t i);
+const struct atl_site_options *config_site(const struct config_org *org, const char *host);
 
 /* Words of the enums above, for people and JSON. */
 const char *config_kind_word(int kind);

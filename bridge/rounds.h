@@ -49,6 +49,9 @@ int rounds_mark(struct app *app, const struct config_source *source,
 int rounds_mark_keep(struct db *db, const struct config_source *source, const char *cursor,
 		     struct err *err) MUST_USE;
 
+/* What is remembered of a source of the configuration. */
+struct remembered *rounds_remembered(struct app *app, const struct config_source *source);
+
 /*
  * Reads the groups of a directory whose people were just read, and sets what differs. While
  * they are not known (store/membership.h) no rule that asks for groups fires. Adds "groups" to
@@ -64,6 +67,16 @@ int rounds_groups(struct app *app, const struct config_source *source, int64_t s
  */
 int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
 		   json_t *out, struct err *err) MUST_USE;
+
+/*
+ * Asks each site of the organisation's `sites:` itself, after the organisation was read: seats,
+ * licences, groups, members, customers; keeps them, and where they differ from what the
+ * organisation says (store/sites.h). A site that cannot be read ends nothing. Adds "sites" to
+ * out: [{site, whole, why, products: [...], findings: [...], requests}]; nothing where none is
+ * configured. Below zero only for us.
+ */
+int rounds_sites(struct app *app, const struct config_org *org, const atomic_bool *cancel,
+		 json_t *out, struct err *err) MUST_USE;
 
 /*
  * A person accepts the newest read of an organisation, complete and judged implausible: the

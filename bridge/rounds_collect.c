@@ -5,6 +5,7 @@
 #include "base/map.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
+#include "bridge/idmap.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/audit.h"
@@ -12,7 +13,6 @@
 
 /* Accounts that go to the writer at once. */
 #define COLLECT_BATCH 200
-#define COLLECT_NONE UINT32_MAX
 
 /* Memory that lives as long as a batch (or the collection). */
 struct chunk {
@@ -70,24 +70,23 @@ struct pending_grant {
 };
 
 struct pending_seat {
-	struct numbered *account, *product;
+	uint32_t account; /* index */
+	struct numbered *product;
 	int64_t last_active_ms;
 };
 
 struct pending_role {
-	struct numbered *account, *product;
+	uint32_t account;
+	struct numbered *product;
 	struct role_row row;
-};
-
-struct member_pair {
-	struct numbered *group, *account;
 };
 
 VEC(pending_groups, struct pending_group);
 VEC(pending_grants, struct pending_grant);
 VEC(pending_seats, struct pending_seat);
 VEC(pending_roles, struct pending_role);
-VEC(member_pairs, struct member_pair);
+VEC(member_pairs, uint64_t); /* index of the group, and of the account */
+VEC(numbered_list, struct numbered *);
 VEC(product_rows, struct product_row);
 VEC(u32s, uint32_t);
 
@@ -98,12 +97,15 @@ struct collect {
 	int64_t org_id;
 	struct org_run *run;
 	struct chunk *batch_text, *text; /* of a batch; of the whole collection */
-	struct numbered *accounts, *groups, *products;
+	struct numbered *groups, *products;
+	struct numbered_list group_at; /* by index */
+	struct idmap accounts;
+	struct u32s account_numbers; /* the store's, by index; 0 until it was put */
 	struct product_rows product_rows;
 	struct pending_groups pending_groups;
 	struct pending_grants pending_grants;
 	struct account_row rows[COLLECT_BATCH];
-	struct numbered *row_ids[COLLECT_BATCH];
+	uint32_t row_index[COLLECT_BATCH];
 	size_t n;
 	struct pending_seats seats;
 	struct pending_roles roles;
@@ -201,6 +203,8 @@ static int on_group(void *ctx, const struct atl_group *row, struct err *err)
 	int r;
 
 	r = number_id(c, &c->groups, row->id, true, &g.id, err);
+	if (r == 0 && g.id->index == c->group_at.n && numbered_list_add(&c->group_at, g.id) < 0)
+		r = err_nomem(err);
 	if (r < 0)
 		return r;
 	g.row = (struct org_group_row){
@@ -266,7 +270,12 @@ static int on_account(void *ctx, const struct atl_account *row, struct err *err)
 		.last_active_ms = row->last_active_ms,
 		.own_credential = row->own,
 	};
-	r = number_id(c, &c->accounts, row->id, true, &c->row_ids[c->n], err);
+	r = idmap_add(&c->accounts, row->id, &c->row_index[c->n], err);
+	if (r == 0 && c->row_index[c->n] == c->account_numbers.n &&
+	    u32s_add(&c->account_numbers, 0) < 0)
+		r = err_nomem(err);
+	if (r == 0)
+		r = chunk_keep(&c->batch_text, row->id, &a->account_id, err);
 	if (r == 0)
 		r = chunk_keep(&c->batch_text, row->directory, &a->directory, err);
 	if (r == 0)
@@ -275,37 +284,34 @@ static int on_account(void *ctx, const struct atl_account *row, struct err *err)
 		r = chunk_keep(&c->batch_text, row->name, &a->name, err);
 	if (r == 0)
 		r = chunk_keep(&c->batch_text, row->roles, &a->roles, err);
-	if (r < 0)
-		return r;
-	a->account_id = c->row_ids[c->n]->id;
-	c->n++;
-	return 0;
+	c->n += r == 0;
+	return r;
 }
 
 static int on_member(void *ctx, struct str account, struct str group, struct err *err)
 {
 	struct collect *c = ctx;
-	struct member_pair pair;
+	uint32_t index = idmap_find(&c->accounts, account);
+	struct numbered *of;
 	int r;
 
-	r = number_id(c, &c->accounts, account, false, &pair.account, err);
-	if (r == 0)
-		r = number_id(c, &c->groups, group, false, &pair.group, err);
-	if (r < 0 || !pair.account || !pair.group)
+	r = number_id(c, &c->groups, group, false, &of, err);
+	if (r < 0 || index == IDMAP_NONE || !of)
 		return r;
-	return member_pairs_add(&c->members, pair) < 0 ? err_nomem(err) : 0;
+	return member_pairs_add(&c->members, (uint64_t)of->index << 32 | index) < 0
+		       ? err_nomem(err)
+		       : 0;
 }
 
 static int on_seat(void *ctx, const struct atl_seat *row, struct err *err)
 {
 	struct collect *c = ctx;
-	struct pending_seat s = { .last_active_ms = row->last_active_ms };
+	struct pending_seat s = { .account = idmap_find(&c->accounts, row->account),
+				  .last_active_ms = row->last_active_ms };
 	int r;
 
-	r = number_id(c, &c->accounts, row->account, false, &s.account, err);
-	if (r == 0)
-		r = number_id(c, &c->products, row->resource, false, &s.product, err);
-	if (r < 0 || !s.account || !s.product)
+	r = number_id(c, &c->products, row->resource, false, &s.product, err);
+	if (r < 0 || s.account == IDMAP_NONE || !s.product)
 		return r;
 	return pending_seats_add(&c->seats, s) < 0 ? err_nomem(err) : 0;
 }
@@ -313,13 +319,11 @@ static int on_seat(void *ctx, const struct atl_seat *row, struct err *err)
 static int on_role(void *ctx, const struct atl_role *row, struct err *err)
 {
 	struct collect *c = ctx;
-	struct pending_role p = { 0 };
+	struct pending_role p = { .account = idmap_find(&c->accounts, row->account) };
 	int r;
 
-	r = number_id(c, &c->accounts, row->account, false, &p.account, err);
-	if (r == 0)
-		r = number_id(c, &c->products, row->resource, false, &p.product, err);
-	if (r < 0 || !p.account || !p.product)
+	r = number_id(c, &c->products, row->resource, false, &p.product, err);
+	if (r < 0 || p.account == IDMAP_NONE || !p.product)
 		return r;
 	p.row.inferred = row->inferred;
 	p.row.billable = row->billable;
@@ -376,7 +380,7 @@ static int put_accounts(struct collect *c, struct db *db, int64_t now_ms, struct
 	int r = accounts_put(db, c->run, c->rows, c->n, now_ms, numbers, err);
 
 	for (size_t i = 0; r == 0 && i < c->n; i++)
-		c->row_ids[i]->number = numbers[i];
+		c->account_numbers.v[c->row_index[i]] = (uint32_t)numbers[i];
 	return r;
 }
 
@@ -386,7 +390,7 @@ static int put_seats(struct collect *c, struct db *db, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < c->seats.n; i++) {
 		struct seat_row row = {
-			.account = c->seats.v[i].account->number,
+			.account = c->account_numbers.v[c->seats.v[i].account],
 			.product = c->seats.v[i].product->number,
 			.last_active_ms = c->seats.v[i].last_active_ms,
 		};
@@ -410,12 +414,12 @@ static int put_roles(struct collect *c, struct db *db, struct err *err)
 		if (n == COUNT_OF(rows))
 			return err_set(err, ERR_LIMIT, "an account has more than %zu roles",
 				       COUNT_OF(rows));
-		p->row.account = p->account->number;
+		p->row.account = c->account_numbers.v[p->account];
 		p->row.product = p->product->number;
 		rows[n++] = p->row;
 		if (!last)
 			continue;
-		r = accounts_put_roles(db, c->run, p->account->number, rows, n, err);
+		r = accounts_put_roles(db, c->run, p->row.account, rows, n, err);
 		n = 0;
 	}
 	return r;
@@ -448,13 +452,9 @@ static int flush(struct collect *c, struct err *err)
 
 static int pair_compare(const void *x, const void *y)
 {
-	const struct member_pair *a = x, *b = y;
+	const uint64_t *a = x, *b = y;
 
-	if (a->group->number != b->group->number)
-		return a->group->number < b->group->number ? -1 : 1;
-	if (a->account->number != b->account->number)
-		return a->account->number < b->account->number ? -1 : 1;
-	return 0;
+	return *a < *b ? -1 : *a > *b;
 }
 
 /* One group's members at a time, each in a request of its own: a group may be huge. */
@@ -479,8 +479,9 @@ static int put_group(struct collect *c, int64_t group, size_t from, size_t to, s
 	int r = 0;
 
 	for (size_t i = from; r == 0 && i < to; i++)
-		if (i == from || c->members.v[i].account != c->members.v[i - 1].account)
-			r = u32s_add(&w.accounts, (uint32_t)c->members.v[i].account->number);
+		if (i == from || c->members.v[i] != c->members.v[i - 1])
+			r = u32s_add(&w.accounts,
+				     c->account_numbers.v[(uint32_t)c->members.v[i]]);
 	if (r < 0)
 		r = err_nomem(err);
 	else
@@ -491,25 +492,19 @@ static int put_group(struct collect *c, int64_t group, size_t from, size_t to, s
 
 static int put_members(struct collect *c, struct err *err)
 {
-	struct numbered *g, *next;
 	size_t at = 0;
 	int r = 0;
 
 	if (c->members.n)
 		qsort(c->members.v, c->members.n, sizeof(c->members.v[0]), pair_compare);
-	while (r == 0 && at < c->members.n) {
-		size_t to = at;
+	/* also groups that nobody is in any more */
+	for (size_t group = 0; r == 0 && group < c->group_at.n; group++) {
+		size_t from = at;
 
-		while (to < c->members.n && c->members.v[to].group == c->members.v[at].group)
-			to++;
-		r = put_group(c, c->members.v[at].group->number, at, to, err);
-		c->members.v[at].group->index = COLLECT_NONE; /* seen */
-		at = to;
-	}
-	/* groups that nobody is in any more */
-	HASH_ITER (hh, c->groups, g, next) {
-		if (r == 0 && g->index != COLLECT_NONE && g->number)
-			r = put_group(c, g->number, 0, 0, err);
+		while (at < c->members.n && c->members.v[at] >> 32 == group)
+			at++;
+		if (c->group_at.v[group]->number)
+			r = put_group(c, c->group_at.v[group]->number, from, at, err);
 	}
 	return r;
 }
@@ -682,7 +677,9 @@ static void collect_done(struct collect *c)
 {
 	org_run_free(c->run);
 	chunks_free(&c->batch_text);
-	numbers_free(&c->accounts);
+	idmap_done(&c->accounts);
+	u32s_done(&c->account_numbers);
+	numbered_list_done(&c->group_at);
 	numbers_free(&c->groups);
 	numbers_free(&c->products);
 	chunks_free(&c->text);
@@ -724,7 +721,8 @@ static int collect_run(struct collect *c, json_t *out, struct err *err)
 	else
 		log_warn("collect.incomplete", LOG_T("org", c->org->name),
 			 LOG_T("text", c->reason));
-	return collect_out(c, stamp_mono_ms() - begun, out, err);
+	r = rounds_sites(c->app, c->org, c->cancel, out, err);
+	return r < 0 ? r : collect_out(c, stamp_mono_ms() - begun, out, err);
 }
 
 int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
