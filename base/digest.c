@@ -1,6 +1,8 @@
 #include "base/digest.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -104,4 +106,42 @@ bool digest_verify(const unsigned char sig[DIGEST_SIG_BYTES],
 {
 	return crypto_sign_verify_detached(sig, (const unsigned char *)data.p, data.len, pub) ==
 	       0;
+}
+
+/* --- files ---------------------------------------------------------------------------------
+ */
+
+int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err *err)
+{
+	crypto_generichash_state wide;
+	crypto_hash_sha256_state sha;
+	struct digest_run run;
+	unsigned char piece[16384];
+	int64_t at = 0;
+
+	digest_begin(&run, NULL);
+	crypto_hash_sha256_init(&sha);
+	crypto_generichash_init(&wide, NULL, 0, sizeof(ret->blake2b_512));
+	for (;;) {
+		ssize_t n = pread(fd, piece, sizeof(piece), at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno(err, ERR_IO, errno, "reading the file");
+		if (n == 0)
+			break;
+		at += n;
+		if (at > most_bytes)
+			return err_set(err, ERR_LIMIT, "the file is longer than %lld bytes",
+				       (long long)most_bytes);
+		digest_add(&run, piece, (size_t)n);
+		crypto_hash_sha256_update(&sha, piece, (unsigned long long)n);
+		crypto_generichash_update(&wide, piece, (unsigned long long)n);
+	}
+	digest_end(&run, &ret->ours);
+	crypto_hash_sha256_final(&sha, ret->sha256);
+	crypto_generichash_final(&wide, ret->blake2b_512, sizeof(ret->blake2b_512));
+	ret->bytes = at;
+	return 0;
 }

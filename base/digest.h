@@ -37,4 +37,15 @@ int digest_public(unsigned char ret[DIGEST_PUB_BYTES], const struct secret *seed
 bool digest_verify(const unsigned char sig[DIGEST_SIG_BYTES],
 		   const unsigned char pub[DIGEST_PUB_BYTES], struct str data);
 
+/* What a file is known by, read from its beginning to its end: ours, and those that checksums
+ * and minisign use. */
+struct digest_file {
+	struct digest ours;
+	unsigned char sha256[32], blake2b_512[64];
+	int64_t bytes;
+};
+/* Reads fd by position, so where it stands does not matter. Fault: IO; LIMIT past most bytes.
+ */
+int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err *err) MUST_USE;
+
 #endif
