@@ -2,9 +2,9 @@
 #include "tests/rehearsal/rehearsal.h"
 
 static const struct endpoint *const tables[] = {
-	endpoints_org,    endpoints_users,   endpoints_writes, endpoints_groups,
-	endpoints_manage, endpoints_events,  endpoints_jira,   endpoints_confluence,
-	endpoints_works,  endpoints_control,
+	endpoints_org,    endpoints_users,  endpoints_writes,  endpoints_groups,
+	endpoints_manage, endpoints_events, endpoints_jira,    endpoints_confluence,
+	endpoints_works,  endpoints_scim,   endpoints_control,
 };
 
 /* --- finding the endpoint -------------------------------------------------------------- */
@@ -114,8 +114,20 @@ static int site_check(struct call *c)
 	return answer_proxy(c, 401, "Unauthorized");
 }
 
+/* So has the provisioning directory. */
+static int scim_check(struct call *c)
+{
+	const char *sent = http_req_header(c->req, "Authorization");
+
+	if (sent && strncmp(sent, "Bearer ", 7) == 0 && !strcmp(sent + 7, c->re->scim_key))
+		return 0;
+	return scim_failure(c, 401, "Unauthorized");
+}
+
 static int key_check(struct call *c, const struct endpoint *e)
 {
+	if (str_eq(call_segment(c, 0), STR("scim")))
+		return scim_check(c);
 	if (is_site(c))
 		return site_check(c);
 	c->key = key_of(c);
@@ -188,7 +200,8 @@ static int fault_status(struct call *c)
 static int body_read(struct call *c, const struct endpoint *e)
 {
 	const char *type = http_req_header(c->req, "Content-Type");
-	bool json = type && str_istarts(str_of(type), STR("application/json"));
+	bool json = type && (str_istarts(str_of(type), STR("application/json")) ||
+			     str_istarts(str_of(type), STR("application/scim+json")));
 	struct err err;
 
 	if ((e->flags & ENDPOINT_BODY) && (!json || c->body_raw.len == 0))

@@ -14,7 +14,8 @@
 #include "tests/rehearsal/scenario.h"
 
 struct settings {
-	const char *listen, *org, *key, *scoped, *site_token, *record, *scenario;
+	const char *listen, *org, *key, *scoped, *site_token, *scim_directory, *scim_key,
+		*record, *scenario;
 	unsigned directories, sites, threads;
 	int64_t lag_ms, latency_ms, rate, rate_window_ms, page_v1;
 	bool apps_in_search;
@@ -37,6 +38,9 @@ static const char usage[] =
 	"  --key VALUE          the organisation key expected (rehearsal-key)\n"
 	"  --scoped-key VALUE   a key with read scopes, which user management refuses\n"
 	"  --site-token VALUE   the API token that sites expect (rehearsal-site-token)\n"
+	"  --scim-directory ID  the provisioning directory "
+	"(00000000-0000-4000-8000-00005c130001)\n"
+	"  --scim-key VALUE     its key (rehearsal-scim-key)\n"
 	"  --sites N            sites, 1 to 4 (2); each has all three products\n"
 	"  --directories N      directories, 1 to 4 (1)\n"
 	"  --lag MS             how long role and group changes stay unseen (0)\n"
@@ -62,6 +66,8 @@ enum {
 	OPT_KEY,
 	OPT_SCOPED,
 	OPT_SITE_TOKEN,
+	OPT_SCIM_DIRECTORY,
+	OPT_SCIM_KEY,
 	OPT_SITES,
 	OPT_DIRECTORIES,
 	OPT_LAG,
@@ -89,6 +95,8 @@ static const struct option options[] = {
 	{ "key", required_argument, NULL, OPT_KEY },
 	{ "scoped-key", required_argument, NULL, OPT_SCOPED },
 	{ "site-token", required_argument, NULL, OPT_SITE_TOKEN },
+	{ "scim-directory", required_argument, NULL, OPT_SCIM_DIRECTORY },
+	{ "scim-key", required_argument, NULL, OPT_SCIM_KEY },
 	{ "sites", required_argument, NULL, OPT_SITES },
 	{ "directories", required_argument, NULL, OPT_DIRECTORIES },
 	{ "lag", required_argument, NULL, OPT_LAG },
@@ -159,17 +167,19 @@ static int settings_read(struct settings *s, int argc, char **argv)
 	int option, at = 0;
 
 	while ((option = getopt_long(argc, argv, "", options, &at)) != -1) {
-		const char **text = option == OPT_LISTEN       ? &s->listen
-				    : option == OPT_SCENARIO   ? &s->scenario
-				    : option == OPT_PEOPLE     ? &s->people.file
-				    : option == OPT_DOMAIN     ? &s->people.domain
-				    : option == OPT_MIX        ? &s->people.mix
-				    : option == OPT_ORG        ? &s->org
-				    : option == OPT_KEY        ? &s->key
-				    : option == OPT_SCOPED     ? &s->scoped
-				    : option == OPT_SITE_TOKEN ? &s->site_token
-				    : option == OPT_RECORD     ? &s->record
-							       : NULL;
+		const char **text = option == OPT_LISTEN           ? &s->listen
+				    : option == OPT_SCENARIO       ? &s->scenario
+				    : option == OPT_PEOPLE         ? &s->people.file
+				    : option == OPT_DOMAIN         ? &s->people.domain
+				    : option == OPT_MIX            ? &s->people.mix
+				    : option == OPT_ORG            ? &s->org
+				    : option == OPT_KEY            ? &s->key
+				    : option == OPT_SCOPED         ? &s->scoped
+				    : option == OPT_SITE_TOKEN     ? &s->site_token
+				    : option == OPT_SCIM_DIRECTORY ? &s->scim_directory
+				    : option == OPT_SCIM_KEY       ? &s->scim_key
+				    : option == OPT_RECORD         ? &s->record
+								   : NULL;
 
 		if (text)
 			*text = optarg;
@@ -199,6 +209,11 @@ static int rehearsal_open(struct rehearsal *re, const struct settings *s, struct
 	re->key = s->key;
 	re->scoped = s->scoped;
 	re->site_token = s->site_token;
+	re->scim_directory = s->scim_directory;
+	re->scim_key = s->scim_key;
+	re->scim = json_pack("{s:[],s:[]}", "users", "groups");
+	if (!re->scim)
+		return err_nomem(err);
 	re->latency_ms = s->latency_ms;
 	re->page_v1 = s->page_v1;
 	re->apps_in_search = s->apps_in_search;
@@ -227,6 +242,7 @@ static void rehearsal_close(struct rehearsal *re)
 		fclose(re->record);
 	vec_parked_done(&re->parked);
 	json_decref(re->works);
+	json_decref(re->scim);
 	json_decref(re->task);
 	mischief_done(&re->mischief);
 	ledger_done(&re->ledger);
@@ -284,6 +300,8 @@ int main(int argc, char **argv)
 	struct settings s = { .listen = "127.0.0.1:0",
 			      .key = "rehearsal-key",
 			      .site_token = "rehearsal-site-token",
+			      .scim_directory = "00000000-0000-4000-8000-00005c130001",
+			      .scim_key = "rehearsal-scim-key",
 			      .sites = 2,
 			      .directories = 1,
 			      .threads = 4,

@@ -42,13 +42,16 @@ struct rehearsal {
 	struct ledger ledger;
 	struct mischief mischief;
 	struct rate rate;
-	int64_t latency_ms;     /* of every answer */
-	int64_t page_v1;        /* size of v1 pages, which no client can set */
-	const char *key;        /* the unscoped organisation key */
-	const char *scoped;     /* a key with read scopes, or NULL */
-	const char *site_token; /* of sites: Basic, with any address before it, or Bearer */
-	json_t *works;          /* what people made on the sites: works.h; NULL: nothing */
-	json_t *task;           /* the newest bulk change of issues; NULL: none yet */
+	int64_t latency_ms;         /* of every answer */
+	int64_t page_v1;            /* size of v1 pages, which no client can set */
+	const char *key;            /* the unscoped organisation key */
+	const char *scoped;         /* a key with read scopes, or NULL */
+	const char *site_token;     /* of sites: Basic, with any address before it, or Bearer */
+	const char *scim_directory; /* id of the provisioning directory; NULL: there is none */
+	const char *scim_key;       /* its key, which opens nothing else */
+	json_t *scim;               /* {"users":[…],"groups":[…]}: api_scim.c */
+	json_t *works;              /* what people made on the sites: works.h; NULL: nothing */
+	json_t *task;               /* the newest bulk change of issues; NULL: none yet */
 	size_t tasks;
 	bool apps_in_search; /* show apps and customers in users/search, as some orgs report */
 	FILE *record;        /* NULL: none */
@@ -99,6 +102,9 @@ int answer_lifecycle(struct call *c, const char *account, const char *code,
 		     const char *message);
 int answer_bad_body(struct call *c, const char *format, ...) PRINTF(2, 3);
 void answer_header(struct call *c, const char *name, const char *format, ...) PRINTF(3, 4);
+
+/* Of the provisioning API, before it is reached: who asks may not. */
+int scim_failure(struct call *c, int status, const char *error);
 
 /* Notes what a write did to whom; op is static text. */
 void call_effect(struct call *c, const char *op, const char *account, bool changed,
@@ -165,6 +171,7 @@ extern const struct endpoint endpoints_manage[];     /* api_manage.c */
 extern const struct endpoint endpoints_events[];     /* api_events.c */
 extern const struct endpoint endpoints_jira[];       /* api_jira.c */
 extern const struct endpoint endpoints_confluence[]; /* api_confluence.c */
+extern const struct endpoint endpoints_scim[];       /* api_scim.c */
 extern const struct endpoint endpoints_works[];      /* works.c, under /_rehearsal/ */
 extern const struct endpoint endpoints_control[];    /* control.c, under /_rehearsal/ */
 
