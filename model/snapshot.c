@@ -220,6 +220,10 @@ void facts_free(struct facts *f)
 	vec_row_progress_done(&f->progress);
 	vec_row_counted_done(&f->counted);
 	vec_row_open_done(&f->open);
+	vec_row_site_done(&f->sites);
+	vec_row_inventory_done(&f->inventory);
+	vec_row_owned_done(&f->owned);
+	vec_row_heir_done(&f->heirs);
 	vec_row_scim_user_done(&f->scim_users);
 	vec_row_scim_group_done(&f->scim_groups);
 	vec_pair_done(&f->scim_members);
@@ -704,6 +708,49 @@ int facts_add_open(struct facts *f, const struct facts_open *in, struct err *err
 	return r < 0 ? r : PUSH(f, err, vec_row_open, open, row);
 }
 
+int facts_add_site(struct facts *f, const struct facts_site *in, struct err *err)
+{
+	struct row_site row = { .queue = in->queue };
+	int r = account_or_none(f, in->queue, err);
+
+	if (r == 0)
+		r = INTERN(f, err, { in->host, &row.host });
+	return r < 0 ? r : PUSH(f, err, vec_row_site, sites, row);
+}
+
+int facts_add_inventory(struct facts *f, const struct facts_inventory *in, struct err *err)
+{
+	struct row_inventory row = { in->read_ms, in->account, in->whole };
+
+	if (in->account >= f->accounts.n)
+		return row_fault(err, "account", in->account);
+	return PUSH(f, err, vec_row_inventory, inventory, row);
+}
+
+int facts_add_owned(struct facts *f, const struct facts_owned *in, struct err *err)
+{
+	struct row_owned row = { .account = in->account,
+				 .lead = in->lead,
+				 .kind = (uint8_t)in->kind };
+	int r = account_or_none(f, in->lead, err);
+
+	if (in->account >= f->accounts.n)
+		return row_fault(err, "account", in->account);
+	if (r == 0)
+		r = INTERN(f, err, { in->site, &row.site }, { in->id, &row.id },
+			   { in->project, &row.project });
+	return r < 0 ? r : PUSH(f, err, vec_row_owned, owned, row);
+}
+
+int facts_add_heir(struct facts *f, const struct facts_heir *in, struct err *err)
+{
+	struct row_heir row = { in->person, in->account };
+
+	if (in->account >= f->accounts.n)
+		return row_fault(err, "account", in->account);
+	return PUSH(f, err, vec_row_heir, heirs, row);
+}
+
 /* --- sealing --- */
 
 #define LESS(a, b) ((a) < (b) ? -1 : (a) > (b))
@@ -783,6 +830,44 @@ static int u64_cmp(const void *pa, const void *pb)
 }
 
 /* qsort, but nothing where rows come sorted, as they mostly do from a store. */
+static int inventory_cmp(const void *pa, const void *pb)
+{
+	const struct row_inventory *a = pa, *b = pb;
+
+	return LESS(a->account, b->account);
+}
+
+static int heir_cmp(const void *pa, const void *pb)
+{
+	const struct row_heir *a = pa, *b = pb;
+
+	return LESS(a->person, b->person);
+}
+
+/* By texts: numbers of the pool depend on the order in which rows came. */
+static int owned_cmp(const void *pa, const void *pb, void *ctx)
+{
+	const struct row_owned *a = pa, *b = pb;
+	const struct pool *p = ctx;
+	struct str ia = pool_str(p, a->id), ib = pool_str(p, b->id);
+	int c = FIRST_OF(
+		LESS(a->account, b->account),
+		a->site == b->site ? 0 : str_cmp(pool_str(p, a->site), pool_str(p, b->site)));
+
+	c = FIRST_OF(c, LESS(a->kind, b->kind));
+	/* shorter ids first: that is the order of numbers */
+	c = FIRST_OF(c, LESS(ia.len, ib.len));
+	return FIRST_OF(c, str_cmp(ia, ib));
+}
+
+static int site_cmp(const void *pa, const void *pb, void *ctx)
+{
+	const struct row_site *a = pa, *b = pb;
+	const struct pool *p = ctx;
+
+	return str_cmp(pool_str(p, a->host), pool_str(p, b->host));
+}
+
 static void sort(void *v, size_t n, size_t size, int (*cmp)(const void *, const void *))
 {
 	char *p = v;
@@ -981,6 +1066,12 @@ static int rows_sort(struct facts *f, struct err *err)
 	SORT(progress, progress_cmp);
 	SORT(open, open_cmp);
 	UNIQUE(expected, u64_cmp);
+	SORT(inventory, inventory_cmp);
+	SORT(heirs, heir_cmp);
+	if (f->owned.n)
+		qsort_r(f->owned.v, f->owned.n, sizeof(*f->owned.v), owned_cmp, &f->pool);
+	if (f->sites.n)
+		qsort_r(f->sites.v, f->sites.n, sizeof(*f->sites.v), site_cmp, &f->pool);
 #undef SORT
 #undef UNIQUE
 	for (size_t i = 1; i < f->seats.n; i++)
@@ -1080,6 +1171,7 @@ size_t facts_bytes(const struct facts *f)
 	ROOM(addresses), ROOM(accounts), ROOM(products), ROOM(seats), ROOM(groups);
 	ROOM(grants), ROOM(members), ROOM(roles), ROOM(protections), ROOM(bars);
 	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open);
+	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs);
 	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members);
 #undef ROOM
 	return bytes + (4 * f->accounts.n + f->groups.n) * sizeof(uint32_t);
@@ -1122,6 +1214,43 @@ uint32_t facts_product_find(const struct facts *f, struct str key, struct str si
 		    str_eq(pool_str(&f->pool, f->products.v[i].site), site))
 			return (uint32_t)i;
 	return FACTS_NONE;
+}
+
+const struct row_inventory *facts_inventory_of(const struct facts *f, uint32_t account)
+{
+	const struct row_inventory key = { .account = account };
+
+	return f->inventory.n ? bsearch(&key, f->inventory.v, f->inventory.n,
+					sizeof(*f->inventory.v), inventory_cmp)
+			      : NULL;
+}
+
+uint32_t facts_heir_of(const struct facts *f, uint64_t person)
+{
+	const struct row_heir key = { .person = person };
+	const struct row_heir *found = f->heirs.n ? bsearch(&key, f->heirs.v, f->heirs.n,
+							    sizeof(*f->heirs.v), heir_cmp)
+						  : NULL;
+
+	return found ? found->account : FACTS_NONE;
+}
+
+const struct row_owned *facts_owned_of(const struct facts *f, uint32_t account, size_t *count)
+{
+	size_t low = 0, high = f->owned.n, end;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->owned.v[middle].account < account)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (end = low; end < f->owned.n && f->owned.v[end].account == account;)
+		end++;
+	*count = end - low;
+	return f->owned.v ? &f->owned.v[low] : NULL;
 }
 
 enum value_state facts_cell(const struct facts *f, uint32_t record, uint32_t column,

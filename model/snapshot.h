@@ -17,6 +17,7 @@
 
 #include "base/stamp.h"
 #include "model/frame.h"
+#include "model/owned.h"
 #include "model/path.h"
 #include "model/plan.h"
 #include "model/provision.h"
@@ -306,6 +307,37 @@ struct facts_open {
 	bool started;
 };
 
+/* --- what accounts own on sites, and who may receive it ------------------------------------
+ */
+
+/* A site on which hand-over is possible: it is configured. */
+struct facts_site {
+	struct str host;
+	uint32_t queue; /* account that gets what nobody else can have, or FACTS_NONE */
+};
+
+/* That the inventory of an account was read; without a row it is unknown. */
+struct facts_inventory {
+	uint32_t account;
+	int64_t read_ms;
+	bool whole;
+};
+
+struct facts_owned {
+	uint32_t account;
+	enum owned_kind kind;
+	struct str site; /* host */
+	struct str id;
+	struct str project; /* key; empty: in none */
+	uint32_t lead;      /* account that leads that project, or FACTS_NONE */
+};
+
+/* Who was named to receive what a person owns. */
+struct facts_heir {
+	uint64_t person;  /* ledger number */
+	uint32_t account; /* of this organisation */
+};
+
 struct facts; /* fields below, for reconcile; the store needs only these: */
 
 /* columns is copied. *ret is new and the caller's to facts_free(). */
@@ -382,6 +414,12 @@ int facts_add_progress(struct facts *f, const struct facts_progress *row, struct
 int facts_add_counted(struct facts *f, const struct facts_counted *row, struct err *err)
 	MUST_USE;
 int facts_add_open(struct facts *f, const struct facts_open *row, struct err *err) MUST_USE;
+
+int facts_add_site(struct facts *f, const struct facts_site *row, struct err *err) MUST_USE;
+int facts_add_inventory(struct facts *f, const struct facts_inventory *row, struct err *err)
+	MUST_USE;
+int facts_add_owned(struct facts *f, const struct facts_owned *row, struct err *err) MUST_USE;
+int facts_add_heir(struct facts *f, const struct facts_heir *row, struct err *err) MUST_USE;
 
 /*
  * Sorts, removes equal memberships, grants and roles, and indexes. Fault: INVALID_VALUE naming
@@ -499,6 +537,30 @@ struct row_address {
 	uint32_t folded;
 };
 
+struct row_site {
+	uint32_t host, queue;
+};
+
+struct row_inventory {
+	int64_t read_ms;
+	uint32_t account;
+	bool whole;
+};
+
+struct row_owned {
+	uint32_t account, site, id, project, lead;
+	uint8_t kind;
+};
+
+struct row_heir {
+	uint64_t person;
+	uint32_t account;
+};
+
+VEC(vec_row_site, struct row_site);
+VEC(vec_row_inventory, struct row_inventory);
+VEC(vec_row_owned, struct row_owned);
+VEC(vec_row_heir, struct row_heir);
 VEC(vec_row_source, struct row_source);
 VEC(vec_row_record, struct row_record);
 VEC(vec_row_person, struct row_person);
@@ -556,6 +618,11 @@ struct facts {
 	struct vec_row_counted counted;
 	struct vec_row_open open; /* sealed: by account */
 
+	struct vec_row_site sites;          /* sealed: by host */
+	struct vec_row_inventory inventory; /* sealed: by account */
+	struct vec_row_owned owned;         /* sealed: by account, site, kind, id */
+	struct vec_row_heir heirs;          /* sealed: by person */
+
 	/* sealed: where the rows of an account (a group) begin; n + 1 entries each */
 	uint32_t *seat_at, *member_at, *role_at, *grant_at;
 	uint32_t *account_by_number; /* account rows, sorted by ledger number */
@@ -566,6 +633,11 @@ struct facts {
 uint32_t facts_account_by_number(const struct facts *f, uint64_t number);
 uint32_t facts_person_by_number(const struct facts *f, uint64_t number);
 uint32_t facts_product_find(const struct facts *f, struct str key, struct str site);
+/* The inventory of an account, NULL: unknown; who is named for a person, FACTS_NONE. */
+const struct row_inventory *facts_inventory_of(const struct facts *f, uint32_t account);
+uint32_t facts_heir_of(const struct facts *f, uint64_t person);
+/* First row of what an account owns, and how many there are. */
+const struct row_owned *facts_owned_of(const struct facts *f, uint32_t account, size_t *count);
 
 /*
  * What a record says in a column: its state, and for a single value its text or number. A list
