@@ -5,7 +5,6 @@
 
 #include "atlassian/gather.h"
 #include "atlassian/org.h"
-#include "atlassian/users.h"
 
 /*
  * The order of reading: the organisation, its directories and products; per directory its
@@ -13,7 +12,9 @@
  * is kept but a digest of each id. What users/search tells of an account is its groups and when
  * it used what; seats follow from the groups' grants. Direct roles take a request an account,
  * so they are asked for where they may matter (options.roles), a few at a time, while pages go
- * on: those accounts wait in a short queue until their answer is here.
+ * on: those accounts wait in a short queue until their answer is here. The list of API tokens,
+ * whose pages come one after the other, goes on beside all that; accounts read before its end
+ * wait for it, as texts.
  */
 
 /* --- organisation, directories, products -------------------------------------------------- */
@@ -172,73 +173,6 @@ static int emit_resources(struct gather *c, struct err *err)
 	return rc;
 }
 
-/* --- API tokens --------------------------------------------------------------------------- */
-
-static int token_row(struct gather *c, const json_t *row, struct err *err)
-{
-	struct str account = atl_text(json_object_get(row, "user"), "id");
-	struct str last = atl_text(row, "lastActiveAt");
-	struct gather_token *use;
-	int64_t ms = ATL_ABSENT;
-
-	if (!account.len || (last.len && !stamp_parse(last, &ms))) {
-		c->tokens_told = false;
-		return 0;
-	}
-	HASH_FIND(hh, c->tokens, account.p, account.len, use);
-	if (!use) {
-		use = calloc(1, sizeof(*use));
-		if (use)
-			use->account = str_dup(account);
-		if (!use || !use->account) {
-			free(use);
-			return err_nomem(err);
-		}
-		use->last_ms = ATL_ABSENT;
-		HASH_ADD_KEYPTR(hh, c->tokens, use->account, account.len, use);
-		if (!MAP_ADDED(use)) {
-			free(use->account);
-			free(use);
-			return err_nomem(err);
-		}
-	}
-	if (ms > use->last_ms)
-		use->last_ms = ms;
-	return 0;
-}
-
-/* No part rests on tokens: where they cannot be read, their use is unknown. */
-static int read_tokens(struct gather *c, struct err *err)
-{
-	struct atl_pages p = { 0 };
-	struct err why;
-	int r;
-
-	if (!c->o->tokens)
-		return 0;
-	c->tokens_told = true;
-	r = atl_users_all_tokens(&p, c->client, &why);
-	while (r == 0) {
-		CLEANUP(json_decref_at) json_t *page = NULL;
-		json_t *rows, *row;
-		size_t i;
-
-		r = gather_stopped(c, &why);
-		if (r == 0)
-			r = atl_pages_next(&p, &page, &rows, &why);
-		if (r != 0)
-			break;
-		json_array_foreach (rows, i, row)
-			if (r == 0)
-				r = token_row(c, row, &why);
-	}
-	atl_pages_done(&p);
-	if (r >= 0)
-		return 0;
-	c->tokens_told = false;
-	return gather_failed(c, 0, r, &why, err);
-}
-
 /* --- all of it ---------------------------------------------------------------------------- */
 
 static void asks_drop(struct gather *c)
@@ -254,7 +188,6 @@ static void collect_free(struct gather *c)
 {
 	struct gather_product *r, *next_r;
 	struct gather_group *g, *next_g;
-	struct gather_token *t, *next_t;
 
 	asks_drop(c);
 	HASH_ITER (hh, c->groups, g, next_g) {
@@ -265,11 +198,8 @@ static void collect_free(struct gather *c)
 		HASH_DEL(c->resources, r);
 		gather_product_free(r);
 	}
-	HASH_ITER (hh, c->tokens, t, next_t) {
-		HASH_DEL(c->tokens, t);
-		free(t->account);
-		free(t);
-	}
+	gather_tokens_done(c);
+	gather_waiting_done(c);
 	for (size_t i = 0; i < c->directories.n; i++)
 		free(c->directories.v[i]);
 	vec_atl_id_done(&c->directories);
@@ -331,13 +261,13 @@ int atl_collect(struct atl_client *client, const struct atl_sink *sink, int64_t 
 	if (r == 0)
 		r = read_org(c, err);
 	if (r == 0)
+		r = gather_tokens_open(c, err);
+	if (r == 0)
 		r = read_domains(c, err);
 	if (r == 0)
 		r = read_directories(c, err);
 	if (r == 0)
 		r = read_workspaces(c, err);
-	if (r == 0)
-		r = read_tokens(c, err);
 	if (r == 0)
 		r = each_directory(c, gather_groups_of, err);
 	if (r == 0)

@@ -162,6 +162,9 @@ int gather_walk(struct gather *c, struct atl_pages *p, unsigned parts, gather_ro
 			if (r < 0)
 				return r;
 		}
+		r = gather_beside(c, GATHER_TOKEN_PAGES, err);
+		if (r < 0)
+			return r;
 		if (c->sink->progress)
 			c->sink->progress(c->sink->ctx, c->result->accounts,
 					  c->expected > 0 ? c->expected : -1);

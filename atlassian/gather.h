@@ -1,6 +1,7 @@
 /*
  * What the files of collecting share: the state of one collection, and what it does with lists.
- * collect.c is the door, gather_groups.c and gather_accounts.c read the two great lists.
+ * collect.c is the door, gather_groups.c and gather_accounts.c read the two great lists,
+ * gather_tokens.c the third, which goes on beside them.
  */
 #ifndef ATLASSIAN_GATHER_H
 #define ATLASSIAN_GATHER_H
@@ -12,6 +13,11 @@
 
 #define GATHER_WINDOW_MOST 32
 #define GATHER_HELD_MOST 1024 /* resources of one account; more is not believed */
+/* Accounts that wait, as text, for the list of tokens to end; more are not read before it has.
+ */
+#define GATHER_WAIT_BYTES (8 << 20)
+/* Pages of tokens for each page of accounts: what a round trip and the rate allow together. */
+#define GATHER_TOKEN_PAGES 2
 /* Requests of a kind that fail in a row: then it is not asked again. */
 #define GATHER_FAILURES_MOST 10
 
@@ -60,6 +66,15 @@ struct gather_user_ask {
 	char what[200];
 };
 
+/* An account read while the list of tokens, which its row tells of, was not at its end. */
+struct gather_waiting {
+	char *row;            /* JSON: what atl_user_read() looks at */
+	char *roles;          /* JSON: pages of its roles; NULL: not asked for */
+	bool roles_whole;     /* all of these pages came */
+	struct str directory; /* of c->directories */
+};
+VEC(vec_gather_waiting, struct gather_waiting);
+
 /* What an account may use, by way of its groups. */
 struct gather_held {
 	struct gather_product *resource;
@@ -77,7 +92,11 @@ struct gather {
 	struct gather_product *resources; /* by id */
 	struct gather_group *groups;      /* by id */
 	struct gather_token *tokens;      /* by account */
-	bool tokens_told;
+	struct atl_pages token_pages;
+	bool tokens_open; /* their list goes on beside the others */
+	bool tokens_told; /* all of it */
+	struct vec_gather_waiting waiting;
+	size_t waiting_bytes;
 	struct atl_seen *seen, *seen_here;
 	struct gather_group_ask group_asks[GATHER_WINDOW_MOST];
 	struct gather_user_ask user_asks[GATHER_WINDOW_MOST];
@@ -134,6 +153,16 @@ int gather_product_of_grant(struct gather *c, struct str id, struct gather_produ
 void gather_product_free(struct gather_product *r);
 OWNED(struct gather_product, gather_product_free)
 
+/* --- API tokens --------------------------------------------------------------------------- */
+
+/* Asks for the first page of the list of every token. */
+int gather_tokens_open(struct gather *c, struct err *err) MUST_USE;
+/* Takes its next page; after the last one, or a failed one, it is no longer open. */
+int gather_tokens_step(struct gather *c, struct err *err) MUST_USE;
+/* tokens and token_active_ms of an account's row. The list is not open. */
+void gather_tokens_of(const struct gather *c, struct atl_account *row);
+void gather_tokens_done(struct gather *c);
+
 /* --- groups and accounts ------------------------------------------------------------------ */
 
 int gather_groups_of(struct gather *c, struct str directory, struct err *err) MUST_USE;
@@ -141,6 +170,9 @@ int gather_groups_emit(struct gather *c, struct err *err) MUST_USE;
 void gather_group_free(struct gather_group *g);
 OWNED(struct gather_group, gather_group_free)
 int gather_users_of(struct gather *c, struct str directory, struct err *err) MUST_USE;
+/* So many more pages of tokens (SIZE_MAX: all), and after the last one whoever waited. */
+int gather_beside(struct gather *c, size_t pages, struct err *err) MUST_USE;
+void gather_waiting_done(struct gather *c);
 /* Managed accounts that are in no directory. */
 int gather_outside(struct gather *c, struct err *err) MUST_USE;
 

@@ -121,45 +121,34 @@ static bool roles_needed(struct gather *c, const struct atl_user *u)
 	return false;
 }
 
-static void tokens_of(const struct gather *c, struct atl_account *row)
-{
-	struct gather_token *use;
-
-	row->tokens = TRI_UNKNOWN;
-	row->token_active_ms = c->o->tokens ? ATL_UNKNOWN_MS : ATL_ABSENT;
-	if (!c->tokens_told)
-		return;
-	HASH_FIND(hh, c->tokens, row->id.p, row->id.len, use);
-	row->token_active_ms = use ? use->last_ms : ATL_ABSENT;
-	/* The list holds the tokens of managed accounts only. */
-	if (use)
-		row->tokens = TRI_YES;
-	else if (row->managed == TRI_YES)
-		row->tokens = TRI_NO;
-}
-
 /* --- an account's roles ------------------------------------------------------------------- */
 
 VEC(vec_role, struct atl_role);
 
 struct roles {
-	struct vec_role rows; /* texts of the pages below */
-	json_t *pages;        /* array, keeps the texts alive */
+	struct str account, directory; /* whose, and in whose list of users it stands */
+	struct vec_role rows;          /* texts of the pages that they were read of */
 	bool known;
+};
+
+/* Where one role was given. */
+struct place {
+	struct gather_product *resource;
+	bool suspended;
+	bool elsewhere; /* in another directory that is read: its own list of users tells the
+			   groups there */
 };
 
 static void roles_done(struct roles *r)
 {
 	vec_role_done(&r->rows);
-	json_decref(r->pages);
 }
 
-static int role_add(struct roles *into, struct str account,
-		    const struct gather_product *resource, struct str role, bool inferred,
-		    struct err *err)
+static int role_add(struct roles *into, const struct gather_product *resource, struct str role,
+		    bool inferred, struct err *err)
 {
 	struct atl_role row = {
-		.account = account,
+		.account = into->account,
 		.resource = str_of(resource->id),
 		.role = role,
 		.inferred = inferred,
@@ -170,15 +159,14 @@ static int role_add(struct roles *into, struct str account,
 }
 
 /* One role of the account on one product, and the ways it came. */
-static int role_row(struct gather *c, struct str account, struct gather_product *resource,
-		    const json_t *assignment, bool suspended, struct roles *into,
-		    struct err *err)
+static int role_row(struct gather *c, const struct place *at, const json_t *assignment,
+		    struct roles *into, struct err *err)
 {
 	struct str role = atl_text(assignment, "role");
 	enum tri billable = atl_role_billable(role);
 	bool direct = atl_has_method(assignment, "direct");
 	bool inferred = atl_has_method(assignment, "inferred");
-	struct gather_held *h = held_find(c, resource);
+	struct gather_held *h = held_find(c, at->resource);
 	int r = 0;
 
 	if (h)
@@ -189,33 +177,43 @@ static int role_row(struct gather *c, struct str account, struct gather_product 
 		return 0;
 	}
 	/* By a group that the account's list of groups did not show. */
-	if (atl_has_method(assignment, "group_direct") && billable != TRI_NO &&
-	    (!h || h->billable == TRI_NO))
+	if (!at->elsewhere && atl_has_method(assignment, "group_direct") &&
+	    billable != TRI_NO && (!h || h->billable == TRI_NO))
 		into->known = false;
 	if (direct)
-		r = role_add(into, account, resource, role, false, err);
+		r = role_add(into, at->resource, role, false, err);
 	if (r == 0 && inferred)
-		r = role_add(into, account, resource, role, true, err);
-	if (r == 0 && !suspended)
-		held_add(c, resource, billable);
+		r = role_add(into, at->resource, role, true, err);
+	if (r == 0 && !at->suspended)
+		held_add(c, at->resource, billable);
 	return r;
 }
 
-static int roles_row(struct gather *c, struct str account, const json_t *row,
-		     struct roles *into, struct err *err)
+static bool is_elsewhere(const struct gather *c, struct str directory, struct str here)
+{
+	for (size_t i = 0; directory.len && i < c->directories.n; i++)
+		if (str_eq(str_of(c->directories.v[i]), directory))
+			return !str_eq(directory, here);
+	return false;
+}
+
+static int roles_row(struct gather *c, const json_t *row, struct roles *into, struct err *err)
 {
 	struct str id = atl_text(row, "resourceId"), key, bare;
-	bool suspended = str_eq(atl_text(row, "userDirectoryStatus"), STR("suspended"));
+	const struct place at = {
+		.resource = gather_product_find(c, id),
+		.suspended = str_eq(atl_text(row, "userDirectoryStatus"), STR("suspended")),
+		.elsewhere = is_elsewhere(c, atl_text(row, "directoryId"), into->directory),
+	};
 	const json_t *list = json_object_get(row, "roleAssignments");
-	struct gather_product *resource = gather_product_find(c, id);
 	json_t *one;
 	size_t i;
 	int r = 0;
 
-	if (!resource && atl_ari_cut(id, &key, &bare) &&
+	if (!at.resource && atl_ari_cut(id, &key, &bare) &&
 	    (str_eq(key, STR("platform")) || str_eq(key, STR("identity"))))
 		return 0; /* a role on the organisation: platformRoles told it */
-	if (!resource || !json_is_array(list)) {
+	if (!at.resource || !json_is_array(list)) {
 		into->known = false;
 		gather_lack(
 			c, ATL_PART_ROLES | ATL_PART_SEATS,
@@ -225,44 +223,56 @@ static int roles_row(struct gather *c, struct str account, const json_t *row,
 	}
 	json_array_foreach ((json_t *)(uintptr_t)list, i, one)
 		if (r == 0)
-			r = role_row(c, account, resource, one, suspended, into, err);
+			r = role_row(c, &at, one, into, err);
 	return r;
 }
 
-/* Reads the answer about an account's roles into *into; what fails makes roles incomplete. */
-static int roles_read(struct gather *c, struct str account, struct atl_pages *p,
-		      struct roles *into, struct err *err)
+/* The pages about an account's roles, into *ret (may be NULL on a lost allocation alone); what
+ * fails makes roles incomplete, and *whole false. */
+static int roles_fetch(struct gather *c, struct atl_pages *p, json_t **ret, bool *whole,
+		       struct err *err)
 {
+	CLEANUP(json_decref_at) json_t *pages = json_array();
 	struct err why;
 	int r = 0;
 
-	into->known = true;
-	into->pages = json_array();
-	if (!into->pages)
+	if (!pages)
 		return err_nomem(err);
 	while (r == 0) {
-		json_t *page = NULL, *rows, *row;
-		size_t i;
+		json_t *page = NULL, *rows;
 
 		r = atl_pages_next(p, &page, &rows, &why);
-		if (r != 0)
-			break;
-		r = jx_add(into->pages, page, &why);
-		json_array_foreach (rows, i, row)
-			if (r == 0)
-				r = roles_row(c, account, row, into, &why);
+		if (r == 0)
+			r = jx_add(pages, page, &why);
 	}
+	*whole = r >= 0;
+	c->role_failures = r < 0 ? c->role_failures + 1 : 0;
+	if (r < 0)
+		r = gather_failed(c, ATL_PART_ROLES, r, &why, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(pages);
+	return 0;
+}
+
+/* What they say of the account; pages are the caller's and outlive *into. */
+static int roles_read(struct gather *c, const json_t *pages, bool whole, struct roles *into,
+		      struct err *err)
+{
+	json_t *page, *row;
+	size_t i, k;
+	int r = 0;
+
+	into->known = whole;
+	json_array_foreach ((json_t *)(uintptr_t)pages, i, page)
+		json_array_foreach (json_object_get(page, "data"), k, row)
+			if (r == 0)
+				r = roles_row(c, row, into, err);
 	/* What its groups grant must be among them; where it is not (a change shows up to 30 s
 	 * later) other roles may be missing too. */
-	for (size_t i = 0; i < c->held_any && i < c->held_count; i++)
-		into->known &= c->held[i].shown;
-	if (r >= 0) {
-		c->role_failures = 0;
-		return 0;
-	}
-	c->role_failures++;
-	into->known = false;
-	return gather_failed(c, ATL_PART_ROLES, r, &why, err);
+	for (size_t n = 0; n < c->held_any && n < c->held_count; n++)
+		into->known &= c->held[n].shown;
+	return r;
 }
 
 /* --- handing out an account --------------------------------------------------------------- */
@@ -351,11 +361,13 @@ static int last_active_ask(struct gather *c, struct atl_user *u, json_t **own, s
 	return 0;
 }
 
-/* The account with all that is known of it; p is the answer about its roles, or NULL. */
+/* The account with all that is known of it; pages is the answer about its roles, or NULL, and
+ * whole says whether that came to its end. */
 static int emit_account(struct gather *c, struct atl_user *u, struct str directory,
-			struct atl_pages *p, struct err *err)
+			const json_t *pages, bool whole, struct err *err)
 {
-	CLEANUP(roles_done) struct roles roles = { 0 };
+	CLEANUP(roles_done)
+	struct roles roles = { .account = u->row.id, .directory = directory };
 	CLEANUP(json_decref_at) json_t *last = NULL;
 	CLEANUP(buf_done) struct buf platform;
 	int r = 0;
@@ -363,8 +375,8 @@ static int emit_account(struct gather *c, struct atl_user *u, struct str directo
 	buf_init(&platform, 4096);
 	r = atl_platform_read(u->platform, &u->row, &platform, err);
 	hold_by_groups(c, u); /* after it: admin by groups comes on top of platform roles */
-	if (r == 0 && p)
-		r = roles_read(c, u->row.id, p, &roles, err);
+	if (r == 0 && pages)
+		r = roles_read(c, pages, whole, &roles, err);
 	if (r == 0 && !u->products && takes_seats(u) && c->held_count)
 		r = last_active_ask(c, u, &last, err);
 	if (r < 0)
@@ -372,8 +384,8 @@ static int emit_account(struct gather *c, struct atl_user *u, struct str directo
 	u->row.directory = directory;
 	u->row.roles = buf_str(&platform);
 	u->row.own = atl_client_is_own(c->client, u->row.id, u->row.email);
-	tokens_of(c, &u->row);
-	if (p)
+	gather_tokens_of(c, &u->row);
+	if (pages)
 		u->row.paths_known = tri_of(roles.known && c->held_known);
 	else
 		c->result->not_read++;
@@ -387,17 +399,140 @@ static int emit_account(struct gather *c, struct atl_user *u, struct str directo
 	return r == 0 ? emit_roles(c, &roles, err) : r;
 }
 
+/* --- accounts that wait for the end of the list of tokens ----------------------------------
+ */
+
+static void waiting_free(struct gather_waiting *w)
+{
+	free(w->row);
+	free(w->roles);
+}
+
+void gather_waiting_done(struct gather *c)
+{
+	for (size_t i = 0; i < c->waiting.n; i++)
+		waiting_free(&c->waiting.v[i]);
+	vec_gather_waiting_done(&c->waiting);
+}
+
+static int text_of(const json_t *j, char **ret, size_t *bytes, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text;
+	int r;
+
+	buf_init(&text, 64 << 20);
+	r = jx_text(j, &text, err);
+	if (r < 0)
+		return r;
+	*bytes += text.len;
+	*ret = str_dup(buf_str(&text));
+	return *ret ? 0 : err_nomem(err);
+}
+
+/* What atl_user_read() looks at, without pictures and descriptions. */
+static int row_text(const json_t *row, char **ret, size_t *bytes, struct err *err)
+{
+	/* clang-format off */
+	static const char *const keys[] = { "accountId",     "accountStatus", "accountType",
+					    "addedToOrg",    "claimStatus",   "counts",
+					    "email",         "emailVerified", "groups",
+					    "managementSource", "membershipStatus", "name",
+					    "platformRoles", "productAccess", "status" };
+	/* clang-format on */
+	CLEANUP(json_decref_at) json_t *kept = json_object();
+	int r = kept ? 0 : err_nomem(err);
+
+	for (size_t i = 0; r == 0 && i < COUNT_OF(keys); i++) {
+		json_t *value = json_object_get(row, keys[i]);
+
+		if (value)
+			r = jx_set(kept, keys[i], json_incref(value), err);
+	}
+	return r < 0 ? r : text_of(kept, ret, bytes, err);
+}
+
+static int wait_add(struct gather *c, const json_t *row, struct str directory,
+		    const json_t *pages, bool whole, struct err *err)
+{
+	struct gather_waiting w = { .directory = directory, .roles_whole = whole };
+	int r = row_text(row, &w.row, &c->waiting_bytes, err);
+
+	if (r == 0 && pages)
+		r = text_of(pages, &w.roles, &c->waiting_bytes, err);
+	if (r == 0 && vec_gather_waiting_add(&c->waiting, w) < 0)
+		r = err_nomem(err);
+	if (r < 0)
+		waiting_free(&w);
+	return r;
+}
+
+static int wait_emit(struct gather *c, const struct gather_waiting *w, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *row = NULL;
+	CLEANUP(json_decref_at) json_t *pages = NULL;
+	struct atl_user u;
+	char why[100];
+	int r = jx_parse(str_of(w->row), JX_LENIENT, &row, err);
+
+	if (r == 0 && w->roles)
+		r = jx_parse(str_of(w->roles), JX_LENIENT, &pages, err);
+	if (r < 0 || !atl_user_read(row, &u, why, sizeof(why))) /* it was fine before */
+		return r;
+	return emit_account(c, &u, w->directory, pages, w->roles_whole, err);
+}
+
+/* The list of tokens is at its end: they wait no longer. */
+static int wait_over(struct gather *c, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->waiting.n; i++) {
+		r = wait_emit(c, &c->waiting.v[i], err);
+		waiting_free(&c->waiting.v[i]);
+		c->waiting.v[i] = (struct gather_waiting){ 0 };
+	}
+	gather_waiting_done(c);
+	c->waiting_bytes = 0;
+	return r;
+}
+
+int gather_beside(struct gather *c, size_t pages, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && c->tokens_open && pages--)
+		r = gather_tokens_step(c, err);
+	return r == 0 && !c->tokens_open ? wait_over(c, err) : r;
+}
+
+/* Hands an account out, now or when the list of tokens is at its end. */
+static int account_out(struct gather *c, const json_t *row, struct atl_user *u,
+		       struct str directory, const json_t *pages, bool whole, struct err *err)
+{
+	int r = 0;
+
+	if (c->waiting_bytes > GATHER_WAIT_BYTES)
+		r = gather_beside(c, SIZE_MAX, err);
+	if (r == 0 && c->tokens_open)
+		return wait_add(c, row, directory, pages, whole, err);
+	if (r == 0)
+		r = wait_over(c, err);
+	return r == 0 ? emit_account(c, u, directory, pages, whole, err) : r;
+}
+
 /* --- the queue of accounts whose roles were asked for ------------------------------------- */
 
 static int user_answer(struct gather *c, struct err *err)
 {
 	struct gather_user_ask *ask = &c->user_asks[c->first];
+	CLEANUP(json_decref_at) json_t *pages = NULL;
 	struct atl_user u;
+	bool whole = false;
 	char why[100];
-	int r = 0;
+	int r = roles_fetch(c, &ask->pages, &pages, &whole, err);
 
-	if (atl_user_read(ask->row, &u, why, sizeof(why))) /* it was fine when it was queued */
-		r = emit_account(c, &u, ask->directory, &ask->pages, err);
+	if (r == 0 && atl_user_read(ask->row, &u, why, sizeof(why))) /* it was fine before */
+		r = account_out(c, ask->row, &u, ask->directory, pages, whole, err);
 	atl_pages_done(&ask->pages);
 	json_decref(TAKE(ask->row));
 	c->first = (c->first + 1) % GATHER_WINDOW_MOST;
@@ -506,7 +641,7 @@ static int user_row(struct gather *c, const json_t *row, struct str directory, s
 		if (r != NOT_ASKED)
 			return r;
 	}
-	return emit_account(c, &u, directory, NULL, err);
+	return account_out(c, row, &u, directory, NULL, false, err);
 }
 
 static int user_row_here(struct gather *c, const json_t *row, struct err *err)
@@ -532,7 +667,7 @@ static int managed_row(struct gather *c, const json_t *row, struct err *err)
 	r = seen_before(c, u.row.id, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	return emit_account(c, &u, (struct str){ 0 }, NULL, err);
+	return emit_account(c, &u, (struct str){ 0 }, NULL, false, err);
 }
 
 #define USER_PARTS (ATL_PART_ACCOUNTS | ATL_PART_MEMBERS | ATL_PART_SEATS | ATL_PART_ROLES)
@@ -563,6 +698,9 @@ int gather_users_of(struct gather *c, struct str directory, struct err *err)
 	r = gather_walk_opened(c, &p, r, &why, USER_PARTS, user_row_here, err);
 	while (r == 0 && c->asked)
 		r = user_answer(c, err);
+	/* whoever is in the next directory too comes there after his row */
+	if (r == 0)
+		r = gather_beside(c, SIZE_MAX, err);
 	if (r == 0 && (c->result->whole & ATL_PART_ACCOUNTS))
 		r = gather_counted(
 			c, directory, "users", NULL, count,
@@ -600,6 +738,9 @@ int gather_outside(struct gather *c, struct err *err)
 	int r;
 
 	atl_seen_free(TAKE(c->seen_here));
+	r = gather_beside(c, SIZE_MAX, err);
+	if (r < 0)
+		return r;
 	r = atl_org_count(c->client, STR("-"), "users", outside, &count, &why);
 	if (r == -ERR_REMOTE || r == -ERR_NOT_FOUND)
 		return read_managed(c, err);

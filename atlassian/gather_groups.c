@@ -102,8 +102,11 @@ static int group_ask(struct gather *c, struct gather_group *g, struct err *err)
 	struct err why;
 	int r = 0;
 
-	while (r == 0 && c->asked >= c->window)
+	while (r == 0 && c->asked >= c->window) {
 		r = group_answer(c, err);
+		if (r == 0)
+			r = gather_beside(c, 1, err);
+	}
 	if (r < 0 || c->group_failures >= GATHER_FAILURES_MOST)
 		return r; /* the grants are incomplete anyway */
 	ask = &c->group_asks[(c->first + c->asked) % GATHER_WINDOW_MOST];

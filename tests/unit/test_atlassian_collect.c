@@ -750,6 +750,88 @@ static void test_an_account_of_two_directories_is_one_account(void **state)
 	fake_stop(&fake);
 }
 
+static void test_roles_of_another_directory_rest_on_its_own_list_of_users(void **state)
+{
+	struct atl_result result;
+	struct err err;
+
+	(void)state;
+	fake_start(&fake, answer_two, NULL);
+	fake.o.roles = ATL_ROLES_ALL;
+	assert_ok(collect(&result, &err), &err);
+	assert_true(result.complete);
+	/* ada comes first with d-2, where no group gives what she has in d-1 */
+	says("account a-ada in d-2 active managed=yes synced=no admin=no org=no paths=yes");
+	says("seat a-ada " JIRA);
+	/* one directory alone: a group of it must explain what a group of it gives */
+	says("account a-gus in d-1 active managed=no synced=no admin=no org=no paths=yes");
+	fake_stop(&fake);
+}
+
+/* --- tokens ------------------------------------------------------------------------------- */
+
+#define TOKEN_PAGES 25
+
+/* ada's token stands on the last page of tokens, long after her row was read. */
+static void answer_many_tokens(struct scripted *s, unsigned nth, struct http_req *req,
+			       struct http_reply *reply)
+{
+	const unsigned *broken_from = s->ctx;
+	struct buf *b = &reply->body;
+	size_t page = fake_cursor(req);
+
+	(void)nth;
+	if (!str_ends(http_req_path(req), STR("/api-tokens"))) {
+		if (!fake_read(req, reply))
+			fake_unknown(reply);
+		return;
+	}
+	if (page >= *broken_from) {
+		reply->status = 403;
+		return;
+	}
+	if (page + 1 < TOKEN_PAGES)
+		buf_addf(b,
+			 "{\"data\":[{\"id\":\"t%zu\",\"user\":{\"id\":\"a-cyd\"}}],"
+			 "\"links\":{\"next\":\"c%zu\"}}",
+			 page, page + 1);
+	else
+		fake_add(b, "{'data':[{'id':'last','user':{'id':'a-ada'},'lastActiveAt':"
+			    "'2026-11-02T00:00:00Z'}],'links':{}}");
+}
+
+static void test_accounts_wait_for_the_end_of_the_list_of_tokens(void **state)
+{
+	unsigned broken_from = TOKEN_PAGES;
+	struct atl_result result;
+	struct err err;
+
+	(void)state;
+	fake_start(&fake, answer_many_tokens, &broken_from);
+	assert_ok(collect(&result, &err), &err);
+	assert_string_equal(result.why, "");
+	assert_true(result.complete);
+	assert_int_equal(result.accounts, 8);
+	assert_int_equal(asked("/api-tokens"), TOKEN_PAGES);
+	says("account a-ada in d-1 active managed=yes synced=no admin=no org=no paths=? "
+	     "tokens=yes");
+	says("token=2026-11-02T00:00:00");
+	says("account a-eve in d-1 suspended");
+	says("member a-ada g-jira\n");
+	says("role a-cyd " WIKI " atlassian/user direct\n");
+	fake_stop(&fake);
+
+	/* a list that breaks off tells nothing about anybody, and nobody waits for ever */
+	broken_from = TOKEN_PAGES - 1;
+	fake_start(&fake, answer_many_tokens, &broken_from);
+	assert_ok(collect(&result, &err), &err);
+	assert_true(result.complete);
+	assert_int_equal(result.accounts, 8);
+	says_not("tokens=yes");
+	says_not("tokens=no");
+	fake_stop(&fake);
+}
+
 /* The older kind: no search over everything; workspaces by bare ids; no last activity inline.
  */
 static void answer_old(struct scripted *s, unsigned nth, struct http_req *req,
@@ -934,6 +1016,8 @@ int main(void)
 		cmocka_unit_test(test_roles_that_lack_what_groups_grant_are_not_known),
 		cmocka_unit_test(test_what_fails_again_and_again_is_not_asked_for_ever),
 		cmocka_unit_test(test_an_account_of_two_directories_is_one_account),
+		cmocka_unit_test(test_roles_of_another_directory_rest_on_its_own_list_of_users),
+		cmocka_unit_test(test_accounts_wait_for_the_end_of_the_list_of_tokens),
 		cmocka_unit_test(
 			test_organisations_of_the_older_kind_are_read_by_their_own_calls),
 		cmocka_unit_test(test_another_organisation_is_not_read),
