@@ -188,6 +188,7 @@ static int on_resource(void *ctx, const struct atl_resource *row, struct err *er
 	if (r < 0 || id->index < c->product_rows.n)
 		return r;
 	product.resource = id->id;
+	product.capacity = row->capacity > 0 ? row->capacity : 0;
 	r = chunk_keep(&c->text, row->key, &product.key, err);
 	if (r == 0)
 		r = chunk_keep(&c->text, row->site, &product.site, err);

@@ -438,11 +438,13 @@ int accounts_put_products(struct db *db, struct org_run *run, const struct produ
 	/* few, and nothing is concluded from a product alone: written at once */
 	for (i = 0; r == 0 && i < count; i++) {
 		r = db_run(db, err,
-			   "INSERT INTO product (org, key, site, resource)"
-			   " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (org, key, site) DO UPDATE SET"
-			   " resource = excluded.resource WHERE resource <> excluded.resource",
+			   "INSERT INTO product (org, key, site, resource, capacity)"
+			   " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (org, key, site) DO UPDATE"
+			   " SET resource = excluded.resource, capacity = excluded.capacity"
+			   " WHERE resource <> excluded.resource OR capacity <>"
+			   " excluded.capacity",
 			   DB_I(run->org), DB_S(rows[i].key), DB_S(rows[i].site),
-			   DB_S(rows[i].resource));
+			   DB_S(rows[i].resource), DB_I(rows[i].capacity));
 		if (r == 0)
 			r = db_one(db, &number, err,
 				   "SELECT id FROM product WHERE org = ?1 AND key = ?2"

@@ -68,6 +68,7 @@ struct product_row {
 	int64_t id;           /* out */
 	struct str key, site; /* "jira", "acme.atlassian.net" */
 	struct str resource;  /* ARI or workspace id, for role calls */
+	int64_t capacity;     /* seats in the licence; 0: not told */
 };
 
 struct seat_row {

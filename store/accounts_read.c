@@ -215,14 +215,15 @@ int accounts_products(struct db *db, int64_t org, product_fn fn, void *ctx, stru
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT id, key, site, resource FROM product WHERE org = ?1"
+		     "SELECT id, key, site, resource, capacity FROM product WHERE org = ?1"
 		     " ORDER BY key, site",
 		     DB_I(org));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct product_row row = { .id = db_int(q, 0),
 					   .key = db_text(q, 1),
 					   .site = db_text(q, 2),
-					   .resource = db_text(q, 3) };
+					   .resource = db_text(q, 3),
+					   .capacity = db_int(q, 4) };
 
 		r = fn(ctx, &row, err);
 	}

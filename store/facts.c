@@ -617,7 +617,9 @@ static int step_accounts(struct build *b, struct db *db, struct err *err)
 static int on_product(void *ctx, const struct product_row *p, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_product row = { .key = p->key, .site = p->site, .resource = p->resource };
+	struct facts_product row = {
+		.key = p->key, .site = p->site, .resource = p->resource, .capacity = p->capacity
+	};
 	uint32_t at = 0;
 	int r;
 
@@ -843,6 +845,7 @@ static int on_window(void *ctx, const struct window_row *w, struct err *err)
 {
 	struct build *b = ctx;
 	struct facts_counted row = { .account = (uint64_t)w->account,
+				     .person = (uint64_t)w->person,
 				     .product = w->product,
 				     .site = w->site,
 				     .at_ms = w->ms };
@@ -939,6 +942,7 @@ static int on_open(void *ctx, const struct plan_row *p, const struct action_row 
 	struct facts_open row = { .plan = (uint64_t)p->id,
 				  .n = (uint32_t)a->n,
 				  .rule = a->rule,
+				  .person = (uint64_t)a->person,
 				  .account = (uint64_t)a->account,
 				  .product = a->product,
 				  .site = a->site,

@@ -57,6 +57,9 @@
  *
  * audit. The chain of store/audit.h.
  *
+ * scim_directory, scim_user, scim_group, scim_member. What the provisioning directory of an
+ * organisation holds, as last read; complete says whether the newest read reached its end.
+ *
  * site_read, site_product, site_group, site_finding. What each site said of its products when it
  * was last read, and where that differs from what the organisation says (store/sites.h).
  *
@@ -385,10 +388,39 @@ static const char *const step_3[] = {
 	NULL,
 };
 
+/* clang-format off */
+/* What the provisioning directory of an organisation holds. A row is what Atlassian said last;
+ * rows go only when a read that reached its end did not show them. */
+static const char *const step_4[] = {
+	"CREATE TABLE scim_directory (org INTEGER PRIMARY KEY, directory TEXT NOT NULL,"
+	" read_ms INTEGER NOT NULL, complete INTEGER NOT NULL, reason TEXT NOT NULL,"
+	" users INTEGER NOT NULL, groups INTEGER NOT NULL) STRICT",
+	"CREATE TABLE scim_user (id INTEGER PRIMARY KEY, org INTEGER NOT NULL,"
+	" scim_id TEXT NOT NULL, external_id TEXT NOT NULL, account_id TEXT NOT NULL,"
+	" user_fold TEXT NOT NULL, active INTEGER NOT NULL, user_name TEXT NOT NULL,"
+	" email TEXT NOT NULL, display_name TEXT NOT NULL, given_name TEXT NOT NULL,"
+	" family_name TEXT NOT NULL, title TEXT NOT NULL, department TEXT NOT NULL,"
+	" time_zone TEXT NOT NULL, language TEXT NOT NULL) STRICT",
+	"CREATE UNIQUE INDEX scim_user_key ON scim_user (org, scim_id)",
+	"CREATE INDEX scim_user_external ON scim_user (org, external_id)",
+	"CREATE INDEX scim_user_account ON scim_user (org, account_id)",
+	"CREATE INDEX scim_user_name ON scim_user (org, user_fold)",
+	"CREATE TABLE scim_group (id INTEGER PRIMARY KEY, org INTEGER NOT NULL,"
+	" scim_id TEXT NOT NULL, name TEXT NOT NULL) STRICT",
+	"CREATE UNIQUE INDEX scim_group_key ON scim_group (org, scim_id)",
+	"CREATE TABLE scim_member (grp INTEGER NOT NULL, user INTEGER NOT NULL,"
+	" PRIMARY KEY (grp, user)) STRICT, WITHOUT ROWID",
+	"CREATE INDEX scim_member_user ON scim_member (user, grp)",
+	"ALTER TABLE product ADD COLUMN capacity INTEGER NOT NULL DEFAULT 0",
+	NULL,
+};
+/* clang-format on */
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
 	{ 3, "sites, and what accounts own there", step_3 },
+	{ 4, "what provisioning directories hold, and seats in licences", step_4 },
 	{ 0, NULL, NULL },
 };
 
