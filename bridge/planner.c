@@ -83,12 +83,14 @@ int planner_facts(struct app *app, const struct config_org *org, uint64_t person
 		  uint64_t account, struct facts **ret, struct err *err)
 {
 	struct facts_source_option sources[CONFIG_SOURCES_MAX];
+	struct facts_site_option sites[CONFIG_SITES_MAX];
 	struct facts_round round;
 	struct facts_want want = {
 		.org = org->name,
 		.columns = &app->config.policy->columns,
 		.round = &round,
 		.sources = sources,
+		.sites = sites,
 		.person = (int64_t)person,
 		.account = (int64_t)account,
 	};
@@ -97,6 +99,11 @@ int planner_facts(struct app *app, const struct config_org *org, uint64_t person
 	r = read_round(app, org, &round, err);
 	if (r < 0)
 		return r;
+	for (size_t i = 0; i < org->sites.n && want.site_count < CONFIG_SITES_MAX; i++) {
+		const struct atl_site_options *s = config_site_at(org, i);
+
+		sites[want.site_count++] = (struct facts_site_option){ s->host, s->queue };
+	}
 	for (size_t i = 0; i < app->config.sources.n; i++) {
 		const struct config_source *s = config_source_at(&app->config, i);
 
@@ -105,7 +112,7 @@ int planner_facts(struct app *app, const struct config_org *org, uint64_t person
 		sources[want.source_count++] = (struct facts_source_option){
 			.name = s->name,
 			.role = role_of(s->role),
-			.kind = s->kind == CONFIG_LDAP ? SOURCE_PULL : SOURCE_PUSH,
+			.kind = s->kind == CONFIG_SCIM ? SOURCE_PUSH : SOURCE_PULL,
 			.stale_ms = s->max_age_ms,
 			.issuer = issuer_of(s, org),
 		};

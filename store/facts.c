@@ -8,6 +8,7 @@
 #include "store/persons.h"
 #include "store/plans.h"
 #include "store/records.h"
+#include "store/sites.h"
 #include "store/sources.h"
 
 #define PAGE_ROWS 1000
@@ -781,6 +782,99 @@ static int build_org(struct build *b, struct err *err)
 	return r < 0 ? r : all_pages(b, step_members, err);
 }
 
+/* --- what is owned on sites -----------------------------------------------------------------
+ */
+
+static int on_queue(void *ctx, const struct account_row *a, struct err *err)
+{
+	int64_t *number = ctx;
+
+	(void)err;
+	*number = a->id;
+	return 1;
+}
+
+/* An account by its id or its address; FACTS_NONE where these facts do not have it. */
+static int account_row_of(struct build *b, struct db *db, struct str who, uint32_t *ret,
+			  struct err *err)
+{
+	CLEANUP(free_at) char *fold = NULL;
+	int64_t number = 0;
+	size_t len;
+	int r;
+
+	*ret = FACTS_NONE;
+	if (!who.len)
+		return 0;
+	if (str_find(who, '@') == who.len) {
+		r = accounts_number(db, b->org, who, &number, err);
+	} else {
+		r = str_fold(who, &fold, &len, err);
+		if (r == 0)
+			r = accounts_by_email(db, b->org, str_n(fold, len), on_queue, &number,
+					      err);
+	}
+	if (r >= 0 && number)
+		*ret = row_of(&b->accounts, number);
+	return r < 0 ? r : 0;
+}
+
+static int on_inventory(void *ctx, const struct inventory_row *row, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_inventory in = { .account = row_of(&b->accounts, row->account),
+				      .read_ms = row->read_ms,
+				      .whole = row->whole };
+
+	return in.account == FACTS_NONE ? 0 : facts_add_inventory(b->facts, &in, err);
+}
+
+static int on_owned(void *ctx, const struct owned_row *row, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_owned in = { .account = row_of(&b->accounts, row->account),
+				  .site = row->site,
+				  .id = row->id,
+				  .project = row->project };
+	int r;
+
+	if (in.account == FACTS_NONE)
+		return 0;
+	if (!owned_kind_of(row->kind, &in.kind))
+		return err_set(err, ERR_DAMAGED, "something is owned that is of no known kind");
+	r = account_row_of(b, b->db, row->lead, &in.lead, err);
+	return r < 0 ? r : facts_add_owned(b->facts, &in, err);
+}
+
+static int on_heir(void *ctx, int64_t person, int64_t account, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_heir in = { (uint64_t)person, row_of(&b->accounts, account) };
+
+	return in.account == FACTS_NONE ? 0 : facts_add_heir(b->facts, &in, err);
+}
+
+/* Few: inventories are of those who leave soon. */
+static int step_owned(struct build *b, struct db *db, struct err *err)
+{
+	int64_t only = b->want->person && b->accounts.n == 1 ? b->accounts.v[0].id : 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < b->want->site_count; i++) {
+		struct facts_site in = { .host = str_of(b->want->sites[i].host) };
+
+		r = account_row_of(b, db, str_of(b->want->sites[i].queue), &in.queue, err);
+		if (r == 0)
+			r = facts_add_site(b->facts, &in, err);
+	}
+	if (r < 0 || !b->want->site_count)
+		return r;
+	r = inventory_each(db, b->org, only, on_inventory, b, err);
+	if (r == 0)
+		r = inventory_owned(db, b->org, only, on_owned, b, err);
+	return r == 0 ? heirs_each(db, b->want->person, on_heir, b, err) : r;
+}
+
 /* --- decisions and history ------------------------------------------------------------------
  */
 
@@ -1207,6 +1301,8 @@ static int build_all(struct build *b, struct err *err)
 		r = in_transaction(b, step_rules, err);
 	if (r == 0)
 		r = build_org(b, err);
+	if (r == 0)
+		r = in_transaction(b, step_owned, err);
 	if (r == 0)
 		r = in_transaction(b, step_decided, err);
 	if (r == 0)

@@ -26,6 +26,12 @@ struct facts_source_option {
 	const char *issuer; /* whose ids externalId holds; NULL: the source's */
 };
 
+/* A site of the configuration on which leavers hand over. */
+struct facts_site_option {
+	const char *host;
+	const char *queue; /* account id or address; NULL: nobody */
+};
+
 struct facts_want {
 	const char *org;
 	const struct facts_columns *columns;
@@ -34,6 +40,8 @@ struct facts_want {
 			   hand_approval: the caller's. The rest is filled here */
 	const struct facts_source_option *sources; /* in order of trust */
 	size_t source_count;
+	const struct facts_site_option *sites;
+	size_t site_count;
 	int64_t person;  /* 0: all. Else only this person's records and accounts: to judge one
 			    again before acting */
 	int64_t account; /* to judge an orphan again: everything is needed, 0 or not */
