@@ -22,6 +22,7 @@ struct keeper {
 	struct door *door;
 	struct known known;
 	struct counts counts;
+	struct find_lists *lists;
 	void (*changed)(void *ctx, const char *source);
 	void *changed_ctx;
 };
@@ -273,42 +274,29 @@ static int change_now(struct keeper *k, int64_t *ret, struct err *err)
 
 /*
  * One page and the total. The counters of the source know how many there are in all; with a
- * filter it is counted once for each state of the store: by the page's own walk where that
- * begins at the first row or is sorted, else by one of its own.
+ * filter it is counted once for each state of the store.
  */
 static int page_and_total(struct keeper *k, int64_t source, struct find *want,
-			  struct str filter, struct find_hand *hand, struct scim_found *ret,
-			  struct err *err)
+			  struct find_hand *hand, struct scim_found *ret, struct err *err)
 {
-	bool walks_all = !want->from || want->sort_by, known;
-	struct find all = *want;
 	struct digest question;
 	int64_t change = 0;
+	bool known;
 	int r;
 
 	want->want_total = true;
 	if (!want->where)
 		return find_run(k->app->store, source, want, &ret->total, &ret->more,
 				find_row_hand, hand, err);
-	counts_question(&question, source, want->types, filter);
+	counts_question(&question, source, want->types, want->where_text);
 	r = change_now(k, &change, err);
 	if (r < 0)
 		return r;
 	known = counts_find(&k->counts, &question, change, &ret->total);
-	want->want_total = !known && walks_all;
-	r = find_run(k->app->store, source, want, want->want_total ? &ret->total : NULL,
-		     &ret->more, find_row_hand, hand, err);
-	if (r < 0 || known)
-		return r;
-	if (!walks_all) {
-		all.from = NULL;
-		all.backwards = false;
-		all.count = 0;
-		all.want_total = true;
-		r = find_run(k->app->store, source, &all, &ret->total, NULL, find_row_hand,
-			     hand, err);
-	}
-	if (r >= 0)
+	want->want_total = !known;
+	r = find_run(k->app->store, source, want, known ? NULL : &ret->total, &ret->more,
+		     find_row_hand, hand, err);
+	if (r >= 0 && !known)
 		counts_keep(&k->counts, &question, change, ret->total);
 	return r;
 }
@@ -328,6 +316,8 @@ static int keeper_find(void *ctx, const struct scim_client *client,
 		.start = find->start,
 		.count = find->count,
 		.backwards = find->backwards,
+		.lists = ((struct keeper *)ctx)->lists,
+		.where_text = find->where_text,
 		.now_ms = stamp_now_ms(),
 	};
 	int r = 0;
@@ -338,12 +328,8 @@ static int keeper_find(void *ctx, const struct scim_client *client,
 		want.from = &from;
 	}
 	if (r == 0)
-		r = page_and_total(ctx, client->source_id, &want, find->where_text, &hand, ret,
-				   err);
+		r = page_and_total(ctx, client->source_id, &want, &hand, ret, err);
 	buf_done(&hand.mark);
-	if (r == -ERR_LIMIT)
-		return err_set(err, ERR_TOO_MANY,
-			       "too many resources match to be sorted: narrow the filter");
 	return r < 0 ? r : 0;
 }
 
@@ -783,8 +769,10 @@ int keeper_new(struct keeper **ret, struct app *app, struct err *err)
 
 	if (!k)
 		return err_nomem(err);
-	r = door_new(&k->door, app, err);
+	k->lists = find_lists_new(0);
+	r = k->lists ? door_new(&k->door, app, err) : err_nomem(err);
 	if (r < 0) {
+		find_lists_free(k->lists);
 		free(k);
 		return r;
 	}
@@ -811,6 +799,7 @@ void keeper_free(struct keeper *k)
 	door_free(k->door);
 	known_done(&k->known);
 	counts_done(&k->counts);
+	find_lists_free(k->lists);
 	free(k);
 }
 

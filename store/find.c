@@ -1,53 +1,15 @@
-#include "store/find.h"
+#include "store/find_in.h"
 
 #include "base/jx.h"
 #include "base/stamp.h"
-#include "base/vec.h"
-#include "model/schema.h"
-#include "store/query_sql.h"
 #include "store/records.h"
 #include "store/shape.h"
 
 #define CHUNK_RANGE 20000 /* numbers looked at in one read transaction */
 #define CHUNK_ROWS 2000   /* rows that an index gives, likewise */
 #define CHUNK_MS 500      /* likewise, at most that long */
+#define RANGE_FEW 20000   /* rows of a range that are worth its index */
 #define FIRST_PARAMETER 5 /* ?1 source, ?2 after, ?3 last, ?4 limit */
-
-enum sort_kind { SORT_ABSENT, SORT_NUMBER, SORT_TEXT };
-
-struct hit {
-	unsigned type;
-	int64_t id;
-	enum sort_kind kind;
-	double number;
-	char *text; /* folded where case does not count */
-	size_t len;
-};
-VEC(vec_hit, struct hit);
-
-struct search {
-	struct store *store;
-	int64_t source;
-	const struct find *find;
-	find_fn fn;
-	void *ctx;
-	bool id, meta, groups, members; /* what the query or the order names */
-	bool exact;                     /* the statement alone decides */
-	uint64_t matched, handed;
-	struct vec_hit hits; /* with sort_by */
-	bool beyond;         /* likewise: there are further ones */
-	int64_t until_ms;    /* monotonic */
-	bool ended;          /* the page is full and nothing more is wanted */
-};
-
-static void hits_done(struct vec_hit *v)
-{
-	size_t i;
-
-	for (i = 0; i < v->n; i++)
-		free(v->v[i].text);
-	vec_hit_done(v);
-}
 
 /* --- what the query needs besides the stored bytes ------------------------------------------
  */
@@ -151,8 +113,8 @@ static int splice_list(struct search *s, struct db *db, json_t *doc, const struc
 	return jx_set(doc, user ? "groups" : "members", list, err);
 }
 
-static int full_document(struct search *s, struct db *db, const struct find_row *row,
-			 json_t **ret, struct err *err)
+int find_document(struct search *s, struct db *db, const struct find_row *row, json_t **ret,
+		  struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	int r;
@@ -170,126 +132,8 @@ static int full_document(struct search *s, struct db *db, const struct find_row 
 	return r;
 }
 
-/* --- order ----------------------------------------------------------------------------------
- */
-
-static const json_t *pick(const json_t *list)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach (list, i, item) {
-		if (json_is_true(json_object_get(item, "primary")))
-			return item;
-	}
-	return json_array_get(list, 0);
-}
-
-static const json_t *sort_value(const struct path *path, const json_t *doc)
-{
-	const json_t *v = doc;
-
-	if (path->urn)
-		v = jx_get_i(v, str_of(path->urn));
-	v = jx_get_i(v, str_of(path->name));
-	if (json_is_array(v))
-		v = pick(v);
-	if (json_is_object(v))
-		v = jx_get_i(v, path->sub ? str_of(path->sub) : STR("value"));
-	return v;
-}
-
-static int sort_key(const struct path *path, const json_t *doc, struct hit *hit,
-		    struct err *err)
-{
-	const json_t *v = sort_value(path, doc);
-	struct str text = str_n(json_string_value(v), json_string_length(v));
-	bool exact = path->attr && path->attr->case_exact;
-	int64_t ms;
-
-	if (json_is_number(v) || json_is_boolean(v)) {
-		hit->kind = SORT_NUMBER;
-		hit->number = json_is_number(v) ? json_number_value(v) : json_is_true(v);
-		return 0;
-	}
-	if (!json_is_string(v) || text.len == 0)
-		return 0;
-	if (path->attr && path->attr->type == ATTR_DATETIME && stamp_parse(text, &ms)) {
-		hit->kind = SORT_NUMBER;
-		hit->number = (double)ms;
-		return 0;
-	}
-	hit->kind = SORT_TEXT;
-	if (exact) {
-		hit->text = str_dup(text);
-		hit->len = text.len;
-		if (!hit->text)
-			return err_nomem(err);
-	} else if (str_fold(text, &hit->text, &hit->len, err) < 0) {
-		return -err->code;
-	}
-	if (hit->len > FIND_MARK_BYTES)
-		hit->len = FIND_MARK_BYTES;
-	return 0;
-}
-
-static int by_place(const struct hit *a, const struct hit *b)
-{
-	if (a->type != b->type)
-		return a->type < b->type ? -1 : 1;
-	return a->id < b->id ? -1 : a->id > b->id;
-}
-
-/* Ascending; absent above everything, numbers below texts. */
-static int by_value(const struct hit *a, const struct hit *b)
-{
-	if (a->kind != b->kind) {
-		if (a->kind == SORT_ABSENT || b->kind == SORT_ABSENT)
-			return a->kind == SORT_ABSENT ? 1 : -1;
-		return a->kind == SORT_NUMBER ? -1 : 1;
-	}
-	if (a->kind == SORT_NUMBER)
-		return a->number < b->number ? -1 : a->number > b->number;
-	if (a->kind == SORT_TEXT)
-		return str_cmp(str_n(a->text, a->len), str_n(b->text, b->len));
-	return 0;
-}
-
-static int ascending(const void *x, const void *y)
-{
-	int c = by_value(x, y);
-
-	return c ? c : by_place(x, y);
-}
-
-static int descending(const void *x, const void *y)
-{
-	int c = by_value(y, x);
-
-	return c ? c : by_place(x, y);
-}
-
 /* --- looking at rows ------------------------------------------------------------------------
  */
-
-static int keep_hit(struct search *s, const struct find_row *row, const json_t *doc,
-		    struct err *err)
-{
-	struct hit hit = { .type = row->type, .id = row->id };
-	int r;
-
-	if (s->hits.n == FIND_SORT_MOST)
-		return err_set(err, ERR_TOO_MANY,
-			       "more than %d resources match: too many to sort, ask for fewer "
-			       "by a filter",
-			       FIND_SORT_MOST);
-	r = sort_key(s->find->sort_by, doc, &hit, err);
-	if (r == 0 && vec_hit_add(&s->hits, hit) < 0)
-		r = err_nomem(err);
-	if (r < 0)
-		free(hit.text);
-	return r;
-}
 
 static int matches(struct search *s, struct db *db, const struct find_row *row, bool *ret,
 		   struct err *err)
@@ -299,21 +143,21 @@ static int matches(struct search *s, struct db *db, const struct find_row *row, 
 	int r = 0;
 
 	*ret = true;
-	if ((!s->find->where || s->exact) && !s->find->sort_by)
+	if ((!s->find->where || s->exact) && !s->gather)
 		return 0;
-	r = full_document(s, db, row, &doc, err);
-	if (r == 0 && s->find->where)
+	r = find_document(s, db, row, &doc, err);
+	if (r == 0 && s->find->where && !s->exact)
 		t = query_eval(s->find->where, &query_json_reader, NULL,
 			       (struct query_node){ .p = doc }, QUERY_SCIM, s->find->now_ms);
 	if (r == 0 && t == TRUTH_UNKNOWN)
 		return err_nomem(err); /* the only unknown of two-valued logic */
 	*ret = t == TRUTH_TRUE;
-	if (r == 0 && *ret && s->find->sort_by)
-		r = keep_hit(s, row, doc, err);
+	if (r == 0 && *ret && s->gather)
+		r = s->gather(s, row, doc, err);
 	return r;
 }
 
-static int hand(struct search *s, struct db *db, const struct find_row *found, struct err *err)
+int find_hand(struct search *s, struct db *db, const struct find_row *found, struct err *err)
 {
 	struct find_row row = *found;
 	int64_t one = 0;
@@ -325,12 +169,12 @@ static int hand(struct search *s, struct db *db, const struct find_row *found, s
 	if (r < 0)
 		return r;
 	row.in_groups = r == 0;
-	if (!s->find->sort_by)
+	if (!row.mark.kind)
 		row.mark = (struct find_mark){ .type = row.type, .id = row.id };
 	return s->fn(s->ctx, &row, err);
 }
 
-static int look_at(struct search *s, struct db *db, const struct find_row *row, struct err *err)
+int find_look_at(struct search *s, struct db *db, const struct find_row *row, struct err *err)
 {
 	bool match = false;
 	int r;
@@ -339,18 +183,18 @@ static int look_at(struct search *s, struct db *db, const struct find_row *row, 
 	if (r < 0 || !match)
 		return r;
 	s->matched++;
-	if (s->find->sort_by || s->matched <= s->find->start)
+	if (s->gather || s->matched <= s->find->start)
 		return 0;
 	if (s->handed < s->find->count) {
 		s->handed++;
-		return hand(s, db, row, err);
+		return find_hand(s, db, row, err);
 	}
 	/* one further match is known: there is more */
 	s->ended = !s->find->want_total;
 	return 0;
 }
 
-static void take_row(struct stmt *q, unsigned type, struct find_row *row)
+void find_row_take(struct stmt *q, unsigned type, struct find_row *row)
 {
 	*row = (struct find_row){ .type = type,
 				  .id = db_int(q, 0),
@@ -361,20 +205,20 @@ static void take_row(struct stmt *q, unsigned type, struct find_row *row)
 				  .doc = db_text(q, 5) };
 }
 
-#define ROW_COLUMNS "r.id, r.key, r.version, r.created_ms, r.modified_ms, r.doc"
-
-static void write_sql(unsigned type, const struct query_sql *n, bool backwards, struct buf *sql)
+static void write_sql(unsigned type, const struct query_sql *n, bool few, bool backwards,
+		      struct buf *sql)
 {
 	const char *down = backwards ? " DESC" : "";
 	const char *table = type == FIND_USERS ? "record" : "usergroup";
 	const char *live =
 		type == FIND_USERS ? "r.deleted = 0 AND r.gone = 0" : "r.deleted = 0";
 
-	buf_add_text(sql, "SELECT " ROW_COLUMNS " FROM ");
+	buf_add_text(sql, "SELECT " FIND_COLUMNS " FROM ");
 	buf_add_text(sql, table);
-	buf_add_text(sql, " r WHERE ");
+	/* what is walked by number is not to be sorted because an index seemed nearer */
+	buf_add_text(sql, few ? " r WHERE " : " r NOT INDEXED WHERE ");
 	/* within one value an index is in the order of the numbers: nothing is sorted */
-	if (n->exact) {
+	if (n->equal) {
 		buf_add_text(sql, "+r.source = ?1 AND r.id > ?2 AND r.id <= ?3 AND ");
 		buf_add_text(sql, live);
 		buf_add_text(sql, " AND ");
@@ -384,11 +228,11 @@ static void write_sql(unsigned type, const struct query_sql *n, bool backwards, 
 	}
 	/* where an index narrows, its rows are few: the + keeps the planner from walking the
 	 * table in the order of its numbers, or all of the source, instead */
-	buf_addf(sql, n->indexed ? "+r.source = ?1 AND +r.id > ?2 AND +r.id <= ?3"
-				 : "?1 > 0 AND r.id > ?2 AND r.id <= ?3");
+	buf_addf(sql, few ? "+r.source = ?1 AND +r.id > ?2 AND +r.id <= ?3"
+			  : "?1 > 0 AND r.id > ?2 AND r.id <= ?3");
 	buf_addf(sql, " AND %s AND ", live);
 	buf_add_str(sql, buf_str(&n->where));
-	buf_addf(sql, " ORDER BY %sr.id%s LIMIT ?4", n->indexed ? "+" : "", down);
+	buf_addf(sql, " ORDER BY %sr.id%s LIMIT ?4", few ? "+" : "", down);
 }
 
 /* What is still to be looked at: numbers above after, up to end. A walk forwards moves after, a
@@ -454,8 +298,8 @@ static int walk_chunk(struct search *s, struct db *db, struct stmt *q, struct ch
 	int r, rows = 0;
 
 	while ((r = db_step(q, err)) == DB_ROW) {
-		take_row(q, c->type, &row);
-		r = look_at(s, db, &row, err);
+		find_row_take(q, c->type, &row);
+		r = find_look_at(s, db, &row, err);
 		if (r < 0)
 			return r;
 		chunk_pass(c, row.id - 1, row.id);
@@ -498,9 +342,9 @@ static int run_chunk(struct search *s, const struct query_sql *n, struct str sql
 static bool chunk_begin(struct search *s, struct chunk *c)
 {
 	const struct find *f = s->find;
-	const struct find_mark *from = f->sort_by ? NULL : f->from;
+	const struct find_mark *from = s->gather ? NULL : f->from;
 
-	c->backwards = f->backwards && !f->sort_by;
+	c->backwards = f->backwards && !s->gather;
 	c->after = f->after;
 	if (c->after < SHAPE_FIRST(s->source))
 		c->after = SHAPE_FIRST(s->source) - 1;
@@ -515,127 +359,86 @@ static bool chunk_begin(struct search *s, struct chunk *c)
 	return !f->backwards || c->end > c->after;
 }
 
-static int run_type(struct search *s, unsigned type, struct err *err)
+int find_in_time(const struct search *s, struct err *err)
 {
-	struct chunk c = { .type = type };
-	struct query_sql n;
-	struct buf sql;
+	if (stamp_mono_ms() <= s->until_ms)
+		return 0;
+	return err_set(err, ERR_TOO_MANY,
+		       "the search took longer than %d s: ask for less, by userName, "
+		       "displayName, externalId, id, an e-mail address or meta.lastModified",
+		       FIND_MOST_MS / 1000);
+}
+
+/* Whether the bounds of one column let few rows through: an index is asked, up to so many. */
+static int range_is_few(struct search *s, unsigned type, const struct query_sql *n,
+			const char *column, bool *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(buf_done) struct buf sql;
+	struct db_bind binds[1 + QUERY_SQL_RANGES_MOST] = { DB_I(s->source) };
+	size_t count = 1;
+	int64_t rows = 0;
 	int r;
 
-	if (!chunk_begin(s, &c))
-		return 0;
-	buf_init(&sql, 128 << 10);
-	r = query_sql_make(s->find->where,
-			   type == FIND_USERS ? QUERY_SQL_USER : QUERY_SQL_GROUP,
-			   FIRST_PARAMETER, &n, err);
-	if (r == 0) {
-		write_sql(type, &n, c.backwards, &sql);
-		r = buf_fault(&sql, err, "the statement of a filter");
+	buf_init(&sql, 4096);
+	buf_addf(&sql,
+		 "SELECT count(*) FROM (SELECT 1 FROM %s r WHERE r.source = ?1"
+		 " AND r.deleted = 0",
+		 type == FIND_USERS ? "record" : "usergroup");
+	for (size_t i = 0; i < n->ranges_count; i++) {
+		if (strcmp(n->ranges[i].column, column) != 0)
+			continue;
+		binds[count++] = n->binds[n->ranges[i].bind];
+		buf_addf(&sql, " AND %s %s ?%zu", column, n->ranges[i].op, count);
 	}
-	c.indexed = n.indexed;
-	s->exact = n.exact;
-	while (r == 0 && !s->ended && !c.last) {
-		if (stamp_mono_ms() > s->until_ms)
-			r = err_set(err, ERR_TOO_MANY,
-				    "the search took longer than %d s: ask for less, by "
-				    "userName, externalId, id or an e-mail address",
-				    FIND_MOST_MS / 1000);
-		else
-			r = run_chunk(s, &n, buf_str(&sql), &c, err);
-	}
-	query_sql_done(&n);
-	buf_done(&sql);
+	buf_addf(&sql, " LIMIT %d)", RANGE_FEW + 1);
+	r = buf_fault(&sql, err, "the statement of a range");
+	if (r == 0)
+		r = store_read_begin(s->store, &db, err);
+	if (r == 0)
+		r = db_one_binds(db, &rows, err, buf_str(&sql), binds, count);
+	if (r == 0)
+		*ret = rows <= RANGE_FEW;
 	return r;
 }
 
-/* --- handing out in order -------------------------------------------------------------------
- */
-
-static struct find_mark mark_of(const struct hit *hit)
+/* What the query is as a condition, and whether an index gives few rows for it. *n is to be
+ * done in any case. */
+static int narrow(struct search *s, unsigned type, struct query_sql *n, bool *few,
+		  struct err *err)
 {
-	return (struct find_mark){ .type = hit->type,
-				   .id = hit->id,
-				   .kind = (int)hit->kind,
-				   .number = hit->number,
-				   .text = str_n(hit->text, hit->len) };
+	int r = query_sql_make(s->find->where,
+			       type == FIND_USERS ? QUERY_SQL_USER : QUERY_SQL_GROUP,
+			       FIRST_PARAMETER, n, err);
+
+	*few = n->indexed;
+	for (size_t i = 0; r == 0 && !*few && i < n->ranges_count; i++)
+		r = range_is_few(s, type, n, n->ranges[i].column, few, err);
+	return r;
 }
 
-/* How many hits stand at that place or before it; with the place itself, or without. */
-static size_t hits_upto(const struct search *s, const struct find_mark *mark, bool itself)
+static int run_type(struct search *s, unsigned type, struct err *err)
 {
-	const struct hit place = { .type = mark->type,
-				   .id = mark->id,
-				   .kind = (enum sort_kind)mark->kind,
-				   .number = mark->number,
-				   .text = (char *)mark->text.p,
-				   .len = mark->text.len };
-	size_t low = 0, high = s->hits.n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int c = s->find->descending ? descending(&s->hits.v[middle], &place)
-					    : ascending(&s->hits.v[middle], &place);
-
-		if (c < 0 || (c == 0 && itself))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static int hand_one(struct search *s, struct db *db, const struct hit *hit, struct err *err)
-{
-	CLEANUP(stmt_done_at) struct stmt *q = NULL;
-	struct find_row row;
+	struct chunk c = { .type = type };
+	CLEANUP(buf_done) struct buf sql;
+	struct query_sql n;
 	int r;
 
-	r = db_query(db, &q, err,
-		     hit->type == FIND_USERS
-			     ? "SELECT " ROW_COLUMNS
-			       " FROM record r WHERE r.id = ?1 AND r.deleted = 0"
-			     : "SELECT " ROW_COLUMNS
-			       " FROM usergroup r WHERE r.id = ?1 AND r.deleted = 0",
-		     DB_I(hit->id));
-	if (r == 0)
-		r = db_step(q, err);
-	if (r != DB_ROW)
-		return r; /* deleted since it was found: passed over */
-	take_row(q, hit->type, &row);
-	row.mark = mark_of(hit);
-	s->handed++;
-	return hand(s, db, &row, err);
-}
-
-static int hand_sorted(struct search *s, struct err *err)
-{
-	const struct find *f = s->find;
-	uint64_t first = f->start, left, n;
-	int r = 0;
-
-	if (s->hits.n > 0)
-		qsort(s->hits.v, s->hits.n, sizeof(s->hits.v[0]),
-		      f->descending ? descending : ascending);
-	if (f->from)
-		first = hits_upto(s, f->from, !f->backwards);
-	else if (f->backwards)
-		first = s->hits.n;
-	if (f->backwards)
-		left = first;
-	else
-		left = first < s->hits.n ? s->hits.n - first : 0;
-	s->beyond = left > f->count;
-	if (left > f->count)
-		left = f->count;
-	for (n = 0; r == 0 && n < left;) {
-		CLEANUP(store_read_end_at) struct db *db = NULL;
-		uint64_t stop = n + 500;
-
-		r = store_read_begin(s->store, &db, err);
-		for (; r == 0 && n < left && n < stop; n++)
-			r = hand_one(s, db,
-				     &s->hits.v[f->backwards ? first - 1 - n : first + n], err);
+	buf_init(&sql, 128 << 10);
+	if (!chunk_begin(s, &c))
+		return 0;
+	r = narrow(s, type, &n, &c.indexed, err);
+	if (r == 0) {
+		write_sql(type, &n, c.indexed, c.backwards, &sql);
+		r = buf_fault(&sql, err, "the statement of a filter");
 	}
+	s->exact = n.exact;
+	while (r == 0 && !s->ended && !c.last) {
+		r = find_in_time(s, err);
+		if (r == 0)
+			r = run_chunk(s, &n, buf_str(&sql), &c, err);
+	}
+	query_sql_done(&n);
 	return r;
 }
 
@@ -658,10 +461,10 @@ static int known_total(struct search *s, uint64_t *total, struct err *err)
 	return 0;
 }
 
-static int search_all(struct search *s, struct err *err)
+int find_walk(struct search *s, struct err *err)
 {
 	static const unsigned order[] = { FIND_USERS, FIND_GROUPS };
-	bool backwards = s->find->backwards && !s->find->sort_by;
+	bool backwards = s->find->backwards && !s->gather;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && !s->ended && i < COUNT_OF(order); i++) {
@@ -670,15 +473,54 @@ static int search_all(struct search *s, struct err *err)
 		if (s->find->types & type)
 			r = run_type(s, type, err);
 	}
-	if (r == 0 && s->find->sort_by)
-		r = hand_sorted(s, err);
+	return r;
+}
+
+/* How the page is found. */
+enum way { BY_NUMBER, BY_INDEX, BY_LIST };
+
+/* What few rows a filter leaves are sorted sooner than an index of all is walked. */
+static int way_of(struct search *s, enum way *ret, struct err *err)
+{
+	struct query_sql n;
+	bool few = false;
+	int r = 0;
+
+	*ret = s->find->sort_by ? BY_LIST : BY_NUMBER;
+	if (!s->find->sort_by || !find_index_fits(s))
+		return 0;
+	r = narrow(s, s->find->types, &n, &few, err);
+	query_sql_done(&n);
+	if (r == 0 && !few)
+		*ret = BY_INDEX;
+	return r;
+}
+
+/* All that match, wherever the page is. */
+static int count_all(struct search *s, uint64_t *total, struct err *err)
+{
+	struct find all = *s->find;
+	struct search counting = *s;
+	int r;
+
+	if (!all.where)
+		return known_total(s, total, err);
+	all.sort_by = NULL;
+	all.from = NULL;
+	all.backwards = false;
+	all.after = all.start = 0;
+	all.count = 0;
+	all.want_total = true;
+	counting.find = &all;
+	counting.matched = counting.handed = 0;
+	r = find_walk(&counting, err);
+	*total = counting.matched;
 	return r;
 }
 
 int find_run(struct store *store, int64_t source, const struct find *find, uint64_t *total,
 	     bool *more, find_fn fn, void *ctx, struct err *err)
 {
-	bool plain = !find->where && !find->sort_by;
 	struct find asked = *find;
 	struct search s = { .store = store,
 			    .source = source,
@@ -686,24 +528,32 @@ int find_run(struct store *store, int64_t source, const struct find *find, uint6
 			    .fn = fn,
 			    .ctx = ctx,
 			    .until_ms = stamp_mono_ms() + FIND_MOST_MS };
+	enum way way;
 	uint64_t all = 0;
-	int r = 0;
+	bool apart;
+	int r;
 
 	note_query(&s, find->where);
 	if (find->sort_by)
 		note_path(&s, find->sort_by);
-	if (plain && find->want_total) {
-		r = known_total(&s, &all, err);
+	r = way_of(&s, &way, err);
+	if (r < 0)
+		return r;
+	/* what the page's own walk does not see all of is counted apart */
+	apart = find->want_total && way != BY_LIST && (!find->where || find->from);
+	if (apart) {
+		r = count_all(&s, &all, err);
 		asked.want_total = false;
 	}
-	if (r == 0 && !(plain && find->count == 0))
-		r = search_all(&s, err);
-	hits_done(&s.hits);
+	if (r == 0 && way == BY_LIST)
+		r = find_sort_run(&s, err);
+	else if (r == 0 && (find->count > 0 || !apart))
+		r = way == BY_INDEX ? find_index_walk(&s, err) : find_walk(&s, err);
 	if (r < 0)
 		return r;
 	if (total)
-		*total = plain ? all : s.matched;
+		*total = apart ? all : s.matched;
 	if (more)
-		*more = find->sort_by ? s.beyond : s.matched > find->start + s.handed;
+		*more = way == BY_LIST ? s.beyond : s.matched > find->start + s.handed;
 	return 0;
 }

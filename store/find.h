@@ -12,8 +12,7 @@
 #include "model/query.h"
 #include "store/store.h"
 
-#define FIND_SORT_MOST 200000 /* more matches than that are not sorted: TOO_MANY */
-#define FIND_MOST_MS 20000    /* a search that takes longer is ended: TOO_MANY */
+#define FIND_MOST_MS 20000 /* a search that takes longer is ended: TOO_MANY */
 
 enum { FIND_USERS = 1, FIND_GROUPS = 2, FIND_BOTH = 3 };
 
@@ -30,12 +29,25 @@ struct find_mark {
 	struct str text; /* likewise; borrowed */
 };
 
+/*
+ * Lists in an order that no index has (that of id, userName, displayName, externalId and meta's
+ * times is an index's, for one type): made of all matches at once, with at most 16 MiB of
+ * memory and the rest on disk; at most two at a time go there (BUSY). What is kept is 8 bytes a
+ * row, until the store changes. Any thread.
+ */
+#define FIND_LISTS_MOST 8          /* kept */
+#define FIND_LISTS_ROWS (8u << 20) /* in all of them: 64 MiB. A longer one is not kept */
+struct find_lists;
+/* sort_bytes: memory for the keys of one list under way; 0: 16 MiB. NULL: no memory. */
+struct find_lists *find_lists_new(size_t sort_bytes);
+void find_lists_free(struct find_lists *l); /* NULL is fine */
+
 struct find {
 	unsigned types;             /* FIND_x */
 	const struct query *where;  /* NULL: all; logic QUERY_SCIM */
 	const struct path *sort_by; /* NULL: by number, users first. Multi-valued: the primary,
-				       else the first value; without one: last ascending, first
-				       descending; then by number */
+				       else the first value; without one: last; then by
+				       number. Descending is all of that from the end */
 	bool descending;
 	int64_t after; /* rows with a greater number only, in keyset pages; with one type and
 			  without sort_by */
@@ -43,8 +55,10 @@ struct find {
 	bool backwards;  /* rows before it instead, the nearest first; all: the last first */
 	uint64_t start;  /* matching rows passed over first */
 	uint64_t count;  /* most rows handed out; 0: only the total */
-	bool want_total; /* else the search ends with the page. Without where it costs nothing;
-			    not with both where and from, unless sorted */
+	bool want_total; /* else the search ends with the page. Without where it costs nothing
+			  */
+	struct find_lists *lists; /* NULL: lists are made and forgotten */
+	struct str where_text;    /* with lists: the same text is the same filter */
 	int64_t now_ms;
 };
 

@@ -231,7 +231,7 @@ static const struct {
 	{ "userName", false, "u1 u2 u3 u5" }, /* ada bob carol \u00e9va */
 	{ "userName", true, "u5 u3 u2 u1" },
 	{ "title", false, "u1 u3 u2 u5" },  /* without one: last */
-	{ "title", true, "u2 u5 u3 u1" },   /* first */
+	{ "title", true, "u5 u2 u3 u1" },   /* first, and all of it from the end */
 	{ "emails", false, "u1 u2 u3 u5" }, /* the primary: home before work */
 	{ "meta.lastModified", true, "u5 u3 u2 u1" },
 	{ "active", false, "u2 u1 u5 u3" },
@@ -291,6 +291,8 @@ static const struct {
 	{ "emails[not (value eq \"x\")]", QUERY_SQL_USER, false, 0 },
 	{ "emails.value co \"x\"", QUERY_SQL_USER, false, 0 },
 	{ "meta.lastModified gt \"2026-01-01T00:00:00Z\"", QUERY_SQL_USER, false, 1 },
+	{ "displayName eq \"a\"", QUERY_SQL_USER, true, 1 },
+	{ "displayName eq \"\"", QUERY_SQL_USER, false, 0 }, /* all that have none */
 	{ "members.value eq \"x\"", QUERY_SQL_GROUP, true, 1 },
 	{ "displayName eq \"x\"", QUERY_SQL_GROUP, true, 1 },
 	{ "name.familyName eq \"x\"", QUERY_SQL_USER, false, 0 },
@@ -412,8 +414,17 @@ static const struct {
 	{ NULL, "userName", FIND_USERS, false, "u1 u2 u3 u5" },
 	{ NULL, "userName", FIND_USERS, true, "u5 u3 u2 u1" },
 	{ NULL, "title", FIND_USERS, false, "u1 u3 u2 u5" }, /* without one: last, by number */
-	{ NULL, "title", FIND_USERS, true, "u2 u5 u3 u1" },
-	{ NULL, "meta.created", FIND_BOTH, true, "u5 u3 u2 u1 g1 g2" },
+	{ NULL, "title", FIND_USERS, true, "u5 u2 u3 u1" },
+	{ NULL, "meta.created", FIND_BOTH, true, "u5 u3 u2 g2 g1 u1" },
+	{ NULL, "meta.created", FIND_USERS, true, "u5 u3 u2 u1" },
+	{ NULL, "meta.lastModified", FIND_GROUPS, true, "g2 g1" },
+	{ NULL, "externalId", FIND_USERS, false, "u1 u2 u3 u5" },
+	{ NULL, "externalId", FIND_USERS, true, "u5 u3 u2 u1" },
+	{ NULL, "displayName", FIND_USERS, false, "u1 u2 u3 u5" }, /* nobody has one */
+	{ NULL, "displayName", FIND_GROUPS, false, "g2 g1" },
+	{ NULL, "id", FIND_USERS, true, "u5 u3 u2 u1" },
+	{ "title pr", "externalId", FIND_USERS, true, "u3 u1" },
+	{ "userName eq \"bob\"", "userName", FIND_USERS, true, "u2" },
 	{ "userName co \"o\"", "externalId", FIND_USERS, false, "u1 u2 u3" },
 };
 
@@ -521,6 +532,238 @@ static void test_a_place_whose_row_is_gone_is_still_a_place(void **state)
 	world_close(&w);
 }
 
+/* --- many rows: along indices, and in lists
+ * ---------------------------------------------------
+ */
+
+#define MANY 1300
+
+/* What user n has to be sorted by; NULL: nothing. Few values, so that many are equal. */
+static const char *many_value(const char *sort, int n, char text[32])
+{
+	static const char *const names[] = { "ada", "bob",        "Bob", "Zoe",
+					     NULL,  "\xc3\xa9va", "bo" };
+
+	if (strcmp(sort, "userName") == 0)
+		(void)snprintf(text, 32, "user%d", n * 7919 % MANY);
+	else if (strcmp(sort, "externalId") == 0)
+		(void)snprintf(text, 32, "%c%d", n % 3 ? 'x' : 'X', n % 11);
+	else if (strcmp(sort, "meta.created") == 0)
+		(void)snprintf(text, 32, "%d", 1000 + n / 400);
+	else
+		return names[n % (strcmp(sort, "title") == 0 ? 7 : 5)];
+	if (strcmp(sort, "externalId") == 0 && n % 5 == 0)
+		return NULL;
+	return text;
+}
+
+static void many(struct world *w)
+{
+	struct err err = { 0 };
+	struct db *begun;
+	int r = 0;
+
+	world_open(w);
+	WRITE(w, sources_declare(db, "okta", "scim", "idp", 0, NOW, &src, &err));
+	begun = world_begin(w, true);
+	for (int n = 0; r == 0 && n < MANY; n++) {
+		char key[16], doc[300], user[32], ext[32];
+		const char *e = many_value("externalId", n, ext),
+			   *d = many_value("displayName", n, user),
+			   *t = many_value("title", n, user);
+		struct record_put put = { .now_ms = NOW + n / 400 * 1000 };
+
+		(void)snprintf(key, sizeof(key), "k%d", n);
+		(void)snprintf(
+			doc, sizeof(doc),
+			"{\"id\":\"%s\",\"userName\":\"%s\",\"active\":%s%s%s%s%s%s%s%s%s%s}",
+			key, many_value("userName", n, user), n % 2 ? "true" : "false",
+			e ? ",\"externalId\":\"" : "", e ? e : "", e ? "\"" : "",
+			d ? ",\"displayName\":\"" : "", d ? d : "", d ? "\"" : "",
+			t ? ",\"title\":\"" : "", t ? t : "", t ? "\"" : "");
+		put.key = str_of(key);
+		put.doc = str_of(doc);
+		r = records_create(begun, src, &put, NULL, &err);
+	}
+	assert_ok(store_write_end(begun, r, &err), &err);
+}
+
+static const char *many_sort; /* of the comparison below */
+
+static int many_compare(const void *x, const void *y)
+{
+	int a = *(const int *)x, b = *(const int *)y, c = 0;
+	char ta[32], tb[32], *fa = NULL, *fb = NULL;
+	const char *va = many_value(many_sort, a, ta), *vb = many_value(many_sort, b, tb);
+	bool exact = strcmp(many_sort, "externalId") == 0;
+	struct err err = { 0 };
+	size_t la, lb;
+
+	if (va && vb && exact) {
+		c = strcmp(va, vb);
+	} else if (va && vb) {
+		assert_ok(str_fold(str_of(va), &fa, &la, &err), &err);
+		assert_ok(str_fold(str_of(vb), &fb, &lb, &err), &err);
+		c = strcmp(fa, fb);
+	} else {
+		c = !va - !vb;
+	}
+	free(fa);
+	free(fb);
+	return c ? c : a - b;
+}
+
+/* Pages of so many joined into one text; by marks, or by start. */
+static void many_pages(struct world *w, struct find *f, uint64_t count, bool marks,
+		       struct buf *ret)
+{
+	struct stop s = { 0 };
+	struct err err = { 0 };
+	bool more = true, begun = false;
+	uint64_t total = 0;
+
+	s.keys = *ret;
+	f->count = count;
+	for (f->start = 0; more; f->start += marks ? 0 : count) {
+		f->from = marks && begun ? &s.mark : NULL;
+		f->want_total = true;
+		assert_ok(find_run(w->store, src, f, &total, &more, on_stop, &s, &err), &err);
+		assert_int_equal(total, f->where ? MANY / 2 : MANY);
+		begun = true;
+	}
+	*ret = s.keys;
+	free(s.text);
+}
+
+static void many_want(const char *sort, bool filtered, bool down, struct buf *ret)
+{
+	int order[MANY];
+
+	many_sort = sort;
+	for (int n = 0; n < MANY; n++)
+		order[n] = n;
+	qsort(order, MANY, sizeof(order[0]), many_compare);
+	for (int i = 0; i < MANY; i++) {
+		int n = order[down ? MANY - 1 - i : i];
+
+		if (!filtered || n % 2)
+			buf_addf(ret, "%sk%d", ret->len ? " " : "", n);
+	}
+}
+
+static void test_many_rows_come_in_order_along_indices_and_in_lists(void **state)
+{
+	static const char *const sorts[] = { "userName", "externalId", "displayName",
+					     "meta.created", "title" };
+	CLEANUP(query_free_at) struct query *q = NULL;
+	struct find_lists *lists[] = { find_lists_new(0), find_lists_new(3000) };
+	struct world w = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	many(&w);
+	assert_ok(filter_parse(STR("active eq true"), PATH_SCIM_USER, &q, &err), &err);
+	for (unsigned i = 0; i < COUNT_OF(sorts) * 16; i++) {
+		const char *sort = sorts[i / 16];
+		bool filtered = i & 1, down = i & 2, marks = i & 4;
+		CLEANUP(path_done) struct path path = { 0 };
+		CLEANUP(buf_done) struct buf want, got;
+		struct find f = { .types = FIND_USERS,
+				  .where = filtered ? q : NULL,
+				  .where_text = filtered ? STR("active eq true") : STR(""),
+				  .sort_by = &path,
+				  .descending = down,
+				  .lists = lists[i >> 3 & 1], /* the second goes to disk */
+				  .now_ms = NOW };
+
+		buf_init(&want, 1 << 20);
+		buf_init(&got, 1 << 20);
+		assert_ok(path_parse(str_of(sort), PATH_SCIM_USER, &path, &err), &err);
+		many_want(sort, filtered, down, &want);
+		many_pages(&w, &f, 170, marks, &got);
+		if (strcmp(got.p, want.p) != 0)
+			fail_msg("by %s, case %u:\n%.200s\n%.200s", sort, i, got.p, want.p);
+		if (!marks)
+			continue;
+		buf_clear(&want);
+		buf_clear(&got);
+		f.backwards = true;
+		many_want(sort, filtered, !down, &want);
+		many_pages(&w, &f, 999, true, &got);
+		if (strcmp(got.p, want.p) != 0)
+			fail_msg("back by %s, case %u:\n%.200s", sort, i, got.p);
+	}
+	find_lists_free(lists[0]);
+	find_lists_free(lists[1]);
+	world_close(&w);
+}
+
+static void test_a_kept_list_is_made_anew_once_the_store_changed(void **state)
+{
+	struct find_lists *lists = find_lists_new(0);
+	CLEANUP(path_done) struct path path = { 0 };
+	CLEANUP(buf_done) struct buf got;
+	struct world w = { 0 };
+	struct err err = { 0 };
+	struct find f = { .types = FIND_USERS, .count = 10, .sort_by = &path, .lists = lists };
+
+	(void)state;
+	people(&w);
+	buf_init(&got, 1000);
+	assert_ok(path_parse(STR("title"), PATH_SCIM_USER, &path, &err), &err);
+	for (int turn = 0; turn < 2; turn++)
+		assert_ok(find_run(w.store, src, &f, NULL, NULL, on_row, &got, &err), &err);
+	user(&w, "u6", "{\"id\":\"u6\",\"userName\":\"ed\",\"title\":\"A\"}", NOW);
+	assert_ok(find_run(w.store, src, &f, NULL, NULL, on_row, &got, &err), &err);
+	assert_string_equal(got.p, "u1 u3 u2 u5 u1 u3 u2 u5 u6 u1 u3 u2 u5");
+	/* another filter of the same order is another list */
+	f.where_text = STR("title pr");
+	assert_ok(filter_parse(f.where_text, PATH_SCIM_USER, (struct query **)&f.where, &err),
+		  &err);
+	buf_clear(&got);
+	assert_ok(find_run(w.store, src, &f, NULL, NULL, on_row, &got, &err), &err);
+	assert_string_equal(got.p, "u6 u1 u3");
+	query_free((struct query *)f.where);
+	find_lists_free(lists);
+	world_close(&w);
+}
+
+/* Beyond FIND_MARK_BYTES a mark does not hold what it is sorted by: the row itself is asked. */
+static void test_names_longer_than_a_mark_are_walked_through(void **state)
+{
+	CLEANUP(path_done) struct path path = { 0 };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	CLEANUP(buf_done) struct buf doc;
+	struct stop s = { 0 };
+	struct find f = { .types = FIND_USERS, .count = 1, .sort_by = &path };
+	bool more = true;
+
+	(void)state;
+	world_open(&w);
+	WRITE(&w, sources_declare(db, "okta", "scim", "idp", 0, NOW, &src, &err));
+	buf_init(&doc, 1 << 16);
+	buf_init(&s.keys, 1000);
+	for (int n = 0; n < 4; n++) {
+		char key[8];
+
+		(void)snprintf(key, sizeof(key), "k%d", n);
+		buf_clear(&doc);
+		buf_addf(&doc, "{\"id\":\"%s\",\"userName\":\"%01500d%d\"}", key, 7, 3 - n);
+		user(&w, key, doc.p, NOW);
+	}
+	assert_ok(path_parse(STR("userName"), PATH_SCIM_USER, &path, &err), &err);
+	for (int turn = 0; more; turn++) {
+		assert_true(turn < 4);
+		f.from = turn ? &s.mark : NULL;
+		assert_ok(find_run(w.store, src, &f, NULL, &more, on_stop, &s, &err), &err);
+	}
+	assert_string_equal(s.keys.p, "k3 k2 k1 k0");
+	buf_done(&s.keys);
+	free(s.text);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -533,6 +776,9 @@ int main(void)
 		cmocka_unit_test(test_each_lost_allocation_is_told),
 		cmocka_unit_test(test_pages_from_a_place_on_join_to_the_whole),
 		cmocka_unit_test(test_a_place_whose_row_is_gone_is_still_a_place),
+		cmocka_unit_test(test_many_rows_come_in_order_along_indices_and_in_lists),
+		cmocka_unit_test(test_a_kept_list_is_made_anew_once_the_store_changed),
+		cmocka_unit_test(test_names_longer_than_a_mark_are_walked_through),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

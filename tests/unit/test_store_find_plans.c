@@ -31,14 +31,14 @@ static int keep_prepare(struct driver_conn *conn, struct str sql, struct driver_
 static void put_user(struct db *db, int n, struct err *err, int *r)
 {
 	struct record_put put = { .now_ms = NOW };
-	char key[16], doc[160];
+	char key[16], doc[200];
 
 	(void)snprintf(key, sizeof(key), "k%d", n);
 	(void)snprintf(
 		doc, sizeof(doc),
 		"{\"id\":\"k%d\",\"userName\":\"U%d\",\"externalId\":\"e%d\",\"active\":true,"
-		"\"emails\":[{\"value\":\"m%d@x\"}]}",
-		n, n, n, n);
+		"\"displayName\":\"d%d\",\"emails\":[{\"value\":\"m%d@x\"}]}",
+		n, n, n, n, n);
 	put.key = str_of(key);
 	put.doc = str_of(doc);
 	*r = records_create(db, t.source, &put, NULL, err);
@@ -156,6 +156,14 @@ static void test_what_identity_providers_ask_walks_no_source(void **state)
 		{ FIND_USERS, 1, "externalId eq \"e3\"" },
 		{ FIND_USERS, 0, "externalId eq \"E3\"" }, /* caseExact */
 		{ FIND_USERS, 1, "id eq \"k3\"" },
+		{ FIND_USERS, 1, "displayName eq \"D3\"" },
+		{ FIND_USERS, 20, "meta.lastModified gt \"2026-01-01T00:00:00Z\"" },
+		{ FIND_USERS, 0, "meta.lastModified gt \"2027-01-01T00:00:00Z\"" },
+		{ FIND_USERS, 20, "meta.created le \"2027-01-01T00:00:00Z\"" },
+		{ FIND_USERS, 10,
+		  "meta.lastModified ge \"2026-01-01T00:00:00Z\" and meta.lastModified lt "
+		  "\"2027-01-01T00:00:00Z\" and groups.value eq \"g1\"" },
+		{ FIND_GROUPS, 1, "meta.lastModified ge \"2026-01-01T00:00:00Z\"" },
 		{ FIND_USERS, 1, "emails.value eq \"M3@x\"" },
 		{ FIND_USERS, 1, "emails[value eq \"m3@x\"]" },
 		{ FIND_USERS, 2, "userName eq \"u3\" or externalId eq \"e4\"" },
