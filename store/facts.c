@@ -7,6 +7,7 @@
 #include "store/membership.h"
 #include "store/persons.h"
 #include "store/plans.h"
+#include "store/provision.h"
 #include "store/records.h"
 #include "store/sites.h"
 #include "store/sources.h"
@@ -33,6 +34,7 @@ struct build {
 	int64_t org;
 
 	struct vec_mapped accounts, products, groups;
+	struct vec_mapped scim_users, scim_groups;
 	struct vec_number doubtful_records, doubtful_accounts; /* sorted */
 	/* in pages: what a record that changes meanwhile is found by */
 	struct vec_mapped sources; /* numbers of want's sources, rows; FACTS_NONE: not stored */
@@ -61,6 +63,8 @@ static void build_done(struct build *b)
 	vec_mapped_done(&b->accounts);
 	vec_mapped_done(&b->products);
 	vec_mapped_done(&b->groups);
+	vec_mapped_done(&b->scim_users);
+	vec_mapped_done(&b->scim_groups);
 	vec_mapped_done(&b->sources);
 	vec_mapped_done(&b->records);
 	vec_mapped_done(&b->tombs);
@@ -302,6 +306,10 @@ static struct facts_record row_for(const struct build *b, const struct record *r
 		.doubtful = has_number(&b->doubtful_records, r->id),
 	};
 
+	/* what a directory is told as externalId where a source has none: the immutable key */
+	if (b->want->provision_issuer && row.external_id.len == 0 &&
+	    strcmp(b->want->provision_issuer, b->source->name) == 0)
+		row.external_id = r->key;
 	row.state = state_of(b, r, &row.since_ms);
 	return row;
 }
@@ -875,6 +883,113 @@ static int step_owned(struct build *b, struct db *db, struct err *err)
 	return r == 0 ? heirs_each(db, b->want->person, on_heir, b, err) : r;
 }
 
+/* --- the provisioning directory -------------------------------------------------------------
+ */
+
+static int step_provision(struct build *b, struct db *db, struct err *err)
+{
+	CLEANUP(provision_row_done) struct provision_row row = { 0 };
+	struct facts_provision in = { .directory = str_of(b->want->provision_directory),
+				      .issuer = str_of(b->want->provision_issuer),
+				      .doubt = STR("it was not read yet") };
+	int r;
+
+	if (!b->want->provision_directory)
+		return 0;
+	r = provision_get(db, b->org, &row, err);
+	if (r < 0)
+		return r;
+	if (r == 0 && strcmp(row.directory, b->want->provision_directory) == 0) {
+		in.read = row.complete;
+		in.doubt = str_of(row.reason);
+	}
+	return facts_set_provision(b->facts, &in, err);
+}
+
+static int on_scim_user(void *ctx, const struct scim_user_row *u, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_scim_user row = { .id = u->scim_id,
+				       .external_id = u->external_id,
+				       .account = u->account_id,
+				       .active = u->active };
+	uint32_t at = 0;
+	int r;
+
+	b->rows++;
+	b->last = u->id;
+	memcpy(row.attrs, u->attrs, sizeof(row.attrs));
+	r = facts_add_scim_user(b->facts, &row, &at, err);
+	return r < 0 ? r : map(&b->scim_users, u->id, at, err);
+}
+
+static int step_scim_users(struct build *b, struct db *db, struct err *err)
+{
+	int r;
+
+	if (!b->want->person)
+		return provision_users(db, b->org, b->last, PAGE_ROWS, on_scim_user, b, err);
+	r = provision_users_of(db, b->org, b->want->person, on_scim_user, b, err);
+	b->rows = 0;
+	return r;
+}
+
+static int on_scim_group(void *ctx, const struct scim_group_row *g, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_scim_group row = { .id = g->scim_id, .name = g->name };
+	uint32_t at = 0;
+	int r = facts_add_scim_group(b->facts, &row, &at, err);
+
+	return r < 0 ? r : map(&b->scim_groups, g->id, at, err);
+}
+
+static int step_scim_groups(struct build *b, struct db *db, struct err *err)
+{
+	return provision_groups(db, b->org, on_scim_group, b, err);
+}
+
+static int on_scim_member(void *ctx, int64_t group, int64_t user, struct err *err)
+{
+	struct build *b = ctx;
+	uint32_t group_row = row_of(&b->scim_groups, group);
+	uint32_t user_row = row_of(&b->scim_users, user);
+
+	b->rows++;
+	b->last = user;
+	b->last_product = group;
+	if (group_row == FACTS_NONE || user_row == FACTS_NONE)
+		return 0;
+	return facts_add_scim_member(b->facts, user_row, group_row, err);
+}
+
+static int step_scim_members(struct build *b, struct db *db, struct err *err)
+{
+	int r = 0;
+
+	if (!b->want->person)
+		return provision_members(db, b->org, b->last, b->last_product, PAGE_ROWS,
+					 on_scim_member, b, err);
+	for (size_t i = 0; i < b->scim_users.n && r == 0; i++)
+		r = provision_members_of(db, b->scim_users.v[i].id, on_scim_member, b, err);
+	b->rows = 0;
+	return r;
+}
+
+static int build_provision(struct build *b, struct err *err)
+{
+	int r;
+
+	if (!b->want->provision_directory)
+		return 0;
+	r = in_transaction(b, step_provision, err);
+	if (r == 0)
+		r = all_pages(b, step_scim_users, err);
+	if (r == 0)
+		r = in_transaction(b, step_scim_groups, err);
+	return r < 0 ? r : all_pages(b, step_scim_members, err);
+}
+
 /* --- decisions and history ------------------------------------------------------------------
  */
 
@@ -1301,6 +1416,8 @@ static int build_all(struct build *b, struct err *err)
 		r = in_transaction(b, step_rules, err);
 	if (r == 0)
 		r = build_org(b, err);
+	if (r == 0)
+		r = build_provision(b, err);
 	if (r == 0)
 		r = in_transaction(b, step_owned, err);
 	if (r == 0)

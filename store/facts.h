@@ -42,6 +42,8 @@ struct facts_want {
 	size_t source_count;
 	const struct facts_site_option *sites;
 	size_t site_count;
+	const char *provision_directory; /* id of the provisioning directory; NULL: none */
+	const char *provision_issuer;    /* the source whose ids its externalIds are; NULL */
 	int64_t person;  /* 0: all. Else only this person's records and accounts: to judge one
 			    again before acting */
 	int64_t account; /* to judge an orphan again: everything is needed, 0 or not */
