@@ -425,7 +425,7 @@ static void what_of(const struct atl_client *c, const struct atl_request *q, cha
  * read, where the answer's JSON was cut. */
 struct atl_again {
 	enum atl_family family;
-	bool urgent, read;
+	bool urgent, once, read;
 	bool standby;     /* was sent under the standby key */
 	int64_t begun_ms; /* monotonic */
 	const char *method;
@@ -449,6 +449,7 @@ static int again_new(const struct atl_request *request, struct str url, const st
 		return err_nomem(err);
 	a->family = request->family;
 	a->urgent = request->urgent;
+	a->once = request->once;
 	a->read = !request->write;
 	a->standby = standby;
 	a->begun_ms = stamp_mono_ms();
@@ -461,28 +462,36 @@ static int again_new(const struct atl_request *request, struct str url, const st
 	return 0;
 }
 
-/* body NULL: none is sent. spent_ms: of the deadline. */
-static int submit(struct atl_client *c, const char *method, const char *url,
-		  const struct str *body, enum atl_family family, bool urgent, bool standby,
-		  int64_t spent_ms, struct httpc_call **ret, struct err *err)
+/* One time of asking. */
+struct sending {
+	const char *method, *url;
+	const struct str *body; /* NULL: none is sent */
+	enum atl_family family;
+	bool urgent, once, standby;
+	int64_t spent_ms; /* of the deadline */
+};
+
+static int submit(struct atl_client *c, const struct sending *s, struct httpc_call **ret,
+		  struct err *err)
 {
 	static const struct httpc_header headers[] = { { "Accept", "application/json" },
 						       { 0 } };
 	struct httpc_request q = {
-		.method = method,
-		.url = url,
+		.method = s->method,
+		.url = s->url,
 		.headers = headers,
-		.authorization = standby ? &c->standby : &c->authorization,
-		.body = body ? *body : (struct str){ 0 },
-		.content_type = body ? "application/json" : NULL,
+		.authorization = s->standby ? &c->standby : &c->authorization,
+		.body = s->body ? *s->body : (struct str){ 0 },
+		.content_type = s->body ? "application/json" : NULL,
 		.via = { .proxy = c->o->proxy,
 			 .proxy_login = c->proxy_login.len ? &c->proxy_login : NULL,
 			 .ca_file = c->o->ca_file,
 			 .allow_http = true }, /* as base_url says, and on loopback alone */
-		.budget = c->budget[family],
-		.urgent = urgent,
+		.budget = c->budget[s->family],
+		.urgent = s->urgent,
+		.retry = s->once ? RETRY_IF_NOT_SENT : RETRY_IDEMPOTENT,
 		.tries = (unsigned)c->o->tries,
-		.deadline_ms = c->o->deadline_ms ? c->o->deadline_ms - spent_ms : 0,
+		.deadline_ms = c->o->deadline_ms ? c->o->deadline_ms - s->spent_ms : 0,
 		.try_timeout_ms = c->o->timeout_ms,
 		.max_body_bytes = ANSWER_BYTES,
 	};
@@ -519,8 +528,15 @@ int atl_send(struct atl_client *c, const struct atl_request *request, struct atl
 		r = again_new(request, buf_str(&url), has_body ? &body : NULL, standby, &again,
 			      err);
 	if (r == 0)
-		r = submit(c, request->method, url.p, has_body ? &body : NULL, request->family,
-			   request->urgent, standby, 0, &sent.call, err);
+		r = submit(c,
+			   &(struct sending){ .method = request->method,
+					      .url = url.p,
+					      .body = has_body ? &body : NULL,
+					      .family = request->family,
+					      .urgent = request->urgent,
+					      .once = request->once,
+					      .standby = standby },
+			   &sent.call, err);
 	if (r < 0)
 		return r;
 	sent.again = TAKE(again);
@@ -604,8 +620,16 @@ static int once_more(struct atl_client *c, struct atl_again *again, bool standby
 	if (spent_ms >= c->o->deadline_ms) /* just over since time_left() */
 		spent_ms = c->o->deadline_ms - 1;
 	again->standby = standby;
-	r = submit(c, again->method, again->url, again->body ? &body : NULL, again->family,
-		   again->urgent, standby, spent_ms, &call, err);
+	r = submit(c,
+		   &(struct sending){ .method = again->method,
+				      .url = again->url,
+				      .body = again->body ? &body : NULL,
+				      .family = again->family,
+				      .urgent = again->urgent,
+				      .once = again->once,
+				      .standby = standby,
+				      .spent_ms = spent_ms },
+		   &call, err);
 	if (r < 0)
 		return r;
 	httpc_answer_done(ret);

@@ -60,6 +60,7 @@ struct atl_request {
 	enum atl_family family;
 	bool write;  /* changes something */
 	bool urgent; /* somebody is being blocked: goes first */
+	bool once;   /* must not be done twice: sent again only where it cannot have arrived */
 };
 
 /* What the five shapes of error bodies have in common. */

@@ -425,7 +425,7 @@ static int role_call(struct atl_client *c, const char *verb, struct str account,
 			  args, 3, body, false, p, err);
 }
 
-static struct str bare_resource(struct str ari)
+struct str atl_bare_resource(struct str ari)
 {
 	size_t at = ari.len;
 
@@ -438,7 +438,7 @@ static struct str bare_resource(struct str ari)
 static int role_change(struct atl_client *c, const char *verb, struct str account,
 		       struct str role, struct str resource, struct err *err)
 {
-	struct str bare = bare_resource(resource);
+	struct str bare = atl_bare_resource(resource);
 	struct atl_problem p = { 0 };
 	struct err again;
 	int r = role_call(c, verb, account, role, resource, &p, err), r2;

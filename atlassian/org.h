@@ -15,20 +15,26 @@ int atl_org_get(struct atl_client *c, char ret_id[80], char ret_name[128], struc
 	MUST_USE;
 
 /* Lists. what is borrowed until atl_pages_done(). */
+/* Verified and other domains, v1. */
 int atl_org_domains(struct atl_pages *p, struct atl_client *c, struct err *err) MUST_USE;
+/* Those that the key may manage. */
 int atl_org_directories(struct atl_pages *p, struct atl_client *c, struct err *err) MUST_USE;
 /* Only those in which the account is. */
 int atl_org_directories_of(struct atl_pages *p, struct atl_client *c, struct str account,
 			   struct err *err) MUST_USE;
+/* Products on their sites. */
 int atl_org_workspaces(struct atl_pages *p, struct atl_client *c, struct err *err) MUST_USE;
 /* body: filters (stolen; NULL: all); expand, limit are added. directory "-": all. */
 int atl_org_users(struct atl_pages *p, struct atl_client *c, struct str directory, json_t *body,
 		  const char *what, struct err *err) MUST_USE;
+/* The same of groups. */
 int atl_org_groups(struct atl_pages *p, struct atl_client *c, struct str directory,
 		   json_t *body, const char *what, struct err *err) MUST_USE;
+/* What one group gives: resourceId, roles, defaultRole. */
 int atl_org_group_roles(struct atl_pages *p, struct atl_client *c, struct str directory,
 			struct str group, const char *what, struct err *err) MUST_USE;
-/* resource empty: all. */
+/* What one account has, and by which way ("direct", "group_direct", "inferred"). resource
+ * empty: all. */
 int atl_org_user_roles(struct atl_pages *p, struct atl_client *c, struct str directory,
 		       struct str account, struct str resource, const char *what,
 		       struct err *err) MUST_USE;
@@ -42,8 +48,11 @@ int atl_org_count(struct atl_client *c, struct str directory, const char *things
 int atl_org_last_active(struct atl_client *c, struct str account, json_t **ret, struct err *err)
 	MUST_USE;
 
+/* Ends the account's access to that directory's products, of any account; its roles and groups
+ * stay. Goes before other calls. */
 int atl_org_suspend(struct atl_client *c, struct str directory, struct str account,
 		    struct err *err) MUST_USE;
+/* Answer: ATL_LIMIT_REACHED, told in err: the licences are all taken. */
 int atl_org_restore(struct atl_client *c, struct str directory, struct str account,
 		    struct err *err) MUST_USE;
 
@@ -58,10 +67,15 @@ int atl_org_leave(struct atl_client *c, struct str directory, struct str group,
 int atl_org_is_member(struct atl_client *c, struct str group, struct str account, bool *ret,
 		      struct err *err) MUST_USE;
 
-/* resource: ARI; the bare id after its last "/" is tried where Atlassian answers 400 or 404. */
+/* Gives a role directly. resource: ARI; the bare id after its last "/" is tried where Atlassian
+ * answers 400 or 404. Answer of both: ATL_LIMIT_REACHED. */
 int atl_org_assign(struct atl_client *c, struct str account, struct str role,
 		   struct str resource, struct err *err) MUST_USE;
+/* Takes a role that was given directly; what groups give stays. */
 int atl_org_revoke(struct atl_client *c, struct str account, struct str role,
 		   struct str resource, struct err *err) MUST_USE;
+
+/* What stands behind the last "/" of an ARI; empty where there is none. */
+struct str atl_bare_resource(struct str ari);
 
 #endif

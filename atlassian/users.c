@@ -76,13 +76,32 @@ static void privilege_read(const json_t *all, const char *name, struct atl_privi
 	snprintf(ret->reason, sizeof(ret->reason), "%s", reason ? reason : "");
 }
 
+/* A privilege told field by field: all of them, or the first that is refused. */
+static void fields_read(json_t *fields, struct atl_privilege *ret)
+{
+	const char *name;
+	json_t *one;
+
+	json_object_foreach (fields, name, one) {
+		struct atl_privilege p;
+
+		privilege_read(fields, name, &p);
+		if (!ret->told || !p.allowed)
+			*ret = p;
+		if (!p.allowed)
+			return;
+	}
+}
+
 int atl_users_privileges(struct atl_client *c, struct str account, bool urgent,
 			 struct atl_privileges *ret, struct err *err)
 {
 	static const struct ask a = { .method = "GET",
 				      .template = "/users/{}/manage?privileges="
 						  "lifecycle.enablement&privileges="
-						  "apiToken.read&privileges=apiToken.delete" };
+						  "apiToken.read&privileges=apiToken.delete"
+						  "&privileges=lifecycle.delete&privileges="
+						  "email.set&privileges=profile.write" };
 	CLEANUP(json_decref_at) json_t *j = NULL;
 	struct ask now = a;
 	int r;
@@ -96,6 +115,9 @@ int atl_users_privileges(struct atl_client *c, struct str account, bool urgent,
 	privilege_read(j, "lifecycle.enablement", &ret->enablement);
 	privilege_read(j, "apiToken.read", &ret->tokens_read);
 	privilege_read(j, "apiToken.delete", &ret->tokens_delete);
+	privilege_read(j, "lifecycle.delete", &ret->deletion);
+	privilege_read(j, "email.set", &ret->email_set);
+	fields_read(json_object_get(j, "profile.write"), &ret->profile_write);
 	return 0;
 }
 

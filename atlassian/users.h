@@ -19,16 +19,23 @@ struct atl_privileges {
 	struct atl_privilege enablement;    /* lifecycle.enablement: deactivate, activate */
 	struct atl_privilege tokens_read;   /* apiToken.read */
 	struct atl_privilege tokens_delete; /* apiToken.delete */
+	struct atl_privilege deletion;      /* lifecycle.delete: delete, and keep after all */
+	struct atl_privilege email_set;     /* email.set */
+	struct atl_privilege
+		profile_write; /* profile.write: of its name, where told by field */
 };
-/* Fault: FORBIDDEN where the account is not managed by this organisation. */
+/* What we may do to an account: GET /users/{id}/manage. Fault: FORBIDDEN where it is not
+ * managed by this organisation. */
 int atl_users_privileges(struct atl_client *c, struct str account, bool urgent,
 			 struct atl_privileges *ret, struct err *err) MUST_USE;
 /* What a reason key means, as words for a sentence; the key itself if it is unknown. */
 const char *atl_reason_words(const char *key);
 
-/* message may be empty. */
+/* Deactivates a managed account, everywhere and at once; the person is mailed, with message
+ * (may be empty). Fault CONFLICT: it is not eligible. */
 int atl_users_disable(struct atl_client *c, struct str account, struct str message,
 		      struct err *err) MUST_USE;
+/* Activates it again. Fault CONFLICT: not eligible, as one that is to be deleted. */
 int atl_users_enable(struct atl_client *c, struct str account, struct err *err) MUST_USE;
 
 struct atl_token {
