@@ -9,6 +9,7 @@
 #include "bridge/rounds.h"
 #include "bridge/unlock.h"
 #include "ldap/conn.h"
+#include "ldap/memory.h"
 #include "net/httpc.h"
 #include "store/backup.h"
 #include "store/store.h"
@@ -79,6 +80,9 @@ static int open_parts(struct app *app, unsigned parts, struct err *err)
 	int r;
 
 	if (parts & APP_STORE) {
+		app->remembered = calloc(app->config.sources.n + 1, sizeof(*app->remembered));
+		if (!app->remembered)
+			return err_nomem(err);
 		r = open_store(app, err);
 		if (r < 0)
 			return r;
@@ -131,6 +135,9 @@ void app_close(struct app *app)
 	writer_stop(app->writer);
 	vault_close(app->vault);
 	store_close(app->store);
+	for (size_t i = 0; app->remembered && i < app->config.sources.n; i++)
+		dir_memory_free(app->remembered[i].memory);
+	free(app->remembered);
 	config_free(&app->config);
 	*app = (struct app){ 0 };
 }

@@ -15,16 +15,25 @@ struct vault;
 struct writer;
 struct httpc;
 struct clients;
+struct dir_memory;
 struct serve;
+
+/* What a directory's entries came to when they were last read. Touched only by whoever reads
+ * that source (bridge/gate.h: "sync"). */
+struct remembered {
+	struct dir_memory *memory; /* NULL: it was not read yet */
+	int64_t newest; /* change to the source's records with which it agrees; -1: none */
+};
 
 struct app {
 	struct config config; /* whole and valid */
 	const char *config_file;
-	struct store *store;     /* with APP_STORE */
-	struct writer *writer;   /* the one writing thread */
-	struct vault *vault;     /* unlocked */
-	struct httpc *http;      /* with APP_HTTP */
-	struct clients *clients; /* one per organisation, with APP_HTTP */
+	struct store *store;           /* with APP_STORE */
+	struct writer *writer;         /* the one writing thread */
+	struct vault *vault;           /* unlocked */
+	struct remembered *remembered; /* one for each source of the configuration */
+	struct httpc *http;            /* with APP_HTTP */
+	struct clients *clients;       /* one per organisation, with APP_HTTP */
 	struct serve *serve; /* the daemon's own state; NULL in a command that works alone */
 };
 

@@ -79,6 +79,14 @@ int rounds_sites(struct app *app, const struct config_org *org, const atomic_boo
 		 json_t *out, struct err *err) MUST_USE;
 
 /*
+ * Reads an organisation's provisioning directory, where it has one; a part of rounds_collect().
+ * What could not be read is no fault: out's "provisioning" then says complete: false and why,
+ * and nothing is planned that goes through it.
+ */
+int rounds_provision(struct app *app, const struct config_org *org, const atomic_bool *cancel,
+		     json_t *out, struct err *err) MUST_USE;
+
+/*
  * A person accepts the newest read of an organisation, complete and judged implausible: the
  * next read that is as large takes effect, with what it lacks removed. Audited. *ret_accounts
  * is how many accounts were seen. Fault: NOT_FOUND where there is none to accept: nobody

@@ -14,6 +14,7 @@
 #include "ldap/source.h"
 #include "store/cursors.h"
 #include "store/keys.h"
+#include "store/records.h"
 #include "store/sources.h"
 #include "store/writer.h"
 
@@ -36,8 +37,9 @@ struct delta_run {
 	struct dir_delta delta;
 	struct dir_verdict before;
 	struct vec_changed changed;
-	struct dir_idset known, seen;
-	bool missing; /* somebody whom we know is not there any more */
+	struct dir_idset known, seen; /* of a sweep */
+	bool swept;                   /* known is filled */
+	bool missing;                 /* somebody whom we know is not there any more */
 	int64_t last;
 	size_t rows;
 	struct read_counts counts;
@@ -148,7 +150,11 @@ static int on_person(void *ctx, const struct dir_person *person, struct err *err
 static int on_seen(void *ctx, const char *key, struct err *err)
 {
 	struct delta_run *d = ctx;
+	int r = d->swept ? 0 : all_keys(d, on_known, err);
 
+	d->swept = true;
+	if (r < 0)
+		return r;
 	if (dir_idset_add(&d->seen, str_of(key), 0) < 0)
 		return err_nomem(err);
 	return dir_idset_has(&d->known, str_of(key)) ? 0 : DIR_LOOK;
@@ -158,10 +164,16 @@ static int on_seen(void *ctx, const char *key, struct err *err)
 static int on_absent(void *ctx, const char *key, struct err *err)
 {
 	struct delta_run *d = ctx;
+	struct record record = { 0 };
+	struct db *db = NULL;
+	int r = store_read_begin(d->app->store, &db, err);
 
-	(void)err;
-	d->missing |= dir_idset_has(&d->known, str_of(key));
-	return 0;
+	if (r == 0)
+		r = records_get(db, d->row.id, str_of(key), &record, err);
+	store_read_end(db);
+	d->missing |= r == 0 && !record.absent_reads && !record.gone;
+	record_done(&record);
+	return r < 0 ? r : 0;
 }
 
 /* --- judging --------------------------------------------------------------------------------
@@ -199,7 +211,7 @@ static void judge(struct delta_run *d)
 	}
 	collapse_look(d);
 	/* slapd answers half a cookie with everybody, and shows nobody who left */
-	if (d->delta.named > MOST_LEAST && d->delta.named * 2 > d->known.n)
+	if (d->delta.named > MOST_LEAST && (int64_t)d->delta.named * 2 > d->row.users)
 		want_full(d, "most people are said to have changed");
 	if (d->missing)
 		want_full(d, "somebody is not there any more");
@@ -210,20 +222,29 @@ static int batch_write(void *ctx, struct db *db, struct err *err)
 	struct delta_run *d = ctx;
 	CLEANUP(read_run_free_at) struct read_run *run = NULL;
 	struct read_verdict verdict = { .complete = true, .now_ms = stamp_now_ms() };
+	struct remembered *m = rounds_remembered(d->app, d->source);
+	bool agrees = false;
 	int r = 0;
 
 	if (d->changed.n)
 		r = sources_read_begin(db, d->row.id, READ_DELTA, verdict.now_ms, &run, err);
+	if (r == 0 && run)
+		agrees = m->memory && read_run_newest(run) == m->newest;
 	for (size_t i = 0; r == 0 && i < d->changed.n; i++) {
-		struct read_entry e = { str_of(d->changed.v[i].key), d->changed.v[i].doc,
-					str_of(d->changed.v[i].unknown) };
+		struct read_entry e = { .key = str_of(d->changed.v[i].key),
+					.doc = d->changed.v[i].doc,
+					.unknown = str_of(d->changed.v[i].unknown) };
 
 		r = sources_read_put(db, run, &e, 1, verdict.now_ms, err);
+		if (agrees)
+			dir_memory_mark(m->memory, e.key, 0);
 	}
 	if (r == 0 && run)
 		r = sources_read_weigh(db, run, &d->counts, err);
 	if (r == 0 && run)
 		r = sources_read_end(db, run, &verdict, NULL, err);
+	if (r == 0 && agrees)
+		m->newest = read_run_newest(run);
 	if (r >= 0)
 		r = cursors_set(db, d->source->name, CURSOR, d->delta.cursor, verdict.now_ms,
 				err);
@@ -264,11 +285,8 @@ static int ask(struct delta_run *d, const struct secret *password, const atomic_
 	       struct err *err)
 {
 	const struct dir_delta_sink sink = { d, on_person, on_seen, on_absent };
-	int r = all_keys(d, on_known, err);
+	int r = dir_delta(&d->source->ldap, password, d->cursor, &sink, cancel, &d->delta, err);
 
-	if (r == 0)
-		r = dir_delta(&d->source->ldap, password, d->cursor, &sink, cancel, &d->delta,
-			      err);
 	if (r == DIR_DELTA_FULL) {
 		want_full(d, d->delta.reason);
 		return 0;

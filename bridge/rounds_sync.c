@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/stamp.h"
+#include "bridge/feed.h"
 #include "ldap/source.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
@@ -10,9 +11,6 @@
 #include "store/vault.h"
 #include "store/writer.h"
 
-/* Entries that go to the writer at once: enough to amortise a commit, few enough to keep SCIM
- * requests behind it waiting for milliseconds only. */
-#define SYNC_BATCH 256
 #define SYNC_LOOKUP_PAGE 200
 
 int rounds_secret(struct app *app, const char *name, struct secret *ret, struct err *err)
@@ -56,13 +54,17 @@ int rounds_declare(struct app *app, struct err *err)
 	return writer_call(app->writer, declare_all, app, err);
 }
 
+struct remembered *rounds_remembered(struct app *app, const struct config_source *source)
+{
+	size_t i = 0;
+
+	while (config_source_at(&app->config, i) != source)
+		i++;
+	return &app->remembered[i];
+}
+
 /* --- one read of a directory ---------------------------------------------------------------
  */
-
-struct sync_entry {
-	char *key, *unknown;
-	json_t *doc;
-};
 
 struct sync {
 	struct app *app;
@@ -71,8 +73,9 @@ struct sync {
 	bool dry_run;
 	struct source_row row;
 	struct read_run *run;
-	struct sync_entry batch[SYNC_BATCH];
-	size_t n;
+	struct feed *feed; /* NULL: nothing is stored */
+	struct remembered *remembered;
+	int64_t remembered_newest; /* its newest, when this round began */
 	/* SCIM paths that this whole read must treat as unknown: found hidden by the read
 	 * before. */
 	struct dir_paths hidden;
@@ -85,58 +88,35 @@ struct sync {
 	char *mark; /* where a delta after this read starts */
 };
 
-static void sync_batch_clear(struct sync *s)
-{
-	for (size_t i = 0; i < s->n; i++) {
-		free(s->batch[i].key);
-		free(s->batch[i].unknown);
-		json_decref(s->batch[i].doc);
-	}
-	s->n = 0;
-}
-
 static int begin_write(void *ctx, struct db *db, struct err *err)
 {
 	struct sync *s = ctx;
 
+	int r;
+
 	read_run_free(TAKE(s->run));
-	return sources_read_begin(db, s->row.id, READ_FULL, stamp_now_ms(), &s->run, err);
+	r = sources_read_begin(db, s->row.id, READ_FULL, stamp_now_ms(), &s->run, err);
+	/* somebody else wrote since: every entry is held against what stands */
+	if (r == 0 && read_run_newest(s->run) != s->remembered_newest)
+		dir_memory_clear(s->remembered->memory);
+	return r;
 }
 
 static int sync_begin(void *ctx, const struct dir_begin *begin, struct err *err)
 {
 	struct sync *s = ctx;
 
+	int r;
+
 	(void)begin;
-	/* A later attempt starts over: what the one before brought was only staged. */
-	sync_batch_clear(s);
-	if (s->dry_run)
+	if (!s->feed)
 		return 0;
-	return writer_call(s->app->writer, begin_write, s, err);
-}
-
-static int put_write(void *ctx, struct db *db, struct err *err)
-{
-	struct sync *s = ctx;
-	struct read_entry entries[SYNC_BATCH];
-
-	for (size_t i = 0; i < s->n; i++)
-		entries[i] = (struct read_entry){
-			.key = str_of(s->batch[i].key),
-			.doc = s->batch[i].doc,
-			.unknown = str_of(s->batch[i].unknown),
-		};
-	return sources_read_put(db, s->run, entries, s->n, stamp_now_ms(), err);
-}
-
-static int sync_flush(struct sync *s, struct err *err)
-{
-	int r = 0;
-
-	if (s->n && !s->dry_run)
-		r = writer_call(s->app->writer, put_write, s, err);
-	sync_batch_clear(s);
-	return r < 0 ? r : 0;
+	/* A later attempt starts over: what the one before brought was only staged. */
+	feed_quiet(s->feed);
+	r = writer_call(s->app->writer, begin_write, s, err);
+	if (r >= 0)
+		feed_into(s->feed, s->run);
+	return r;
 }
 
 static bool path_named(const struct dir_person *p, const char *path)
@@ -150,9 +130,11 @@ static bool path_named(const struct dir_person *p, const char *path)
 static int sync_person(void *ctx, const struct dir_person *person, struct err *err)
 {
 	struct sync *s = ctx;
-	struct sync_entry *e = &s->batch[s->n];
 	CLEANUP(buf_done) struct buf unknown;
 	int r;
+
+	if (!s->feed)
+		return 0;
 
 	buf_init(&unknown, 65536);
 	for (size_t i = 0; i < person->unknown_n; i++)
@@ -163,19 +145,23 @@ static int sync_person(void *ctx, const struct dir_person *person, struct err *e
 	r = buf_fault(&unknown, err, "the unknown attributes of an entry");
 	if (r < 0)
 		return r;
-	e->key = str_dup(str_of(person->key));
-	e->unknown = unknown.len ? buf_take(&unknown, NULL) : str_dup(STR(""));
-	e->doc = json_incref((json_t *)person->doc);
-	s->n++;
-	if (!e->key || !e->unknown)
-		return err_nomem(err);
-	return s->n == SYNC_BATCH ? sync_flush(s, err) : 0;
+	return feed_entry(s->feed, str_of(person->key), person->doc,
+			  unknown.len ? buf_str(&unknown) : STR(""), err);
+}
+
+static int sync_same(void *ctx, uint32_t mark, struct err *err)
+{
+	struct sync *s = ctx;
+
+	return feed_same(s->feed, mark, err);
 }
 
 static int sync_end(void *ctx, const struct dir_verdict *verdict, struct err *err)
 {
+	struct sync *s = ctx;
+
 	(void)verdict;
-	return sync_flush(ctx, err);
+	return s->feed ? feed_end(s->feed, err) : 0;
 }
 
 /* --- judging -------------------------------------------------------------------------------
@@ -312,7 +298,8 @@ static int sync_broken(struct sync *s, struct err *err)
 
 static int sync_read(struct sync *s, const struct secret *password, struct err *err)
 {
-	const struct dir_sink sink = { s, sync_begin, sync_person, sync_end };
+	const struct dir_sink sink = { s, sync_begin, sync_person, s->feed ? sync_same : NULL,
+				       sync_end };
 	int r;
 
 	dir_verdict_done(&s->verdict);
@@ -321,7 +308,8 @@ static int sync_read(struct sync *s, const struct secret *password, struct err *
 	s->judgement = (struct dir_judgement){ 0 };
 	s->doubts = 0;
 	s->reason[0] = '\0';
-	r = dir_read(&s->source->ldap, password, &sink, s->cancel, &s->verdict, err);
+	r = dir_read(&s->source->ldap, password, &sink, s->feed ? s->remembered->memory : NULL,
+		     s->cancel, &s->verdict, err);
 	if (r < 0)
 		return r;
 	if (!s->verdict.complete)
@@ -394,6 +382,8 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 		return r;
 	if (s->accepted)
 		r = rounds_mark_keep(db, s->source, s->mark, err);
+	if (s->accepted && s->hidden.n == 0)
+		s->remembered->newest = read_run_newest(s->run);
 	if (r < 0)
 		return r;
 	if (s->accepted || (s->verdict.complete && !s->doubts))
@@ -541,13 +531,31 @@ static void sync_log(const struct sync *s)
 			 LOG_B("complete", s->verdict.complete), LOG_T("text", s->reason));
 }
 
+/* Nothing is remembered until the read has been accepted. */
+static int sync_prepare(struct sync *s, struct err *err)
+{
+	struct remembered *m = rounds_remembered(s->app, s->source);
+	int r = 0;
+
+	if (s->dry_run)
+		return 0;
+	if (!m->memory)
+		r = dir_memory_new(&m->memory, err);
+	s->remembered = m;
+	s->remembered_newest = m->newest;
+	m->newest = -1;
+	return r < 0 ? r : feed_new(&s->feed, s->app->writer, m->memory, err);
+}
+
 static int sync_run(struct sync *s, json_t *out, struct err *err)
 {
 	CLEANUP(secret_done) struct secret password = { 0 };
 	int64_t where[DIR_WHEREABOUTS_COUNT] = { 0 };
 	int r;
 
-	r = rounds_secret(s->app, s->source->ldap.bind_password, &password, err);
+	r = sync_prepare(s, err);
+	if (r == 0)
+		r = rounds_secret(s->app, s->source->ldap.bind_password, &password, err);
 	if (r == 0 && !s->dry_run)
 		r = rounds_mark(s->app, s->source, &password, s->cancel, &s->mark, err);
 	if (r == ROUNDS_REFUSED) { /* once more would only be counted once more */
@@ -563,8 +571,11 @@ static int sync_run(struct sync *s, json_t *out, struct err *err)
 	 * see. */
 	if (r == 0 && s->verdict.complete)
 		r = hidden_paths(s, &s->hidden, err);
-	if (r == 0 && s->hidden.n)
+	if (r == 0 && s->hidden.n) {
+		if (s->feed) /* the same bytes mean less now */
+			dir_memory_clear(s->remembered->memory);
 		r = sync_read(s, &password, err);
+	}
 	if (r == 0 && !s->dry_run)
 		r = writer_call(s->app->writer, end_write, s, err);
 	if (r == 0 && s->accepted)
@@ -598,7 +609,7 @@ int rounds_sync(struct app *app, const struct config_source *source, bool dry_ru
 		r = err_set(err, ERR_INTERNAL, "source %s was not declared", source->name);
 	if (r == 0)
 		r = sync_run(s, out, err);
-	sync_batch_clear(s);
+	feed_free(s->feed);
 	read_run_free(s->run);
 	paths_free(&s->hidden);
 	dir_verdict_done(&s->verdict);

@@ -30,13 +30,15 @@ struct delta {
 	struct dir_delta *ret;
 	struct dir_session session;
 	struct dir_changes changes;
-	struct buf server; /* whose marks they are */
+	struct buf server;  /* whose marks they are */
+	struct buf witness; /* "STAMP KEY": see witness_look() */
 	struct digest groups;
 	int64_t now_ms;
 	/* of the batch under way */
 	char *const *ids;
 	size_t ids_n;
 	bool found[BATCH];
+	const char **attrs; /* the map's, and the witness's stamp */
 	struct buf dn;
 };
 
@@ -123,11 +125,12 @@ static int cursor_write(struct delta *d, struct err *err)
 	if (r < 0)
 		return r;
 	digest_hex(&d->groups, groups);
-	j = json_pack("{s:s,s:s,s:s,s:s%,s:s%,s:s}", "strategy",
+	j = json_pack("{s:s,s:s,s:s,s:s%,s:s%,s:s,s:s%}", "strategy",
 		      dir_strategy_traits[d->ret->strategy].word, "question",
 		      d->session.question, "base", d->session.base_id ? d->session.base_id : "",
 		      "server", d->server.p ? d->server.p : "", d->server.len, "at",
-		      at.p ? at.p : "", at.len, "groups", groups);
+		      at.p ? at.p : "", at.len, "groups", groups, "witness",
+		      d->witness.p ? d->witness.p : "", d->witness.len);
 	if (!j)
 		return err_nomem(err);
 	r = jx_canonical(j, &text, err);
@@ -196,8 +199,85 @@ static int cursor_read(struct delta *d, const char *cursor, struct buf *at, char
 	}
 	text = jx_get_text(j, "groups");
 	snprintf(groups, 65, "%s", text ? text : "");
+	text = jx_get_text(j, "witness"); /* older versions kept none */
+	buf_add_text(&d->witness, text ? text : "");
 	d->changes.at = str_n(at->p ? at->p : "", at->len);
 	return 0;
+}
+
+/* --- a server that was put back --------------------------------------------------------------
+ */
+
+#define WITNESS_STAMP "entryCSN"
+
+struct witness {
+	struct str key, stamp;
+	bool there, older;
+};
+
+static int on_witness(void *ctx, const struct dir_entry *e, struct err *err)
+{
+	struct witness *w = ctx;
+	struct str raw;
+
+	(void)err;
+	w->there = true;
+	w->older |= dir_entry_first(e, WITNESS_STAMP, &raw) && str_cmp(raw, w->stamp) < 0;
+	return 0;
+}
+
+/*
+ * slapd that was put back from a backup answers an older question with "nothing changed": its
+ * own number is soon the newest again, since a bind is a write (trap 34). So the newest change
+ * that a delta brought is kept by name and looked at again; it cannot have become older. 0, or
+ * DIR_DELTA_FULL.
+ */
+static int witness_look(struct delta *d, struct err *err)
+{
+	static const char *const attrs[] = { WITNESS_STAMP, NULL };
+	struct dir_mapping *m = d->session.mapping;
+	CLEANUP(buf_done) struct buf filter = { 0 };
+	struct dir_query q = dir_session_people(&d->session);
+	struct dir_found found;
+	struct witness w = { 0 };
+	int r;
+
+	if (!str_cut(buf_str(&d->witness), ' ', &w.stamp, &w.key))
+		return 0;
+	buf_init(&filter, 2 * DIR_VALUE_MAX_BYTES);
+	buf_addf(&filter, "(&%s", q.filter);
+	if (!dir_id_filter(dir_mapping_key_form(m), dir_mapping_key(m), w.key, &filter)) {
+		snprintf(d->ret->reason, sizeof(d->ret->reason), "what was kept is damaged");
+		return DIR_DELTA_FULL;
+	}
+	buf_add_char(&filter, ')');
+	r = buf_fault(&filter, err, "the filter for who changed last");
+	if (r < 0)
+		return r;
+	q.filter = filter.p;
+	q.attrs = (char *const *)(uintptr_t)attrs;
+	r = dir_search(d->session.conn, &q, on_witness, &w, &found, err);
+	if (r < 0 || (w.there && !w.older))
+		return r;
+	snprintf(d->ret->reason, sizeof(d->ret->reason),
+		 "who changed last %s: left, or the server was put back from a backup",
+		 w.there ? "is as he was before that" : "is not there any more");
+	buf_clear(&d->witness);
+	return DIR_DELTA_FULL;
+}
+
+/* Among those who are read again. */
+static void witness_take(struct delta *d, const struct dir_entry *e, const char *key)
+{
+	struct str stamp, before, rest;
+
+	if (!dir_entry_first(e, WITNESS_STAMP, &stamp) || !dir_text_ok(stamp))
+		return;
+	str_cut(buf_str(&d->witness), ' ', &before, &rest);
+	if (str_cmp(stamp, before) <= 0)
+		return;
+	buf_clear(&d->witness);
+	buf_addf(&d->witness, STR_FMT " %s", STR_ARG(stamp), key);
 }
 
 /* --- groups --------------------------------------------------------------------------------
@@ -324,6 +404,7 @@ static int on_entry(void *ctx, const struct dir_entry *e, struct err *err)
 
 	if (r < 0)
 		return r;
+	witness_take(d, e, mapped.key);
 	r = give(d, e, &mapped, err);
 	dir_mapped_done(&mapped);
 	return r < 0 ? r : 0;
@@ -350,6 +431,7 @@ static int batch_read(struct delta *d, struct err *err)
 	if (r < 0)
 		return r;
 	q.filter = filter.p;
+	q.attrs = (char *const *)(uintptr_t)d->attrs;
 	r = dir_search(d->session.conn, &q, on_entry, d, &found, err);
 	for (size_t i = 0; r == 0 && i < d->ids_n; i++)
 		if (!d->found[i])
@@ -362,11 +444,29 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* d->attrs, the caller's to free(). */
+static int attrs_make(struct delta *d, struct err *err)
+{
+	char *const *names = dir_mapping_names(d->session.mapping);
+	size_t n = 0;
+
+	while (names[n])
+		n++;
+	d->attrs = calloc(n + 2, sizeof(*d->attrs));
+	if (!d->attrs)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		d->attrs[i] = names[i];
+	if (d->session.dse.kind == DIR_OPENLDAP)
+		d->attrs[n] = WITNESS_STAMP;
+	return 0;
+}
+
 static int read_again(struct delta *d, struct err *err)
 {
 	struct dir_keys *k = &d->changes.named;
 	size_t kept = 0;
-	int r = 0;
+	int r = attrs_make(d, err);
 
 	if (k->n)
 		qsort(k->v, k->n, sizeof(k->v[0]), by_text);
@@ -437,6 +537,8 @@ static int run(struct delta *d, const char *cursor, struct buf *at, struct err *
 	if (r < 0)
 		return r;
 	kept = cursor_read(d, cursor, at, groups, err);
+	if (kept == 0)
+		kept = witness_look(d, err);
 	if (kept < 0 || (kept > 0 && d->sink))
 		return kept;
 	r = kept == 0 ? ask(d, err) : begin_anew(d, err);
@@ -463,6 +565,7 @@ int dir_delta(const struct dir_options *o, const struct secret *password, const 
 
 	buf_init(&at, CURSOR_MAX);
 	buf_init(&d.server, 16384);
+	buf_init(&d.witness, 2 * DIR_VALUE_MAX_BYTES);
 	buf_init(&d.dn, 4 * DIR_DN_MAX_BYTES);
 	buf_init(&d.changes.next, CURSOR_MAX);
 	d.changes.session = &d.session;
@@ -484,6 +587,8 @@ int dir_delta(const struct dir_options *o, const struct secret *password, const 
 	dir_keys_free(&d.changes.present);
 	buf_done(&d.changes.next);
 	buf_done(&d.server);
+	buf_done(&d.witness);
+	free(d.attrs);
 	buf_done(&d.dn);
 	dir_session_done(&d.session);
 	return r;

@@ -43,13 +43,14 @@ struct sync {
 	bool done, deletes, more;
 };
 
-static int send(struct sync *s, const char *base, const char *filter, char *const *attrs,
-		const char *oid, const struct buf *value, int *id, struct err *err)
+static int send(struct sync *s, const char *base, int scope, const char *filter,
+		char *const *attrs, const char *oid, const struct buf *value, int *id,
+		struct err *err)
 {
 	struct dir_conn *conn = s->c->session->conn;
 	LDAPControl control = { (char *)(uintptr_t)oid, { value->len, value->p }, 1 };
 	LDAPControl *controls[2] = { &control, NULL };
-	int rc = ldap_search_ext(dir_conn_ld(conn), base, LDAP_SCOPE_SUBTREE, filter,
+	int rc = ldap_search_ext(dir_conn_ld(conn), base, scope, filter,
 				 (char **)(uintptr_t)attrs, 0, controls, NULL, NULL,
 				 LDAP_NO_LIMIT, id);
 
@@ -220,6 +221,17 @@ static int sync_settle(struct sync *s, struct err *err)
 	return buf_fault(&c->next, err, "the cookie");
 }
 
+/*
+ * Without a cookie the server sends everybody, only to say at the end how far it has come.
+ * slapd's cookies hold nothing but that (the newest CSNs of each of its servers), so there the
+ * base alone is asked: who changes after this is named by the next.
+ */
+static int first_scope(const struct dir_changes *c)
+{
+	return !c->at.p && c->session->dse.kind == DIR_OPENLDAP ? LDAP_SCOPE_BASE
+								: LDAP_SCOPE_SUBTREE;
+}
+
 int dir_changes_syncrepl(struct dir_changes *c, struct err *err)
 {
 	static const char *const attrs[] = { "1.1", NULL };
@@ -232,7 +244,7 @@ int dir_changes_syncrepl(struct dir_changes *c, struct err *err)
 	sync_request_write(c->at, &value);
 	r = buf_fault(&value, err, "the request");
 	if (r == 0)
-		r = send(&s, c->session->o->base, c->session->filter,
+		r = send(&s, c->session->o->base, first_scope(c), c->session->filter,
 			 (char *const *)(uintptr_t)attrs, OID_SYNC, &value, &id, err);
 	while (r == 0 && !s.done) {
 		CLEANUP(message_free_at) LDAPMessage *message = NULL;
@@ -292,8 +304,8 @@ static int one_answer(struct sync *s, char *const *attrs, struct err *err)
 	r = buf_fault(&value, err, "the request");
 	/* objectCategory is stripped from the dead, so it may not stand in the filter */
 	if (r == 0)
-		r = send(s, session->context, "(objectClass=user)", attrs, OID_DIRSYNC, &value,
-			 &id, err);
+		r = send(s, session->context, LDAP_SCOPE_SUBTREE, "(objectClass=user)", attrs,
+			 OID_DIRSYNC, &value, &id, err);
 	s->done = false;
 	while (r == 0 && !s->done) {
 		CLEANUP(message_free_at) LDAPMessage *message = NULL;

@@ -386,6 +386,13 @@ void dir_mapping_hide(struct dir_mapping *m, struct str name, const char *why)
 	w->why = str_dup(str_of(why)); /* NULL without memory: it is hidden all the same */
 }
 
+void dir_mapping_hidden(const struct dir_mapping *m, struct buf *into)
+{
+	for (size_t i = 0; i < m->wanted.n; i++)
+		if (m->wanted.v[i].hidden)
+			buf_addf(into, "hidden %s\n", m->wanted.v[i].name);
+}
+
 void dir_mapping_digest(const struct dir_mapping *m, struct buf *into)
 {
 	buf_add_text(into, m->question);
@@ -541,11 +548,24 @@ static enum value_state get(void *ctx, struct str name, const struct str **ret, 
 	}
 }
 
-static void count(struct dir_mapping *m, const struct dir_entry *e)
+void dir_mapping_count(struct dir_mapping *m, const struct dir_entry *e)
 {
 	for (size_t i = 0; i < m->wanted.n; i++)
 		if (dir_entry_attr(e, str_of(m->wanted.v[i].name), NULL))
 			m->wanted.v[i].with++;
+}
+
+int dir_mapping_key_of(const struct dir_mapping *m, const struct dir_entry *e,
+		       char ret[DIR_ID_BYTES], struct err *err)
+{
+	struct str raw;
+
+	if (dir_entry_first(e, m->key, &raw) && dir_id_text(m->key_form, raw, ret))
+		return 0;
+	return err_set(err, ERR_INVALID_VALUE,
+		       "an entry has no readable %s, by which people are told apart: give "
+		       "the bind account the right to read it, or set key",
+		       m->key);
 }
 
 int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
@@ -553,15 +573,10 @@ int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t 
 {
 	struct map_source from = { get, m };
 	struct dir_mapped mapped = { 0 };
-	struct str raw;
-	int r;
+	int r = dir_mapping_key_of(m, e, mapped.key, err);
 
-	if (!dir_entry_first(e, m->key, &raw) || !dir_id_text(m->key_form, raw, mapped.key))
-		return err_set(
-			err, ERR_INVALID_VALUE,
-			"an entry has no readable %s, by which people are told apart: give "
-			"the bind account the right to read it, or set key",
-			m->key);
+	if (r < 0)
+		return r;
 	dir_status_read(m->states, e, hidden, m, now_ms, &mapped.status);
 	m->entry = e;
 	m->status = mapped.status;
@@ -576,7 +591,7 @@ int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t 
 	}
 	if (r < 0)
 		return r;
-	count(m, e);
+	dir_mapping_count(m, e);
 	*ret = mapped;
 	return 0;
 }

@@ -29,11 +29,21 @@ enum dir_id_form dir_mapping_key_form(const struct dir_mapping *m);
  * it). Names nobody asked for are ignored. */
 void dir_mapping_hide(struct dir_mapping *m, struct str name, const char *why);
 
+/* What is hidden, added to *into: with dir_mapping_digest() all that decides what an entry is
+ * made into, but for the time. */
+void dir_mapping_hidden(const struct dir_mapping *m, struct buf *into);
+
 struct dir_mapped {
 	struct map_result map; /* the document and what is unknown in it */
 	struct dir_status status;
 	char key[DIR_ID_BYTES];
 };
+
+/* The entry's key in text. Fault: INVALID_VALUE when it has no usable one. */
+int dir_mapping_key_of(const struct dir_mapping *m, const struct dir_entry *e,
+		       char ret[DIR_ID_BYTES], struct err *err) MUST_USE;
+/* Counts the attributes of an entry that needs no mapping, as dir_mapping_apply() does. */
+void dir_mapping_count(struct dir_mapping *m, const struct dir_entry *e);
 
 /*
  * Maps one entry. Fault: INVALID_VALUE when it has no usable key (its text names no value);

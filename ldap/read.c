@@ -1,19 +1,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "base/stamp.h"
 #include "ldap/dn.h"
-#include "ldap/idset.h"
 #include "ldap/session.h"
 #include "ldap/source.h"
-
-/* People below one parent. */
-struct branch {
-	char *dn;
-	uint64_t entries;
-	UT_hash_handle hh;
-};
 
 /* One attempt at a read. */
 struct reading {
@@ -21,31 +12,16 @@ struct reading {
 	const struct dir_sink *sink;
 	struct dir_verdict *verdict;
 	struct dir_session session;
-	struct dir_idset seen;
-	struct branch *branches;
-	size_t branch_count;
-	char **canary_keys; /* by number; NULL where it was not found */
+	struct dir_memory *memory; /* who was seen, and as what */
+	char **canary_keys;        /* by number; NULL where it was not found */
 	struct buf dn;
 	int64_t now_ms;
 	bool begun;
 	bool ours; /* the fault is not the directory's */
 };
 
-static void branches_drop(struct reading *rd)
-{
-	struct branch *b, *next;
-
-	HASH_ITER (hh, rd->branches, b, next) {
-		HASH_DEL(rd->branches, b);
-		free(b->dn);
-		free(b);
-	}
-}
-
 static void reading_done(struct reading *rd)
 {
-	branches_drop(rd);
-	dir_idset_done(&rd->seen);
 	for (size_t i = 0; rd->canary_keys && i < rd->o->canaries.n; i++)
 		free(rd->canary_keys[i]);
 	free(rd->canary_keys);
@@ -55,50 +31,6 @@ static void reading_done(struct reading *rd)
 
 /* --- one entry -----------------------------------------------------------------------------
  */
-
-/* Whether an entry that comes twice is the same: a hash over all that was shown of it. */
-static uint32_t content_of(const struct dir_entry *e)
-{
-	uint32_t sum = 1;
-
-	for (size_t i = 0; i < e->attrs.n; i++) {
-		const struct dir_attr *a = &e->attrs.v[i];
-
-		sum = sum * 31 + map_hash(a->name.p, a->name.len);
-		for (size_t k = 0; k < a->n; k++) {
-			struct str v = e->values.v[a->first + k];
-
-			sum = sum * 31 + map_hash(v.p, v.len);
-		}
-	}
-	return sum;
-}
-
-static int branch_count(struct reading *rd, struct str dn, struct err *err)
-{
-	struct str parent = dir_dn_parent(dn);
-	struct branch *b;
-
-	if (rd->branch_count > DIR_BRANCHES_MAX)
-		return 0;
-	HASH_FIND(hh, rd->branches, parent.p, parent.len, b);
-	if (!b) {
-		b = calloc(1, sizeof(*b));
-		if (!b || !(b->dn = str_dup(parent))) {
-			free(b);
-			return err_nomem(err);
-		}
-		HASH_ADD_KEYPTR(hh, rd->branches, b->dn, parent.len, b);
-		if (!MAP_ADDED(b)) {
-			free(b->dn);
-			free(b);
-			return err_nomem(err);
-		}
-		rd->branch_count++;
-	}
-	b->entries++;
-	return 0;
-}
 
 static int person_give(struct reading *rd, const struct dir_mapped *mapped, struct err *err)
 {
@@ -126,47 +58,81 @@ static bool tombstone(const struct dir_entry *e)
 	return dir_entry_first(e, "isDeleted", &raw) && dir_flag(raw, &deleted) && deleted;
 }
 
-static int entry_take(struct reading *rd, const struct dir_entry *e,
-		      const struct dir_mapped *mapped, struct err *err)
+static int branch_count(struct reading *rd, const struct dir_entry *e,
+			struct dir_memory_row *row, struct err *err)
 {
-	int r = dir_idset_add(&rd->seen, str_of(mapped->key), content_of(e));
+	int r;
 
-	if (r < 0)
-		return err_nomem(err);
-	if (r == DIR_ID_SAME) {
-		rd->verdict->twice++;
-		return DIR_SEEN_BEFORE;
-	}
-	if (r == DIR_ID_OTHER)
-		return err_set(
-			err, ERR_BUSY,
-			"an entry came twice and had changed in between: the directory was "
-			"being rebuilt while it was read");
 	buf_clear(&rd->dn);
 	r = dir_dn_normal(e->dn, &rd->dn, err);
 	if (r == -ERR_INVALID_VALUE)
 		return err_context(err, -ERR_PROTOCOL, "an entry's name");
+	if (r < 0)
+		return r;
+	return dir_memory_branch(rd->memory, row, dir_dn_parent(buf_str(&rd->dn)), err);
+}
+
+static int entry_take(struct reading *rd, const struct dir_entry *e, struct dir_memory_row *row,
+		      struct err *err)
+{
+	struct dir_mapped mapped;
+	int r = dir_mapping_apply(rd->session.mapping, e, rd->now_ms, &mapped, err);
+
+	if (r < 0)
+		return r;
+	row->state = mapped.status.state & 0x7f;
+	row->timed = mapped.status.expires_ms != STAMP_NEVER;
+	r = branch_count(rd, e, row, err);
 	if (r == 0)
-		r = branch_count(rd, buf_str(&rd->dn), err);
-	return r < 0 ? r : person_give(rd, mapped, err);
+		r = person_give(rd, &mapped, err);
+	dir_mapped_done(&mapped);
+	return r;
+}
+
+/* The same bytes as in the last read: only counted. */
+static int entry_again(struct reading *rd, const struct dir_entry *e,
+		       const struct dir_memory_row *row, struct err *err)
+{
+	int r;
+
+	dir_mapping_count(rd->session.mapping, e);
+	dir_memory_branch_again(rd->memory, row);
+	rd->verdict->entries++;
+	rd->verdict->states[row->state]++;
+	r = rd->sink->same(rd->sink->ctx, row->mark, err);
+	rd->ours = r < 0;
+	return r < 0 ? r : 0;
 }
 
 static int on_entry(void *ctx, const struct dir_entry *e, struct err *err)
 {
 	struct reading *rd = ctx;
-	struct dir_mapped mapped;
+	struct dir_memory_row *row;
+	char key[DIR_ID_BYTES];
 	int r;
 
 	if (dir_trait(rd->session.dse.kind)->tombstones && tombstone(e)) {
 		rd->verdict->deleted++;
 		return 0;
 	}
-	r = dir_mapping_apply(rd->session.mapping, e, rd->now_ms, &mapped, err);
+	r = dir_mapping_key_of(rd->session.mapping, e, key, err);
 	if (r < 0)
 		return r;
-	r = entry_take(rd, e, &mapped, err);
-	dir_mapped_done(&mapped);
-	return r;
+	r = dir_memory_see(rd->memory, str_of(key), e, &row);
+	if (r < 0)
+		return err_nomem(err);
+	if (r == DIR_MEMORY_TWICE) {
+		rd->verdict->twice++;
+		return DIR_SEEN_BEFORE;
+	}
+	if (r == DIR_MEMORY_OTHER)
+		return err_set(
+			err, ERR_BUSY,
+			"an entry came twice and had changed in between: the directory was "
+			"being rebuilt while it was read");
+	if (r == DIR_MEMORY_KNOWN && rd->sink->same)
+		return entry_again(rd, e, row, err);
+	return entry_take(rd, e, row, err);
 }
 
 /* --- the verdict ---------------------------------------------------------------------------
@@ -201,24 +167,6 @@ static int verdict_identity(struct reading *rd, struct err *err)
 	return r;
 }
 
-static int verdict_branches(struct reading *rd, struct err *err)
-{
-	struct branch *b, *next;
-
-	if (rd->branch_count > DIR_BRANCHES_MAX)
-		return 0;
-	HASH_ITER (hh, rd->branches, b, next) {
-		struct dir_branch row = { b->dn, b->entries };
-
-		if (dir_branches_add(&rd->verdict->branches, row) < 0)
-			return err_nomem(err);
-		b->dn = NULL;
-		HASH_DEL(rd->branches, b);
-		free(b);
-	}
-	return 0;
-}
-
 /* A canary counts when it came in the read itself, not only when asked for by name. */
 static void verdict_canaries(struct reading *rd)
 {
@@ -226,7 +174,7 @@ static void verdict_canaries(struct reading *rd)
 
 	for (size_t i = 0; i < list->n && rd->canary_keys; i++)
 		list->v[i].seen = rd->canary_keys[i] &&
-				  dir_idset_has(&rd->seen, str_of(rd->canary_keys[i]));
+				  dir_memory_saw(rd->memory, str_of(rd->canary_keys[i]));
 }
 
 static int canary_keep(void *ctx, size_t number, const char *key, struct err *err)
@@ -238,6 +186,23 @@ static int canary_keep(void *ctx, size_t number, const char *key, struct err *er
 
 /* --- one attempt ---------------------------------------------------------------------------
  */
+
+/* All that decides what the bytes of an entry come to, but for the time. */
+static int memory_begin(struct reading *rd, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text = { 0 };
+	struct dir_session *s = &rd->session;
+	int r;
+
+	buf_init(&text, 2 << 20);
+	buf_addf(&text, "%s\nkind %d\nbase %s\n", s->question, (int)s->dse.kind,
+		 s->base_id ? s->base_id : "");
+	dir_mapping_hidden(s->mapping, &text);
+	r = buf_fault(&text, err, "the question to the directory");
+	if (r == 0)
+		dir_memory_begin(rd->memory, buf_str(&text));
+	return r;
+}
 
 static int begin(struct reading *rd, int attempt, struct err *err)
 {
@@ -271,6 +236,8 @@ static int attempt_read(struct reading *rd, int attempt, struct err *err)
 		r = dir_session_canaries(s, &rd->verdict->canaries, canary_keep, rd, err);
 	if (r == 0)
 		r = begin(rd, attempt, err);
+	if (r == 0)
+		r = memory_begin(rd, err);
 	if (r < 0)
 		return r;
 	q = dir_session_people(s);
@@ -280,7 +247,9 @@ static int attempt_read(struct reading *rd, int attempt, struct err *err)
 	if (r == 0)
 		r = dir_mapping_stats(s->mapping, &rd->verdict->attrs, err);
 	if (r == 0)
-		r = verdict_branches(rd, err);
+		r = dir_memory_branches(rd->memory, &rd->verdict->branches, err);
+	if (r == 0)
+		dir_memory_end(rd->memory);
 	return r;
 }
 
@@ -331,9 +300,9 @@ static int attempt_one(struct reading *rd, const struct secret *password, size_t
 	return 0;
 }
 
-int dir_read(const struct dir_options *o, const struct secret *password,
-	     const struct dir_sink *sink, const atomic_bool *cancel, struct dir_verdict *ret,
-	     struct err *err)
+static int read_all(const struct dir_options *o, const struct secret *password,
+		    const struct dir_sink *sink, struct dir_memory *memory,
+		    const atomic_bool *cancel, struct dir_verdict *ret, struct err *err)
 {
 	int64_t began_ms = stamp_mono_ms(), deadline_ms = began_ms + o->read_timeout_ms;
 	size_t first = 0;
@@ -342,7 +311,7 @@ int dir_read(const struct dir_options *o, const struct secret *password,
 
 	ret->started_ms = stamp_now_ms();
 	for (int attempt = 1; attempt == 1 || attempt <= o->attempts; attempt++) {
-		struct reading rd = { .o = o, .sink = sink, .verdict = ret };
+		struct reading rd = { .o = o, .sink = sink, .verdict = ret, .memory = memory };
 		bool connected;
 
 		r = attempt_one(&rd, password, first, attempt, deadline_ms, cancel, err);
@@ -359,4 +328,14 @@ int dir_read(const struct dir_options *o, const struct secret *password,
 	if (r == 0 && begun)
 		r = sink->end(sink->ctx, ret, err);
 	return r < 0 ? r : 0;
+}
+
+int dir_read(const struct dir_options *o, const struct secret *password,
+	     const struct dir_sink *sink, struct dir_memory *memory, const atomic_bool *cancel,
+	     struct dir_verdict *ret, struct err *err)
+{
+	CLEANUP(dir_memory_free_at) struct dir_memory *own = NULL;
+	int r = memory ? 0 : dir_memory_new(&own, err);
+
+	return r < 0 ? r : read_all(o, password, sink, memory ? memory : own, cancel, ret, err);
 }

@@ -11,6 +11,7 @@
 #define LDAP_SOURCE_H
 
 #include "ldap/conn.h"
+#include "ldap/memory.h"
 #include "ldap/plausible.h"
 #include "ldap/status.h"
 #include "ldap/strategy.h"
@@ -37,21 +38,27 @@ struct dir_begin {
  * fault (below zero) ends the read with it. */
 struct dir_sink {
 	void *ctx;
+	/* May clear the memory. */
 	int (*begin)(void *ctx, const struct dir_begin *begin, struct err *err);
 	int (*person)(void *ctx, const struct dir_person *person, struct err *err);
+	/* Somebody whose entry is, byte for byte, what it was in the last read, and who got
+	 * that mark then. NULL: person() is called for everybody. */
+	int (*same)(void *ctx, uint32_t mark, struct err *err);
 	/* After the last person, also of an incomplete read; not after a fault of the sink. */
 	int (*end)(void *ctx, const struct dir_verdict *verdict, struct err *err);
 };
 
 /*
- * Reads everybody. 0 whenever there is a verdict: complete, or not and why; whatever the
- * directory does wrong ends there, unreachable included. A lost connection starts over at most
- * settings.attempts times. Below zero only for us: the sink's fault, CANCELLED, NOMEM, CONFIG.
- * *ret (zeroed before) is the caller's to dir_verdict_done() in any case.
+ * Reads everybody. memory is what the last read of this directory left, or NULL: the sink marks
+ * in it (dir_memory_mark) those whom it need not be shown again. 0 whenever there is a verdict:
+ * complete, or not and why; whatever the directory does wrong ends there, unreachable included.
+ * A lost connection starts over at most settings.attempts times. Below zero only for us: the
+ * sink's fault, CANCELLED, NOMEM, CONFIG. *ret (zeroed before) is the caller's to
+ * dir_verdict_done() in any case.
  */
 int dir_read(const struct dir_options *o, const struct secret *password,
-	     const struct dir_sink *sink, const atomic_bool *cancel, struct dir_verdict *ret,
-	     struct err *err) MUST_USE;
+	     const struct dir_sink *sink, struct dir_memory *memory, const atomic_bool *cancel,
+	     struct dir_verdict *ret, struct err *err) MUST_USE;
 
 enum dir_whereabouts {
 	DIR_HERE,         /* below the base and matching the filter */

@@ -299,6 +299,12 @@ bool map_writes(const struct map *m, const char *path)
 /* --- applying -------------------------------------------------------------------------------
  */
 
+/* The texts that a row yields. */
+struct texts {
+	struct buf bytes; /* each ended by NUL */
+	size_t n;
+};
+
 /* What one entry is being made into. */
 struct making {
 	const struct map *m;
@@ -306,19 +312,10 @@ struct making {
 	json_t *members;      /* the document in the making, unordered */
 	enum value_state *is; /* by target: PRESENT or UNKNOWN settle it */
 	struct name_vec unknown, bad;
+	struct texts texts;   /* of the row at hand */
+	struct buf rewritten; /* the value at hand */
 	struct err *err;
 };
-
-/* The texts that a row yields. */
-struct texts {
-	struct buf bytes; /* each ended by NUL */
-	size_t n;
-};
-
-static void texts_done(struct texts *t)
-{
-	buf_done(&t->bytes);
-}
 
 static int bad_add(struct making *k, const struct row *row, const char *why)
 {
@@ -375,22 +372,21 @@ static bool by_words(const struct row *row, struct str text, struct str *ret)
  * Adds what becomes of one source value to the row's texts. 0 also if nothing does; below zero
  * the value is one that the rewrite could not take (or memory is lost).
  */
-static int text_add(const struct row *row, struct str value, struct texts *into,
-		    struct err *err)
+static int text_add(struct making *k, const struct row *row, struct str value,
+		    struct texts *into, struct err *err)
 {
-	CLEANUP(buf_done) struct buf out;
 	struct str text;
 	int r;
 
-	buf_init(&out, TEXT_MAX_BYTES);
-	r = rewrite_text(row, value, &out, err);
+	buf_clear(&k->rewritten);
+	r = rewrite_text(row, value, &k->rewritten, err);
 	if (r == REWRITE_NO_MATCH)
 		return 0;
 	if (r == 0)
-		r = buf_fault(&out, err, "a value");
+		r = buf_fault(&k->rewritten, err, "a value");
 	if (r < 0)
 		return r;
-	if (!by_words(row, buf_str(&out), &text) || text.len == 0)
+	if (!by_words(row, buf_str(&k->rewritten), &text) || text.len == 0)
 		return 0;
 	if (memchr(text.p, '\0', text.len))
 		return err_set(err, ERR_INVALID_VALUE, "a value holds a NUL");
@@ -417,7 +413,7 @@ static int values_take(struct making *k, const struct row *row, struct texts *in
 		if (row->given.how == MAP_EACH && n > EACH_MAX)
 			return err_set(err, ERR_LIMIT, "more than %d values", EACH_MAX);
 		for (size_t v = 0; v < n && into->n < most; v++) {
-			r = text_add(row, values[v], into, err);
+			r = text_add(k, row, values[v], into, err);
 			if (r < 0)
 				return r;
 		}
@@ -449,7 +445,7 @@ static int values_join(struct making *k, const struct row *row, struct texts *in
 	}
 	r = buf_fault(&joined, err, "joined values");
 	if (r == 0 && joined.len > 0)
-		r = text_add(row, buf_str(&joined), into, err);
+		r = text_add(k, row, buf_str(&joined), into, err);
 	*state = into->n > 0 ? VALUE_PRESENT : VALUE_ABSENT;
 	return r;
 }
@@ -458,7 +454,7 @@ static int texts_take(struct making *k, const struct row *row, struct texts *int
 		      enum value_state *state, struct err *err)
 {
 	if (row->given.constant) {
-		int r = text_add(row, str_of(row->given.constant), into, err);
+		int r = text_add(k, row, str_of(row->given.constant), into, err);
 
 		*state = into->n > 0 ? VALUE_PRESENT : VALUE_ABSENT;
 		return r;
@@ -617,13 +613,13 @@ static int texts_put(struct making *k, const struct row *row, const struct texts
 
 static int row_apply(struct making *k, const struct row *row)
 {
-	CLEANUP(texts_done) struct texts texts = { .n = 0 };
 	enum value_state state = VALUE_ABSENT;
 	struct err why;
 	int r;
 
-	buf_init(&texts.bytes, (size_t)TEXT_MAX_BYTES * 16);
-	r = texts_take(k, row, &texts, &state, &why);
+	buf_clear(&k->texts.bytes);
+	k->texts.n = 0;
+	r = texts_take(k, row, &k->texts, &state, &why);
 	if (r == -ERR_NOMEM) {
 		r = err_nomem(k->err);
 	} else if (r < 0) {
@@ -631,8 +627,8 @@ static int row_apply(struct making *k, const struct row *row)
 		r = bad_add(k, row, why.text);
 	} else if (state == VALUE_UNKNOWN) {
 		k->is[row->target] = VALUE_UNKNOWN;
-	} else if (texts.n > 0) {
-		r = texts_put(k, row, &texts);
+	} else if (k->texts.n > 0) {
+		r = texts_put(k, row, &k->texts);
 	}
 	return r;
 }
@@ -690,6 +686,8 @@ static void making_done(struct making *k)
 {
 	json_decref(k->members);
 	free(k->is);
+	buf_done(&k->texts.bytes);
+	buf_done(&k->rewritten);
 	names_done(&k->unknown);
 	names_done(&k->bad);
 }
@@ -701,6 +699,8 @@ int map_apply(const struct map *m, const struct map_source *from, struct map_res
 	json_t *doc = NULL;
 	int r = 0;
 
+	buf_init(&k.texts.bytes, (size_t)TEXT_MAX_BYTES * 16);
+	buf_init(&k.rewritten, TEXT_MAX_BYTES);
 	k.members = json_object();
 	k.is = calloc(m->targets + 1, sizeof(*k.is));
 	if (!k.members || !k.is)

@@ -228,6 +228,11 @@ int sources_canaries_set(struct db *db, int64_t source, const struct str *keys, 
 /* --- one read -------------------------------------------------------------------------------
  */
 
+/* By how many more there are live records, and active ones of these. */
+struct tally {
+	int64_t users, active;
+};
+
 struct read_run {
 	int64_t source, no;
 	enum read_kind kind;
@@ -235,6 +240,9 @@ struct read_run {
 	int64_t accepted_read; /* the newest accepted one before this */
 	int64_t seen_before; /* of those that the last accepted read had, how many were seen */
 	int64_t absent;      /* live ones that it did not have */
+	struct tally tally;  /* of what took effect */
+	int64_t newest;      /* change to a record of the source */
+	bool disturbed;      /* one was not ours */
 	struct marks marks;  /* by record number less SHAPE_FIRST */
 	struct read_counts counts;
 	struct buf doc, unknown;
@@ -253,6 +261,35 @@ void read_run_free(struct read_run *run)
 int64_t read_run_no(const struct read_run *run)
 {
 	return run->no;
+}
+
+int64_t read_run_newest(const struct read_run *run)
+{
+	return run->disturbed ? -1 : run->newest;
+}
+
+static int newest(struct db *db, const struct read_run *run, int64_t *ret, struct err *err)
+{
+	int r = db_one(db, ret, err,
+		       "SELECT coalesce(max(change), 0) FROM record WHERE source = ?1",
+		       DB_I(run->source));
+
+	return r < 0 ? r : 0;
+}
+
+/* Before and after the run's own writing. */
+static int newest_before(struct db *db, struct read_run *run, struct err *err)
+{
+	int64_t now = 0;
+	int r = newest(db, run, &now, err);
+
+	run->disturbed |= now != run->newest;
+	return r;
+}
+
+static int newest_after(struct db *db, struct read_run *run, int r, struct err *err)
+{
+	return r < 0 ? r : newest(db, run, &run->newest, err);
 }
 
 /* What an earlier read left: a crash left it open, or nobody accepted it. */
@@ -287,14 +324,16 @@ static int begin(struct db *db, struct read_run *run, int64_t now_ms, struct err
 	run->no = row.read_no + 1;
 	run->accepted_read = row.accepted_read;
 	run->direct = row.accepted_read == 0 && run->kind == READ_FULL;
+	run->counts.before = row.users;
 	source_row_done(&row);
-	/* held against what the last accepted read had: who was absent there was counted then
-	 */
-	r = db_one(db, &run->counts.before, err,
-		   "SELECT count(*) FROM record WHERE source = ?1 AND deleted = 0 AND gone = 0"
-		   " AND absent_reads = 0",
-		   DB_I(run->source));
-	if (r == 0)
+	/* held against what the last accepted read had: who was absent there was counted then;
+	 * nothing that is not whole is held against it */
+	if (run->kind == READ_FULL)
+		r = db_one(db, &run->counts.before, err,
+			   "SELECT count(*) FROM record WHERE source = ?1 AND deleted = 0"
+			   " AND gone = 0 AND absent_reads = 0",
+			   DB_I(run->source));
+	if (r == 0 && run->kind == READ_FULL)
 		r = db_one(db, &run->absent, err,
 			   "SELECT count(*) FROM record WHERE source = ?1 AND deleted = 0"
 			   " AND gone = 0 AND absent_reads > 0",
@@ -329,6 +368,8 @@ int sources_read_begin(struct db *db, int64_t source, enum read_kind kind, int64
 	buf_init(&run->doc, DOC_MAX_BYTES);
 	buf_init(&run->unknown, UNKNOWN_MAX_BYTES);
 	r = begin(db, run, now_ms, err);
+	if (r == 0)
+		r = newest(db, run, &run->newest, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(run);
@@ -370,6 +411,11 @@ static int is_staged(struct db *db, const struct read_run *run, struct str key, 
 		return r;
 	*ret = r == 0;
 	return 0;
+}
+
+static int64_t place_of(const struct read_run *run, int64_t id)
+{
+	return id ? id - SHAPE_FIRST(run->source) + 1 : 0;
 }
 
 static int mark(struct read_run *run, int64_t id, struct err *err)
@@ -427,6 +473,8 @@ static int write_entry(struct db *db, struct read_run *run, const struct read_en
 	if (!run->direct)
 		return stage(db, run, e->key, false, e->unknown, buf_str(&run->doc), err);
 	r = shape_put(db, shape, before, &w, &id, err);
+	if (r == 0 && e->ret_place)
+		*e->ret_place = place_of(run, id);
 	return r < 0 ? r : mark(run, id, err);
 }
 
@@ -440,13 +488,18 @@ static int put_entry(struct db *db, struct read_run *run, const struct read_entr
 
 	buf_clear(&run->doc);
 	buf_clear(&run->unknown);
-	r = jx_canonical(e->doc, &run->doc, err);
+	if (e->bytes.p)
+		buf_add_str(&run->doc, e->bytes);
+	r = e->bytes.p ? buf_fault(&run->doc, err, "an entry's document")
+		       : jx_canonical(e->doc, &run->doc, err);
 	if (r == 0)
 		r = shape_of(e->doc, buf_str(&run->doc), e->unknown, &shape, err);
 	if (r == 0)
 		r = shape_find(db, run->source, e->key, &before, &run->unknown, err);
 	if (r < 0)
 		return r;
+	if (e->ret_place)
+		*e->ret_place = place_of(run, before.id);
 	seen = before.id && marked(run, before.id);
 	changed = before.id == 0 || before.gone || before.deleted || before.absent_reads > 0 ||
 		  memcmp(before.hash, shape.hash, SHAPE_HASH_BYTES) != 0;
@@ -467,10 +520,30 @@ int sources_read_put(struct db *db, struct read_run *run, const struct read_entr
 		     size_t count, int64_t now_ms, struct err *err)
 {
 	size_t i;
-	int r = 0;
+	int r = newest_before(db, run, err);
 
 	for (i = 0; r == 0 && i < count; i++)
 		r = put_entry(db, run, &entries[i], now_ms, err);
+	return newest_after(db, run, r, err);
+}
+
+int sources_read_same(struct read_run *run, const uint32_t *places, size_t count, bool unknown,
+		      struct err *err)
+{
+	struct read_counts *c = &run->counts;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		int64_t id = SHAPE_FIRST(run->source) + places[i] - 1;
+
+		if (marked(run, id))
+			continue;
+		c->seen++;
+		c->unchanged++;
+		c->unknown += unknown;
+		run->seen_before++;
+		r = mark(run, id, err);
+	}
 	return r;
 }
 
@@ -603,9 +676,18 @@ unsigned sources_read_judge(const struct read_counts *c, const struct read_bound
 /* --- taking effect --------------------------------------------------------------------------
  */
 
+static void tally_add(struct tally *tally, const struct shape_before *before,
+		      const struct shape *now)
+{
+	bool lived = before->id && !before->gone && !before->deleted;
+
+	tally->users += !lived;
+	tally->active += (now->active == TRI_YES) - (lived && before->active == TRI_YES);
+}
+
 static int apply_row(struct db *db, int64_t source, int64_t no, struct str key,
 		     struct str unknown, struct str bytes, int64_t now_ms, int64_t *id,
-		     struct err *err)
+		     struct tally *tally, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	CLEANUP(shape_done) struct shape shape = { 0 };
@@ -625,6 +707,8 @@ static int apply_row(struct db *db, int64_t source, int64_t no, struct str key,
 		r = shape_find(db, source, key, &before, NULL, err);
 	if (r == 0)
 		r = shape_put(db, &shape, &before, &w, id, err);
+	if (r == 0)
+		tally_add(tally, &before, &shape);
 	return r;
 }
 
@@ -646,6 +730,7 @@ static int apply_stage(struct db *db, int64_t source, int64_t no, int64_t accept
 		       struct read_run *run, int64_t now_ms, struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct tally counted_anew = { 0 }, *tally = run ? &run->tally : &counted_anew;
 	int64_t id;
 	int r;
 
@@ -658,7 +743,7 @@ static int apply_stage(struct db *db, int64_t source, int64_t no, int64_t accept
 			continue;
 		}
 		r = apply_row(db, source, no, db_text(q, 0), db_text(q, 2), db_text(q, 3),
-			      now_ms, &id, err);
+			      now_ms, &id, tally, err);
 		if (r == 0 && run)
 			r = mark(run, id, err);
 	}
@@ -746,6 +831,9 @@ static int end_effect(struct db *db, struct read_run *run, const struct read_ver
 		r = each_missing(db, run, missing_absent, v->now_ms, err);
 	if (r == 0 && v->complete && !accepted && run->kind == READ_FULL)
 		r = each_missing(db, run, missing_kept, v->now_ms, err);
+	if (r == 0 && run->kind != READ_FULL)
+		return shape_count(db, run->source, run->tally.users, run->tally.active, 0,
+				   err);
 	if (r == 0 && run->counts.fresh + run->counts.changed + run->counts.missing > 0)
 		r = recount(db, run->source, err);
 	return r;
@@ -797,7 +885,10 @@ int sources_read_end(struct db *db, struct read_run *run, const struct read_verd
 
 	r = sources_read_weigh(db, run, &counts, err);
 	if (r == 0)
+		r = newest_before(db, run, err);
+	if (r == 0)
 		r = end_effect(db, run, verdict, ok, err);
+	r = newest_after(db, run, r, err);
 	if (r == 0)
 		r = end_rows(db, run, verdict, ok, err);
 	if (r == 0 && accepted)

@@ -81,6 +81,9 @@ enum read_kind {
 int sources_read_begin(struct db *db, int64_t source, enum read_kind kind, int64_t now_ms,
 		       struct read_run **ret, struct err *err) MUST_USE;
 int64_t read_run_no(const struct read_run *run);
+/* The number of the newest change to any record of the source, as the run left it or found it;
+ * -1 when somebody else changed one since it began. */
+int64_t read_run_newest(const struct read_run *run);
 void read_run_free(struct read_run *run);
 OWNED(struct read_run, read_run_free)
 
@@ -89,6 +92,10 @@ struct read_entry {
 	struct str key;     /* immutable: entryUUID, objectGUID, employee number */
 	const json_t *doc;  /* SCIM User document; stored as canonical text */
 	struct str unknown; /* names of attributes not known, separated by blanks; "" none */
+	struct str bytes;   /* the document's text, where it is made already; p NULL: it is made
+			       here */
+	int64_t *ret_place; /* NULL, or where the record's place among its source's goes, from
+			       1; 0 of one that is not stored yet */
 };
 
 /* What became of an entry. */
@@ -105,6 +112,11 @@ struct read_counts {
 /* Compares and stages; batches of some hundred entries. An entry twice in a read: the later. */
 int sources_read_put(struct db *db, struct read_run *run, const struct read_entry *entries,
 		     size_t count, int64_t now_ms, struct err *err) MUST_USE;
+/* Of entries that whoever reads knows to be, to the last byte, what the read before stored at
+ * these places: counts them and marks them as seen, and looks at none. unknown: they have
+ * attributes not known. Only if read_run_newest() is what it was at the end of that read. */
+int sources_read_same(struct read_run *run, const uint32_t *places, size_t count, bool unknown,
+		      struct err *err) MUST_USE;
 /* Delta only: the server said that this entry is gone from its view. */
 int sources_read_drop(struct db *db, struct read_run *run, struct str key, struct err *err)
 	MUST_USE;

@@ -103,8 +103,11 @@ struct keeper {
 	int begins, ends, stop_at; /* cancel after so many people; 0: never */
 	char *hidden;              /* what begin said is hidden, joined */
 	atomic_bool cancel;
-	int refuse_at;     /* a fault of the sink at that person */
-	pid_t kill_at_two; /* a server that ends when the second person came */
+	int refuse_at;             /* a fault of the sink at that person */
+	pid_t kill_at_two;         /* a server that ends when the second person came */
+	struct dir_memory *memory; /* or NULL: each read shows everybody */
+	uint32_t same[16];         /* marks of those who were as they were */
+	size_t same_n;
 };
 
 static void people_clear(struct keeper *k)
@@ -164,6 +167,16 @@ static int on_person(void *ctx, const struct dir_person *person, struct err *err
 	return 0;
 }
 
+static int on_same(void *ctx, uint32_t mark, struct err *err)
+{
+	struct keeper *k = ctx;
+
+	(void)err;
+	assert_true(k->same_n < COUNT_OF(k->same));
+	k->same[k->same_n++] = mark;
+	return 0;
+}
+
 static int on_end(void *ctx, const struct dir_verdict *verdict, struct err *err)
 {
 	struct keeper *k = ctx;
@@ -177,9 +190,9 @@ static int on_end(void *ctx, const struct dir_verdict *verdict, struct err *err)
 static int read_into(const struct setup *s, struct keeper *k, struct dir_verdict *v,
 		     struct err *err)
 {
-	struct dir_sink sink = { k, on_begin, on_person, on_end };
+	struct dir_sink sink = { k, on_begin, on_person, k->memory ? on_same : NULL, on_end };
 
-	return dir_read(&s->o, &s->password, &sink, &k->cancel, v, err);
+	return dir_read(&s->o, &s->password, &sink, k->memory, &k->cancel, v, err);
 }
 
 static const struct kept *person_named(const struct keeper *k, const char *user_name)
@@ -351,6 +364,55 @@ static void test_names_keep_their_letters_and_managers_their_place(void **state)
 		boss->dn);
 	assert_string_equal(jx_get_text(odd->doc, "externalId"), odd->key);
 	dir_verdict_done(&v);
+	keeper_done(&k);
+	setup_done(&s);
+}
+
+/* What was read before and shows the same bytes is only counted, and the verdict is the same.
+ */
+static void test_a_second_read_shows_only_whom_it_does_not_know(void **state)
+{
+	CLEANUP(dir_memory_free_at) struct dir_memory *memory = NULL;
+	struct setup s;
+	struct keeper k = { .memory = NULL };
+	struct dir_verdict first = { 0 }, second = { 0 }, third = { 0 };
+	char key[64];
+	struct err err;
+
+	(void)state;
+	setup_made(&s, "%S", "  filter: (uid=u00000*)\n");
+	assert_ok(dir_memory_new(&memory, &err), &err);
+	k.memory = memory;
+	assert_ok(read_into(&s, &k, &first, &err), &err);
+	assert_true(first.complete && k.people.n == 10 && k.same_n == 0);
+	for (size_t i = 0; i < k.people.n; i++)
+		dir_memory_mark(memory, str_of(k.people.v[i].key), (uint32_t)i + 1);
+	snprintf(key, sizeof(key), "%s", person_named(&k, "u000004")->key);
+	assert_true(slapd_modify(&server, SLAPD_ADMIN,
+				 "dn: uid=u000004," SLAPD_PEOPLE
+				 "\nchangetype: modify\nreplace: title\ntitle: Admiral\n"));
+	k.begins = 0;
+	assert_ok(read_into(&s, &k, &second, &err), &err);
+	assert_true(second.complete);
+	assert_int_equal(k.people.n, 1);
+	assert_string_equal(k.people.v[0].key, key);
+	assert_string_equal(jx_get_text(k.people.v[0].doc, "title"), "Admiral");
+	assert_int_equal(k.same_n, 9);
+	assert_int_equal(second.entries, first.entries);
+	assert_memory_equal(second.states, first.states, sizeof(first.states));
+	assert_int_equal(second.branches.n, first.branches.n);
+	assert_int_equal(second.branches.v[0].entries, first.branches.v[0].entries);
+	assert_int_equal(second.attrs.n, first.attrs.n);
+	for (size_t i = 0; i < first.attrs.n; i++)
+		assert_int_equal(second.attrs.v[i].with, first.attrs.v[i].with);
+	/* nobody marked the one who had changed: he is shown once more */
+	k.begins = 0;
+	k.same_n = 0;
+	assert_ok(read_into(&s, &k, &third, &err), &err);
+	assert_true(k.people.n == 1 && k.same_n == 9);
+	dir_verdict_done(&first);
+	dir_verdict_done(&second);
+	dir_verdict_done(&third);
 	keeper_done(&k);
 	setup_done(&s);
 }
@@ -1102,12 +1164,13 @@ static void test_reading_and_looking_up_survive_each_lost_allocation(void **stat
 		   "  canaries: [uid=u000030 has mail]\n");
 	do {
 		size_t people = 0;
-		const struct dir_sink sink = { &people, count_begin, count_person, count_end };
+		const struct dir_sink sink = { &people, count_begin, count_person, NULL,
+					       count_end };
 		struct dir_verdict v = { 0 };
 		struct dir_lookup one = { .key = "5f0c2f6e-6c39-4b0e-9d77-0a8f1a5c0de1" };
 
 		fault_at(++nth);
-		r = dir_read(&s.o, &s.password, &sink, NULL, &v, &err);
+		r = dir_read(&s.o, &s.password, &sink, NULL, NULL, &v, &err);
 		if (r == 0)
 			r = dir_lookup(&s.o, &s.password, v.base_id, &one, 1, NULL, &err);
 		lost = fault_fired();
@@ -1349,6 +1412,7 @@ int main(void)
 		cmocka_unit_test(test_a_read_in_the_clear_on_loopback_is_what_ldapsearch_shows),
 		cmocka_unit_test(test_account_states_are_decoded_as_the_directory_holds_them),
 		cmocka_unit_test(test_names_keep_their_letters_and_managers_their_place),
+		cmocka_unit_test(test_a_second_read_shows_only_whom_it_does_not_know),
 		cmocka_unit_test(test_success_without_entries_is_complete_and_not_plausible),
 		cmocka_unit_test(test_a_connection_cut_in_page_three_is_started_over),
 		cmocka_unit_test(test_a_connection_cut_in_page_three_each_time_is_incomplete),

@@ -43,8 +43,9 @@ static void read_corp(struct house *h, bool complete, unsigned doubts, int64_t n
 	WRITE(&h->w, sources_read_begin(db, h->corp, READ_FULL, now, &run, &err));
 	for (i = 0; i < COUNT_OF(docs); i++) {
 		CLEANUP(json_decref_at) json_t *doc = world_json(docs[i]);
-		struct read_entry e = { str_of(keys[i]), doc,
-					i == 1 ? STR("active") : STR("") };
+		struct read_entry e = { .key = str_of(keys[i]),
+					.doc = doc,
+					.unknown = i == 1 ? STR("active") : STR("") };
 
 		WRITE(&h->w, sources_read_put(db, run, &e, 1, now, &err));
 	}

@@ -25,7 +25,9 @@ static void house_open(struct house *h)
 	WRITE(&h->w, sources_read_begin(db, h->corp, READ_FULL, NOW, &run, &err));
 	for (size_t i = 0; i < COUNT_OF(keys); i++) {
 		CLEANUP(json_decref_at) json_t *doc = json_pack("{s:s}", "userName", keys[i]);
-		struct read_entry e = { str_of(keys[i]), doc, STR("") };
+		struct read_entry e = { .key = str_of(keys[i]),
+					.doc = doc,
+					.unknown = STR("") };
 
 		WRITE(&h->w, sources_read_put(db, run, &e, 1, NOW, &err));
 	}

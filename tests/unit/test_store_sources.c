@@ -32,7 +32,9 @@ static bool read_all(struct world *w, int64_t src, const struct entry *entries, 
 	WRITE(w, sources_read_begin(db, src, READ_FULL, now, &run, &err));
 	for (; entries->key; entries++) {
 		CLEANUP(json_decref_at) json_t *doc = world_json(entries->doc);
-		struct read_entry e = { str_of(entries->key), doc, str_of(entries->unknown) };
+		struct read_entry e = { .key = str_of(entries->key),
+					.doc = doc,
+					.unknown = str_of(entries->unknown) };
 
 		WRITE(w, sources_read_put(db, run, &e, 1, now, &err));
 	}
@@ -47,6 +49,71 @@ static const struct entry three[] = { { "k1", "{\"userName\":\"ada\"}", "" },
 static const struct entry two[] = { { "k1", "{\"userName\":\"ada\"}", "" },
 				    { "k3", "{\"userName\":\"eve\",\"active\":false}", "" },
 				    { 0 } };
+
+/* Who is known by place counts as seen and unchanged, and is not missing. */
+static void test_an_entry_named_by_its_place_is_seen_as_it_was(void **state)
+{
+	CLEANUP(read_run_free_at) struct read_run *run = NULL;
+	CLEANUP(json_decref_at) json_t *doc = world_json("{\"userName\":\"ada\"}");
+	struct read_verdict v = { .complete = true, .now_ms = NOW + HOUR };
+	struct read_counts counts;
+	struct world w = { 0 };
+	struct err err = { 0 };
+	int64_t src, place = 0, before;
+	const uint32_t twice[] = { 2, 2 }, three_is = 3;
+	struct read_entry e = {
+		.key = STR("k1"),
+		.doc = doc,
+		.unknown = STR(""),
+		.bytes = STR("{\"userName\":\"ada\"}"),
+		.ret_place = &place,
+	};
+
+	(void)state;
+	world_open(&w);
+	src = corp(&w);
+	assert_true(read_all(&w, src, three, true, 0, NOW));
+	WRITE(&w, sources_read_begin(db, src, READ_FULL, NOW + HOUR, &run, &err));
+	before = read_run_newest(run);
+	assert_true(before > 0);
+	WRITE(&w, sources_read_put(db, run, &e, 1, NOW + HOUR, &err));
+	assert_int_equal(place, 1);
+	assert_ok(sources_read_same(run, twice, 2, false, &err), &err);
+	assert_ok(sources_read_same(run, &three_is, 1, true, &err), &err);
+	WRITE(&w, sources_read_weigh(db, run, &counts, &err));
+	assert_int_equal(counts.seen, 3);
+	assert_int_equal(counts.unchanged, 3);
+	assert_int_equal(counts.unknown, 1);
+	assert_int_equal(counts.missing, 0);
+	assert_int_equal(read_run_newest(run), before);
+	WRITE(&w, sources_read_end(db, run, &v, NULL, &err));
+	assert_int_equal(read_run_newest(run), before);
+	world_close(&w);
+}
+
+/* What a reader remembers holds only while nobody else touched the source's records. */
+static void test_a_change_by_somebody_else_during_a_read_is_told(void **state)
+{
+	CLEANUP(read_run_free_at) struct read_run *run = NULL;
+	struct read_verdict v = { .complete = true, .now_ms = NOW + HOUR };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	const uint32_t all[] = { 1, 2, 3 };
+	int64_t src;
+
+	(void)state;
+	world_open(&w);
+	src = corp(&w);
+	assert_true(read_all(&w, src, three, true, 0, NOW));
+	assert_true(read_all(&w, src, two, true, 0, NOW + HOUR));
+	WRITE(&w, sources_read_begin(db, src, READ_FULL, NOW + 2 * HOUR, &run, &err));
+	assert_true(read_run_newest(run) > 0);
+	assert_ok(sources_read_same(run, all, 3, false, &err), &err);
+	WRITE(&w, sources_gone(db, ((int64_t)src << 40) + 2, NOW + 2 * HOUR, &err));
+	WRITE(&w, sources_read_end(db, run, &v, NULL, &err));
+	assert_int_equal(read_run_newest(run), -1);
+	world_close(&w);
+}
 
 static void test_a_first_read_brings_everybody_in(void **state)
 {
@@ -468,7 +535,7 @@ static void test_a_crash_leaves_an_open_read_that_the_next_closes(void **state)
 {
 	CLEANUP(json_decref_at) json_t *doc = world_json("{\"userName\":\"new\"}");
 	CLEANUP(read_run_free_at) struct read_run *run = NULL;
-	struct read_entry e = { STR("k9"), doc, STR("") };
+	struct read_entry e = { .key = STR("k9"), .doc = doc, .unknown = STR("") };
 	struct world w = { 0 };
 	struct err err = { 0 };
 	int64_t src;
@@ -494,7 +561,7 @@ static void test_a_delta_drops_only_what_it_names(void **state)
 {
 	CLEANUP(json_decref_at) json_t *doc = world_json("{\"userName\":\"ada2\"}");
 	CLEANUP(read_run_free_at) struct read_run *run = NULL;
-	struct read_entry e = { STR("k1"), doc, STR("") };
+	struct read_entry e = { .key = STR("k1"), .doc = doc, .unknown = STR("") };
 	struct read_verdict v = { true, 0, NULL, NOW + HOUR };
 	struct world w = { 0 };
 	struct err err = { 0 };
@@ -549,6 +616,8 @@ static void test_history_is_told_newest_first(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_entry_named_by_its_place_is_seen_as_it_was),
+		cmocka_unit_test(test_a_change_by_somebody_else_during_a_read_is_told),
 		cmocka_unit_test(test_a_first_read_brings_everybody_in),
 		cmocka_unit_test(test_an_unchanged_read_writes_no_record),
 		cmocka_unit_test(test_absence_is_counted_by_accepted_reads_only),

@@ -13,6 +13,8 @@ CTL = LIB.parents[1] / "servers/slapd/ctl"
 BASE = "ou=people,dc=example,dc=test"
 BIND = "cn=bridge,ou=services,dc=example,dc=test"
 PASSWORD = "bridge-secret"
+ADMIN = "cn=admin,dc=example,dc=test"
+ADMIN_PASSWORD = "admin-secret"
 PAGE = 500  # as leaverd's own
 ATTRIBUTES = ("uid cn sn givenName displayName mail employeeNumber departmentNumber title "
               "employeeType manager entryUUID").split()
@@ -70,6 +72,7 @@ class Directory:
         atexit.register(self.stop)
         self.pid = int((self.folder / "run/slapd.pid").read_text())
         self.uri = "ldaps://127.0.0.1:%d" % (port + 1)
+        self.plain = "ldap://127.0.0.1:%d" % port
         self.ca = self.folder / "tls/ca.pem"
 
     def _ctl(self, verb, *args):
@@ -93,6 +96,26 @@ class Directory:
             raise RuntimeError(done.stderr)
         return took, int(re.match(r"entries (\d+)", done.stdout).group(1))
 
+    def bare_delta(self, cookie):
+        """Asks what changed since cookie: (seconds, named, the next cookie)."""
+        began = time.perf_counter()
+        done = subprocess.run(
+            [str(BUILD / "tests/bench/bare_ldap_delta"), self.uri, str(self.ca), BIND, BASE,
+             "(objectClass=inetOrgPerson)", cookie, *ATTRIBUTES],
+            env=dict(os.environ, BARE_PASSWORD=PASSWORD), capture_output=True, text=True)
+        took = time.perf_counter() - began
+        found = re.match(r"named (\d+) entries (\d+) values \d+ cookie (\S+)", done.stdout)
+        if done.returncode or not found:
+            raise RuntimeError(done.stdout + done.stderr)
+        return took, int(found.group(1)), found.group(3)
+
+    def change(self, first, count, title):
+        """Gives so many people another title."""
+        ldif = "".join("dn: uid=u%06d,%s\nchangetype: modify\nreplace: title\ntitle: %s\n\n"
+                       % (n, BASE, title) for n in range(first, first + count))
+        subprocess.run(["ldapmodify", "-x", "-H", self.plain, "-D", ADMIN, "-w", ADMIN_PASSWORD],
+                       input=ldif, text=True, check=True, capture_output=True)
+
     def reader(self, folder):
         """A serving instance that has not read yet."""
         daemon = serving(instance(folder, CONFIG % {
@@ -101,10 +124,10 @@ class Directory:
         return daemon
 
 
-def sync(daemon):
+def sync(daemon, *options):
     """One read, as a person asks for it: how long it took."""
     began = time.perf_counter()
-    daemon.command("sync", "corp")
+    daemon.command("sync", "corp", *options)
     return time.perf_counter() - began
 
 
