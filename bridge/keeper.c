@@ -808,6 +808,24 @@ const struct scim_backend *keeper_backend(const struct keeper *k)
 	return &k->backend;
 }
 
+int keeper_cursor_key(const struct keeper *k, struct secret *ret, struct err *err)
+{
+	static const char purpose[] = "leaverd: cursors of SCIM lists";
+	const struct store_keys *keys = store_keys(k->app->store);
+	struct digest_run run;
+	struct digest key;
+	int r;
+
+	if (!keys)
+		return err_set(err, ERR_SECRET, "the vault is not open");
+	digest_begin(&run, &keys->token);
+	digest_add(&run, purpose, sizeof(purpose));
+	digest_end(&run, &key);
+	r = secret_set(ret, key.b, SECRET_KEY_BYTES, err);
+	secret_wipe(&key, sizeof(key));
+	return r;
+}
+
 void keeper_quiesce(struct keeper *k)
 {
 	if (k)

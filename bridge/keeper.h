@@ -20,6 +20,9 @@ OWNED(struct keeper, keeper_free)
 /* Borrowed; lives as long as k. */
 const struct scim_backend *keeper_backend(const struct keeper *k);
 
+/* The key of cursors: always the same for one vault. *ret must be empty. */
+int keeper_cursor_key(const struct keeper *k, struct secret *ret, struct err *err) MUST_USE;
+
 /* Answers all requests that wait for the keys of an issuer, and lets none wait any more: before
  * the server is drained. NULL is fine. */
 void keeper_quiesce(struct keeper *k);

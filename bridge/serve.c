@@ -431,12 +431,14 @@ static void scim_fault(void *ctx, struct http_req *req, struct http_reply *reply
 static int scim_start(struct serve *s, struct err *err)
 {
 	const struct config_scim *c = &s->app->config.scim;
+	CLEANUP(secret_done) struct secret cursor_key = { 0 };
 	const struct scim_options scim = { .public_url = c->public_url,
 					   .docs_url = c->docs_url,
 					   .open_config = c->open_config,
 					   .bulk_operations = (size_t)c->bulk_operations,
 					   .bulk_bytes = c->bulk_body_bytes,
-					   .bulk_operation_bytes = (size_t)c->max_body_bytes };
+					   .bulk_operation_bytes = (size_t)c->max_body_bytes,
+					   .cursor_key = &cursor_key };
 	const char *proxies[33] = { NULL };
 	struct httpd_options http = {
 		.name = "scim",
@@ -467,7 +469,9 @@ static int scim_start(struct serve *s, struct err *err)
 	if (r < 0)
 		return r;
 	keeper_on_change(s->keeper, on_scim_change, s);
-	r = scim_service_new(&s->scim, keeper_backend(s->keeper), &scim, err);
+	r = keeper_cursor_key(s->keeper, &cursor_key, err);
+	if (r == 0)
+		r = scim_service_new(&s->scim, keeper_backend(s->keeper), &scim, err);
 	if (r < 0)
 		return r;
 	scim_service_metrics();

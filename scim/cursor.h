@@ -1,9 +1,8 @@
 /*
  * Cursors (RFC 9865): where a page ended, for the next or the one before. Stateless: a cursor
- * says all that is needed, in characters that need no escape, and is signed under a key of this
- * process, so that nobody can make or change one. It belongs to one question of one source with
- * one set of rights: asked along with anything else it is refused. After a restart clients
- * begin anew.
+ * says all that is needed, in characters that need no escape, and is signed, so that nobody can
+ * make or change one. It belongs to one question of one source with one set of rights: asked
+ * along with anything else it is refused. It outlives the process where the key does.
  */
 #ifndef SCIM_CURSOR_H
 #define SCIM_CURSOR_H

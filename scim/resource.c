@@ -10,6 +10,8 @@
 #include "scim/params.h"
 #include "scim/patch.h"
 
+#define NOT_MODIFIED 1 /* answer of conditions_check() */
+
 /* --- entity-tags ----------------------------------------------------------------------------
  */
 
@@ -36,25 +38,52 @@ int resource_tag_matches(const char *header, uint64_t version, struct err *err)
 {
 	struct str rest = str_trim(str_of(header)), tag;
 	char own[24];
-	int found = 0;
+	int found = 0, tags = 0;
 
 	if (str_eq(rest, STR("*")))
 		return 1;
 	snprintf(own, sizeof(own), "%llu", (unsigned long long)version);
-	do {
+	for (;;) {
+		while (str_starts(rest, STR(",")))
+			rest = str_trim(str_n(rest.p + 1, rest.len - 1));
+		if (rest.len == 0 && tags > 0)
+			return found;
 		if (!tag_take(&rest, &tag))
 			return err_set(err, ERR_INVALID_SYNTAX,
 				       "an entity-tag such as W/\"3\", or *, was expected in "
 				       "If-Match or If-None-Match");
-		if (str_eq(tag, str_of(own)))
-			found = 1;
+		tags++;
+		found |= str_eq(tag, str_of(own));
 		if (rest.len > 0 && rest.p[0] != ',')
 			return err_set(err, ERR_INVALID_SYNTAX,
 				       "entity-tags must be separated by commas");
-		if (rest.len > 0)
-			rest = str_trim(str_n(rest.p + 1, rest.len - 1));
-	} while (rest.len > 0);
-	return found;
+	}
+}
+
+/*
+ * RFC 9110 section 13.2.2: If-Match first, then If-None-Match. 0: go on. HTTP_NOT_MODIFIED: a
+ * read of what the client has. Fault: PRECONDITION, INVALID_SYNTAX.
+ */
+static int conditions_check(const struct scim_request *req, enum scim_type type,
+			    uint64_t version, struct err *err)
+{
+	bool reads = req->method == HTTP_GET || req->method == HTTP_HEAD;
+	const char *name = codec_schema(type)->name;
+	int r = req->if_match ? resource_tag_matches(req->if_match, version, err) : 1;
+
+	if (r == 0)
+		return err_set(err, ERR_PRECONDITION,
+			       "the %s has changed: its version is W/\"%llu\" now", name,
+			       (unsigned long long)version);
+	if (r > 0 && req->if_none_match)
+		r = resource_tag_matches(req->if_none_match, version, err);
+	else if (r > 0)
+		return 0;
+	if (r <= 0 || reads)
+		return r < 0 ? r : r * NOT_MODIFIED;
+	return err_set(err, ERR_PRECONDITION,
+		       "the %s is there, of version W/\"%llu\", which If-None-Match excludes",
+		       name, (unsigned long long)version);
 }
 
 /* --- sending --------------------------------------------------------------------------------
@@ -131,14 +160,13 @@ int resource_get(struct scim_call *call, enum scim_type type, struct str id, str
 		return r < 0 ? r : not_found(type, err);
 	got.row.id = id;
 	codec_etag(got.row.version, call->res->etag);
-	if (call->req->if_none_match) {
-		r = resource_tag_matches(call->req->if_none_match, got.row.version, err);
-		if (r > 0)
-			call_answer(call, 304, false);
-		if (r != 0)
-			return r < 0 ? r : HTTP_DONE;
-	}
-	return row_answer(call, &got.row, &projection, 200, err);
+	r = conditions_check(call->req, type, got.row.version, err);
+	if (r < 0)
+		return r;
+	if (r != NOT_MODIFIED)
+		return row_answer(call, &got.row, &projection, 200, err);
+	call_answer(call, 304, false);
+	return HTTP_DONE;
 }
 
 /* --- a write on its way ---------------------------------------------------------------------
@@ -220,17 +248,7 @@ static void job_done(struct scim_write *w, int r, const struct scim_after *after
 
 static int match_check(const struct job *job, const struct scim_before *before, struct err *err)
 {
-	const char *header = job->call.req->if_match;
-	int r;
-
-	if (!header)
-		return 0;
-	r = resource_tag_matches(header, before->row->version, err);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	return err_set(
-		err, ERR_PRECONDITION, "the %s has changed: its version is W/\"%llu\" now",
-		codec_schema(job->write.type)->name, (unsigned long long)before->row->version);
+	return conditions_check(job->call.req, job->write.type, before->row->version, err);
 }
 
 /* What the job made, for the backend. doc NULL: the document stays. */
@@ -318,7 +336,9 @@ static int job_new(struct job **ret, struct scim_call *call, enum scim_write_kin
 
 	if (id.len > ENC_UUID_CHARS || memchr(id.p ? id.p : "", '\0', id.len))
 		return not_found(type, err); /* none of our ids is like that */
-	if (call->req->if_match && resource_tag_matches(call->req->if_match, 0, err) < 0)
+	if ((call->req->if_match && resource_tag_matches(call->req->if_match, 0, err) < 0) ||
+	    (call->req->if_none_match &&
+	     resource_tag_matches(call->req->if_none_match, 0, err) < 0))
 		return -ERR_INVALID_SYNTAX;
 	job = calloc(1, sizeof(*job));
 	if (!job)

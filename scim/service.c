@@ -561,7 +561,10 @@ int scim_service_new(struct scim_service **ret, const struct scim_backend *backe
 		s->options.bulk_bytes = BULK_BYTES;
 	if (s->options.bulk_operation_bytes == 0)
 		s->options.bulk_operation_bytes = (size_t)s->options.bulk_bytes;
-	r = secret_random(&s->cursor_key, SECRET_KEY_BYTES, err);
+	s->options.cursor_key = NULL;
+	r = options->cursor_key
+		    ? secret_copy(&s->cursor_key, options->cursor_key, err)
+		    : secret_random(&s->cursor_key, SECRET_KEY_BYTES, err);
 	if (r == 0)
 		*ret = TAKE(s);
 	return r;

@@ -30,6 +30,9 @@ struct scim_options {
 	size_t bulk_operations;
 	int64_t bulk_bytes;
 	size_t bulk_operation_bytes;
+	/* Cursors are signed with it; copied. Keep it, and they outlive this process. NULL: a
+	 * new one. */
+	const struct secret *cursor_key;
 };
 
 /* Copies options; backend must outlive the service. Fault: NOMEM, CONFIG (public_url). */

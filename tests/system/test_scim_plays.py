@@ -159,6 +159,39 @@ def test_an_exchange_plays_against_the_store(stage, case):
             kept[name] = document[member]
 
 
+def test_a_cursor_outlives_the_daemon(build, tmp_path):
+    """It is signed with a key of the vault; its age is what ends it, and then it says so."""
+    stage = Stage(build, tmp_path)
+    headers = {"Authorization": "Bearer " + stage.tokens["generic"], "Content-Type": "application/scim+json"}
+    for i in range(5):
+        stage.ask("POST", "/v2/generic/Users", json.dumps({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "u%d" % i}), headers)
+
+    def page(cursor):
+        status, _, text = stage.ask("GET", "/v2/generic/Users?sortBy=userName&count=2&cursor=" + cursor, None, headers)
+        return status, json.loads(text)
+
+    def restart():
+        stage.connection.close()
+        stage.daemon.stop()
+        stage.daemon.start()
+        stage.connection = http.client.HTTPConnection("127.0.0.1", stage.daemon.scim_port, timeout=60)
+
+    status, first = page("")
+    assert status == 200 and first["totalResults"] == 5
+    restart()
+    status, second = page(first["nextCursor"])
+    assert status == 200 and [u["userName"] for u in second["Resources"]] == ["u2", "u3"]
+    stage.clock.advance(3601 * 1000)
+    restart()
+    status, late = page(second["nextCursor"])
+    assert status == 400 and late["scimType"] == "expiredCursor"
+    status, forged = page(first["nextCursor"][:-1] + ("A" if first["nextCursor"][-1] != "A" else "B"))
+    assert status == 400 and forged["scimType"] == "invalidCursor"
+    stage.connection.close()
+    stage.daemon.stop()
+
+
 def test_a_thousand_members_come_and_go_at_once(stage):
     """As Entra adds and removes them: one message each; then Okta's full list by PUT."""
     headers = {"Authorization": "Bearer " + stage.tokens["entra"], "Content-Type": "application/scim+json"}

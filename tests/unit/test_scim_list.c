@@ -373,7 +373,7 @@ static void test_a_search_takes_its_cursor_in_the_body(void **state)
 	stage_end(&s);
 }
 
-static void test_a_cursor_dies_of_age_and_of_a_restart(void **state)
+static void test_a_cursor_dies_of_age_and_of_another_key(void **state)
 {
 	struct scim_client client = { .source = "idp", .rights = SCIM_MAY_ALL };
 	const struct cursor_question q = { .client = &client, .types = SCIM_USER };
@@ -437,7 +437,7 @@ int main(void)
 		cmocka_unit_test(test_cursors_are_kept_to_what_they_were_made_for),
 		cmocka_unit_test(test_counts_are_strict_by_cursor_and_lenient_by_index),
 		cmocka_unit_test(test_a_search_takes_its_cursor_in_the_body),
-		cmocka_unit_test(test_a_cursor_dies_of_age_and_of_a_restart),
+		cmocka_unit_test(test_a_cursor_dies_of_age_and_of_another_key),
 		cmocka_unit_test(test_each_lost_allocation_of_a_cursor_is_told),
 	};
 
