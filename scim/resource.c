@@ -61,7 +61,7 @@ int resource_tag_matches(const char *header, uint64_t version, struct err *err)
 }
 
 /*
- * RFC 9110 section 13.2.2: If-Match first, then If-None-Match. 0: go on. HTTP_NOT_MODIFIED: a
+ * RFC 9110 section 13.2.2: If-Match first, then If-None-Match. 0: go on. NOT_MODIFIED: a
  * read of what the client has. Fault: PRECONDITION, INVALID_SYNTAX.
  */
 static int conditions_check(const struct scim_request *req, enum scim_type type,

@@ -562,9 +562,8 @@ int scim_service_new(struct scim_service **ret, const struct scim_backend *backe
 	if (s->options.bulk_operation_bytes == 0)
 		s->options.bulk_operation_bytes = (size_t)s->options.bulk_bytes;
 	s->options.cursor_key = NULL;
-	r = options->cursor_key
-		    ? secret_copy(&s->cursor_key, options->cursor_key, err)
-		    : secret_random(&s->cursor_key, SECRET_KEY_BYTES, err);
+	r = options->cursor_key ? secret_copy(&s->cursor_key, options->cursor_key, err)
+				: secret_random(&s->cursor_key, SECRET_KEY_BYTES, err);
 	if (r == 0)
 		*ret = TAKE(s);
 	return r;
