@@ -368,6 +368,7 @@ static const char *judgement_words(const struct applying *a)
 		[JUDGE_WANTED] = "it is wanted",
 		[JUDGE_NOT_WANTED] = "its rule does not hold any more",
 		[JUDGE_HELD] = "a guard holds it now, and was not released",
+		[JUDGE_LATER] = "something comes before it",
 	};
 
 	if (a->judgement.text[0])
@@ -435,6 +436,8 @@ static int check_judgement(struct applying *a)
 
 	if (r != GO_ON || judged_wanted(a))
 		return r;
+	if (a->judgement.verdict == JUDGE_LATER)
+		return put_back(a, now_ms(a) + APPLY_LATER_MS, "%s", judgement_words(a));
 	/* the shared group may have gone with the other action: then it is so already */
 	a->unwanted = a->with_begun != 0;
 	return a->unwanted ? GO_ON : end(a, OUTCOME_SKIPPED, "%s", judgement_words(a));

@@ -14,6 +14,7 @@
 
 #define APPLY_MAX_ATTEMPTS 5                  /* intents of one step */
 #define APPLY_RETRY_MS (30 * STAMP_SECOND_MS) /* times 2, 4, 8 ... */
+#define APPLY_LATER_MS (2 * STAMP_MINUTE_MS)  /* what something else comes before */
 #define APPLY_UNVERIFIED_MS                                                                    \
 	(1 * STAMP_HOUR_MS) /* then an open intent is given up to people                       \
 			     */

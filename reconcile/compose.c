@@ -217,6 +217,13 @@ static int steps_copy(struct making *m, struct err *err)
 			r = copy(m, from->role, &to[i].role, err);
 		if (r == 0)
 			r = copy(m, from->resource, &to[i].resource, err);
+		if (r == 0)
+			r = copy(m, from->site, &to[i].site, err);
+		if (r == 0)
+			r = texts_copy(m, from->items, from->item_count, &to[i].items, err);
+		to[i].item_count = from->item_count;
+		to[i].from = from->from;
+		to[i].to = from->to;
 	}
 	m->a->steps = to;
 	m->a->step_count = n;

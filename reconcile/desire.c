@@ -4,6 +4,8 @@
 
 #include <stdarg.h>
 
+#include "reconcile/handover.h"
+
 int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
 		uint64_t account, struct err *err, const char *format, ...)
 {
@@ -112,7 +114,8 @@ static int ladder_desire(struct round *r, const struct rule *rule, const struct 
 			.basis = *basis,
 		};
 
-		if (stages[i].state == STAGE_DONE || stages[i].state == STAGE_WAITS)
+		if (stages[i].state == STAGE_DONE || stages[i].state == STAGE_WAITS ||
+		    stages[i].state == STAGE_OFF)
 			continue;
 		/* an unknown state is planned and held, so that it is seen */
 		if (stages[i].state == STAGE_UNKNOWN)
@@ -153,6 +156,20 @@ static int rule_judge(struct round *r, const struct rule *rule, const struct sub
 
 /* --- subjects --- */
 
+/* What a leaver owns is read early, so that somebody can look at it. */
+static int inventory_desire(struct round *r, const struct rule *rule, uint32_t account,
+			    int64_t anchor_ms, struct err *err)
+{
+	const struct facts *f = r->w->f;
+
+	for (size_t i = 0; i < rule->step_count; i++)
+		if (rule->steps[i].kind == ACTION_HAND_OVER &&
+		    handover_wants_inventory(r->w, account, anchor_ms) &&
+		    vec_u64_add(&r->inventories, f->accounts.v[account].number) < 0)
+			return err_nomem(err);
+	return 0;
+}
+
 static int person_desire(struct round *r, uint32_t person, const struct rule *rule,
 			 struct unknowns *u, struct err *err)
 {
@@ -171,7 +188,9 @@ static int person_desire(struct round *r, uint32_t person, const struct rule *ru
 			continue;
 		if (anchor.ms <= w->f->round.now_ms + PLAN_HORIZON_MS)
 			r->leaving[s.account] = true;
-		ret = ladder_desire(r, rule, &s, anchor.ms, &basis, err);
+		ret = inventory_desire(r, rule, s.account, anchor.ms, err);
+		if (ret == 0)
+			ret = ladder_desire(r, rule, &s, anchor.ms, &basis, err);
 		if (ret < 0)
 			return ret;
 	}
@@ -418,6 +437,7 @@ void round_done(struct round *r)
 {
 	vec_candidate_done(&r->candidates);
 	vec_finding_done(&r->findings);
+	vec_u64_done(&r->inventories);
 	free(r->leaving);
 	*r = (struct round){ 0 };
 }

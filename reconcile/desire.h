@@ -50,7 +50,9 @@ struct round {
 	struct vec_candidate candidates;
 	struct vec_finding findings;
 	struct reconcile_counts counts;
-	bool *leaving; /* per account: a person rule says that its owner leaves */
+	struct vec_u64 inventories; /* accounts (ledger numbers) of which what they own is to be
+				       read */
+	bool *leaving;              /* per account: a person rule says that its owner leaves */
 	uint64_t scope_leavers, scope_managed, scope_seats,
 		scope_provision; /* subjects that rules can be about */
 	bool sources_whole; /* every source is ready, accepted and undoubted: orphans can be

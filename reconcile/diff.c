@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "reconcile/handover.h"
 #include "reconcile/provision.h"
 
 /* --- paths to a seat --- */
@@ -252,8 +253,8 @@ static int kept_find(struct seats *s, struct candidate *c, bool *unknown)
 	return r;
 }
 
-static int candidate_hit(struct round *r, struct candidate *c, enum guard_id guard,
-			 const char *saw, struct err *err)
+int diff_hold(struct round *r, struct candidate *c, enum guard_id guard, const char *saw,
+	      struct err *err)
 {
 	struct guard_hits hits = { .n = 0 };
 	struct guard_hit *kept = NULL;
@@ -282,16 +283,15 @@ static int seat_judge(struct seats *s, struct candidate *c, bool *changed)
 	int r;
 
 	if (a->paths_known != TRI_YES)
-		r = candidate_hit(s->r, c, GUARD_UNKNOWN,
-				  "the paths to the seat were not read completely", s->err);
+		r = diff_hold(s->r, c, GUARD_UNKNOWN,
+			      "the paths to the seat were not read completely", s->err);
 	else
 		r = kept_find(s, c, &unknown);
 	if (r == 0 && a->paths_known == TRI_YES && s->paths.n == 0)
-		r = candidate_hit(s->r, c, GUARD_UNKNOWN, "no path to the seat is known",
-				  s->err);
+		r = diff_hold(s->r, c, GUARD_UNKNOWN, "no path to the seat is known", s->err);
 	else if (r == 0 && c->kept_count)
-		r = candidate_hit(s->r, c, unknown ? GUARD_UNKNOWN : GUARD_IMPOSSIBLE,
-				  c->kept[0], s->err);
+		r = diff_hold(s->r, c, unknown ? GUARD_UNKNOWN : GUARD_IMPOSSIBLE, c->kept[0],
+			      s->err);
 	*changed = *changed || (before == 0 && c->hit_count > 0);
 	return r;
 }
@@ -437,6 +437,8 @@ static int account_diff(struct round *r, struct candidate *c, struct err *err)
 
 	if (c->wish)
 		return provision_diff(r, c, err);
+	if (c->kind == ACTION_HAND_OVER)
+		return handover_diff(r, c, err);
 	a = &f->accounts.v[c->s.account];
 	if (c->kind == ACTION_DEACTIVATE && provision_lever(f, c->s.account) != LEVER_ACCOUNT) {
 		c->before.status = (enum account_status)a->status;

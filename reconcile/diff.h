@@ -17,6 +17,10 @@ struct seat_path {
 };
 VEC(vec_seat_path, struct seat_path);
 
+/* Another guard holds a candidate: what it saw. */
+int diff_hold(struct round *r, struct candidate *c, enum guard_id guard, const char *saw,
+	      struct err *err) MUST_USE;
+
 /* All paths of an account to a product, groups by id, then roles by name. Clears *ret first. */
 int diff_paths(const struct facts *f, uint32_t account, uint32_t product,
 	       struct vec_seat_path *ret, struct err *err) MUST_USE;

@@ -279,7 +279,7 @@ static bool step_fits(enum rule_subject subject, enum action_kind kind)
 	if (subject == SUBJECT_SEAT)
 		return kind == ACTION_WARN || kind == ACTION_FREE_SEAT;
 	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE ||
-	       kind == ACTION_REVOKE_TOKENS;
+	       kind == ACTION_REVOKE_TOKENS || kind == ACTION_HAND_OVER;
 }
 
 /* "KIND" or "KIND after DURATION". */
@@ -291,8 +291,9 @@ static void step_bind(struct binding *b, struct rule *rule, const char *text)
 
 	if (!action_kind_of(word, &step.kind) || !step_fits(b->subject, step.kind)) {
 		fault(b, "then", "found " STR_FMT ", expected %s", STR_ARG(after),
-		      b->subject == SUBJECT_SEAT ? "warn or free-seat"
-						 : "suspend, deactivate or revoke-tokens");
+		      b->subject == SUBJECT_SEAT
+			      ? "warn or free-seat"
+			      : "suspend, deactivate, revoke-tokens or hand-over");
 		return;
 	}
 	rest = str_trim(rest);
@@ -588,6 +589,7 @@ static const char *const fixed_paths[COL_COUNT] = {
 	[COL_LEAVE_FROM] = "employment.leave.from",
 	[COL_LEAVE_UNTIL] = "employment.leave.until",
 	[COL_LEGAL_HOLD] = "employment.legalHold",
+	[COL_MANAGER] = "enterprise.manager.value",
 };
 
 static void fixed_bind(struct binding *b)

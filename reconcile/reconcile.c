@@ -19,6 +19,7 @@ void reconcile_result_free(struct reconcile_result *r)
 	vec_match_doubt_done(&r->doubts);
 	vec_finding_done(&r->findings);
 	vec_guard_done(&r->guards);
+	vec_u64_done(&r->inventories);
 	arena_done(&r->arena);
 	free(r);
 }
@@ -58,6 +59,29 @@ static int finding_cmp(const void *pa, const void *pb)
 	return c ? c : strcmp(a->text, b->text);
 }
 
+static int u64_cmp(const void *pa, const void *pb)
+{
+	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Several rules may say that somebody leaves. */
+static void inventories_take(struct round *round, struct reconcile_result *result)
+{
+	struct vec_u64 v = round->inventories;
+	size_t kept = 0;
+
+	round->inventories = (struct vec_u64){ 0 };
+	if (v.n)
+		qsort(v.v, v.n, sizeof(*v.v), u64_cmp);
+	for (size_t i = 0; i < v.n; i++)
+		if (!kept || v.v[kept - 1] != v.v[i])
+			v.v[kept++] = v.v[i];
+	v.n = kept;
+	result->inventories = v;
+}
+
 /* From candidates to plans. */
 static int round_finish(struct round *round, const struct compose_block *block,
 			struct reconcile_result *result, struct err *err)
@@ -83,6 +107,7 @@ static int round_finish(struct round *round, const struct compose_block *block,
 	result->findings = round->findings;
 	round->findings = (struct vec_finding){ 0 };
 	result->counts = round->counts;
+	inventories_take(round, result);
 	return 0;
 }
 
@@ -336,6 +361,17 @@ static bool rule_judge(struct judging *j)
 		say(j->ret, JUDGE_NOT_WANTED, "by rule %s it is due only %s%s", rule->name,
 		    stages[j->c.step].state == STAGE_WAITS ? "after the step before it" : "at ",
 		    stages[j->c.step].state == STAGE_WAITS ? "" : due);
+		return false;
+	}
+	if (stages[j->c.step].state == STAGE_OFF) {
+		say(j->ret, JUDGE_NOT_WANTED, "no site is configured any more");
+		return false;
+	}
+	if (j->action->kind == ACTION_HAND_OVER &&
+	    w->f->accounts.v[j->c.s.account].status == ACCOUNT_ACTIVE) {
+		say(j->ret, JUDGE_LATER,
+		    "the account is not blocked yet: that comes before what it owns is handed "
+		    "over");
 		return false;
 	}
 	j->c.due_ms = stages[j->c.step].at_ms;

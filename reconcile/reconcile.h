@@ -64,6 +64,8 @@ struct reconcile_result {
 	struct vec_match_link links;
 	struct vec_match_doubt doubts;
 	struct vec_finding findings;
+	struct vec_u64 inventories; /* accounts of leavers of which what they own is to be read:
+				       ledger numbers, ascending */
 	struct vec_guard guards; /* what is doubted this round, also where no plan came of it */
 	struct reconcile_counts counts;
 };
@@ -85,6 +87,7 @@ enum judge_verdict {
 	JUDGE_WANTED,     /* the rule holds for this subject, and the step is due */
 	JUDGE_NOT_WANTED, /* it does not hold any more */
 	JUDGE_HELD,       /* it holds, and guards hold the action: see .guards */
+	JUDGE_LATER,      /* it holds, but something comes before it: ask again */
 };
 
 #define JUDGE_MAX_GUARDS 32 /* more than there are */

@@ -147,6 +147,12 @@ static void steps_json(struct buf *b, const struct action *a)
 			member_text(b, "name", str_of(s->name));
 		if (s->role)
 			member_text(b, "role", str_of(s->role));
+		if (step_gifts[s->op]) {
+			member_text(b, "site", str_of(s->site));
+			member_texts(b, "items", s->items, s->item_count);
+			buf_addf(b, ",\"from\":%llu,\"to\":%llu", (unsigned long long)s->from,
+				 (unsigned long long)s->to);
+		}
 		buf_add_char(b, '}');
 	}
 	buf_add_char(b, ']');

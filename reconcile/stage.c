@@ -1,5 +1,7 @@
 #include "reconcile/stage.h"
 
+#include "reconcile/handover.h"
+
 struct moment stage_anchor(const struct world *w, const struct rule *rule,
 			   const struct subject *s)
 {
@@ -59,6 +61,8 @@ static struct stage account_stage(const struct world *w, const struct rule *rule
 	/* a state that came we do not know when counts from now: the whole wait is given */
 	if (since <= 0)
 		since = w->f->round.now_ms;
+	if (kind == ACTION_HAND_OVER)
+		return handover_stage(w, account, anchor_ms);
 	if (kind == ACTION_REVOKE_TOKENS && (a->tokens == TRI_NO || did))
 		return done(did ? did : anchor_ms);
 	if (kind == ACTION_REVOKE_TOKENS)
@@ -90,8 +94,8 @@ static struct stage step_stage(const struct world *w, const struct rule *rule,
 }
 
 /*
- * The step before that a step waits for: the last one with a shorter wait. Tokens may be out of
- * our reach: nothing waits for them. SIZE_MAX: none.
+ * The step before that a step waits for: the last one with a shorter wait. Tokens and
+ * what is owned may be out of our reach: nothing waits for them. SIZE_MAX: none.
  */
 static size_t gate_of(const struct rule *rule, size_t i)
 {
@@ -99,7 +103,8 @@ static size_t gate_of(const struct rule *rule, size_t i)
 
 	while (gate-- > 0)
 		if (rule->steps[gate].after_ms < rule->steps[i].after_ms &&
-		    rule->steps[gate].kind != ACTION_REVOKE_TOKENS)
+		    rule->steps[gate].kind != ACTION_REVOKE_TOKENS &&
+		    rule->steps[gate].kind != ACTION_HAND_OVER)
 			break;
 	return gate;
 }
@@ -116,7 +121,7 @@ void stage_ladder(const struct world *w, const struct rule *rule, const struct s
 		int64_t due = calendar_after(c, anchor_ms, step->after_ms), after;
 
 		ret[i] = step_stage(w, rule, step->kind, s, anchor_ms);
-		if (ret[i].state == STAGE_DONE)
+		if (ret[i].state == STAGE_DONE || ret[i].state == STAGE_OFF)
 			continue;
 		if (gate != SIZE_MAX && ret[gate].state != STAGE_DONE) {
 			ret[i] = (struct stage){ STAGE_WAITS, 0 };

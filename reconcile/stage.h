@@ -13,6 +13,7 @@ enum stage_state {
 	STAGE_DONE,    /* it is so already, since .at_ms */
 	STAGE_DUE,     /* at .at_ms, which may be ahead */
 	STAGE_WAITS,   /* for the step before it */
+	STAGE_OFF,     /* the configuration has nothing that it could be done on */
 };
 
 struct stage {

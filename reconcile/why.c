@@ -319,6 +319,8 @@ static int tell_ladder(struct telling *t, const struct rule *rule, const struct 
 	for (size_t i = 0; r == 0 && i < rule->step_count; i++) {
 		const char *word = action_kinds[rule->steps[i].kind].word;
 
+		if (stages[i].state == STAGE_OFF)
+			continue;
 		if (stages[i].state == STAGE_DONE)
 			r = row_add(t, WHY_DUE, 0, label, "done", err, "%s: is so already",
 				    word);

@@ -16,6 +16,9 @@
  * inactive-jira warn at=... product=jira@acme counted leaver 101 at=... product=jira@acme open
  * 7 1 urgency=routine kind=suspend rule=orphan account=101 approved=yes started=yes
  *
+ *   site acme queue=a9     inventory a1 at=... whole=no     heir person=1 a4
+ *   owned a1 issue 10001 site=acme project=OPS lead=a5
+ *
  * "?" is unknown, "never" is known to be absent. What is not said is harmless and known: an
  * adopted, managed, active account of a person, a whole and plausible source. Unstated columns
  * of a record are absent.
@@ -588,6 +591,48 @@ static void world_past(struct world_build *b, const struct world_line *l)
 	assert_ok(r, &err);
 }
 
+/* An account by name; "" and NULL: none. */
+static uint32_t world_account_or_none(const struct world_build *b, const char *name)
+{
+	return name && *name ? world_row(b, 'a', name) : FACTS_NONE;
+}
+
+static void world_owned(struct world_build *b, const struct world_line *l)
+{
+	struct err err;
+	int r = 0;
+
+	if (strcmp(l->words[0], "site") == 0) {
+		struct facts_site in = { str_of(l->words[1]),
+					 world_account_or_none(b, world_get(l, "queue")) };
+
+		r = facts_add_site(b->f, &in, &err);
+	} else if (strcmp(l->words[0], "inventory") == 0) {
+		struct facts_inventory in = { .account = world_row(b, 'a', l->words[1]),
+					      .read_ms = world_time(l, "at", "?"),
+					      .whole =
+						      world_tri(l, "whole", "yes") == TRI_YES };
+
+		r = facts_add_inventory(b->f, &in, &err);
+	} else if (strcmp(l->words[0], "owned") == 0) {
+		struct facts_owned in = { .account = world_row(b, 'a', l->words[1]),
+					  .id = str_of(l->words[3]),
+					  .site = world_text(l, "site", "acme"),
+					  .project = world_text(l, "project", ""),
+					  .lead = world_account_or_none(b,
+									world_get(l, "lead")) };
+
+		assert_true(owned_kind_of(str_of(l->words[2]), &in.kind));
+		r = facts_add_owned(b->f, &in, &err);
+	} else if (strcmp(l->words[0], "heir") == 0) {
+		struct facts_heir in = { world_number(l, "person"),
+					 world_row(b, 'a', l->words[2]) };
+
+		r = facts_add_heir(b->f, &in, &err);
+	}
+	assert_ok(r, &err);
+}
+
 static void world_round(const struct plan_world *w, struct facts_round *ret)
 {
 	static const char *const modes[] = { "observe", "propose", "act", NULL };
@@ -638,6 +683,8 @@ static UNUSED void world_facts(const struct plan_world *w, const struct policy *
 		{ "expected", world_decision }, { "approved", world_decision },
 		{ "address", world_decision },  { "progress", world_past },
 		{ "counted", world_past },      { "open", world_past },
+		{ "site", world_owned },        { "inventory", world_owned },
+		{ "owned", world_owned },       { "heir", world_owned },
 	};
 	struct world_build b = { .w = w, .policy = policy };
 	struct facts_round round;

@@ -14,6 +14,9 @@
  *   due KIND ACCOUNT TIME
  *   step ACCOUNT/PRODUCT@SITE OP WHAT               with ACCOUNT/PRODUCT@SITE PRODUCT@SITE
  *   kept ACCOUNT/PRODUCT@SITE WORDS                 a path that stays says so
+ *   gives ACCOUNT OP ITEMS TO RUNG                  exactly these ids, to that account
+ *   no-gift ACCOUNT ID                              no step gives it
+ *   inventory ACCOUNT / no-inventory ACCOUNT        what it owns is to be read, or not
  *   link ACCOUNT|SOURCE/KEY PERSON RULE             doubt KIND ACCOUNT|SOURCE/KEY
  *   finding KIND [RULE]      supersedes PLAN N      orphans N    pending N   later N
  *
@@ -237,6 +240,67 @@ static void check_step(struct golden *g, const struct world_line *l)
 			 l->words[1]);
 }
 
+static void items_text(const struct action_step *s, char *ret, size_t room)
+{
+	size_t at = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < s->item_count && at < room; i++)
+		at += (size_t)snprintf(ret + at, room - at, "%s%s", i ? "," : "", s->items[i]);
+}
+
+static void check_gives(struct golden *g, const struct world_line *l)
+{
+	const struct action *a = action_of(g, "hand-over", l->words[1], false);
+	uint64_t to = number_of(g, l->words[4]), from = number_of(g, l->words[1]);
+	char items[512] = "";
+
+	for (size_t i = 0; i < a->step_count; i++) {
+		const struct action_step *s = &a->steps[i];
+
+		if (strcmp(step_ops[s->op].word, l->words[2]) != 0 || s->to != to)
+			continue;
+		items_text(s, items, sizeof(items));
+		if (strcmp(items, l->words[3]) != 0)
+			continue;
+		if (strcmp(s->name, l->words[5]) != 0 || s->from != from)
+			fail_msg("%s: %s goes to %s as %s, from %llu", g->name, items,
+				 l->words[4], s->name, (unsigned long long)s->from);
+		return;
+	}
+	fail_msg("%s: no step %s of %s to %s (the last there gives %s)", g->name, l->words[2],
+		 l->words[3], l->words[4], items);
+}
+
+static void check_no_gift(struct golden *g, const struct world_line *l)
+{
+	uint64_t account = number_of(g, l->words[1]);
+
+	for (int u = 0; u < PLAN_URGENCY_COUNT; u++)
+		for (size_t i = 0; g->result->plans[u] && i < g->result->plans[u]->actions.n;
+		     i++) {
+			const struct action *a = &g->result->plans[u]->actions.v[i];
+
+			for (size_t s = 0; a->account == account && s < a->step_count; s++)
+				for (size_t k = 0; k < a->steps[s].item_count; k++)
+					if (strcmp(a->steps[s].items[k], l->words[2]) == 0)
+						fail_msg("%s: %s is given", g->name,
+							 l->words[2]);
+		}
+}
+
+static void check_inventory(struct golden *g, const struct world_line *l, bool wanted)
+{
+	uint64_t account = number_of(g, l->words[1]);
+	bool found = false;
+
+	for (size_t i = 0; i < g->result->inventories.n; i++)
+		found = found || g->result->inventories.v[i] == account;
+	if (found != wanted)
+		fail_msg("%s: what %s owns is%s to be read", g->name, l->words[1],
+			 found ? "" : " not");
+}
+
 static void check_with(struct golden *g, const struct world_line *l)
 {
 	const struct action *a = action_of(g, "free-seat", l->words[1], false);
@@ -398,6 +462,12 @@ static void check_line(struct golden *g, const struct world_line *l)
 		check_with(g, l);
 	else if (strcmp(word, "kept") == 0)
 		check_kept(g, l);
+	else if (strcmp(word, "gives") == 0)
+		check_gives(g, l);
+	else if (strcmp(word, "no-gift") == 0)
+		check_no_gift(g, l);
+	else if (strcmp(word, "inventory") == 0 || strcmp(word, "no-inventory") == 0)
+		check_inventory(g, l, word[0] == 'i');
 	else if (strcmp(word, "link") == 0)
 		check_link(g, l);
 	else if (strcmp(word, "doubt") == 0)

@@ -23,8 +23,8 @@ static void test_what_is_shipped_binds(void **state)
 		size_t steps;
 		bool automatic, settle;
 	} rules[] = {
-		{ "leaver-hr", SUBJECT_PERSON, PLAN_LEAVER, 3, true, false },
-		{ "leaver-directory", SUBJECT_PERSON, PLAN_LEAVER, 2, true, true },
+		{ "leaver-hr", SUBJECT_PERSON, PLAN_LEAVER, 4, true, false },
+		{ "leaver-directory", SUBJECT_PERSON, PLAN_LEAVER, 3, true, true },
 		{ "leaver-gone", SUBJECT_PERSON, PLAN_ABSENCE, 2, false, false },
 		{ "leaver-push", SUBJECT_PERSON, PLAN_LEAVER, 1, false, true },
 		{ "inactive-jira", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
@@ -50,8 +50,10 @@ static void test_what_is_shipped_binds(void **state)
 		assert_int_equal(p->rules[i].settle, rules[i].settle);
 		assert_int_equal(p->rules[i].order, i);
 	}
-	assert_int_equal(p->rules[0].steps[2].kind, ACTION_DEACTIVATE);
-	assert_int_equal(p->rules[0].steps[2].after_ms, 7 * STAMP_DAY_MS);
+	assert_int_equal(p->rules[0].steps[2].kind, ACTION_HAND_OVER);
+	assert_int_equal(p->rules[0].steps[2].after_ms, 0);
+	assert_int_equal(p->rules[0].steps[3].kind, ACTION_DEACTIVATE);
+	assert_int_equal(p->rules[0].steps[3].after_ms, 7 * STAMP_DAY_MS);
 	assert_int_equal(p->limits[LIMIT_LEAVERS_DAY].count, 3);
 	assert_true(p->limits[LIMIT_PUSH_HOUR].share > 0.0049 &&
 		    p->limits[LIMIT_PUSH_HOUR].share < 0.0051);
@@ -158,7 +160,7 @@ static const struct {
 	{ RULE "    for: person\n    when: 'leaveDate pr'\n    class: leaver\n", "then: mine" },
 	{ RULE
 	  "    for: person\n    when: 'leaveDate pr'\n    class: leaver\n    then: free-seat\n",
-	  "expected suspend, deactivate or revoke-tokens" },
+	  "expected suspend, deactivate, revoke-tokens or hand-over" },
 	{ RULE
 	  "    for: seat\n    when: 'lastActive pr'\n    class: inactive\n    then: suspend\n",
 	  "expected warn or free-seat" },
