@@ -72,6 +72,12 @@ static const struct cli_option sync_options[] = {
 static const struct cli_operand collect_operands[] = { ARG_MAYBE("ORG", "org"), ARG_END };
 static const struct cli_operand collect_accept_operands[] = { ARG_ONE("ORG", "org"), ARG_END };
 static const struct cli_operand source_operands[] = { ARG_ONE("SOURCE", "source"), ARG_END };
+static const struct cli_operand gone_operands[] = {
+	ARG_ONE("SOURCE", "source"), { .name = "KEY", .member = "keys", .least = 0, .most = 1000 }, ARG_END
+};
+static const struct cli_option gone_options[] = {
+	OPT_REASON(false, "how it is known that they left; stands in the audit chain"), OPT_END
+};
 static const struct cli_operand source_maybe[] = { ARG_MAYBE("SOURCE", "source"), ARG_END };
 static const struct cli_option source_accept_options[] = {
 	{ "read", 0, "N", CLI_INT, NULL, false, "this read; default: the newest", NULL },
@@ -299,8 +305,11 @@ const struct command commands[] = {
 	  "keeps it if it is accepted. Push sources bring themselves. A read that is not complete or not "
 	  "plausible justifies no removal; the answer says which and why.",
 	  "leaverd sync\n  all pulled sources\n"
-	  "leaverd sync corp-ldap --dry-run\n  read and judge, keep nothing\n",
-	  .options = sync_options, .operands = sync_operands, .verb = "sync", .render = render_sync },
+	  "leaverd sync corp-ldap --dry-run\n  read and judge, keep nothing\n"
+	  "leaverd sync hr --dry-run\n  of an HR export also what the map makes of its first rows\n"
+	  "leaverd sync hr < people.csv\n  an HR export that has neither path nor folder\n",
+	  .options = sync_options, .operands = sync_operands, .verb = "sync", .prepare = prepare_sync,
+	  .render = render_sync },
 	{ "collect", READ, "read Atlassian now",
 	  "Reads accounts, groups, grants, seats and the paths that keep them. What could not be read whole is "
 	  "named, and nothing destructive rests on it.",
@@ -326,6 +335,13 @@ const struct command commands[] = {
 	  "leaverd source accept corp-ldap --reason 'branch sold, 212 people left, CHG-901'\n"
 	  "  the newest read counts\n",
 	  .options = source_accept_options, .operands = source_operands, .verb = "source.accept" },
+	{ "source gone", READ, "confirm who is gone from HR exports",
+	  "A directory is asked by id whether somebody who is missing is gone; of an export only a person knows. "
+	  "Lists whom enough different exports lacked for long enough (gone_reads, gone_after); with keys, and "
+	  "one transaction for all of them, says that they are gone. Who comes back in an export is not.",
+	  "leaverd source gone hr\n  who could be confirmed\n"
+	  "leaverd source gone hr 10017 10244 --reason 'left in August, HR-812'\n  these two are gone\n",
+	  .options = gone_options, .operands = gone_operands, .verb = "source.gone", .render = render_gone },
 	{ "source ready", READ, "a push source is filled: from now on it counts",
 	  "Until then a push source says nothing about anybody. Declare it ready when the identity provider "
 	  "has sent everyone.",

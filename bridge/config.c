@@ -26,7 +26,7 @@ static const char *const log_levels[] = { "error", "warn", "info", "debug", NULL
 static const char *const log_forms[] = { "logfmt", "json", NULL };
 static const char *const tls_client_words[] = { "ask", "require", NULL };
 static const char *const passphrase_words[] = { "no", "ask", NULL };
-static const char *const kinds[] = { "scim", "ldap", NULL };
+static const char *const kinds[] = { "scim", "ldap", "file", NULL };
 static const char *const roles[] = { "hr", "directory", "idp", NULL };
 static const char *const put_members[] = { "profile", "keep", "clear", NULL };
 
@@ -183,7 +183,7 @@ static const struct conf_key source_keys[] = {
 	ROW("name", CONF_TEXT, config_source, name, .preset = "!", WITHIN(1, CONFIG_NAME_MAX),
 	    .help = "stands in plans, in the log and in /scim/v2/NAME"),
 	ROW("kind", CONF_ENUM, config_source, kind, .preset = "!", .words = kinds,
-	    .help = "scim: pushed to us; ldap: read by us"),
+	    .help = "scim: pushed to us; ldap: read by us; file: an HR export"),
 	ROW("role", CONF_ENUM, config_source, role, .preset = "!", .words = roles,
 	    .help = "hr: says who is employed; directory: who may log in; idp: who is sent to us"),
 	ROW("every", CONF_MS, config_source, every_ms, .preset = "0", WITHIN(0, DAYS(31)),
@@ -198,6 +198,8 @@ static const struct conf_key source_keys[] = {
 	    .sub_size = sizeof(struct dir_options), .help = "the directory, for kind ldap"),
 	ROW("scim", CONF_SECTION, config_source, scim, .sub = push_keys,
 	    .sub_size = sizeof(struct config_push), .help = "the client, for kind scim"),
+	ROW("file", CONF_SECTION, config_source, file, .sub = hr_option_keys,
+	    .sub_size = sizeof(struct hr_options), .help = "the HR export, for kind file"),
 	{ 0 }
 };
 
@@ -429,7 +431,15 @@ static void check_source(struct config *c, struct config_source *s, struct conf_
 	else if (s->ldap.uris.n)
 		conf_fault(
 			faults, &s->ldap.mark, "ldap",
-			"the source is of kind scim: expected a section scim, or kind: ldap");
+			"the source is of another kind: expected kind: ldap, or no section ldap");
+	s->file.name = s->name;
+	s->file.zone = s->file.time_zone ? s->file.time_zone : c->instance.zone;
+	if (s->kind == CONFIG_FILE)
+		(void)!hr_options_check(&s->file, faults, &err);
+	else if (s->file.key)
+		conf_fault(
+			faults, &s->file.mark, "file",
+			"the source is of another kind: expected kind: file, or no section file");
 	check_list(c, faults, &s->mark, "issuer_for", &s->scim.issuer_for, true);
 	config_push_check(c, s, faults);
 	if (s->kind == CONFIG_SCIM && !c->scim.listen)

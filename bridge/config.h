@@ -15,6 +15,7 @@
 #include "atlassian/site.h"
 #include "base/conf.h"
 #include "base/jx.h"
+#include "hr/options.h"
 #include "ldap/options.h"
 
 struct policy; /* reconcile/policy.h */
@@ -23,7 +24,7 @@ struct policy; /* reconcile/policy.h */
 #define CONFIG_ORGS_MAX 32
 #define CONFIG_SITES_MAX 32 /* of one organisation */
 
-enum config_source_kind { CONFIG_SCIM, CONFIG_LDAP };
+enum config_source_kind { CONFIG_SCIM, CONFIG_LDAP, CONFIG_FILE };
 enum config_source_role { CONFIG_HR, CONFIG_DIRECTORY, CONFIG_IDP };
 enum config_put { CONFIG_PUT_PROFILE, CONFIG_PUT_KEEP, CONFIG_PUT_CLEAR };
 enum config_passphrase { CONFIG_PASSPHRASE_NO, CONFIG_PASSPHRASE_ASK };
@@ -105,6 +106,7 @@ struct config_source {
 	int role;                /* enum config_source_role */
 	struct dir_options ldap; /* when kind is CONFIG_LDAP; bounds of plausible reads too */
 	struct config_push scim; /* when kind is CONFIG_SCIM */
+	struct hr_options file;  /* when kind is CONFIG_FILE */
 	int64_t every_ms;        /* 0: schedule.sync_every */
 	int64_t max_age_ms;      /* older accepted reads make the source stale */
 	int64_t gone_reads;      /* complete and plausible reads that lacked it */

@@ -10,6 +10,7 @@
 #include "bridge/door.h"
 #include "bridge/limits.h"
 #include "bridge/rounds.h"
+#include "bridge/rounds_hr.h"
 #include "ldap/groups.h"
 #include "ldap/source.h"
 #include "store/accounts.h"
@@ -185,6 +186,38 @@ static int check_directory(struct doctor *d, const struct config_source *s, stru
 	if (r == 0 && s->ldap.groups_base)
 		r = check_groups(d, s, &password, err);
 	return r;
+}
+
+/* --- exports ---------------------------------------------------------------------------------
+ */
+
+/* Reads the export as sync would, and keeps nothing. */
+static int check_export(struct doctor *d, const struct config_source *s, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *out = json_object();
+	struct err why = { 0 };
+	const json_t *file;
+	const char *said;
+
+	if (!out)
+		return err_nomem(err);
+	if (!s->file.path && !s->file.folder)
+		return say(d, DOCTOR_NOTE, "export", s->name, err,
+			   "comes on stdin: `leaverd sync %s < FILE`", s->name);
+	if (rounds_hr(d->app, s, -1, true, verb_cancel_flag(), out, &why) < 0)
+		return bad(d, "export", s->name, &why, err);
+	file = json_object_get(out, "file");
+	said = jx_get_text(out, "why");
+	if (!file || !json_is_true(json_object_get(out, "plausible")))
+		return say(d, file ? DOCTOR_BAD : DOCTOR_WARN, "export", s->name, err, "%s",
+			   said ? said : "not read");
+	return say(d, DOCTOR_OK, "export", s->name, err,
+		   "%.100s: %" PRId64 " people, %s (%s), %s, sealed with %s",
+		   jx_get_text(file, "name"),
+		   (int64_t)json_integer_value(json_object_get(out, "entries")),
+		   jx_get_text(file, "encoding"), jx_get_text(file, "how"),
+		   s->file.format == HR_LDIF ? "LDIF" : jx_get_text(file, "delimiter"),
+		   jx_get_text(file, "seal"));
 }
 
 /* --- push sources ----------------------------------------------------------------------------
@@ -497,7 +530,11 @@ static int run_checks(struct doctor *d, struct err *err)
 	for (size_t i = 0; r == 0 && i < c->sources.n && !verb_cancelled(d->app); i++) {
 		const struct config_source *s = config_source_at(c, i);
 
-		r = s->kind == CONFIG_LDAP ? check_directory(d, s, err) : check_push(d, s, err);
+		if (s->kind == CONFIG_LDAP)
+			r = check_directory(d, s, err);
+		else
+			r = s->kind == CONFIG_FILE ? check_export(d, s, err)
+						   : check_push(d, s, err);
 		if (r == 0 && s->kind == CONFIG_SCIM)
 			r = check_issuer(d, s, err);
 	}

@@ -1,6 +1,9 @@
 #include "bridge/local.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -11,6 +14,7 @@
 #include "bridge/control.h"
 #include "bridge/init.h"
 #include "bridge/render.h"
+#include "bridge/rounds_hr.h"
 #include "bridge/serve.h"
 #include "bridge/unlock.h"
 #include "store/backup.h"
@@ -291,6 +295,107 @@ int prepare_file(struct cli *cli, json_t *request, struct err *err)
 {
 	(void)cli;
 	return make_absolute(request, "file", err);
+}
+
+/* --- an export on stdin ----------------------------------------------------------------------
+ */
+
+/* What earlier commands left that never reached their daemon. */
+static void spool_sweep(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir))) {
+		char path[4200];
+		struct stat st;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", folder, e->d_name);
+		if (e->d_name[0] != '.' && lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+		    (int64_t)st.st_mtime * 1000 < stamp_now_ms() - STAMP_DAY_MS)
+			(void)unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static int spool_copy(int fd, int64_t most, struct err *err)
+{
+	char piece[65536];
+	int64_t bytes = 0;
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, piece, sizeof(piece))) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			ssize_t put = write(fd, piece + at, (size_t)(n - at));
+
+			if (put < 0 && errno != EINTR)
+				return err_errno(err, ERR_IO, errno,
+						 "keeping what came on stdin");
+			at += put > 0 ? put : 0;
+		}
+		bytes += n;
+		if (bytes > most)
+			return err_set(
+				err, ERR_LIMIT,
+				"what came on stdin is longer than %lld bytes (max_size)",
+				(long long)most);
+	}
+	return n < 0 ? err_errno(err, ERR_IO, errno, "reading stdin") : 0;
+}
+
+/* People's data: whatever becomes of the command, the file does not stay. */
+static char spooled[4200];
+
+static void spool_forget(void)
+{
+	if (spooled[0])
+		(void)unlink(spooled);
+}
+
+static int spool_stdin(const struct config *c, const struct config_source *s, json_t *request,
+		       struct err *err)
+{
+	CLEANUP(fd_close_at) int fd = -1;
+	char folder[4096], path[4200];
+	int r;
+
+	(void)snprintf(folder, sizeof(folder), "%s/%s", c->instance.state_dir, ROUNDS_HR_SPOOL);
+	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, ERR_IO, errno, "making the folder %s", folder);
+	spool_sweep(folder);
+	(void)snprintf(path, sizeof(path), "%s/%s-XXXXXX", folder, s->name);
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(err, ERR_IO, errno,
+				 "making a file in %s (only the daemon's own user may)",
+				 folder);
+	memcpy(spooled, path, sizeof(spooled));
+	(void)atexit(spool_forget);
+	r = spool_copy(fd, s->file.max_bytes, err);
+	return r < 0 ? r : jx_set(request, "spool", json_string(strrchr(path, '/') + 1), err);
+}
+
+int prepare_sync(struct cli *cli, json_t *request, struct err *err)
+{
+	CLEANUP(config_free) struct config config = { 0 };
+	const char *name = jx_get_text(request, "source");
+	const struct config_source *s;
+	struct err quiet;
+
+	/* what is wrong with the configuration is told by the command itself */
+	if (!name || config_read(config_find(cli->config_file), &config, NULL, &quiet) < 0)
+		return 0;
+	s = config_source(&config, name);
+	if (!s || s->kind != CONFIG_FILE || s->file.path || s->file.folder)
+		return 0;
+	if (isatty(STDIN_FILENO))
+		return err_set(
+			err, ERR_USAGE,
+			"source %s has neither path nor folder: give its export on stdin, "
+			"leaverd sync %s < FILE",
+			name, name);
+	return spool_stdin(&config, s, request, err);
 }
 
 int prepare_ca_file(struct cli *cli, json_t *request, struct err *err)

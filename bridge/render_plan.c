@@ -54,8 +54,67 @@ static enum render_style style_state(const char *text)
 /* --- reading -------------------------------------------------------------------------------
  */
 
+/* What was detected of an export, and what a person may want to know of it. */
+static void export_said(struct cli *cli, const json_t *source)
+{
+	const json_t *file = json_object_get(source, "file"), *reason;
+	const char *delimiter = jx_get_text(file, "delimiter"), *how = jx_get_text(file, "how");
+	size_t i;
+
+	if (!json_is_object(file))
+		return;
+	render_head(cli, "%s: %s", jx_get_text(source, "source"), jx_get_text(file, "name"));
+	render_line(cli, "  %s (%s)%s%s, %lld rows%s%s; sealed with %s%s",
+		    jx_get_text(file, "encoding"), how ? how : "",
+		    delimiter && *delimiter ? ", delimiter " : "", delimiter ? delimiter : "",
+		    number_of(file, "rows"),
+		    number_of(file, "doubled") ? ", several of one person" : "",
+		    number_of(file, "bad") ? ", some with values that cannot be read" : "",
+		    jx_get_text(file, "seal"),
+		    is_true(source, "same") ? "; the same bytes as the last accepted one" : "");
+	if (number_of(source, "absent_long"))
+		render_line(
+			cli,
+			"  %lld people are absent long enough: `leaverd source gone %s` lists "
+			"them, and a person confirms",
+			number_of(source, "absent_long"), jx_get_text(source, "source"));
+	json_array_foreach (json_object_get(source, "reasons"), i, reason)
+		if (!is_true(reason, "refuses"))
+			render_line(cli, "  note: %s", jx_get_text(reason, "text"));
+}
+
+/* What the map makes of a row: for dry runs. */
+static void export_row(struct cli *cli, const json_t *row)
+{
+	static const struct render_column columns[] = {
+		{ .head = "COLUMN", .member = "column" },
+		{ .head = "IN THE FILE", .member = "text" },
+		{ .head = "READ AS", .member = "read" },
+		{ 0 },
+	};
+	CLEANUP(buf_done) struct buf doc;
+	const char *bad = jx_get_text(row, "bad");
+	const json_t *path;
+	struct err err;
+	size_t i;
+
+	buf_init(&doc, 1 << 20);
+	if (jx_text(json_object_get(row, "document"), &doc, &err) < 0 || doc.fault)
+		buf_clear(&doc);
+	render_head(cli, "line %lld, key %s", number_of(row, "line"), jx_get_text(row, "key"));
+	render_table(cli, columns, json_object_get(row, "cells"), NULL);
+	render_line(cli, "  %s", doc.p ? doc.p : "");
+	json_array_foreach (json_object_get(row, "unknown"), i, path)
+		render_line(cli, "  unknown: %s", json_string_value(path));
+	if (bad)
+		render_line(cli, "  cannot be read: %s", bad);
+}
+
 int render_sync(struct cli *cli, const json_t *out)
 {
+	const json_t *source, *row;
+	size_t i, k;
+
 	static const struct render_column columns[] = {
 		{ .head = "SOURCE", .member = "source", .firm = true },
 		{ .head = "ENTRIES", .member = "entries", .as = RENDER_AS_COUNT },
@@ -72,6 +131,29 @@ int render_sync(struct cli *cli, const json_t *out)
 
 	render_table(cli, columns, json_object_get(out, "sources"),
 		     "No source is read by us: the configured ones are pushed.");
+	json_array_foreach (json_object_get(out, "sources"), i, source) {
+		export_said(cli, source);
+		json_array_foreach (json_object_get(source, "sample"), k, row)
+			export_row(cli, row);
+	}
+	return 0;
+}
+
+int render_gone(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "KEY", .member = "key", .firm = true },
+		{ .head = "EXPORTS WITHOUT", .member = "reads", .as = RENDER_AS_COUNT },
+		{ .head = "SINCE", .member = "since_ms", .as = RENDER_AS_TIME },
+		{ 0 },
+	};
+	const char *text = jx_get_text(out, "text");
+
+	if (text)
+		render_line(cli, "%s", text);
+	else
+		render_table(cli, columns, json_object_get(out, "absent"),
+			     "Nobody is absent long enough.");
 	return 0;
 }
 

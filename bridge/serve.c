@@ -20,6 +20,7 @@
 #include "bridge/live.h"
 #include "bridge/planner.h"
 #include "bridge/rounds.h"
+#include "bridge/rounds_hr.h"
 #include "net/httpd.h"
 #include "net/httpc.h"
 #include "scim/service.h"
@@ -112,6 +113,16 @@ static int64_t delta_next(const struct source_worker *w, const json_t *delta)
 	return often > SERVE_RETRY_MS ? often : SERVE_RETRY_MS;
 }
 
+static int sync_now(struct source_worker *w, bool delta, json_t *out, struct err *err)
+{
+	if (w->source->kind == CONFIG_FILE)
+		return rounds_hr(w->serve->app, w->source, -1, false, &w->serve->stop, out,
+				 err);
+	if (delta)
+		return rounds_delta(w->serve->app, w->source, &w->serve->stop, out, err);
+	return rounds_sync(w->serve->app, w->source, false, &w->serve->stop, out, err);
+}
+
 /* True when the read was accepted and changed what is known about people. */
 static bool sync_scheduled(struct source_worker *w, bool delta, bool *accepted, int64_t *often)
 {
@@ -124,9 +135,7 @@ static bool sync_scheduled(struct source_worker *w, bool delta, bool *accepted, 
 	r = out ? gate_enter(&gate, "sync", w->source->name, &w->serve->stop, &err)
 		: err_nomem(&err);
 	if (r == 0)
-		r = delta ? rounds_delta(w->serve->app, w->source, &w->serve->stop, out, &err)
-			  : rounds_sync(w->serve->app, w->source, false, &w->serve->stop, out,
-					&err);
+		r = sync_now(w, delta, out, &err);
 	if (r < 0) {
 		if (r != -ERR_CANCELLED)
 			log_error("sync.fault", LOG_T("source", w->source->name), LOG_E(&err));
@@ -151,7 +160,8 @@ static int64_t sync_every(const struct source_worker *w)
 static void source_loop(struct worker *self, void *arg)
 {
 	struct source_worker *w = arg;
-	int64_t often = w->source->ldap.delta_every_ms, every = -1, next = 0,
+	bool deltas = w->source->kind == CONFIG_LDAP;
+	int64_t often = deltas ? w->source->ldap.delta_every_ms : 0, every = -1, next = 0,
 		next_delta = stamp_now_ms() + often;
 
 	while (!worker_wait(self, beat_ms())) {
@@ -518,7 +528,8 @@ static int workers_start(struct serve *s, struct err *err)
 	for (size_t i = 0; r == 0 && i < c->sources.n; i++) {
 		const struct config_source *source = config_source_at(c, i);
 
-		if (source->kind != CONFIG_LDAP)
+		if (source->kind == CONFIG_SCIM ||
+		    (source->kind == CONFIG_FILE && !source->file.path && !source->file.folder))
 			continue;
 		s->sources[s->source_count] = (struct source_worker){ s, source, NULL };
 		r = worker_start(&s->sources[s->source_count].worker, "directory", source_loop,

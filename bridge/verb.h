@@ -55,6 +55,7 @@ extern const struct verb verbs_round[]; /* sync, collect, plan */
 extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply, pause, resume,
 					   block, arm, why */
 extern const struct verb verbs_scim[];  /* scim.check */
+extern const struct verb verbs_hr[];    /* source.gone */
 
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);

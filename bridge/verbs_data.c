@@ -5,6 +5,7 @@
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/listing.h"
+#include "bridge/rounds_hr.h"
 #include "ldap/plausible.h"
 #include "model/filter.h"
 #include "model/snapshot.h"
@@ -256,6 +257,7 @@ struct source_change {
 	enum source_state state;
 	int64_t read_no;
 	bool unchanged;
+	bool exports;       /* a source of kind file */
 	char identity[400]; /* which directory is replaced by which; empty: it is the same */
 };
 
@@ -399,7 +401,7 @@ static int write_accept(void *ctx, struct db *db, struct err *err)
 	int r = source_number(db, c->name, &row, err);
 
 	buf_init(&why, 65536);
-	if (r == 0)
+	if (r == 0 && !c->exports)
 		r = identity_tell(db, c, err);
 	buf_addf(&why, "%s%s%s", c->why, c->identity[0] ? "; " : "", c->identity);
 	if (r == 0)
@@ -416,7 +418,10 @@ static int write_accept(void *ctx, struct db *db, struct err *err)
 			" that could be accepted: only the newest, complete one that was "
 			"judged implausible can ('leaverd source status %s')",
 			c->name, c->read_no, c->name);
-	return r < 0 ? r : promote_baseline(db, c->name, err);
+	if (r < 0)
+		return r;
+	return c->exports ? rounds_hr_accepted(db, c->name, err)
+			  : promote_baseline(db, c->name, err);
 }
 
 static int run_source_accept(struct app *app, const struct who *who, const json_t *in,
@@ -434,8 +439,10 @@ static int run_source_accept(struct app *app, const struct who *who, const json_
 	if (!c.name || !c.why)
 		return err_set(err, ERR_USAGE, "source accept needs a source and a reason");
 	r = ask_source(app, c.name, &source, err);
-	if (r == 0)
-		r = writer_call(app->writer, write_accept, &c, err);
+	if (r < 0)
+		return r;
+	c.exports = source->kind == CONFIG_FILE;
+	r = writer_call(app->writer, write_accept, &c, err);
 	if (r < 0)
 		return r;
 	return ask_say(out, err, "Read %" PRId64 " of %s counts from now on%s%s.", c.read_no,

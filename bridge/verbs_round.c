@@ -1,13 +1,18 @@
 /* Verbs that read and plan: sync, collect, plan. */
 #include "bridge/verb.h"
 
+#include <unistd.h>
+
 #include "base/stamp.h"
 #include "bridge/app.h"
 #include "bridge/gate.h"
 #include "bridge/planner.h"
 #include "bridge/rounds.h"
+#include "bridge/rounds_hr.h"
 #include "store/accounts.h"
 #include "store/writer.h"
+
+#define SYNC_SAMPLE_ROWS 3 /* of an export, shown by a dry run */
 
 /*
  * One of several systems failed: its part of the answer, the newest of the list, says why, and
@@ -39,8 +44,39 @@ static int of_one(int r, json_t *list, const char *member, const char *name, str
 /* --- sync ----------------------------------------------------------------------------------
  */
 
+/* An export: from where the settings say, or from a spool of the command's stdin. A dry run
+ * also shows what the map makes of its first rows. */
+static int sync_export(struct app *app, const struct config_source *source, const char *spool,
+		       bool dry_run, json_t *out, struct err *err)
+{
+	int fd = -1, again = -1, r = 0;
+
+	if (spool)
+		r = rounds_hr_spool_open(app, spool, &fd, err);
+	if (r == 0 && spool && dry_run)
+		again = dup(fd);
+	if (r == 0)
+		r = rounds_hr(app, source, fd, dry_run, verb_cancel_flag(), out, err);
+	if (r == 0 && dry_run)
+		return rounds_hr_sample(app, source, again, SYNC_SAMPLE_ROWS,
+					verb_cancel_flag(), out, err);
+	if (again >= 0)
+		close(again);
+	return r;
+}
+
+static int sync_read(struct app *app, const struct config_source *source, bool delta,
+		     bool dry_run, const char *spool, json_t *out, struct err *err)
+{
+	if (source->kind == CONFIG_FILE)
+		return sync_export(app, source, spool, dry_run, out, err);
+	if (delta)
+		return rounds_delta(app, source, verb_cancel_flag(), out, err);
+	return rounds_sync(app, source, dry_run, verb_cancel_flag(), out, err);
+}
+
 static int sync_one(struct app *app, const struct config_source *source, bool delta,
-		    bool dry_run, json_t *list, bool *whole, struct err *err)
+		    bool dry_run, const char *spool, json_t *list, bool *whole, struct err *err)
 {
 	CLEANUP(gate_leave) struct gate gate = { 0 };
 	json_t *out = json_object();
@@ -49,18 +85,25 @@ static int sync_one(struct app *app, const struct config_source *source, bool de
 	if (r == 0)
 		r = gate_enter(&gate, "sync", source->name, verb_cancel_flag(), err);
 	if (r == 0)
-		r = delta ? rounds_delta(app, source, verb_cancel_flag(), out, err)
-			  : rounds_sync(app, source, dry_run, verb_cancel_flag(), out, err);
+		r = sync_read(app, source, delta, dry_run, spool, out, err);
 	if (r == 0 && !(json_is_true(json_object_get(out, "accepted")) ||
 			(dry_run && json_is_true(json_object_get(out, "plausible")))))
 		*whole = false;
 	return r;
 }
 
+/* Without being named: an export that comes on stdin alone is not looked for. */
+static bool is_read_by_us(const struct config_source *s)
+{
+	if (s->kind == CONFIG_FILE)
+		return s->file.path || s->file.folder;
+	return s->kind == CONFIG_LDAP;
+}
+
 static int verb_sync(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		     struct err *err)
 {
-	const char *only = jx_get_text(in, "source");
+	const char *only = jx_get_text(in, "source"), *spool = jx_get_text(in, "spool");
 	bool dry_run = json_is_true(json_object_get(in, "dry_run")), whole = true;
 	bool delta = json_is_true(json_object_get(in, "delta"));
 	json_t *list = json_array();
@@ -74,7 +117,7 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 			       "asked for once, and kept");
 	if (r == 0 && only && !config_source(&app->config, only))
 		return err_set(err, ERR_NOT_FOUND, "the configuration has no source %s", only);
-	if (r == 0 && only && config_source(&app->config, only)->kind != CONFIG_LDAP)
+	if (r == 0 && only && config_source(&app->config, only)->kind == CONFIG_SCIM)
 		return err_set(err, ERR_USAGE,
 			       "source %s is pushed to us: there is nothing to read; `leaverd "
 			       "source status %s` says where it stands",
@@ -82,9 +125,9 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 	for (size_t i = 0; r == 0 && i < app->config.sources.n; i++) {
 		const struct config_source *s = config_source_at(&app->config, i);
 
-		if (s->kind == CONFIG_LDAP && (!only || strcmp(only, s->name) == 0))
-			r = of_one(sync_one(app, s, delta, dry_run, list, &whole, err), list,
-				   "source", s->name, &first, err);
+		if (only ? strcmp(only, s->name) == 0 : is_read_by_us(s))
+			r = of_one(sync_one(app, s, delta, dry_run, spool, list, &whole, err),
+				   list, "source", s->name, &first, err);
 	}
 	if (r == 0 && first.code) {
 		*err = first;
