@@ -207,6 +207,7 @@ static const struct cli_option rekey_options[] = {
 static const struct cli_option token_options[] = {
 	{ "source", 's', "SOURCE", CLI_TEXT, NULL, false, "for the SCIM client of this source", NULL },
 	{ "role", 0, "ROLE", CLI_TEXT, NULL, false, "for a person or program with this role", "viewer operator approver hr-confidential" },
+	{ "user", 0, "NAME", CLI_TEXT, NULL, false, "the token is this user of the source, by userName or id: /Me", NULL },
 	{ "expires", 'e', "DATE", CLI_TIME, "expires_ms", false, "default: in 365 days", NULL },
 	OPT_END
 };

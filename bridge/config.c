@@ -156,6 +156,8 @@ static const struct conf_key jwt_keys[] = {
 	    .help = "NAME=VALUE: each must hold, such as azp=8adf8e6e-67b2-4cf2-a259-e3dc5476c621"),
 	ROW("scopes", CONF_LIST, config_jwt, scopes, WITHIN(0, 16),
 	    .help = "each must stand in scope, scp or roles"),
+	ROW("me", CONF_TEXT, config_jwt, me,
+	    .help = "CLAIM=ATTRIBUTE, such as sub=externalId: which user a token is itself, for /Me"),
 	ROW("skew", CONF_MS, config_jwt, skew_ms, .preset = "60s", WITHIN(0, 600000),
 	    .help = "how far the issuer's clock may be from ours"),
 	ROW("keep", CONF_MS, config_jwt, keep_ms, .preset = "24h", WITHIN(600000, DAYS(7)),

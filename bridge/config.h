@@ -82,6 +82,7 @@ struct config_jwt {
 	struct conf_list audience, algorithms, claims, scopes;
 	char *jwks_url, *jwks_file, *ca_file, *proxy;
 	int64_t skew_ms, keep_ms;
+	char *me; /* "CLAIM=ATTRIBUTE", or NULL */
 };
 
 /* What only a push source has. */

@@ -1,6 +1,7 @@
 #include "bridge/config.h"
 
 #include "scim/jwt.h"
+#include "store/tokens.h"
 
 /* What rows cannot say about a push source, and about who may come in to it. */
 
@@ -55,6 +56,24 @@ static void check_certs(struct config *c, const struct config_source *s,
 			   "no client is asked for a certificate: give scim.tls_client_ca");
 }
 
+/* Whom a token is: a claim, and the attribute of a user that it names. */
+static void check_me(const struct config_jwt *j, struct conf_faults *faults)
+{
+	struct str claim, attribute;
+	bool known = false;
+
+	if (!j->me)
+		return;
+	str_cut(str_of(j->me), '=', &claim, &attribute);
+	for (int i = 0; token_by_words[i]; i++)
+		known |= str_eq(attribute, str_of(token_by_words[i]));
+	if (!claim.len || !known)
+		conf_fault(faults, &j->mark, "me",
+			   "\"%s\": expected CLAIM=ATTRIBUTE, where ATTRIBUTE is id, userName, "
+			   "externalId or emails.value",
+			   j->me);
+}
+
 static void check_jwt(const struct config_jwt *j, struct conf_faults *faults)
 {
 	bool https = j->jwks_url && str_istarts(str_of(j->jwks_url), STR("https://"));
@@ -84,6 +103,7 @@ static void check_jwt(const struct config_jwt *j, struct conf_faults *faults)
 			conf_fault(faults, &j->mark, "claims", "\"%s\": expected NAME=VALUE",
 				   j->claims.v[i]);
 	check_words(faults, &j->mark, "algorithms", &j->algorithms, jwt_algorithm_words);
+	check_me(j, faults);
 }
 
 void config_push_check(struct config *c, const struct config_source *s,

@@ -8,6 +8,7 @@
 #include "scim/profile.h"
 #include "store/sources.h"
 #include "store/store.h"
+#include "store/tokens.h"
 
 #define USES_REMEMBERED 256
 
@@ -89,7 +90,9 @@ static int check(struct door *d, const struct config_source *source,
 		 const struct scim_asker *asker, struct jwt_said *said, struct err *err)
 {
 	const struct config_jwt *j = &source->scim.jwt;
+	CLEANUP(free_at) char *self = j->me ? strndup(j->me, strcspn(j->me, "=")) : NULL;
 	const struct jwt_rules rules = {
+		.self = self,
 		.issuer = j->issuer,
 		.audience = &j->audience,
 		.claims = &j->claims,
@@ -102,6 +105,26 @@ static int check(struct door *d, const struct config_source *source,
 	int r = jwt_check(asker->token, keys, &rules, stamp_now_ms(), said, err);
 
 	return r == JWT_NO_KEY ? no_key(d, i, asker, err) : r;
+}
+
+/* Which of its source's users a token is, where the configuration says by what. */
+static int self_find(struct db *db, const struct config_source *source,
+		     const struct jwt_said *said, struct scim_client *client, struct err *err)
+{
+	struct str claim, attribute;
+	char key[TOKEN_SELF_BYTES];
+	int r = STORE_NOT_FOUND;
+
+	if (!source->scim.jwt.me || !said->self[0])
+		return 0;
+	str_cut(str_of(source->scim.jwt.me), '=', &claim, &attribute);
+	for (int by = 0; token_by_words[by]; by++)
+		if (str_eq(attribute, str_of(token_by_words[by])))
+			r = tokens_self(db, source->name, (enum token_by)by, str_of(said->self),
+					key, err);
+	if (r == 0)
+		snprintf(client->self, sizeof(client->self), "%s", key);
+	return r < 0 ? r : 0;
 }
 
 int door_jwt(struct door *d, const struct config_source *source, const struct scim_asker *asker,
@@ -124,8 +147,10 @@ int door_jwt(struct door *d, const struct config_source *source, const struct sc
 	snprintf(client.source, sizeof(client.source), "%s", source->name);
 	snprintf(client.token, sizeof(client.token), "jwt:%s", said.who);
 	client.source_id = row.id;
-	*ret = client;
-	return 0;
+	r = self_find(db, source, &said, &client, err);
+	if (r == 0)
+		*ret = client;
+	return r;
 }
 
 /* --- what a source wants of everybody ------------------------------------------------------

@@ -96,6 +96,7 @@ static int client_read(struct keeper *k, struct str token, int64_t now_ms,
 			       found->name);
 	memcpy(client.source, found->of, strlen(found->of) + 1);
 	memcpy(client.token, found->name, strlen(found->name) + 1);
+	memcpy(client.self, found->self, sizeof(client.self));
 	client.token_id = found->id;
 	client.source_id = row.id;
 	client.rights = SCIM_MAY_ALL;

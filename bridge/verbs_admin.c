@@ -292,7 +292,8 @@ static int run_secret_rekey(struct app *app, const struct who *who, const json_t
 
 struct token_make {
 	const char *who;
-	char *name, *source, *role;
+	char *name, *source, *role, *user;
+	char self[TOKEN_SELF_BYTES]; /* "": nobody */
 	int64_t expires_ms;
 	struct secret token;
 };
@@ -301,6 +302,7 @@ static const struct jx_row token_rows[] = {
 	{ "name", JX_TEXT, offsetof(struct token_make, name), true },
 	{ "source", JX_TEXT, offsetof(struct token_make, source), false },
 	{ "role", JX_TEXT, offsetof(struct token_make, role), false },
+	{ "user", JX_TEXT, offsetof(struct token_make, user), false },
 	{ "expires_ms", JX_INT, offsetof(struct token_make, expires_ms), false },
 	{ 0 },
 };
@@ -310,16 +312,39 @@ static void token_make_done(struct token_make *t)
 	free(t->name);
 	free(t->source);
 	free(t->role);
+	free(t->user);
 	secret_done(&t->token);
+}
+
+/* Whom the token is to be: by user name, else by id. */
+static int token_user(struct db *db, struct token_make *t, struct err *err)
+{
+	struct str user = str_of(t->user);
+	int r = tokens_self(db, t->source, TOKEN_BY_USER_NAME, user, t->self, err);
+
+	if (r == STORE_NOT_FOUND)
+		r = tokens_self(db, t->source, TOKEN_BY_ID, user, t->self, err);
+	if (r == STORE_NOT_FOUND)
+		return err_set(err, ERR_NOT_FOUND,
+			       "source %s has no user with the userName or id %s", t->source,
+			       t->user);
+	return r;
 }
 
 static int make_token(void *ctx, struct db *db, struct err *err)
 {
 	struct token_make *t = ctx;
+	int r = 0;
 
-	return tokens_new(db, t->name, t->source ? TOKEN_SOURCE : TOKEN_ROLE,
-			  t->source ? t->source : t->role, t->expires_ms, t->who,
-			  stamp_now_ms(), &t->token, err);
+	if (t->user)
+		r = token_user(db, t, err);
+	if (r == 0)
+		r = tokens_new(db, t->name, t->source ? TOKEN_SOURCE : TOKEN_ROLE,
+			       t->source ? t->source : t->role, t->expires_ms, t->who,
+			       stamp_now_ms(), &t->token, err);
+	if (r == 0 && t->user)
+		r = tokens_link(db, t->name, t->self, t->who, stamp_now_ms(), err);
+	return r;
 }
 
 static int check_token(struct app *app, const struct token_make *t, struct err *err)
@@ -330,6 +355,8 @@ static int check_token(struct app *app, const struct token_make *t, struct err *
 	if (!t->source == !t->role)
 		return err_set(err, ERR_USAGE,
 			       "a token is for one source (--source) or one role (--role)");
+	if (!t->source && t->user)
+		return err_set(err, ERR_USAGE, "--user is one of a source: --source");
 	if (!t->source)
 		return 0;
 	r = ask_source(app, t->source, &source, err);
@@ -363,6 +390,8 @@ static int run_token_new(struct app *app, const struct who *who, const json_t *i
 	if (r == 0)
 		r = jx_set(out, t.source ? "source" : "role",
 			   json_string(t.source ? t.source : t.role), err);
+	if (r == 0 && t.user)
+		r = jx_set(out, "user", json_string(t.self), err); /* its id */
 	if (r == 0)
 		r = jx_set(out, "expires_ms", ask_ms(t.expires_ms), err);
 	if (r < 0)

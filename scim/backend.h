@@ -60,6 +60,7 @@ struct scim_client {
 	int64_t token_id;             /* its number; 0: a JWT, whose subject token names */
 	unsigned rights;              /* SCIM_MAY_x */
 	unsigned profile;             /* SCIM_x bits of scim/profile.h */
+	char self[SCIM_NAME_BYTES];   /* id of the User that it is itself: /Me; or "" */
 };
 
 /* One resource as a read sees it; all borrowed. */

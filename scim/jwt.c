@@ -483,6 +483,14 @@ static void who_read(const json_t *claims, char ret[JWT_WHO_BYTES])
 	ret[n] = '\0';
 }
 
+static void self_read(const json_t *claims, const char *name, char ret[JWT_SELF_BYTES])
+{
+	const char *text = name ? jx_get_text(claims, name) : NULL;
+
+	if (text && strlen(text) < JWT_SELF_BYTES)
+		memcpy(ret, text, strlen(text) + 1);
+}
+
 int jwt_check(struct str token, const struct jwt_keys *keys, const struct jwt_rules *rules,
 	      int64_t now_ms, struct jwt_said *ret, struct err *err)
 {
@@ -512,6 +520,7 @@ int jwt_check(struct str token, const struct jwt_keys *keys, const struct jwt_ru
 	if (r != 0)
 		return r;
 	who_read(claims, said.who);
+	self_read(claims, rules->self, said.self);
 	*ret = said;
 	return 0;
 }

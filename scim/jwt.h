@@ -49,13 +49,16 @@ struct jwt_rules {
 	const struct conf_list *scopes;   /* each stands in "scope", "scp" or "roles" */
 	unsigned algorithms;              /* bits; 0: JWT_ALGORITHMS_USUAL */
 	int64_t skew_ms;                  /* how far clocks may differ */
+	const char *self;                 /* name of the claim that says who it is; or NULL */
 };
 
 #define JWT_WHO_BYTES 60
+#define JWT_SELF_BYTES 321
 
 struct jwt_said {
 	char who[JWT_WHO_BYTES]; /* azp, appid, client_id or sub: who the token was made for */
 	int64_t expires_ms;
+	char self[JWT_SELF_BYTES]; /* that claim's text; "": none, or too long */
 };
 
 /* Whether text could be a token: three parts of base64url between two dots. */

@@ -23,8 +23,8 @@ int resource_delete(struct scim_call *call, enum scim_type type, struct str id, 
 
 /*
  * If-Match and If-None-Match hold entity-tags or "*", in lists whose empty elements say nothing
- * (RFC 9110 section 5.6.1). 1: version is among them, compared weakly (SCIM's tags are weak, and
- * its samples send them in If-Match); 0: it is not. Fault: INVALID_SYNTAX, also of a list
+ * (RFC 9110 section 5.6.1). 1: version is among them, compared weakly (SCIM's tags are weak,
+ * and its samples send them in If-Match); 0: it is not. Fault: INVALID_SYNTAX, also of a list
  * without any.
  */
 int resource_tag_matches(const char *header, uint64_t version, struct err *err) MUST_USE;

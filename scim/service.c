@@ -11,6 +11,7 @@
 #include "scim/auth.h"
 #include "scim/bulk.h"
 #include "scim/call.h"
+#include "scim/codec.h"
 #include "scim/discovery.h"
 #include "scim/fault.h"
 #include "scim/list.h"
@@ -106,6 +107,7 @@ void call_fault(struct scim_call *call, const struct err *err)
 			 LOG_T("source", call->client.source), LOG_E(err));
 	buf_clear(res->body);
 	res->etag[0] = res->location[0] = '\0';
+	res->content_location = false;
 	scim_fault_body(res->body, err, call->req->id);
 	call_answer(call, status, true);
 	res->retry_after_s = scim_fault_retry_s(err);
@@ -174,8 +176,25 @@ static int search(struct scim_call *call, unsigned types, struct err *err)
 	return r < 0 ? r : list_answer(call, &list, err);
 }
 
+/* RFC 7644 section 3.11: the id behind the alias, whose own address the answer names. */
+static struct str me(struct scim_call *call, bool answered)
+{
+	CLEANUP(buf_done) struct buf location;
+	struct str id = str_of(call->client.self);
+
+	buf_init(&location, sizeof(call->res->location) - 1);
+	codec_location(&location, call->base, SCIM_USER, id);
+	if (answered && !location.fault) {
+		memcpy(call->res->location, location.p, location.len + 1);
+		call->res->content_location = true;
+	}
+	return id;
+}
+
 /* --- routes ---------------------------------------------------------------------------------
  */
+
+#define ME "Me"
 
 enum form { ALL, ITEM, SEARCH };
 
@@ -199,6 +218,10 @@ HANDLER(on_replace, resource_replace(call, types, id, err))
 HANDLER(on_patch, resource_patch(call, types, id, err))
 HANDLER(on_delete, resource_delete(call, types, id, err))
 HANDLER(on_bulk, bulk_begin(call, err))
+HANDLER(on_get_me, resource_get(call, types, me(call, true), err))
+HANDLER(on_replace_me, resource_replace(call, types, me(call, true), err))
+HANDLER(on_patch_me, resource_patch(call, types, me(call, true), err))
+HANDLER(on_delete_me, resource_delete(call, types, me(call, false), err))
 HANDLER(on_config, discovery_config(call, err))
 HANDLER(on_types, discovery_types(call, id, err))
 HANDLER(on_schemas, discovery_schemas(call, id, err))
@@ -210,7 +233,7 @@ static const struct scim_route {
 	enum http_method method;
 	unsigned right; /* SCIM_MAY_x; 0: any token */
 	unsigned types;
-	call_handler handler; /* NULL: known, not served */
+	call_handler handler;
 } routes[] = {
 	{ "",                      ALL,    HTTP_GET,    SCIM_MAY_READ,   SCIM_ANY,   on_list },
 	{ "",                      SEARCH, HTTP_POST,   SCIM_MAY_READ,   SCIM_ANY,   on_search },
@@ -233,8 +256,10 @@ static const struct scim_route {
 	{ "ResourceTypes",         ITEM,   HTTP_GET,    0,               0,          on_types },
 	{ "Schemas",               ALL,    HTTP_GET,    0,               0,          on_schemas },
 	{ "Schemas",               ITEM,   HTTP_GET,    0,               0,          on_schemas },
-	{ "Me",                    ALL,    HTTP_OTHER,  0,               0,          NULL },
-	{ "Me",                    ITEM,   HTTP_OTHER,  0,               0,          NULL },
+	{ ME,                      ALL,    HTTP_GET,    SCIM_MAY_READ,   SCIM_USER,  on_get_me },
+	{ ME,                      ALL,    HTTP_PUT,    SCIM_MAY_WRITE,  SCIM_USER,  on_replace_me },
+	{ ME,                      ALL,    HTTP_PATCH,  SCIM_MAY_WRITE,  SCIM_USER,  on_patch_me },
+	{ ME,                      ALL,    HTTP_DELETE, SCIM_MAY_DELETE, SCIM_USER,  on_delete_me },
 	{ "Bulk",                  ALL,    HTTP_POST,   0,               0,          on_bulk },
 };
 /* clang-format on */
@@ -325,6 +350,10 @@ static int route_of(const struct place *at, struct scim_call *call,
 	enum http_method method = call->req->method;
 	unsigned allowed = 0;
 
+	if (str_ieq(at->endpoint, STR(ME)) && !call->client.self[0])
+		return err_set(
+			err, ERR_NOT_SUPPORTED,
+			"this token belongs to a source, and is none of its users itself");
 	if (method == HTTP_HEAD)
 		method = HTTP_GET;
 	for (size_t i = 0; !at->deeper && i < COUNT_OF(routes); i++) {
@@ -332,9 +361,6 @@ static int route_of(const struct place *at, struct scim_call *call,
 
 		if (row->form != at->form || !str_ieq(str_of(row->endpoint), at->endpoint))
 			continue;
-		if (!row->handler)
-			return err_set(err, ERR_NOT_SUPPORTED, "/%s is not supported",
-				       row->endpoint);
 		if (row->method == method) {
 			*ret = row;
 			return 0;
@@ -353,7 +379,7 @@ static int route_of(const struct place *at, struct scim_call *call,
 static bool is_for_bulk(const struct place *at)
 {
 	return at->form != SEARCH && !str_ieq(at->endpoint, STR("Bulk")) &&
-	       !str_ieq(at->endpoint, STR("Me"));
+	       !str_ieq(at->endpoint, STR(ME));
 }
 
 int call_route(struct scim_call *call, struct str path, bool own, struct err *err)
@@ -599,9 +625,12 @@ static void exchange_finish(struct exchange *x)
 	const struct {
 		const char *name, *value;
 	} headers[] = {
-		{ "Location", res->location }, { "ETag", res->etag },
-		{ "Allow", res->allow },       { "WWW-Authenticate", res->www_authenticate },
+		{ "Location", res->location },
+		{ "ETag", res->etag },
+		{ "Allow", res->allow },
+		{ "WWW-Authenticate", res->www_authenticate },
 		{ "Retry-After", retry },
+		{ "Content-Location", res->content_location ? res->location : NULL },
 	};
 	int r = 0;
 

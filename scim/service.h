@@ -3,8 +3,8 @@
  *
  *     /scim/v2/{source}/Users  Groups  .search  ServiceProviderConfig  ResourceTypes  Schemas
  *     Bulk
- *     Me answers 501, for no token is anybody's own; every other path 404, every other method
- *     405: always with an Error body.
+ *     Me is the User that the token is itself (struct scim_client), and 501 where it is none;
+ *     every other path 404, every other method 405: always with an Error body.
  *
  * scim_service_answer() knows no HTTP server: it takes a struct scim_request and fills a struct
  * scim_response. scim_service_routes() puts it behind net/httpd. The service is immutable once
@@ -80,6 +80,7 @@ struct scim_response {
 	const char *content_type; /* static; NULL: no body */
 	struct buf *body;         /* the caller's, empty, with its ceiling */
 	char location[512];       /* header values; "" : none */
+	bool content_location;    /* location is that of the content as well */
 	char etag[32];
 	char allow[64];
 	const char *www_authenticate; /* static; NULL: none */

@@ -68,7 +68,7 @@
  *
  * cursor. Where readers of streams stand.
  *
- * token. API tokens, by keyed hash.
+ * token. API tokens, by keyed hash. `self` is the key of the record that a token is of itself.
  *
  * secret, vault. Sealed values, and the sealed key that they are sealed with.
  */
@@ -416,11 +416,17 @@ static const char *const step_4[] = {
 };
 /* clang-format on */
 
+static const char *const step_5[] = {
+	"ALTER TABLE token ADD COLUMN self TEXT NOT NULL DEFAULT ''",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
 	{ 3, "sites, and what accounts own there", step_3 },
 	{ 4, "what provisioning directories hold, and seats in licences", step_4 },
+	{ 5, "tokens that are somebody", step_5 },
 	{ 0, NULL, NULL },
 };
 

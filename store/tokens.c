@@ -108,6 +108,14 @@ static int audit_token(struct db *db, const char *what, const char *name, const 
 	return r;
 }
 
+static void copy_text(char *into, size_t room, struct str s)
+{
+	size_t n = s.len < room ? s.len : room - 1;
+
+	memcpy(into, s.p ? s.p : "", n);
+	into[n] = '\0';
+}
+
 int tokens_new(struct db *db, const char *name, enum token_scope scope, const char *of,
 	       int64_t expires_ms, const char *who, int64_t now_ms, struct secret *ret,
 	       struct err *err)
@@ -142,6 +150,63 @@ int tokens_new(struct db *db, const char *name, enum token_scope scope, const ch
 	return 0;
 }
 
+int tokens_link(struct db *db, const char *name, const char *key, const char *who,
+		int64_t now_ms, struct err *err)
+{
+	char why[TOKEN_SELF_BYTES + 32];
+	int r = db_run(db, err, "UPDATE token SET self = ?2 WHERE name = ?1 AND revoked_ms = 0",
+		       DB_T(name), DB_T(key));
+
+	if (r < 0)
+		return r;
+	if (db_changes(db) == 0)
+		return STORE_NOT_FOUND;
+	(void)snprintf(why, sizeof(why), "is the record %s", key);
+	return audit_token(db, "token.link", name, why, who, now_ms, err);
+}
+
+const char *const token_by_words[] = { "id", "userName", "externalId", "emails.value", NULL };
+
+#define LIVING_OF_SOURCE                                                                       \
+	"SELECT key FROM record r WHERE r.source = (SELECT id FROM source WHERE name = ?1)"    \
+	" AND r.deleted = 0 AND r.gone = 0 AND "
+
+int tokens_self(struct db *db, const char *source, enum token_by by, struct str value,
+		char ret[TOKEN_SELF_BYTES], struct err *err)
+{
+	static const char *const sql[] = {
+		[TOKEN_BY_ID] = LIVING_OF_SOURCE "r.key = ?2",
+		[TOKEN_BY_USER_NAME] = LIVING_OF_SOURCE "r.user_fold = ?2 LIMIT 2",
+		[TOKEN_BY_EXTERNAL_ID] = LIVING_OF_SOURCE "r.external_id = ?2 LIMIT 2",
+		[TOKEN_BY_MAIL] = LIVING_OF_SOURCE
+		"r.id IN (SELECT record FROM record_address WHERE fold = ?2) LIMIT 2",
+	};
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	CLEANUP(free_at) char *folded = NULL;
+	char key[TOKEN_SELF_BYTES] = "";
+	size_t len;
+	int r = 0, rows = 0;
+
+	if (value.len == 0)
+		return STORE_NOT_FOUND;
+	if (by == TOKEN_BY_USER_NAME || by == TOKEN_BY_MAIL)
+		r = str_fold(value, &folded, &len, err);
+	if (r == -ERR_INVALID_VALUE)
+		return STORE_NOT_FOUND;
+	if (r == 0)
+		r = db_query(db, &q, err, sql[by], DB_T(source),
+			     DB_S(folded ? str_n(folded, len) : value));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		copy_text(key, sizeof(key), db_text(q, 0));
+		rows++;
+		r = 0;
+	}
+	if (r < 0 || rows != 1)
+		return r < 0 ? r : STORE_NOT_FOUND;
+	memcpy(ret, key, sizeof(key));
+	return 0;
+}
+
 int tokens_revoke(struct db *db, const char *name, const char *who, const char *why,
 		  int64_t now_ms, struct err *err)
 {
@@ -162,9 +227,10 @@ int tokens_list(struct db *db, token_fn fn, void *ctx, struct err *err)
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	int r;
 
-	r = db_query(db, &q, err,
-		     "SELECT id, name, scope, of, who, made_ms, expires_ms, revoked_ms, used_ms"
-		     " FROM token ORDER BY id");
+	r = db_query(
+		db, &q, err,
+		"SELECT id, name, scope, of, who, made_ms, expires_ms, revoked_ms, used_ms,"
+		" self FROM token ORDER BY id");
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct token_row row = {
 			.id = db_int(q, 0),
@@ -176,19 +242,12 @@ int tokens_list(struct db *db, token_fn fn, void *ctx, struct err *err)
 			.expires_ms = db_int(q, 6),
 			.revoked_ms = db_int(q, 7),
 			.used_ms = db_int(q, 8),
+			.self = db_text(q, 9),
 		};
 
 		r = fn(ctx, &row, err);
 	}
 	return r;
-}
-
-static void copy_text(char *into, size_t room, struct str s)
-{
-	size_t n = s.len < room ? s.len : room - 1;
-
-	memcpy(into, s.p ? s.p : "", n);
-	into[n] = '\0';
 }
 
 int tokens_find(struct db *db, struct str presented, int64_t now_ms, struct token_found *ret,
@@ -204,7 +263,7 @@ int tokens_find(struct db *db, struct str presented, int64_t now_ms, struct toke
 	r = hash_of(db, presented, &hash, err);
 	if (r == 0)
 		r = db_query(db, &q, err,
-			     "SELECT id, name, scope, of, expires_ms, used_ms FROM token"
+			     "SELECT id, name, scope, of, expires_ms, used_ms, self FROM token"
 			     " WHERE hash = ?1 AND revoked_ms = 0 AND expires_ms > ?2",
 			     DB_B(hash.b, DIGEST_BYTES), DB_I(now_ms));
 	if (r == 0)
@@ -219,6 +278,7 @@ int tokens_find(struct db *db, struct str presented, int64_t now_ms, struct toke
 	copy_text(found.of, sizeof(found.of), db_text(q, 3));
 	found.expires_ms = db_int(q, 4);
 	found.touch = db_int(q, 5) + STAMP_HOUR_MS <= now_ms;
+	copy_text(found.self, sizeof(found.self), db_text(q, 6));
 	*ret = found;
 	return 0;
 }

@@ -20,6 +20,7 @@ struct token_row {
 	enum token_scope scope;
 	struct str of;                                    /* the source's or the role's name */
 	struct str who;                                   /* who made it */
+	struct str self;                                  /* key of the record that it is; "" */
 	int64_t made_ms, expires_ms, revoked_ms, used_ms; /* 0: not; used is kept by the hour */
 };
 
@@ -28,6 +29,19 @@ struct token_row {
 int tokens_new(struct db *db, const char *name, enum token_scope scope, const char *of,
 	       int64_t expires_ms, const char *who, int64_t now_ms, struct secret *ret,
 	       struct err *err) MUST_USE;
+/* From now that token is the user with this key of its source. Audited. STORE_NOT_FOUND. */
+int tokens_link(struct db *db, const char *name, const char *key, const char *who,
+		int64_t now_ms, struct err *err) MUST_USE;
+
+/* By what somebody is known to a source. */
+enum token_by { TOKEN_BY_ID, TOKEN_BY_USER_NAME, TOKEN_BY_EXTERNAL_ID, TOKEN_BY_MAIL };
+extern const char *const token_by_words[]; /* "id", "userName", "externalId", "emails.value" */
+#define TOKEN_SELF_BYTES 64
+/* The key of the one living user of a source whom the value names; a user name that is such an
+ * address counts as one. STORE_NOT_FOUND: nobody, or more than one. */
+int tokens_self(struct db *db, const char *source, enum token_by by, struct str value,
+		char ret[TOKEN_SELF_BYTES], struct err *err) MUST_USE;
+
 /* Audited. STORE_NOT_FOUND. */
 int tokens_revoke(struct db *db, const char *name, const char *who, const char *why,
 		  int64_t now_ms, struct err *err) MUST_USE;
@@ -40,7 +54,8 @@ struct token_found {
 	enum token_scope scope;
 	char name[128], of[128];
 	int64_t expires_ms;
-	bool touch; /* not noted as used this hour: submit tokens_used() */
+	char self[TOKEN_SELF_BYTES]; /* key of the record that it is; "" */
+	bool touch;                  /* not noted as used this hour: submit tokens_used() */
 };
 /* The keyed digest under which a token stands in the table, for who remembers what it found.
  * STORE_NOT_FOUND: no text of a token. Fault: SECRET, the vault is not open. */

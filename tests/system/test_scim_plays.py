@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from daemon import Daemon
+from daemon import CommandFault, Daemon
 from rehearsal import Clock
 
 PLAYS = Path(__file__).parent.parent / "data/scim/play"
@@ -190,6 +190,29 @@ def test_a_cursor_outlives_the_daemon(build, tmp_path):
     assert status == 400 and forged["scimType"] == "invalidCursor"
     stage.connection.close()
     stage.daemon.stop()
+
+
+def test_me_is_the_user_whom_the_token_was_made_for(stage):
+    stage.clear("generic")
+    good = {"Authorization": "Bearer " + stage.tokens["generic"], "Content-Type": "application/scim+json"}
+    user = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "Self@example.com"}
+    _, made, _ = stage.ask("POST", "/v2/generic/Users", json.dumps(user), good)
+    with pytest.raises(CommandFault, match="no user with the userName or id nobody"):
+        stage.daemon.command("token", "new", "nobody", "--source", "generic", "--user", "nobody")
+    stage.daemon.json("token", "revoke", "generic-token", "--reason", "room for two")
+    stage.tokens["generic"] = stage.daemon.json("token", "new", "generic-2", "--source", "generic")["token"]
+    mine = stage.daemon.json("token", "new", "mine", "--source", "generic", "--user", "self@EXAMPLE.com")
+    me = {"Authorization": "Bearer " + mine["token"], "Content-Type": "application/scim+json"}
+    assert made["location"].endswith("/Users/" + mine["user"])
+    for method, body in (("GET", None), ("PUT", json.dumps(dict(user, title="Dr")))):
+        status, head, text = stage.ask(method, "/v2/generic/Me", body, me)
+        assert status == 200, text
+        assert head["location"] == head["content-location"] == made["location"]
+        assert json.loads(text)["id"] == mine["user"]
+    assert json.loads(text)["title"] == "Dr"
+    assert stage.ask("DELETE", "/v2/generic/Me", None, me)[0] == 204
+    assert stage.ask("GET", "/v2/generic/Me", None, me)[0] == 404
+    stage.daemon.json("token", "revoke", "mine", "--reason", "tried")
 
 
 def test_a_thousand_members_come_and_go_at_once(stage):

@@ -228,7 +228,7 @@ static void test_what_nobody_signed_with_the_issuers_key_never_opens(void **stat
 	t = signed_with(k.rsa, "{\"alg\":\"RS256\",\"kid\":\"r2\"}", GOOD);
 	assert_int_equal(check_at(t, NOW_MS, &err), JWT_NO_KEY);
 	assert_int_equal(jwt_check(str_of(t), NULL, &rules, NOW_MS,
-				   &(struct jwt_said){ { 0 }, 0 }, &err),
+				   &(struct jwt_said){ .expires_ms = 0 }, &err),
 			 JWT_NO_KEY);
 	free(t);
 	t = signed_with(k.rsa, "{\"alg\":\"RS256\",\"kid\":\"r1\",\"crit\":[\"exp\"]}", GOOD);

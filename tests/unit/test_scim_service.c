@@ -732,6 +732,69 @@ static void test_answering_survives_each_lost_allocation(void **state)
 	scim_service_free(s.service);
 }
 
+/* One request of the token "mine" to /Me, with what it has to answer. */
+static void ask_me(struct stage *s, const char *method, const char *query, const char *body,
+		   int status, const char *location, const char *holds)
+{
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_request req = { .id = "r-1",
+				    .peer = "192.0.2.1",
+				    .path = STR("/v2/idp/me"),
+				    .query = str_of(query),
+				    .body = str_of(body),
+				    .authorization = "Bearer mine" };
+	struct scim_response res;
+
+	buf_init(&answer, BODY_BYTES);
+	req.method = method_of(method, strlen(method));
+	ask(s, &req, &res, &answer);
+	if (res.status != status)
+		fail_msg("%s: %d: %s", method, res.status, answer.p ? answer.p : "");
+	assert_string_equal(res.location, location);
+	assert_int_equal(res.content_location, location[0] != '\0');
+	if (holds && !strstr(answer.p ? answer.p : "", holds))
+		fail_msg("%s: no %s in %s", method, holds, answer.p ? answer.p : "");
+}
+
+/* RFC 7644 section 3.11. */
+static void test_me_is_the_user_that_the_token_is(void **state)
+{
+	static const char
+		put[] = "{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],"
+			"\"userName\":\"me\",\"title\":\"Dr\"}",
+		patch[] = "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:"
+			  "PatchOp\"],\"Operations\":[{\"op\":\"add\",\"path\":\"nickName\","
+			  "\"value\":\"i\"}]}";
+	CLEANUP(buf_done) struct buf answer;
+	struct scim_request req = { .id = "r-1",
+				    .method = HTTP_POST,
+				    .path = STR("/v2/idp/Users"),
+				    .body = str_of(put),
+				    .authorization = "Bearer good" };
+	struct scim_response res;
+	char place[512];
+	struct stage s;
+
+	(void)state;
+	stage_begin(&s, 0, NULL);
+	s.file = s.name = "me";
+	buf_init(&answer, BODY_BYTES);
+	ask(&s, &req, &res, &answer);
+	assert_int_equal(res.status, 201);
+	(void)snprintf(place, sizeof(place), "%s", res.location);
+	memory_token(s.memory, "mine", "idp", SCIM_MAY_ALL, 0);
+	memory_token_is(s.memory, strrchr(place, '/') + 1);
+	ask_me(&s, "GET", "", "", 200, place, "\"userName\":\"me\"");
+	ask_me(&s, "GET", "attributes=title", "", 200, place, "\"title\":\"Dr\"");
+	ask_me(&s, "PATCH", "", patch, 200, place, "\"nickName\":\"i\"");
+	ask_me(&s, "PUT", "", put, 200, place, "W/\\\"3\\\"");
+	ask_me(&s, "PUT", "", "{}", 400, "", "invalidSyntax");
+	ask_me(&s, "POST", "", put, 405, "", NULL);
+	ask_me(&s, "DELETE", "", "", 204, "", NULL);
+	ask_me(&s, "GET", "", "", 404, "", "no such User");
+	stage_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -744,6 +807,7 @@ int main(void)
 		cmocka_unit_test(test_options_are_checked_and_copied),
 		cmocka_unit_test(test_profiles_have_names),
 		cmocka_unit_test(test_answering_survives_each_lost_allocation),
+		cmocka_unit_test(test_me_is_the_user_that_the_token_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -696,6 +696,13 @@ void memory_clock(struct memory *m, int64_t now_ms)
 	m->now_ms = now_ms;
 }
 
+void memory_token_is(struct memory *m, const char *id)
+{
+	struct scim_client *c = &m->tokens[m->tokens_n - 1].client;
+
+	snprintf(c->self, sizeof(c->self), "%s", id);
+}
+
 void memory_fail_client(struct memory *m, int code)
 {
 	m->fails[FAIL_CLIENT] = code;

@@ -28,6 +28,8 @@ size_t memory_run(struct memory *m);
 void memory_clock(struct memory *m, int64_t now_ms);
 
 /* The next one of these answers with the fault: an ERR_x, once. */
+/* The token given last is this user itself. */
+void memory_token_is(struct memory *m, const char *id);
 void memory_fail_client(struct memory *m, int code);
 void memory_fail_read(struct memory *m, int code);
 void memory_fail_submit(struct memory *m, int code);
