@@ -4,6 +4,7 @@
 #include "base/stamp.h"
 #include "bridge/approvals.h"
 #include "bridge/hands.h"
+#include "bridge/hands_gift.h"
 #include "bridge/planner.h"
 #include "store/persons.h"
 #include "store/plans.h"
@@ -728,6 +729,8 @@ static int journal_put(struct applier *a, uint64_t plan, const struct action *ac
 		}
 		buf_add_char(&args, '}');
 	}
+	if (s && hands_gift_is(s->op))
+		hands_gift_args(s, &args);
 	if (buf_fault(&args, err, "a journal line") < 0)
 		return -err->code;
 	snprintf(key, sizeof(key), "%s/%llu/%u/%zu", a->org->name, (unsigned long long)plan,

@@ -8,6 +8,7 @@
 #include "atlassian/act.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
+#include "bridge/hands_gift.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/plans.h"
@@ -24,6 +25,7 @@ struct hands {
 	char resource[HANDS_ID_BYTES]; /* seat actions: the product's id; else "" */
 	char email[HANDS_ID_BYTES], name[HANDS_ID_BYTES];
 	bool urgent;
+	bool writes; /* not in mode observe */
 };
 
 /* --- aiming --------------------------------------------------------------------------------
@@ -122,6 +124,7 @@ int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum 
 	int r;
 
 	h->urgent = action->class == PLAN_LEAVER;
+	h->writes = mode != ORG_OBSERVE;
 	r = clients_get(h->app, h->org, &h->client, err);
 	if (r < 0)
 		return r;
@@ -485,6 +488,8 @@ static int target_act(void *ctx, const struct action *action, const struct actio
 
 	if (step->op == STEP_NOTIFY)
 		return notify(h, action, key, err);
+	if (hands_gift_is(step->op))
+		return hands_gift_act(h->app, h->org, step, h->writes, err);
 	r = atl_act(h->client, str_of(h->account), step, h->urgent, err);
 	return r == ATL_IMPOSSIBLE ? TARGET_IMPOSSIBLE : r;
 }
@@ -506,6 +511,8 @@ static int target_verify(void *ctx, const struct action *action, const struct ac
 		*ret = VERIFY_UNKNOWN;
 		return 0;
 	}
+	if (hands_gift_is(step->op))
+		return hands_gift_verify(h->app, h->org, step, ret, err);
 	r = atl_verify(h->client, str_of(h->account), step, &seen, err);
 	if (r != 0)
 		return r == ATL_GONE ? TARGET_GONE : r;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/stamp.h"
 #include "bridge/approvals.h"
+#include "bridge/rounds.h"
 #include "reconcile/guard.h"
 #include "reconcile/report.h"
 #include "store/accounts.h"
@@ -652,25 +653,64 @@ static int match_round(struct app *app, const struct config_org *org, struct fac
 		       PLANNER_PASSES);
 }
 
+/* What leavers own that nobody knows yet. *read: something is known now, so plan again. */
+static int read_inventories(struct app *app, const struct config_org *org,
+			    const struct reconcile_result *result, size_t *total, bool *read,
+			    struct err *err)
+{
+	size_t n = 0;
+	int r = 0;
+
+	*read = false;
+	if (result->inventories.n)
+		r = rounds_inventory(app, org, result->inventories.v, result->inventories.n, &n,
+				     err);
+	*total += n;
+	*read = r == 0 && n > 0;
+	return r;
+}
+
+/* Plans as things are known now, saved. */
+static int plan_pass(struct app *app, const struct config_org *org, const char *who,
+		     struct facts **facts, struct reconcile_result **result, size_t *links,
+		     json_t *out, struct err *err)
+{
+	json_t *plans = json_array();
+	int r = jx_set(out, "plans", plans, err);
+
+	if (r == 0)
+		r = match_round(app, org, facts, result, links, err);
+	for (int u = 0; r == 0 && u < PLAN_URGENCY_COUNT; u++)
+		if ((*result)->plans[u])
+			r = round_out_plan(app, (*facts)->round.mode, (*result)->plans[u],
+					   &(*result)->values[u], who, plans, err);
+	return r;
+}
+
+/* Plans first, so that no block waits for what a site says; then what leavers own is read where
+ * that is not known, and if it was, planned once more. */
 int planner_round(struct app *app, const struct config_org *org, const char *who, json_t *out,
 		  struct err *err)
 {
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
-	json_t *plans = json_array();
 	int64_t begun = stamp_mono_ms();
-	size_t links = 0;
+	size_t links = 0, inventories = 0;
+	bool read = false;
 	int r;
 
-	r = jx_set(out, "plans", plans, err);
+	r = plan_pass(app, org, who, &facts, &result, &links, out, err);
 	if (r == 0)
-		r = match_round(app, org, &facts, &result, &links, err);
-	for (int u = 0; r == 0 && u < PLAN_URGENCY_COUNT; u++)
-		if (result->plans[u])
-			r = round_out_plan(app, facts->round.mode, result->plans[u],
-					   &result->values[u], who, plans, err);
+		r = read_inventories(app, org, result, &inventories, &read, err);
+	if (r == 0 && read) {
+		facts_free(TAKE(facts));
+		reconcile_result_free(TAKE(result));
+		r = plan_pass(app, org, who, &facts, &result, &links, out, err);
+	}
 	if (r == 0)
 		r = jx_set(out, "links", json_integer((json_int_t)links), err);
+	if (r == 0)
+		r = jx_set(out, "inventories", json_integer((json_int_t)inventories), err);
 	if (r == 0)
 		r = round_out(result, org->name, out, err);
 	if (r == 0)

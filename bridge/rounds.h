@@ -87,6 +87,14 @@ int rounds_provision(struct app *app, const struct config_org *org, const atomic
 		     json_t *out, struct err *err) MUST_USE;
 
 /*
+ * Reads what these accounts (ledger numbers) own on the organisation's sites, and keeps it; so
+ * many and for so long as one round may. *ret is how many were read. A site that cannot be read
+ * makes the inventory less than whole and ends nothing. Below zero only for us.
+ */
+int rounds_inventory(struct app *app, const struct config_org *org, const uint64_t *accounts,
+		     size_t count, size_t *ret, struct err *err) MUST_USE;
+
+/*
  * A person accepts the newest read of an organisation, complete and judged implausible: the
  * next read that is as large takes effect, with what it lacks removed. Audited. *ret_accounts
  * is how many accounts were seen. Fault: NOT_FOUND where there is none to accept: nobody

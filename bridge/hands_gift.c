@@ -1,0 +1,129 @@
+#include "bridge/hands_gift.h"
+
+#include "atlassian/handover.h"
+#include "base/stamp.h"
+#include "bridge/clients.h"
+#include "model/owned.h"
+#include "store/accounts.h"
+#include "store/sites.h"
+#include "store/writer.h"
+
+bool hands_gift_is(enum step_op op)
+{
+	return (unsigned)op < STEP_OP_COUNT && step_gifts[op] > 0;
+}
+
+/* A gift with the ids of its two accounts. */
+struct aimed {
+	struct atl_gift gift;
+	struct buf from, to;
+	struct atl_site *site;
+};
+
+static void aimed_done(struct aimed *a)
+{
+	buf_done(&a->from);
+	buf_done(&a->to);
+}
+
+static int copy_id(void *ctx, const struct account_row *row, struct err *err)
+{
+	struct buf *into = ctx;
+
+	buf_add_str(into, row->account_id);
+	return buf_fault(into, err, "an account's id");
+}
+
+static int number_aim(struct db *db, uint64_t number, const char *who, struct buf *into,
+		      struct err *err)
+{
+	int r = accounts_get(db, (int64_t)number, copy_id, into, err);
+
+	if (r > 0 || (r == 0 && !into->len))
+		return err_set(err, ERR_DAMAGED,
+			       "%s of a gift, account %llu, is not known any "
+			       "more",
+			       who, (unsigned long long)number);
+	return r;
+}
+
+static int aim(struct aimed *a, struct app *app, const struct config_org *org,
+	       const struct action_step *step, struct err *err)
+{
+	const struct atl_site_options *site = config_site(org, step->site ? step->site : "");
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r;
+
+	buf_init(&a->from, 1024);
+	buf_init(&a->to, 1024);
+	if (!site)
+		return err_set(err, ERR_CONFIG,
+			       "site %s is not among the organisation's sites any more",
+			       step->site ? step->site : "");
+	r = clients_site(app, org, site, &a->site, err);
+	if (r == 0)
+		r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = number_aim(db, step->from, "the giver", &a->from, err);
+	if (r == 0)
+		r = number_aim(db, step->to, "the receiver", &a->to, err);
+	a->gift = (struct atl_gift){ step, buf_str(&a->from), buf_str(&a->to) };
+	return r;
+}
+
+int hands_gift_act(struct app *app, const struct config_org *org,
+		   const struct action_step *step, bool writes, struct err *err)
+{
+	CLEANUP(aimed_done) struct aimed a = { 0 };
+	int r = aim(&a, app, org, step, err);
+
+	if (r < 0)
+		return r;
+	atl_site_writes(a.site, writes);
+	r = atl_give(a.site, &a.gift, err);
+	return r == ATL_IMPOSSIBLE ? TARGET_IMPOSSIBLE : r;
+}
+
+static int given_run(void *ctx, struct db *db, struct err *err)
+{
+	const struct action_step *step = ctx;
+	int r = 0;
+
+	for (int k = 0; r == 0 && k < OWNED_KIND_COUNT; k++)
+		if (owned_kinds[k].given && owned_kinds[k].give == step->op)
+			r = inventory_given(db, (int64_t)step->from, step->site,
+					    owned_kinds[k].word, step->items, step->item_count,
+					    err);
+	return r;
+}
+
+int hands_gift_verify(struct app *app, const struct config_org *org,
+		      const struct action_step *step, enum verify *ret, struct err *err)
+{
+	CLEANUP(aimed_done) struct aimed a = { 0 };
+	enum atl_verified seen = ATL_VERIFY_UNKNOWN;
+	struct action_step copy = *step;
+	int r = aim(&a, app, org, step, err);
+
+	if (r == 0)
+		r = atl_give_verify(a.site, &a.gift, &seen, err);
+	if (r == 0 && seen == ATL_VERIFY_DONE)
+		r = writer_call(app->writer, given_run, &copy, err);
+	if (r < 0)
+		return r;
+	*ret = seen == ATL_VERIFY_DONE ? VERIFY_DONE : VERIFY_NOT_DONE;
+	return 0;
+}
+
+void hands_gift_args(const struct action_step *step, struct buf *into)
+{
+	buf_addf(into, "{\"from\":%llu,\"items\":[", (unsigned long long)step->from);
+	for (size_t i = 0; i < step->item_count; i++) {
+		if (i)
+			buf_add_char(into, ',');
+		buf_add_json(into, str_of(step->items[i]));
+	}
+	buf_add_text(into, "],\"site\":");
+	buf_add_json(into, str_of(step->site));
+	buf_addf(into, ",\"to\":%llu}", (unsigned long long)step->to);
+}

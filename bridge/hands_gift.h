@@ -1,0 +1,23 @@
+/*
+ * Gifts: the hands' part that works on sites. Ledger numbers of a step become account ids here,
+ * and what was seen to be somebody else's leaves the giver's inventory.
+ */
+#ifndef BRIDGE_HANDS_GIFT_H
+#define BRIDGE_HANDS_GIFT_H
+
+#include "bridge/app.h"
+#include "reconcile/ports.h"
+
+bool hands_gift_is(enum step_op op);
+/* As reconcile_target.act. writes: false refuses everything (mode observe). */
+int hands_gift_act(struct app *app, const struct config_org *org,
+		   const struct action_step *step, bool writes, struct err *err) MUST_USE;
+/* As reconcile_target.verify. */
+int hands_gift_verify(struct app *app, const struct config_org *org,
+		      const struct action_step *step, enum verify *ret, struct err *err)
+	MUST_USE;
+/* {"from":17,"items":[...],"site":"...","to":4}: what a journal line keeps, and an undo needs.
+ */
+void hands_gift_args(const struct action_step *step, struct buf *into);
+
+#endif
