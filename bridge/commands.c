@@ -67,7 +67,9 @@ static const struct cli_option arm_options[] = {
 static const struct cli_operand sync_operands[] = { ARG_MAYBE("SOURCE", "source"), ARG_END };
 static const struct cli_option sync_options[] = {
 	{ "dry-run", 'd', NULL, CLI_FLAG, NULL, false, "read and judge, keep nothing", NULL },
-	{ "delta", 0, NULL, CLI_FLAG, NULL, false, "only what changed since; all where that cannot be told", NULL }, OPT_END
+	{ "delta", 0, NULL, CLI_FLAG, NULL, false, "only what changed since; all where that cannot be told", NULL },
+	{ "show", 0, "DN", CLI_TEXT, NULL, false, "with --dry-run: one entry, what the map makes of it, and the record", NULL },
+	OPT_END
 };
 static const struct cli_operand collect_operands[] = { ARG_MAYBE("ORG", "org"), ARG_END };
 static const struct cli_operand collect_accept_operands[] = { ARG_ONE("ORG", "org"), ARG_END };
@@ -307,6 +309,7 @@ const struct command commands[] = {
 	  "plausible justifies no removal; the answer says which and why.",
 	  "leaverd sync\n  all pulled sources\n"
 	  "leaverd sync corp-ldap --dry-run\n  read and judge, keep nothing\n"
+	  "leaverd sync corp-ldap --dry-run --show uid=ada,ou=people,dc=example,dc=org\n  how one person is read\n"
 	  "leaverd sync hr --dry-run\n  of an HR export also what the map makes of its first rows\n"
 	  "leaverd sync hr < people.csv\n  an HR export that has neither path nor folder\n",
 	  .options = sync_options, .operands = sync_operands, .verb = "sync", .prepare = prepare_sync,

@@ -68,6 +68,7 @@ unsigned render_width(struct str text);
  * Renderers of commands, by the verbs' answers. Those of bridge/render_plan.c first.
  */
 int render_sync(struct cli *cli, const json_t *out);
+int render_shown(struct cli *cli, const json_t *out); /* sync --show */
 int render_gone(struct cli *cli, const json_t *out);
 int render_collect(struct cli *cli, const json_t *out);
 int render_plan(struct cli *cli, const json_t *out);

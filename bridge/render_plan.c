@@ -129,6 +129,8 @@ int render_sync(struct cli *cli, const json_t *out)
 		{ 0 },
 	};
 
+	if (json_object_get(out, "shown"))
+		return render_shown(cli, out);
 	render_table(cli, columns, json_object_get(out, "sources"),
 		     "No source is read by us: the configured ones are pushed.");
 	json_array_foreach (json_object_get(out, "sources"), i, source) {

@@ -27,6 +27,11 @@ int rounds_declare(struct app *app, struct err *err) MUST_USE;
 int rounds_sync(struct app *app, const struct config_source *source, bool dry_run,
 		const atomic_bool *cancel, json_t *out, struct err *err) MUST_USE;
 
+/* Adds to out, as "shown", one entry of a directory and what the map makes of it
+ * (ldap/show.h). */
+int rounds_show(struct app *app, const struct config_source *source, const char *dn,
+		const atomic_bool *cancel, json_t *out, struct err *err) MUST_USE;
+
 /*
  * Reads what changed in a directory since the last read, and a full read (rounds_sync) where a
  * delta cannot tell: the cookie is refused, somebody is missing, a canary is hidden, the last

@@ -106,6 +106,7 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 	const char *only = jx_get_text(in, "source"), *spool = jx_get_text(in, "spool");
 	bool dry_run = json_is_true(json_object_get(in, "dry_run")), whole = true;
 	bool delta = json_is_true(json_object_get(in, "delta"));
+	const char *show = jx_get_text(in, "show");
 	json_t *list = json_array();
 	struct err first = { 0 };
 	int r = jx_set(out, "sources", list, err);
@@ -122,6 +123,13 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 			       "source %s is pushed to us: there is nothing to read; `leaverd "
 			       "source status %s` says where it stands",
 			       only, only);
+	if (r == 0 && show && !(only && dry_run))
+		return err_set(err, ERR_USAGE,
+			       "--show goes with --dry-run and one SOURCE: it looks at one "
+			       "entry of that directory and keeps nothing");
+	if (r == 0 && show)
+		return rounds_show(app, config_source(&app->config, only), show,
+				   verb_cancel_flag(), out, err);
 	for (size_t i = 0; r == 0 && i < app->config.sources.n; i++) {
 		const struct config_source *s = config_source_at(&app->config, i);
 

@@ -73,6 +73,21 @@ static const struct {
 	{ OUR_MAILS, { "mail", "proxyAddresses" } },
 };
 
+const char *dir_mapping_ours(const char *name)
+{
+	static const char *const words[][2] = {
+		{ OUR_ACTIVE, "the account's state" },
+		{ OUR_KEY, "the immutable id" },
+		{ OUR_MANAGER, "manager, as a normal DN" },
+		{ OUR_MAILS, "mail and proxyAddresses" },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(words); i++)
+		if (strcmp(words[i][0], name) == 0)
+			return words[i][1];
+	return name;
+}
+
 struct wanted {
 	char *name, *why;
 	uint64_t with;
@@ -568,8 +583,8 @@ int dir_mapping_key_of(const struct dir_mapping *m, const struct dir_entry *e,
 		       m->key);
 }
 
-int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
-		      struct dir_mapped *ret, struct err *err)
+int dir_mapping_told(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
+		     map_step_fn fn, void *ctx, struct dir_mapped *ret, struct err *err)
 {
 	struct map_source from = { get, m };
 	struct dir_mapped mapped = { 0 };
@@ -582,7 +597,7 @@ int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t 
 	m->status = mapped.status;
 	m->key_text = mapped.key;
 	m->lost = false;
-	r = map_apply(m->map, &from, &mapped.map, err);
+	r = map_apply_told(m->map, &from, fn, ctx, &mapped.map, err);
 	made_clear(m);
 	m->entry = NULL;
 	if (r == 0 && m->lost) {
@@ -591,9 +606,18 @@ int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t 
 	}
 	if (r < 0)
 		return r;
-	dir_mapping_count(m, e);
 	*ret = mapped;
 	return 0;
+}
+
+int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
+		      struct dir_mapped *ret, struct err *err)
+{
+	int r = dir_mapping_told(m, e, now_ms, NULL, NULL, ret, err);
+
+	if (r == 0)
+		dir_mapping_count(m, e);
+	return r;
 }
 
 void dir_mapped_done(struct dir_mapped *m)

@@ -25,6 +25,9 @@ char *const *dir_mapping_names(const struct dir_mapping *m);
 const char *dir_mapping_key(const struct dir_mapping *m);
 enum dir_id_form dir_mapping_key_form(const struct dir_mapping *m);
 
+/* What an attribute of our own making (":mails") is, in words. */
+const char *dir_mapping_ours(const char *name);
+
 /* From now on this attribute is unknown in every entry (a canary known to have it does not show
  * it). Names nobody asked for are ignored. */
 void dir_mapping_hide(struct dir_mapping *m, struct str name, const char *why);
@@ -51,6 +54,10 @@ void dir_mapping_count(struct dir_mapping *m, const struct dir_entry *e);
  */
 int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
 		      struct dir_mapped *ret, struct err *err) MUST_USE;
+/* The same, and fn is told of every row of the map (model/map.h). Counts nothing. */
+int dir_mapping_told(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
+		     map_step_fn fn, void *ctx, struct dir_mapped *ret, struct err *err)
+	MUST_USE;
 void dir_mapped_done(struct dir_mapped *m);
 
 /* Starts counting anew. */

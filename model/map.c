@@ -296,6 +296,11 @@ bool map_writes(const struct map *m, const char *path)
 	return false;
 }
 
+const char *const map_outcome_words[MAP_OUTCOME_COUNT] = {
+	[MAP_TOOK] = "taken",      [MAP_NOTHING] = "nothing", [MAP_UNKNOWN] = "unknown",
+	[MAP_REFUSED] = "refused", [MAP_SETTLED] = "settled",
+};
+
 /* --- applying -------------------------------------------------------------------------------
  */
 
@@ -611,26 +616,47 @@ static int texts_put(struct making *k, const struct row *row, const struct texts
 	return r;
 }
 
-static int row_apply(struct making *k, const struct row *row)
+/* *outcome: what became of it. */
+static int row_apply(struct making *k, const struct row *row, enum map_outcome *outcome)
 {
 	enum value_state state = VALUE_ABSENT;
 	struct err why;
 	int r;
 
-	buf_clear(&k->texts.bytes);
-	k->texts.n = 0;
 	r = texts_take(k, row, &k->texts, &state, &why);
 	if (r == -ERR_NOMEM) {
 		r = err_nomem(k->err);
 	} else if (r < 0) {
 		k->is[row->target] = VALUE_UNKNOWN;
+		*outcome = MAP_REFUSED;
 		r = bad_add(k, row, why.text);
 	} else if (state == VALUE_UNKNOWN) {
 		k->is[row->target] = VALUE_UNKNOWN;
+		*outcome = MAP_UNKNOWN;
 	} else if (k->texts.n > 0) {
 		r = texts_put(k, row, &k->texts);
+		*outcome = k->is[row->target] == VALUE_PRESENT ? MAP_TOOK : MAP_REFUSED;
 	}
 	return r;
+}
+
+/* One row: skipped when its target is settled; told to whoever wants to know. */
+static int row_step(struct making *k, const struct row *row, map_step_fn fn, void *ctx)
+{
+	struct map_step step = { .row = &row->given, .outcome = MAP_SETTLED };
+	int r = 0;
+
+	buf_clear(&k->texts.bytes);
+	k->texts.n = 0;
+	if (k->is[row->target] == VALUE_ABSENT) {
+		step.outcome = MAP_NOTHING;
+		r = row_apply(k, row, &step.outcome);
+	}
+	if (r < 0 || !fn)
+		return r;
+	step.texts = k->texts.bytes.p ? k->texts.bytes.p : "";
+	step.n = k->texts.n;
+	return fn(ctx, &step, k->err);
 }
 
 static int name_cmp(const void *a, const void *b)
@@ -695,6 +721,12 @@ static void making_done(struct making *k)
 int map_apply(const struct map *m, const struct map_source *from, struct map_result *ret,
 	      struct err *err)
 {
+	return map_apply_told(m, from, NULL, NULL, ret, err);
+}
+
+int map_apply_told(const struct map *m, const struct map_source *from, map_step_fn fn,
+		   void *ctx, struct map_result *ret, struct err *err)
+{
 	CLEANUP(making_done) struct making k = { .m = m, .from = from, .err = err };
 	json_t *doc = NULL;
 	int r = 0;
@@ -706,8 +738,7 @@ int map_apply(const struct map *m, const struct map_source *from, struct map_res
 	if (!k.members || !k.is)
 		return err_nomem(err);
 	for (size_t i = 0; i < m->rows.n && r == 0; i++)
-		if (k.is[m->rows.v[i].target] == VALUE_ABSENT)
-			r = row_apply(&k, &m->rows.v[i]);
+		r = row_step(&k, &m->rows.v[i], fn, ctx);
 	if (r == 0)
 		r = unknown_list(&k);
 	if (r == 0)

@@ -77,6 +77,26 @@ struct map_result {
 	size_t bad_n;
 };
 
+/* What one row made of an entry, for people who write maps. */
+enum map_outcome {
+	MAP_TOOK,    /* texts stand in the document */
+	MAP_NOTHING, /* the entry has none of its attributes, or the value list has no word */
+	MAP_UNKNOWN, /* an attribute is not known: the target is not */
+	MAP_REFUSED, /* a text is not of the target's type: the target is not known */
+	MAP_SETTLED, /* an earlier row for the same target came first */
+	MAP_OUTCOME_COUNT
+};
+extern const char *const map_outcome_words[MAP_OUTCOME_COUNT];
+
+struct map_step {
+	const struct map_row *row; /* as given; pattern and with are NULL */
+	enum map_outcome outcome;
+	const char *texts; /* n of them after the rewrite, each ended by NUL */
+	size_t n;
+};
+/* Borrowed for the call. A fault ends the mapping with it. */
+typedef int (*map_step_fn)(void *ctx, const struct map_step *step, struct err *err);
+
 struct map;
 
 /*
@@ -104,6 +124,9 @@ bool map_writes(const struct map *m, const char *path);
  */
 int map_apply(const struct map *m, const struct map_source *from, struct map_result *ret,
 	      struct err *err) MUST_USE;
+/* The same, and fn is told of every row, in order. */
+int map_apply_told(const struct map *m, const struct map_source *from, map_step_fn fn,
+		   void *ctx, struct map_result *ret, struct err *err) MUST_USE;
 void map_result_done(struct map_result *r); /* NULL and twice are fine */
 
 #endif

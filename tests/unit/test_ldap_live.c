@@ -7,6 +7,7 @@
 #include "base/enc.h"
 #include "base/stamp.h"
 #include "ldap/dn.h"
+#include "ldap/show.h"
 #include "ldap/source.h"
 #include "tests/lib/slapd.h"
 
@@ -414,6 +415,74 @@ static void test_a_second_read_shows_only_whom_it_does_not_know(void **state)
 	dir_verdict_done(&second);
 	dir_verdict_done(&third);
 	keeper_done(&k);
+	setup_done(&s);
+}
+
+static const json_t *row_to(const json_t *shown, const char *to)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(shown, "rows"), i, row)
+		if (strcmp(jx_get_text(row, "to"), to) == 0)
+			return row;
+	fail_msg("no row makes %s", to);
+	return NULL;
+}
+
+static void test_an_entry_is_shown_with_what_each_row_of_the_map_made_of_it(void **state)
+{
+	static const struct {
+		const char *rest, *dn, *read;
+	} cases[] = {
+		{ "", "UID=u000001, " SLAPD_PEOPLE, "here" },
+		{ "  filter: (uid=u000002)\n", "uid=u000001," SLAPD_PEOPLE, "not-matching" },
+	};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		CLEANUP(json_decref_at) json_t *shown = NULL;
+		struct setup s;
+		const json_t *row;
+
+		setup_made(&s, "%S", cases[i].rest);
+		assert_ok(dir_show(&s.o, &s.password, cases[i].dn, NULL, &shown, &err), &err);
+		assert_string_equal(jx_get_text(shown, "read"), cases[i].read);
+		assert_string_equal(jx_get_text(json_object_get(shown, "record"), "userName"),
+				    "u000001");
+		assert_non_null(strstr(jx_get_text(shown, "dn"), "u000001"));
+		assert_string_equal(text_at(shown, "status", "state"), "active");
+		assert_true(json_array_size(json_object_get(shown, "attributes")) > 5);
+		row = row_to(shown, "userName");
+		assert_string_equal(jx_get_text(row, "from"), "uid, mail");
+		assert_string_equal(jx_get_text(row, "outcome"), "taken");
+		row = row_to(shown, "externalId");
+		assert_string_equal(jx_get_text(row, "from"), "the immutable id");
+		setup_done(&s);
+	}
+}
+
+static void test_an_entry_that_is_not_there_is_not_shown(void **state)
+{
+	static const struct {
+		const char *dn;
+		int r;
+	} cases[] = {
+		{ "uid=nobody," SLAPD_PEOPLE, -ERR_NOT_FOUND },
+		{ "no name at all", -ERR_INVALID_VALUE },
+	};
+	struct setup s;
+	struct err err;
+
+	(void)state;
+	setup_made(&s, "%S", "");
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		CLEANUP(json_decref_at) json_t *shown = NULL;
+
+		assert_int_equal(dir_show(&s.o, &s.password, cases[i].dn, NULL, &shown, &err),
+				 cases[i].r);
+	}
 	setup_done(&s);
 }
 
@@ -1413,6 +1482,9 @@ int main(void)
 		cmocka_unit_test(test_account_states_are_decoded_as_the_directory_holds_them),
 		cmocka_unit_test(test_names_keep_their_letters_and_managers_their_place),
 		cmocka_unit_test(test_a_second_read_shows_only_whom_it_does_not_know),
+		cmocka_unit_test(
+			test_an_entry_is_shown_with_what_each_row_of_the_map_made_of_it),
+		cmocka_unit_test(test_an_entry_that_is_not_there_is_not_shown),
 		cmocka_unit_test(test_success_without_entries_is_complete_and_not_plausible),
 		cmocka_unit_test(test_a_connection_cut_in_page_three_is_started_over),
 		cmocka_unit_test(test_a_connection_cut_in_page_three_each_time_is_incomplete),

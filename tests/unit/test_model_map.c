@@ -227,6 +227,51 @@ static void test_names_are_listed_once_and_writes_are_known(void **state)
 	assert_false(map_writes(m, "active"));
 }
 
+static int told(void *ctx, const struct map_step *step, struct err *err)
+{
+	struct buf *all = ctx;
+	const char *p = step->texts;
+
+	(void)err;
+	buf_addf(all, "%s %s", step->row->to, map_outcome_words[step->outcome]);
+	for (size_t i = 0; i < step->n; i++, p += strlen(p) + 1)
+		buf_addf(all, " [%s]", p);
+	buf_add_char(all, '\n');
+	return 0;
+}
+
+static void test_each_row_tells_what_it_made(void **state)
+{
+	static const struct map_row rows[] = {
+		{ .to = "userName", .from = { "nothing", "uid" } },
+		{ .to = "userName", .from = { "mail" } },
+		{ .to = "emails", .from = { "mail" }, .how = MAP_EACH },
+		{ .to = "userType", .from = { "employeeType" }, .words = kinds },
+		{ .to = "active", .from = { "uid" } },
+		{ .to = "title", .from = { "hidden" } },
+		{ .to = "displayName", .from = { "nothing" } },
+	};
+	CLEANUP(map_free_at) struct map *m = NULL;
+	CLEANUP(map_result_done) struct map_result result = { 0 };
+	CLEANUP(buf_done) struct buf all;
+	struct entry e = { .attributes = babs };
+	struct err err;
+
+	(void)state;
+	buf_init(&all, 4096);
+	assert_ok(map_new(&m, rows, COUNT_OF(rows), &err), &err);
+	assert_ok(map_apply_told(m, &(struct map_source){ entry_get, &e }, told, &all, &result,
+				 &err),
+		  &err);
+	assert_string_equal(all.p, "userName taken [bjensen]\n"
+				   "userName settled\n"
+				   "emails taken [babs@example.com] [b.jensen@example.com]\n"
+				   "userType taken [temporary]\n"
+				   "active refused [bjensen]\n"
+				   "title unknown\n"
+				   "displayName nothing\n");
+}
+
 static void test_mapping_survives_each_lost_allocation(void **state)
 {
 	static const struct map_row rows[] = {
@@ -269,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_extensions_are_listed_in_schemas),
 		cmocka_unit_test(test_rows_that_mean_nothing_are_refused_by_number),
 		cmocka_unit_test(test_names_are_listed_once_and_writes_are_known),
+		cmocka_unit_test(test_each_row_tells_what_it_made),
 		cmocka_unit_test(test_mapping_survives_each_lost_allocation),
 	};
 
