@@ -722,7 +722,8 @@ static int collect_run(struct collect *c, json_t *out, struct err *err)
 	else
 		log_warn("collect.incomplete", LOG_T("org", c->org->name),
 			 LOG_T("text", c->reason));
-	return collect_out(c, stamp_mono_ms() - begun, out, err);
+	r = rounds_sites(c->app, c->org, c->cancel, out, err);
+	return r < 0 ? r : collect_out(c, stamp_mono_ms() - begun, out, err);
 }
 
 int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
