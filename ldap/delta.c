@@ -122,6 +122,8 @@ static int cursor_write(struct delta *d, struct err *err)
 	buf_init(&text, CURSOR_MAX);
 	enc_base64(&at, d->changes.next.p ? d->changes.next.p : "", d->changes.next.len);
 	r = buf_fault(&at, err, "the cursor");
+	if (r == 0)
+		r = buf_fault(&d->witness, err, "who changed last");
 	if (r < 0)
 		return r;
 	digest_hex(&d->groups, groups);
@@ -259,9 +261,9 @@ static int witness_look(struct delta *d, struct err *err)
 	r = dir_search(d->session.conn, &q, on_witness, &w, &found, err);
 	if (r < 0 || (w.there && !w.older))
 		return r;
-	snprintf(d->ret->reason, sizeof(d->ret->reason),
-		 "who changed last %s: left, or the server was put back from a backup",
-		 w.there ? "is as he was before that" : "is not there any more");
+	snprintf(d->ret->reason, sizeof(d->ret->reason), "who changed last %s",
+		 w.there ? "is again as before: the server was put back from a backup"
+			 : "is not there any more");
 	buf_clear(&d->witness);
 	return DIR_DELTA_FULL;
 }
