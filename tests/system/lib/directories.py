@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import socket
 import uuid
 from pathlib import Path
@@ -64,6 +65,9 @@ class Directory:
     key_attribute = "entryUUID"
     uid = "uid"
     strategy = "stamp"
+    second = "stamp"  # the way that a setting may ask for instead
+    data = ()  # the folders and files that are its database
+    memory = "none"  # what it keeps of them elsewhere
 
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -88,6 +92,27 @@ class Directory:
 
     def restart(self):
         self.ctl("stop")
+        self.ctl("start", *self.start_arguments)
+
+    def _copy(self, source, target):
+        for name in self.data:
+            shutil.rmtree(target / name, ignore_errors=True)
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            # files of a database are large and nearly empty
+            run("cp", "-aT", "--sparse=always", source / name, target / name)
+
+    def backup(self):
+        """The database's files as they are, of a server that stands."""
+        self.ctl("stop")
+        self._copy(self.folder, self.folder / "backup")
+        self.ctl("start", *self.start_arguments)
+
+    def restore(self):
+        """Puts those back: the server is where it was."""
+        self.ctl("stop")
+        for left in self.folder.glob(self.memory):
+            left.unlink()
+        self._copy(self.folder / "backup", self.folder)
         self.ctl("start", *self.start_arguments)
 
     # --- as the administrator ---
@@ -123,6 +148,17 @@ class Directory:
     def key(self, raw):
         return raw.decode().lower()
 
+    def add_group(self, name, members=()):
+        """A group of these DNs."""
+        dn = "cn=%s,%s" % (name, self.groups_dn)
+        self.modify("dn: %s\nchangetype: add\n%scn: %s\n%s" % (
+            dn, "".join("objectClass: %s\n" % c for c in self.group_class), name,
+            "".join("member:: %s\n" % base64.b64encode(m.encode()).decode() for m in members)))
+        return dn
+
+    def add_member(self, group, member):
+        self.modify("dn: %s\nchangetype: modify\nadd: member\nmember: %s\n" % (group, member))
+
     # --- the truth ---
 
     def truth(self):
@@ -154,8 +190,12 @@ class Directory:
         return people, groups
 
 
+HALF = "(|(uid=*1)(uid=*3)(uid=*5)(uid=*7)(uid=*9))"
+
+
 class OpenLDAP(Directory):
     name, kind, strategy = "slapd", "openldap", "syncrepl"
+    group_class, data = ("groupOfNames",), ("db", "accesslog")
     admin, admin_password = "cn=admin,dc=example,dc=test", "admin-secret"
     bind, password = "cn=bridge,ou=services,dc=example,dc=test", "bridge-secret"
 
@@ -182,9 +222,35 @@ class OpenLDAP(Directory):
         return dn
 
 
+    def _rules(self, change):
+        dn = ldif(run("ldapsearch", "-x", "-LLL", "-o", "ldif-wrap=no", "-H", self.plain_uri, "-D", "cn=config", "-w",
+                      self.admin_password, "-b", "cn=config", "(olcSuffix=dc=example,dc=test)", "1.1"))[0][0]
+        run("ldapmodify", "-x", "-H", self.plain_uri, "-D", "cn=config", "-w", self.admin_password,
+            stdin="dn: %s\nchangetype: modify\n%s\n" % (dn, change))
+
+    def prepare_half(self):
+        """What must stand before hide_half() can."""
+
+    def hide_half(self):
+        """Every other person is not there for the account that leaverd binds as."""
+        self._rules("add: olcAccess\nolcAccess: {0}to filter=%s by dn.exact=\"%s\" none by * break" % (HALF, self.bind))
+
+    def show_all(self):
+        self._rules("delete: olcAccess\nolcAccess: {0}")
+
+
 class DS389(OpenLDAP):
     name, kind, strategy, key_attribute = "389ds", "389ds", "entryusn", "nsUniqueId"
     admin, admin_password = "cn=Directory Manager", "dm-secret-1"
+    data, memory = ("db", "config/dse.ldif"), "run/__db.*"
+    aci = ('(targetattr = "*")(targetfilter = "%s")(version 3.0; acl "half"; deny (all) userdn = "ldap:///%s";)'
+           % (HALF, OpenLDAP.bind))
+
+    def hide_half(self):
+        self.modify("dn: %s\nchangetype: modify\nadd: aci\naci: %s\n" % (self.people_dn, self.aci))
+
+    def show_all(self):
+        self.modify("dn: %s\nchangetype: modify\ndelete: aci\naci: %s\n" % (self.people_dn, self.aci))
 
     def disabled(self, attributes):
         return [v.lower() for v in attributes.get("nsaccountlock", [])] == [b"true"]
@@ -201,6 +267,7 @@ class Samba(Directory):
     person, group = "(&(objectCategory=person)(objectClass=user))", "(objectClass=group)"
     admin, admin_password = "Administrator@corp.example.test", "Adm1n-secret"
     bind, password = "bridge@example.test", "Br1dge-secret"
+    group_class, second, data = ("group",), "usn", ("private", "state")
 
     def start(self):
         """Finds an address; seed() starts it."""
@@ -240,6 +307,24 @@ class Samba(Directory):
         self.modify("dn: %s\nchangetype: add\nobjectClass: user\nsAMAccountName: %s\nuserPrincipalName: %s@example.test\n"
                     "userAccountControl: 544\nmail: %s@example.test\n" % (dn, uid, uid, uid))
         return dn
+
+
+    def prepare_half(self):
+        """Rights are inherited from containers here: half of the people get one of their own."""
+        self.half = self.branch("half")
+        self.modify("".join("dn:: %s\nchangetype: modrdn\nnewrdn: %s\ndeleteoldrdn: 1\nnewsuperior: %s\n\n" % (
+            base64.b64encode(dn.encode()).decode(), re.match(r"(?:\\.|[^,\\])*", dn).group(), self.half)
+            for dn, a in self.search(self.people_dn, "(&%s(sAMAccountName=u0*))" % self.person, self.uid)
+            if a["samaccountname"][0][-1:] in b"13579"))
+
+    def _inherit(self, what):
+        self.ctl(what, "bridge", self.half)
+
+    def hide_half(self):
+        self._inherit("hide")
+
+    def show_all(self):
+        self._inherit("show")
 
 
 KINDS = {"slapd": OpenLDAP, "389ds": DS389, "samba": Samba}
