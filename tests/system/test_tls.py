@@ -223,6 +223,7 @@ JWT = """\
         audience: [api://leaverd]
         %s
         claims: [azp=provisioner]
+        me: sub=externalId
         scopes: [scim]"""
 
 
@@ -252,8 +253,13 @@ def test_tokens_that_an_identity_provider_signed_open(build, tmp_path, ca):
                     assert 'error="insufficient_scope"' in headers["www-authenticate"]
             # What it writes is in the chain under its name; what the source may not, it may not.
             status, headers, body = d.ask("POST", "/scim/v2/idp/Users", token=one.sign(claims()), body=json.dumps(
-                {"schemas": [USER], "userName": "ada"}))
+                {"schemas": [USER], "userName": "ada", "externalId": "s"}))
             assert status == 201
+            # A claim says which of the source's users a token is itself.
+            status, headers, mine = d.ask(path="/scim/v2/idp/Me", token=one.sign(claims()))
+            assert status == 200 and json.loads(mine)["userName"] == "ada"
+            assert headers["location"] == json.loads(body)["meta"]["location"]
+            assert d.ask(path="/scim/v2/idp/Me", token=one.sign(claims(sub="nobody")))[0] == 501
             assert any("token:jwt:provisioner" in e for e in d.command("audit", "export").split("\n"))
             path = "/scim/v2/idp/Users/" + json.loads(body)["id"]
             assert d.ask("DELETE", path, token=one.sign(claims()))[0] == 403
