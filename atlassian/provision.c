@@ -324,9 +324,11 @@ static int group_find(struct atl_client *c, const struct atl_deed *deed, struct 
 
 /* Whether the record is a member; a group that is not there has none. */
 static int member_told(struct atl_client *c, const struct atl_deed *deed, struct str group,
-		       struct str record, bool *ret, struct err *err)
+		       struct str record, const struct atl_provision_seen *seen, bool *ret,
+		       struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
+	struct atl_scim_group row;
 	const json_t *each;
 	size_t i;
 	int r = group_find(c, deed, group, &doc, err);
@@ -339,7 +341,10 @@ static int member_told(struct atl_client *c, const struct atl_deed *deed, struct
 
 		*ret = *ret || (value && str_eq(str_of(value), record));
 	}
-	return 0;
+	row = (struct atl_scim_group){ .id = str_of(jx_get_text(doc, "id")), .name = group };
+	return seen && seen->member && row.id.len
+		       ? seen->member(seen->ctx, record, &row, *ret, err)
+		       : 0;
 }
 
 /* --- held against a deed --------------------------------------------------------------------
@@ -363,7 +368,7 @@ static bool attrs_are(const struct atl_deed *deed, const struct atl_scim_user *n
 
 /* How many of the deed's groups the record is in. */
 static int groups_in(struct atl_client *c, const struct atl_deed *deed, struct str record,
-		     size_t *ret, struct err *err)
+		     const struct atl_provision_seen *seen, size_t *ret, struct err *err)
 {
 	int r = 0;
 
@@ -371,7 +376,7 @@ static int groups_in(struct atl_client *c, const struct atl_deed *deed, struct s
 	for (size_t i = 0; i < deed->group_count && r == 0; i++) {
 		bool in = false;
 
-		r = member_told(c, deed, deed->groups[i], record, &in, err);
+		r = member_told(c, deed, deed->groups[i], record, seen, &in, err);
 		*ret += in;
 	}
 	return r;
@@ -413,7 +418,8 @@ static enum provision_state judge(const struct atl_deed *deed, enum action_kind 
 }
 
 int atl_provision_state(struct atl_client *c, const struct atl_deed *deed,
-			enum action_kind kind, enum provision_state *ret, struct err *err)
+			enum action_kind kind, const struct atl_provision_seen *seen,
+			enum provision_state *ret, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	struct atl_scim_user now;
@@ -430,7 +436,9 @@ int atl_provision_state(struct atl_client *c, const struct atl_deed *deed,
 	*ret = PROVISION_UNKNOWN;
 	if (!provision_user_read(doc, &now, why, sizeof(why)))
 		return 0;
-	r = groups_in(c, deed, now.id, &in, err);
+	r = groups_in(c, deed, now.id, seen, &in, err);
+	if (r == 0 && seen && seen->user)
+		r = seen->user(seen->ctx, &now, err);
 	if (r == 0)
 		*ret = judge(deed, kind, &now, in);
 	return r;
@@ -643,7 +651,7 @@ int atl_provision_verify(struct atl_client *c, const struct atl_deed *deed,
 		*ret = effect_is(deed, step->op, &now);
 		return 0;
 	}
-	r = member_told(c, deed, str_of(step->name), now.id, ret, err);
+	r = member_told(c, deed, str_of(step->name), now.id, NULL, ret, err);
 	*ret = step->op == STEP_SCIM_JOIN ? *ret : !*ret;
 	return r;
 }

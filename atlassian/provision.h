@@ -80,11 +80,19 @@ struct atl_deed {
 	size_t group_count;
 };
 
+/* What was seen by looking; each may be NULL. Borrowed texts. */
+struct atl_provision_seen {
+	void *ctx;
+	int (*user)(void *ctx, const struct atl_scim_user *row, struct err *err);
+	int (*member)(void *ctx, struct str record, const struct atl_scim_group *group, bool in,
+		      struct err *err);
+};
+
 /* The record as it is now, held against the deed of an action of that kind: PROVISION_UNKNOWN
  * where Atlassian's answer does not tell. */
 int atl_provision_state(struct atl_client *c, const struct atl_deed *deed,
-			enum action_kind kind, enum provision_state *ret, struct err *err)
-	MUST_USE;
+			enum action_kind kind, const struct atl_provision_seen *seen,
+			enum provision_state *ret, struct err *err) MUST_USE;
 
 /*
  * One STEP_SCIM_ of an action. What would make something twice is searched for first. 0: done,

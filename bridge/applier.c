@@ -635,6 +635,7 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 		.held_by = action->held_by,
 		.says = action->says,
 		.held_count = action->held_count,
+		.subject = &action->subject,
 	};
 	int r;
 
@@ -705,7 +706,8 @@ static int journal_write_run(void *ctx, struct db *db, struct err *err)
 			err, ERR_CONFLICT,
 			"plan %lld: action %lld is no longer waiting: another plan took it",
 			(long long)w->line.plan, (long long)w->line.n);
-	if (r == 0 && w->progress)
+	/* a record that is no account yet has no ladder */
+	if (r == 0 && w->progress && action->account)
 		r = persons_progress_set(db, &progress, err);
 	return r < 0 ? r : 0;
 }

@@ -9,6 +9,8 @@
 struct kept {
 	struct kept *next;
 	const struct config_org *org;
+	bool provision;             /* of the provisioning directory */
+	struct atl_options options; /* the organisation's, with what is the directory's own */
 	struct secret key, standby, login;
 	char *owner; /* of the key, as the vault has it; NULL: nobody */
 	struct atl_client *client;
@@ -92,7 +94,7 @@ static struct kept *find(struct clients *c, const struct config_org *org,
 			 const struct kept *like)
 {
 	for (struct kept *k = c->first; k; k = k->next) {
-		if (k->org != org || k->old)
+		if (k->org != org || k->provision != like->provision || k->old)
 			continue;
 		if (made_alike(k, like))
 			return k;
@@ -105,7 +107,7 @@ static int keep_owner(void *ctx, const struct vault_entry *row, struct err *err)
 {
 	struct kept *k = ctx;
 
-	if (!str_eq(row->name, str_of(k->org->cloud.key)) || !row->owner.len)
+	if (!str_eq(row->name, str_of(k->options.key)) || !row->owner.len)
 		return 0;
 	free(k->owner);
 	k->owner = str_dup(row->owner);
@@ -121,8 +123,8 @@ static int owner_get(struct app *app, struct kept *k, struct err *err)
 	return r < 0 ? r : vault_list(db, keep_owner, k, err);
 }
 
-static int kept_new(struct app *app, const struct config_org *org, struct kept **ret,
-		    struct err *err)
+static int kept_new(struct app *app, const struct config_org *org, bool provision,
+		    struct kept **ret, struct err *err)
 {
 	CLEANUP(kept_free_at) struct kept *k = calloc(1, sizeof(*k));
 	int r;
@@ -130,9 +132,17 @@ static int kept_new(struct app *app, const struct config_org *org, struct kept *
 	if (!k)
 		return err_nomem(err);
 	k->org = org;
-	r = rounds_secret(app, org->cloud.key, &k->key, err);
+	k->provision = provision;
+	k->options = org->cloud;
+	if (provision) {
+		k->options.key = org->provision.scim.key;
+		k->options.standby_key = NULL;
+		if (org->provision.scim.base_url)
+			k->options.base_url = org->provision.scim.base_url;
+	}
+	r = rounds_secret(app, k->options.key, &k->key, err);
 	if (r == 0)
-		r = rounds_secret(app, org->cloud.standby_key, &k->standby, err);
+		r = rounds_secret(app, k->options.standby_key, &k->standby, err);
 	if (r == 0)
 		r = rounds_secret(app, org->cloud.proxy_login, &k->login, err);
 	if (r == 0)
@@ -143,28 +153,31 @@ static int kept_new(struct app *app, const struct config_org *org, struct kept *
 	return 0;
 }
 
-int clients_get(struct app *app, const struct config_org *org, struct atl_client **ret,
-		struct err *err)
+/* Makes an object, sends nothing: short enough to be done under the lock. */
+static int client_make(struct app *app, struct kept *k, struct err *err)
+{
+	int r = atl_client_new(&k->client, &k->options, &k->key,
+			       k->options.proxy_login ? &k->login : NULL, app->http, err);
+
+	if (r == 0)
+		r = atl_client_standby(k->client, &k->standby, err);
+	return r < 0 ? r : atl_client_owner(k->client, str_of(k->owner ? k->owner : ""), err);
+}
+
+static int client_get(struct app *app, const struct config_org *org, bool provision,
+		      struct atl_client **ret, struct err *err)
 {
 	CLEANUP(kept_free_at) struct kept *fresh = NULL;
 	struct kept *found;
 	int r;
 
-	r = kept_new(app, org, &fresh, err);
+	r = kept_new(app, org, provision, &fresh, err);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&app->clients->lock);
 	found = find(app->clients, org, fresh);
 	if (!found) {
-		/* Makes an object, sends nothing: short enough to be done under the lock. */
-		r = atl_client_new(&fresh->client, &org->cloud, &fresh->key,
-				   org->cloud.proxy_login ? &fresh->login : NULL, app->http,
-				   err);
-		if (r == 0)
-			r = atl_client_standby(fresh->client, &fresh->standby, err);
-		if (r == 0)
-			r = atl_client_owner(fresh->client,
-					     str_of(fresh->owner ? fresh->owner : ""), err);
+		r = client_make(app, fresh, err);
 		if (r == 0) {
 			fresh->next = app->clients->first;
 			app->clients->first = fresh;
@@ -176,6 +189,23 @@ int clients_get(struct app *app, const struct config_org *org, struct atl_client
 		return r;
 	*ret = found->client;
 	return 0;
+}
+
+int clients_get(struct app *app, const struct config_org *org, struct atl_client **ret,
+		struct err *err)
+{
+	return client_get(app, org, false, ret, err);
+}
+
+int clients_get_provision(struct app *app, const struct config_org *org,
+			  struct atl_client **ret, struct err *err)
+{
+	if (!org->provision.scim.directory)
+		return err_set(err, ERR_CONFIG,
+			       "organisation %s has no provisioning directory: give it a "
+			       "section provisioning",
+			       org->name);
+	return client_get(app, org, true, ret, err);
 }
 
 static struct kept_site *find_site(struct clients *c, const struct kept_site *like)

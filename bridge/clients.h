@@ -26,4 +26,9 @@ int clients_site(struct app *app, const struct config_org *org,
 		 const struct atl_site_options *site, struct atl_site **ret, struct err *err)
 	MUST_USE;
 
+/* The client of its provisioning directory, made with that directory's key alone. Fault: CONFIG
+ * where there is none. */
+int clients_get_provision(struct app *app, const struct config_org *org,
+			  struct atl_client **ret, struct err *err) MUST_USE;
+
 #endif

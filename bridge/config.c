@@ -216,6 +216,8 @@ static const struct conf_key org_keys[] = {
 	    .help = "an older picture of the organisation is read again before a plan is made"),
 	ROW("cloud", CONF_SECTION, config_org, cloud, .sub = atl_option_keys,
 	    .sub_size = sizeof(struct atl_options), .preset = "!", .help = "the Atlassian Cloud organisation"),
+	ROW("provisioning", CONF_SECTION, config_org, provision, .sub = config_provision_keys,
+	    .sub_size = sizeof(struct config_provision), .help = "its SCIM directory, if leaverd is its identity provider"),
 	ROW("sites", CONF_ITEMS, config_org, sites, .sub = atl_site_keys,
 	    .sub_size = sizeof(struct atl_site_options), WITHIN(0, CONFIG_SITES_MAX),
 	    .help = "sites whose products are asked themselves, and on which leavers hand over what they own"),
@@ -469,6 +471,7 @@ static void check_orgs(struct config *c, struct conf_faults *faults)
 		check_list(c, faults, &v[i].mark, "sources", &v[i].sources, false);
 		v[i].cloud.name = v[i].name;
 		(void)!atl_options_check(&v[i].cloud, faults, &err);
+		config_provision_check(c, &v[i], faults);
 	}
 }
 
@@ -491,9 +494,15 @@ static void check_sites(struct config *c, struct conf_faults *faults)
 
 static void check_policy(struct config *c, struct conf_faults *faults)
 {
+	struct policy_provision_conf *provision = NULL;
 	struct err err;
 
-	(void)!policy_bind(&c->whole->policy, faults, &c->policy, &err);
+	/* lost memory: config_read() finds no policy */
+	if (config_provision_policy(c, &c->whole->policy, &provision, &err) == 0)
+		(void)!policy_bind(&c->whole->policy, faults, &c->policy, &err);
+	c->whole->policy.provision = NULL;
+	c->whole->policy.provision_count = 0;
+	free(provision);
 }
 
 static void (*const checks[])(struct config *, struct conf_faults *) = {
@@ -573,6 +582,8 @@ int config_read(const char *file, struct config *ret, struct conf_faults *faults
 		checks[i](c, all);
 	if (r == 0 && all->n)
 		r = first_fault(file, all, err);
+	if (r == 0 && !c->policy)
+		r = err_nomem(err);
 	if (r < 0) {
 		config_free(c);
 		return r;

@@ -16,6 +16,8 @@
 #include "base/conf.h"
 #include "base/jx.h"
 #include "hr/options.h"
+#include "bridge/config_provision.h"
+#include "hr/options.h"
 #include "ldap/options.h"
 
 struct policy; /* reconcile/policy.h */
@@ -118,6 +120,7 @@ struct config_org {
 	struct conf_mark mark;
 	char *name;
 	struct atl_options cloud;
+	struct config_provision provision;
 	struct conf_items sites;  /* struct atl_site_options: read, and handed over on */
 	struct conf_list sources; /* whose people this organisation has; empty: all */
 	int64_t every_ms;         /* 0: schedule.collect_every */

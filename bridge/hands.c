@@ -9,6 +9,7 @@
 #include "base/stamp.h"
 #include "bridge/clients.h"
 #include "bridge/hands_gift.h"
+#include "bridge/hands_provision.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/plans.h"
@@ -25,8 +26,18 @@ struct hands {
 	char resource[HANDS_ID_BYTES]; /* seat actions: the product's id; else "" */
 	char email[HANDS_ID_BYTES], name[HANDS_ID_BYTES];
 	bool urgent;
-	bool writes; /* not in mode observe */
+	bool writes;                      /* not in mode observe */
+	struct hands_provision provision; /* where the action goes through the directory */
 };
+
+/* Whether any step does. */
+static bool goes_through_directory(const struct action *action)
+{
+	for (size_t i = 0; i < action->step_count; i++)
+		if (hands_provision_is(action->steps[i].op))
+			return true;
+	return false;
+}
 
 /* --- aiming --------------------------------------------------------------------------------
  */
@@ -84,7 +95,7 @@ static int text_of(const json_t *doc, const char *key, char ret[HANDS_ID_BYTES],
 }
 
 static int aim_values(struct hands *h, struct db *db, uint64_t plan,
-		      const struct action *action, struct err *err)
+		      const struct action *action, json_t **ret_doc, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	CLEANUP(buf_done) struct buf json;
@@ -112,15 +123,30 @@ static int aim_values(struct hands *h, struct db *db, uint64_t plan,
 		r = text_of(doc, "email", h->email, err);
 	if (r == 0)
 		r = text_of(doc, "name", h->name, err);
-	if (r == 0 && !h->account[0])
+	if (r == 0 && !h->account[0] && !action_kinds[action->kind].provision)
 		return err_set(err, ERR_DAMAGED, "it names no account");
+	if (r == 0)
+		*ret_doc = TAKE(doc);
 	return r;
+}
+
+/* What the store tells of whom it is about. */
+static int aim_read(struct hands *h, uint64_t plan, const struct action *action,
+		    json_t **ret_doc, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(h->app->store, &db, err);
+
+	if (r == 0)
+		r = aim_values(h, db, plan, action, ret_doc, err);
+	return r == 0 ? aim_product(h, db, action, err) : r;
 }
 
 int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum org_mode mode,
 	      struct err *err)
 {
-	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	bool writes = mode != ORG_OBSERVE;
 	int r;
 
 	h->urgent = action->class == PLAN_LEAVER;
@@ -128,12 +154,10 @@ int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum 
 	r = clients_get(h->app, h->org, &h->client, err);
 	if (r < 0)
 		return r;
-	atl_client_writes(h->client, mode != ORG_OBSERVE);
-	r = store_read_begin(h->app->store, &db, err);
-	if (r == 0)
-		r = aim_values(h, db, plan, action, err);
-	if (r == 0)
-		r = aim_product(h, db, action, err);
+	atl_client_writes(h->client, writes);
+	r = aim_read(h, plan, action, &doc, err);
+	if (r == 0 && goes_through_directory(action))
+		r = hands_provision_aim(&h->provision, h->app, h->org, doc, writes, err);
 	if (r < 0)
 		return err_context(err, r, "plan %llu: action %u", (unsigned long long)plan,
 				   action->n);
@@ -403,6 +427,8 @@ static int target_read(void *ctx, const struct action *action, struct target_sta
 	unsigned with = action_kinds[action->kind].seat ? ATL_WITH_PATHS : 0;
 	int r;
 
+	if (action_kinds[action->kind].provision)
+		return hands_provision_state(&h->provision, action->kind, &ret->provision, err);
 	if (action_kinds[action->kind].managed_only)
 		with |= ATL_WITH_MANAGE;
 	r = atl_read_account(h->client, str_of(h->account), with, (struct str){ 0 }, h->urgent,
@@ -490,7 +516,11 @@ static int target_act(void *ctx, const struct action *action, const struct actio
 		return notify(h, action, key, err);
 	if (hands_gift_is(step->op))
 		return hands_gift_act(h->app, h->org, step, h->writes, err);
-	r = atl_act(h->client, str_of(h->account), step, h->urgent, err);
+	if (hands_provision_is(step->op))
+		r = atl_provision_act(h->provision.client, &h->provision.deed, step, h->urgent,
+				      err);
+	else
+		r = atl_act(h->client, str_of(h->account), step, h->urgent, err);
 	return r == ATL_IMPOSSIBLE ? TARGET_IMPOSSIBLE : r;
 }
 
@@ -513,7 +543,15 @@ static int target_verify(void *ctx, const struct action *action, const struct ac
 	}
 	if (hands_gift_is(step->op))
 		return hands_gift_verify(h->app, h->org, step, ret, err);
-	r = atl_verify(h->client, str_of(h->account), step, &seen, err);
+	if (hands_provision_is(step->op)) {
+		bool done = false;
+
+		r = atl_provision_verify(h->provision.client, &h->provision.deed, step, &done,
+					 err);
+		seen = done ? ATL_VERIFY_DONE : ATL_VERIFY_NOT_DONE;
+	} else {
+		r = atl_verify(h->client, str_of(h->account), step, &seen, err);
+	}
 	if (r != 0)
 		return r == ATL_GONE ? TARGET_GONE : r;
 	*ret = answers[seen];
@@ -538,6 +576,8 @@ int hands_new(struct hands **ret, struct app *app, const struct config_org *org,
 
 void hands_free(struct hands *h)
 {
+	if (h)
+		hands_provision_done(&h->provision);
 	free(h);
 }
 

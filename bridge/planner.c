@@ -92,6 +92,8 @@ int planner_facts(struct app *app, const struct config_org *org, uint64_t person
 		.round = &round,
 		.sources = sources,
 		.sites = sites,
+		.provision_directory = org->provision.scim.directory,
+		.provision_issuer = org->provision.issuer,
 		.person = (int64_t)person,
 		.account = (int64_t)account,
 	};

@@ -723,6 +723,8 @@ static int collect_run(struct collect *c, json_t *out, struct err *err)
 		log_warn("collect.incomplete", LOG_T("org", c->org->name),
 			 LOG_T("text", c->reason));
 	r = rounds_sites(c->app, c->org, c->cancel, out, err);
+	if (r == 0)
+		r = rounds_provision(c->app, c->org, c->cancel, out, err);
 	return r < 0 ? r : collect_out(c, stamp_mono_ms() - begun, out, err);
 }
 

@@ -220,6 +220,41 @@ int provision_end(struct db *db, struct provision_run *run, const char *director
 	return r;
 }
 
+int provision_seen_user(struct db *db, int64_t org, const struct scim_user_row *row,
+			struct err *err)
+{
+	struct provision_run run = { .org = org };
+	int r = provision_put_user(db, &run, row, err);
+
+	if (run.changed)
+		(void)db_next_change(db);
+	provision_run_done(&run);
+	return r;
+}
+
+int provision_seen_member(struct db *db, int64_t org, struct str user,
+			  const struct scim_group_row *group, bool in, struct err *err)
+{
+	int64_t who = 0;
+	int r = number_of(db, org, user, &who, err);
+
+	if (r == 0)
+		r = db_run(db, err,
+			   "INSERT INTO scim_group (org, scim_id, name) VALUES (?1, ?2, ?3)"
+			   " ON CONFLICT (org, scim_id) DO NOTHING",
+			   DB_I(org), DB_S(group->scim_id), DB_S(group->name));
+	if (r == 0)
+		r = db_run(db, err,
+			   in ? "INSERT INTO scim_member (grp, user) SELECT id, ?3 FROM scim_group"
+				" WHERE org = ?1 AND scim_id = ?2 ON CONFLICT (grp, user) DO"
+				" NOTHING"
+			      : "DELETE FROM scim_member WHERE user = ?3 AND grp IN (SELECT id"
+				" FROM scim_group WHERE org = ?1 AND scim_id = ?2)",
+			   DB_I(org), DB_S(group->scim_id), DB_I(who));
+	(void)db_next_change(db);
+	return r < 0 ? r : 0;
+}
+
 /* --- reading --------------------------------------------------------------------------------
  */
 

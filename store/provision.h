@@ -55,6 +55,13 @@ int provision_put_group(struct db *db, struct provision_run *run,
 int provision_end(struct db *db, struct provision_run *run, const char *directory,
 		  const char *reason, int64_t now_ms, struct err *err) MUST_USE;
 
+/* What applying saw by reading back, outside a read. */
+int provision_seen_user(struct db *db, int64_t org, const struct scim_user_row *row,
+			struct err *err) MUST_USE;
+int provision_seen_member(struct db *db, int64_t org, struct str user,
+			  const struct scim_group_row *group, bool in, struct err *err)
+	MUST_USE;
+
 /* --- reading, by key in short pages --- */
 
 typedef int (*scim_user_fn)(void *ctx, const struct scim_user_row *row, struct err *err);
