@@ -122,6 +122,11 @@ static const struct cli_option block_options[] = {
 	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
 static const struct cli_option why_options[] = { OPT_ORG, OPT_END };
+static const struct cli_option handover_options[] = {
+	{ "to", 't', "RECEIVER", CLI_TEXT, NULL, false, "address or account id of who is to receive it all", NULL },
+	{ "nobody", 'x', NULL, CLI_FLAG, NULL, false, "nobody is named any more", NULL },
+	OPT_REASON(false, "why; needed with --to and --nobody, stands in the audit chain"), OPT_ORG, OPT_END
+};
 
 /* --- people ---------------------------------------------------------------------------------- */
 
@@ -412,6 +417,14 @@ const struct command commands[] = {
 	  "record key. Reading it is logged.",
 	  "leaverd why ada@example.com\n  the whole story\n",
 	  .options = why_options, .operands = who_operands, .verb = "why", .render = render_why },
+
+	{ "handover", PLAN, "what somebody owns on sites, and who receives it",
+	  "Issues, filters, dashboards, projects and components that they lead, automation rules, spaces, as read "
+	  "two weeks before an end date or after somebody left. With --to, names who is to receive all that can be "
+	  "given; without, it goes to the manager, theirs, the lead of the project, or the site's queue user. Reading "
+	  "it is logged.",
+	  "leaverd handover ada@example.com --to bob@example.com --reason 'takes over her team'\n  named\n",
+	  .options = handover_options, .operands = who_operands, .verb = "handover", .render = render_handover },
 
 	{ "users", PEOPLE, "records of people, as sources gave them",
 	  "Filters are SCIM filters.",

@@ -77,6 +77,7 @@ int render_decision(struct cli *cli, const json_t *out); /* approve, reject, rel
 int render_apply(struct cli *cli, const json_t *out);
 int render_block(struct cli *cli, const json_t *out);
 int render_why(struct cli *cli, const json_t *out);
+int render_handover(struct cli *cli, const json_t *out);
 
 /* bridge/render_admin.c */
 int render_doctor(struct cli *cli, const json_t *out);

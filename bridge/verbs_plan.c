@@ -1039,6 +1039,11 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 	r = past_read(app, person, account, past, err);
 	if (r == 0)
 		r = planner_facts(app, org, person, person ? 0 : account, &facts, err);
+	/* who would receive what they own is somebody else: that takes everybody */
+	if (r == 0 && person && facts->owned.n) {
+		facts_free(TAKE(facts));
+		r = planner_facts(app, org, 0, 0, &facts, err);
+	}
 	if (r == 0)
 		r = why_of(facts, app->config.policy, &whom, past->rows, past->n, &story, err);
 	free(past);

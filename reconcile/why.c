@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "reconcile/diff.h"
+#include "reconcile/handover.h"
 
 /* What a story is made from. */
 struct telling {
@@ -288,6 +289,79 @@ static int tell_seats(struct telling *t, uint32_t account, struct err *err)
 	for (uint32_t i = f->seat_at[account]; r == 0 && i < f->seat_at[account + 1]; i++)
 		r = tell_seat(t, i, err);
 	return r;
+}
+
+/* --- what they own -------------------------------------------------------------------------
+ */
+
+/* Objects of one kind on one site, and how many of them one receiver would get. */
+struct owned_run {
+	const struct row_owned *first;
+	size_t total;
+	size_t to[RUNG_COUNT + 1];
+	uint32_t receiver[RUNG_COUNT + 1]; /* of the first on that rung */
+};
+
+static int tell_run(struct telling *t, const struct owned_run *run, struct err *err)
+{
+	const struct facts *f = t->w->f;
+	const struct owned_kind_row *kind = &owned_kinds[run->first->kind];
+	struct str host = pooled(t, run->first->site);
+	char label[128];
+	int r;
+
+	snprintf(label, sizeof(label), STR_FMT, STR_ARG(host));
+	r = row_add(t, WHY_OWNS, 0, label, kind->word, err, "%zu %s%s%s", run->total,
+		    run->total == 1 ? kind->one : kind->many,
+		    kind->given || !kind->task ? "" : ": ",
+		    kind->given || !kind->task ? "" : kind->task);
+	for (int i = 0; r == 0 && kind->given && i <= RUNG_COUNT; i++) {
+		const struct row_account *a =
+			i < RUNG_COUNT && run->to[i] ? &f->accounts.v[run->receiver[i]] : NULL;
+
+		if (!run->to[i])
+			continue;
+		r = row_add(t, WHY_OWNS, 1, handover_rung_word((enum handover_rung)i),
+			    a ? "receives" : "missing", err, "%zu%s" STR_FMT, run->to[i],
+			    a ? ", by account " : ": name somebody with `leaverd handover`",
+			    STR_ARG(a ? pooled(t, a->email >= FRAME_FIRST ? a->email : a->id)
+				      : STR("")));
+	}
+	return r;
+}
+
+static int tell_owned(struct telling *t, uint32_t account, struct err *err)
+{
+	const struct facts *f = t->w->f;
+	const struct row_inventory *v = facts_inventory_of(f, account);
+	const struct row_owned *owned;
+	struct owned_run run = { .first = NULL };
+	char at[STAMP_TEXT_BYTES];
+	size_t n;
+	int r = 0;
+
+	if (!f->sites.n || !v)
+		return 0;
+	stamp_text(v->read_ms, at);
+	r = row_add(t, WHY_OWNS, 0, "inventory", v->whole ? "whole" : "in part", err, "read %s",
+		    at);
+	owned = facts_owned_of(f, account, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		enum handover_rung rung;
+		uint32_t to;
+
+		if (!run.first || run.first->site != owned[i].site ||
+		    run.first->kind != owned[i].kind) {
+			if (run.first)
+				r = tell_run(t, &run, err);
+			run = (struct owned_run){ .first = &owned[i] };
+		}
+		to = handover_receiver(t->round, account, &owned[i], &rung);
+		if (!run.to[rung]++)
+			run.receiver[rung] = to;
+		run.total++;
+	}
+	return r == 0 && run.first ? tell_run(t, &run, err) : r;
 }
 
 /* --- rules ---------------------------------------------------------------------------------
@@ -576,6 +650,8 @@ static int tell(struct telling *t, const struct why_past *past, size_t n, struct
 	if (r == 0)
 		r = each_account(t, tell_seats, err);
 	if (r == 0)
+		r = each_account(t, tell_owned, err);
+	if (r == 0)
 		r = tell_rules(t, err);
 	if (r == 0)
 		r = tell_held(t, err);
@@ -617,6 +693,7 @@ int why_of(const struct facts *facts, const struct policy *policy, const struct 
 	r = why_in(&t, &w, &round, who, past, past_count, err);
 	vec_candidate_done(&round.candidates);
 	vec_finding_done(&round.findings);
+	vec_u64_done(&round.inventories);
 	free(round.leaving);
 	match_done(&w);
 	if (r == 0)
@@ -643,6 +720,7 @@ const char *why_section_title(enum why_section section)
 		[WHY_RECORDS] = "Where we know it from",
 		[WHY_ACCOUNTS] = "At Atlassian",
 		[WHY_SEATS] = "What they hold, and by which path",
+		[WHY_OWNS] = "What they own on sites, and who would receive it",
 		[WHY_RULES] = "What the rules say",
 		[WHY_DUE] = "What will happen",
 		[WHY_HELD] = "What holds it",
@@ -707,8 +785,8 @@ int why_text(const struct why *w, struct buf *into, struct err *err)
 int why_json(const struct why *w, struct buf *into, struct err *err)
 {
 	static const char *const words[WHY_SECTION_COUNT] = { "who",   "records", "accounts",
-							      "seats", "rules",   "due",
-							      "held",  "past" };
+							      "seats", "owns",    "rules",
+							      "due",   "held",    "past" };
 
 	buf_addf(into, "{\"person\":%llu,\"rows\":[", (unsigned long long)w->person);
 	for (size_t i = 0; i < w->rows.n; i++) {

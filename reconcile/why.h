@@ -13,6 +13,7 @@ enum why_section {
 	WHY_RECORDS,
 	WHY_ACCOUNTS,
 	WHY_SEATS,
+	WHY_OWNS,
 	WHY_RULES,
 	WHY_DUE,
 	WHY_HELD,
