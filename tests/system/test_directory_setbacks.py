@@ -6,6 +6,7 @@ import urllib.parse
 
 import pytest
 
+from daemon import CommandFault
 from directories import KINDS
 from pagecut import PageCut
 from stories import INCOMPLETE, OK, UNREACHABLE, Story
@@ -86,6 +87,24 @@ def test_a_cookie_that_is_lost_or_spoilt_ends_in_a_full_read_and_is_told(story, 
     # half a number is a lower number: more is named, and nothing lost
     assert got["full"] or (how == "torn" and got["named"] > 0), got
     assert story.delta(fresh=0, changed=0)["full"] is None
+
+
+def test_a_base_that_was_renamed_is_another_place_and_never_nobody(story):
+    d = story.directory
+    story.delta()
+    name, parent = d.people_dn.split(",", 1)
+    rename = "dn: %s,%s\nchangetype: modrdn\nnewrdn: %s\ndeleteoldrdn: 1\n"
+    d.modify(rename % (name, parent, "ou=folk"))
+    try:
+        for argv in (["--delta"], []):
+            with pytest.raises(CommandFault) as caught:
+                story.sync(*argv)
+            assert caught.value.status in (INCOMPLETE, UNREACHABLE), caught.value
+            assert d.people_dn.lower() in (caught.value.out + caught.value.err).lower(), caught.value
+        assert not story.absent()
+    finally:
+        d.modify(rename % ("ou=folk", parent, name))
+    story.delta()
 
 
 @pytest.mark.parametrize("story", ["389ds"], indirect=True)  # the others' exports keep their numbers

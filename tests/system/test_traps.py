@@ -1,49 +1,16 @@
 """The traps of Atlassian's APIs, by number: each has a test, or a line saying why it cannot."""
 import re
-from pathlib import Path
 
 import pytest
 
+from traps import hold, index, there
 from world import HOUR, World, actions
 
-ROOT = Path(__file__).resolve().parents[2]
-TRAPS = ROOT / "tests/data/atlassian/traps.txt"
 COUNT = 46
 
 
-def index():
-    rows = {}
-    for line in TRAPS.read_text(encoding="utf-8").splitlines():
-        if line and not line.startswith("#"):
-            number, rest = line.split(None, 1)
-            assert int(number) not in rows, number
-            rows[int(number)] = rest.strip()
-    return rows
-
-
-def there(place):
-    """Whether a test, or a golden plan, is in the tree."""
-    path, _, name = place.partition("::")
-    file = ROOT / path
-    if not name:
-        return (file / "expect.txt").exists() and (file / "plan.json").exists()
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    if path.endswith(".py"):
-        return bool(re.search(r"^def %s\(" % re.escape(name), text, re.M))
-    return ("static void %s(" % name) in text and ("cmocka_unit_test(%s)" % name) in re.sub(r"\(\s+", "(", text)
-
-
 def test_each_trap_has_its_test_or_says_why_it_cannot():
-    rows = index()
-    assert sorted(rows) == list(range(1, COUNT + 1))
-    manual = (ROOT / "doc/leaverd-atlassian.7").read_text(encoding="utf-8")
-    for number, rest in rows.items():
-        if rest.startswith("-"):
-            assert len(rest) > 20, number
-            assert re.search(r"^\.It %d$" % number, manual, re.M), "%d is not in the manual" % number
-        else:
-            for place in rest.split():
-                assert there(place), "trap %d: %s is not there" % (number, place)
+    hold(index("tests/data/atlassian/traps.txt"), COUNT, "doc/leaverd-atlassian.7")
 
 
 def test_a_trap_without_its_test_would_be_found():
