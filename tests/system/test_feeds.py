@@ -1,0 +1,310 @@
+"""HR exports: drops become leavers; what is broken, old or half changes nothing."""
+import os
+import time
+import unicodedata
+
+import pytest
+
+import world as worlds
+from daemon import Daemon
+from rehearsal import Clock
+from world import DAY, HOUR, World, actions
+
+# The HR source of every world, as an export instead of a push.
+HR = """\
+  - name: hr
+    kind: file
+    role: hr
+    max_age: 31d
+    file:
+      kind: full
+      folder: drops
+      pattern: "people-*.csv"
+      settle: 0
+      key: Personnel No
+      map:
+        userName: Mail
+        emails[type eq "work"].value: Mail
+        name.familyName: '"Last name"'
+        active: 'State {{ Active: true, Left: false }}'
+        employment.lastWorkingDay: '"Last day"'
+      dates: {{ Last day: dd.mm.yyyy }}
+      time_zone: Europe/Berlin
+      canaries: ["1"]
+      minimum: 20
+"""
+PUSHED = """\
+  - name: hr
+    kind: scim
+    role: hr
+    max_age: 31d
+"""
+
+
+ALONE = """\
+instance: { name: alone, zone: Europe/Berlin, state_dir: state }
+master_key: { file: master.key }
+schedule: { sync_every: 0s }
+sources:
+"""
+
+
+class Drops:
+    """What has a folder of drops as its HR source; staff, clock and json() are of the others."""
+
+    def drops_in(self, folder):
+        self.drops = folder / "drops"
+        self.drops.mkdir(parents=True)
+        self.number = 0
+
+    def rows(self, ends=None, without=(), state=None):
+        """Header and rows of an export; ends: last days by uid."""
+        lines = ["Personnel No;Last name;Mail;State;Last day;Exported"]
+        for n, p in enumerate(self.staff):
+            if p["uid"] in without:
+                continue
+            name = '"%s"' % p.get("sn", "").replace('"', '""')
+            lines.append(";".join([str(n + 1), name, p["mail"], (state or {}).get(p["uid"], "Active"),
+                                   (ends or {}).get(p["uid"], ""), str(self.number)]))
+        return lines
+
+    def drop(self, text, age=0):
+        """Puts a whole file there by renaming it."""
+        self.number += 1
+        at = self.clock.now_ms() / 1000 - age / 1000
+        path = self.drops / ("people-%04d.csv" % self.number)
+        part = path.with_suffix(".csv.part")
+        part.write_bytes(text if isinstance(text, bytes) else text.encode())
+        os.utime(part, (at, at))
+        part.rename(path)
+        return path
+
+    def export(self, age=0, **more):
+        return self.drop("\n".join(self.rows(**more)) + "\n", age)
+
+    def sync(self, status=0):
+        """The answer about the HR source."""
+        return self.json("sync", "hr", status=status)["sources"][0]
+
+    def known(self):
+        """What is stored about everybody of HR."""
+        return sorted((u["id"], u["userName"], u["active"], u["version"])
+                      for u in self.json("users", "--source", "hr", "--limit", "0")["users"])
+
+
+class FeedWorld(Drops, World):
+    """With a directory, an identity provider and an organisation."""
+
+    def __init__(self, build, folder, **more):
+        self.drops_in(folder / "instance")
+        super().__init__(build, folder, **more)
+
+
+class FeedAlone(Drops, Daemon):
+    """Nothing but the HR source."""
+
+    def __init__(self, build, folder):
+        self.drops_in(folder / "instance")
+        self.clock = Clock(folder / "clock")
+        self.clock.set_now(int(worlds.MONDAY.timestamp() * 1000))
+        self.staff = [{"uid": "u%02d" % n, "sn": "Müller-%d" % n, "mail": "u%02d@example.test" % n}
+                      for n in range(60)]
+        super().__init__(build / "leaverd", folder / "instance", clock=self.clock)
+        self.make_instance(ALONE + HR.format())
+
+    def restart(self, *changes):
+        """With other settings: pairs of texts."""
+        text = self.config.read_text()
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        self.stop()
+        self.write_config(text)
+        self.start()
+
+
+@pytest.fixture
+def alone(build, tmp_path):
+    daemon = FeedAlone(build, tmp_path)
+    daemon.start()
+    try:
+        daemon.export()
+        assert daemon.sync()["accepted"]
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+@pytest.fixture
+def config(monkeypatch):
+    assert PUSHED in worlds.CONFIG
+    monkeypatch.setattr(worlds, "CONFIG", worlds.CONFIG.replace(PUSHED, HR))
+
+
+@pytest.fixture
+def world(build, tmp_path, config):
+    with FeedWorld(build, tmp_path, people=60, orphans=2) as w:
+        w.idp = w.client("idp")
+        # two people with one address: an identity provider can send only one of them
+        for p in {unicodedata.normalize("NFKC", p["mail"]).casefold(): p for p in w.people}.values():
+            w.idp.create(worlds.scim_user(p))
+        w.command("source", "ready", "idp", "--reason", "everybody was sent")
+        for hours in (0, 1, 1):  # three rounds, each with an export of its own
+            w.clock.advance(hours * HOUR)
+            w.export()
+            w.command("sync")
+            w.command("collect")
+        w.arm()
+        yield w
+
+
+def test_a_last_day_in_a_drop_becomes_a_suspended_account(world):
+    leaver, stays = world.ordinary[4], world.ordinary[5]
+    world.export(ends={leaver["uid"]: "23.11.2026", stays["uid"]: "31.12.2026"})
+    answer = world.sync()
+    assert answer["accepted"] and answer["changed"] == 2  # what is not mapped is no change
+    world.clock.advance(18 * HOUR)  # the day has ended in Berlin
+    world.command("sync", "corp")
+    world.command("collect")
+    plan = world.plan()
+    assert {a["email"] for a in actions(plan, "leaver-hr")} == {leaver["mail"]}
+    world.approve(plan)
+    world.apply(plan)
+    assert world.rehearsal.account(leaver["mail"])["status"] == "suspended"
+    assert world.rehearsal.account(stays["mail"])["status"] == "active"
+    assert "leaver-hr" in world.command("why", leaver["mail"])
+
+
+def broken(world):
+    """Exports that say that everybody left, and cannot be believed."""
+    whole = "\n".join(world.rows(ends={p["uid"]: "01.11.2026" for p in world.staff})) + "\n"
+    lines = whole.split("\n")
+    half = "\n".join(lines[:len(lines) // 2]) + "\n"
+    return {
+        "empty": ("", "line 1, column 1: the file is empty"),
+        "half": (half, "at most"),
+        "cut within a row": (whole[:-17], "values where the header has 6"),
+        "header only": (lines[0] + "\n", "at least 20 expected"),
+        "dates by another order": (whole.replace("01.11.2026", "11/01/2026"), "(Last day): no day"),
+        "a column less": ("\n".join(";".join(l.split(";")[:4]) for l in lines[:-1]) + "\n",
+                          'the column "Last day" is missing'),
+        "another encoding": (whole.replace("Active", "Äctive", 1).encode("latin1", "replace"), "is no UTF-8"),
+        "twice the same": (whole + lines[1] + "\n", "the same Personnel No stands in line 2"),
+        "everybody at once": (whole, "people changed at once"),
+        "without the canary": ("\n".join(lines[:1] + lines[2:]), "canaries are not in the export"),
+    }
+
+
+def test_an_export_that_cannot_be_believed_changes_nothing(world):
+    before = world.known()
+    for name, (text, says) in broken(world).items():
+        world.clock.advance(HOUR // 4)
+        path = world.drop(text)
+        answer = world.sync(status=5)
+        assert says in answer["why"], name
+        assert not answer["accepted"], name
+        assert world.known() == before, name
+        path.unlink()
+    world.clock.advance(18 * HOUR)
+    world.command("sync", "corp")
+    world.command("collect")
+    assert not actions(world.plan(), "leaver-hr")
+    # and the next good one counts again
+    world.export()
+    assert world.sync()["accepted"]
+
+
+def test_yesterdays_file_changes_nothing(alone):
+    before = alone.known()
+    alone.clock.advance(HOUR)
+    alone.export(age=DAY, ends={alone.staff[4]["uid"]: "01.11.2026"})
+    newest = alone.sync()
+    assert newest["same"] and newest["accepted"]  # the newest drop is still the one of before
+    (alone.drops / "people-0001.csv").unlink()
+    answer = alone.sync(status=5)
+    assert "an old file was put back" in answer["why"]
+    assert alone.known() == before
+
+
+def test_a_drop_that_is_being_written_is_passed_over(alone):
+    before = alone.known()
+    rows = "\n".join(alone.rows(ends={alone.staff[4]["uid"]: "01.11.2026"})) + "\n"
+    (alone.drops / "people-0099.csv.part").write_text(rows)
+    (alone.drops / ".people-0098.csv").write_text(rows)
+    answer = alone.sync()
+    assert answer["same"] and answer["waiting"] == 2
+    assert alone.known() == before
+
+
+def test_only_different_exports_count_somebody_as_absent_and_a_person_confirms(alone):
+    gone = alone.staff[10]
+    number = str(alone.staff.index(gone) + 1)
+    path = alone.export(without=[gone["uid"]])
+    assert alone.sync()["missing"] == 1
+    same = path.read_bytes()
+    for _ in range(4):  # the same bytes under newer dates are no other export
+        alone.clock.advance(13 * HOUR)
+        alone.drop(same)
+        answer = alone.sync()
+        assert answer["same"] and answer["accepted"] and answer["absent_long"] == 0
+    for _ in range(2):
+        alone.clock.advance(13 * HOUR)
+        alone.export(without=[gone["uid"]])
+        answer = alone.sync()
+        assert answer["accepted"]
+    assert answer["absent_long"] == 1
+    listed = alone.json("source", "gone", "hr")["absent"]
+    assert [a["key"] for a in listed] == [number] and listed[0]["reads"] == 3
+    alone.command("source", "gone", "hr", "1", "--reason", "not absent at all", status=10)
+    alone.command("source", "gone", "hr", number, status=2)  # without a reason
+    alone.command("source", "gone", "hr", number, "--reason", "HR-812")
+    assert alone.json("source", "gone", "hr")["absent"] == []
+    assert number not in [k[0] for k in alone.known()]
+    alone.command("audit", "verify")
+
+
+def test_a_person_accepts_what_is_implausible(alone):
+    alone.export(ends={p["uid"]: "31.12.2027" for p in alone.staff})
+    assert "people changed at once" in alone.sync(status=5)["why"]
+    alone.command("source", "accept", "hr", "--reason", "contracts of all run to next year, HR-77")
+    assert alone.sync()["same"]
+    alone.export(ends={p["uid"]: "31.12.2027" for p in alone.staff})
+    assert alone.sync()["accepted"]  # held against the accepted one from now on
+
+
+def test_a_dry_run_shows_what_the_map_makes_of_a_row_and_keeps_nothing(alone):
+    before, reads = alone.known(), alone.json("source", "status", "hr")["sources"][0]["read"]
+    alone.export(ends={alone.staff[0]["uid"]: "24.12.2026"})
+    answer = alone.json("sync", "hr", "--dry-run")["sources"][0]
+    first = answer["sample"][0]
+    assert answer["plausible"] and not answer["accepted"]
+    assert answer["file"]["delimiter"] == "semicolon" and answer["file"]["encoding"] == "utf-8"
+    assert {c["column"]: c["read"] for c in first["cells"]}["Last day"] == "2026-12-24"
+    assert first["document"]["userName"] == alone.staff[0]["mail"]
+    assert alone.known() == before
+    assert alone.json("source", "status", "hr")["sources"][0]["read"] == reads
+    assert "24.12.2026" in alone.command("sync", "hr", "--dry-run")
+
+
+def test_an_export_on_stdin_and_one_of_changes_only(alone):
+    alone.restart(("      folder: drops\n      pattern: \"people-*.csv\"\n", ""), ("kind: full", "kind: delta"),
+                  ("      canaries: [\"1\"]\n      minimum: 20\n", ""))
+    before = alone.known()
+    row = "Personnel No;Last name;Mail;State;Last day\n5;Changed;%s;Left;\n" % alone.staff[4]["mail"]
+    answer = alone.json("sync", "hr", stdin=row)["sources"][0]
+    assert answer["accepted"] and (answer["changed"], answer["missing"]) == (1, 0)
+    now = alone.known()
+    assert len(now) == len(before)
+    assert [k for k in now if k not in before] == [("5", alone.staff[4]["mail"], False, 2)]
+    spool = alone.folder / "state" / "spool"
+    assert list(spool.iterdir()) == []
+
+
+def test_serve_reads_a_drop_by_itself(alone):
+    alone.restart(("    role: hr\n    max_age: 31d\n", "    role: hr\n    max_age: 31d\n    every: 1h\n"))
+    alone.export(ends={alone.staff[4]["uid"]: "31.12.2026"})
+    alone.clock.advance(2 * HOUR)
+    until = time.monotonic() + 20
+    while not any(k[3] == 2 for k in alone.known()):
+        assert time.monotonic() < until, "the drop was not read"
+        time.sleep(0.1)
