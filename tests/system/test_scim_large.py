@@ -1,8 +1,10 @@
 """Groups of 1,000 and 100,000 members through the real server; kill -9 under a load of POSTs."""
 import json
+import re
 import signal
 import sqlite3
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +93,53 @@ def found(scim, path):
 
 def by_member(n):
     return "Groups?excludedAttributes=members&filter=members.value%%20eq%%20%%22%s%%22" % user_id(n)
+
+
+LARGE = Path(__file__).parent.parent / "data/scim/large"
+
+
+def large_cases():
+    return [pytest.param(case, id="%s-%s" % (file.stem, case["case"]))
+            for file in sorted(LARGE.glob("*.json")) for case in json.loads(file.read_text(encoding="utf-8"))]
+
+
+def holds(want, have):
+    """What is named is there; null: it is not. Objects and plain values only."""
+    if isinstance(want, dict):
+        return isinstance(have, dict) and all(holds(v, have.get(k)) for k, v in want.items())
+    return want == have
+
+
+@pytest.mark.parametrize("case", large_cases())
+def test_documented_exchanges_hold_for_groups_of_100000(crowd, case):
+    """As tests/data/scim/play, with {{u 7}} for the id of a user and {{members}} for those of a batch
+    ("batches": first, last, how many in one message), each in the client's own shape ("member")."""
+    crowd.stop()
+    crowd.write_config(re.sub("    role: idp\n(    scim: .*\n)?",
+                              "    role: idp\n    scim: { profile: %s }\n" % case["profile"],
+                              CONFIG.replace("  public_url", "  max_body: 16MiB\n  public_url")))
+    crowd.start()
+    scim = client(crowd)
+    kept = {}
+
+    def fill(text):
+        text = re.sub(r"\{\{u (\d+)\}\}", lambda m: user_id(int(m.group(1))), text)
+        return re.sub(r"\{\{(\w+)\}\}", lambda m: kept.get(m.group(1), m.group(0)), text)
+
+    for step in case["steps"]:
+        method, path = fill(step["do"]).split(" /", 1)
+        first, last, size = step.get("batches", (1, 1, 1))
+        for begin in range(first, last + 1, size):
+            batch = [json.dumps(case["member"]).replace("{{id}}", user_id(n))
+                     for n in range(begin, min(begin + size, last + 1))]
+            text = fill(json.dumps(step.get("send"))).replace('"{{members}}"', "[%s]" % ",".join(batch))
+            status, headers, document = scim.request(method, path, json.loads(text))
+            assert status == step["status"], "%s %s: %s" % (method, path, str(document)[:500])
+        assert "answer" not in step or holds(step["answer"], document), (step["do"], str(document)[:500])
+        assert "members" not in step or len(document.get("members", [])) == step["members"], step["do"]
+        assert "short" not in step or int(headers["Content-Length"]) < 1000
+        for name, member in step.get("keep", {}).items():
+            kept[name] = document[member]
 
 
 def test_a_group_of_100000_grows_from_1000_and_shrinks_again(crowd):
