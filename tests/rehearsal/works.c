@@ -166,7 +166,7 @@ static int works_post(struct call *c)
 	}
 	json_decref(c->re->works);
 	c->re->works = json_deep_copy(c->body);
-	return 204;
+	return works_send(c, 200, json_object());
 }
 
 static int works_get(struct call *c)
