@@ -9,9 +9,11 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/stamp.h"
+#include "base/worker.h"
 #include "bridge/app.h"
 #include "bridge/commands.h"
 #include "bridge/control.h"
+#include "bridge/progress.h"
 #include "bridge/render.h"
 #include "bridge/unlock.h"
 #include "bridge/wipe.h"
@@ -19,6 +21,7 @@
 #define CLI_OUT_MAX (512u * 1024 * 1024)
 #define CLI_LEASE_WAIT_MS 10000
 #define CLI_LEASE_AGAIN_MS 50
+#define CLI_WATCH_MS 1000
 
 /* --- exit statuses ---------------------------------------------------------------------------
  */
@@ -571,12 +574,17 @@ void cli_done(struct cli *cli)
 	buf_done(&cli->out);
 }
 
+static bool cli_shows_progress(const struct cli *cli)
+{
+	return !cli->quiet && !cli->json && isatty(STDERR_FILENO);
+}
+
 void cli_progress(struct cli *cli, const char *format, ...)
 {
 	char text[160];
 	va_list args;
 
-	if (cli->quiet || cli->json || !isatty(STDERR_FILENO))
+	if (!cli_shows_progress(cli))
 		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
@@ -651,12 +659,72 @@ static int call_somewhere(struct cli *cli, const struct config *config, const ch
 	}
 }
 
+/* What is shown while a long verb runs, of the reads that are under way. */
+struct watch {
+	struct cli *cli;
+	const struct config *config;
+	const char *name;
+};
+
+static void watch_show(const struct watch *w, const struct config_org *org, const json_t *at)
+{
+	char text[160];
+
+	progress_text(at, org->name, text);
+	if (text[0])
+		cli_progress(w->cli, "%s ... %s", w->name, text);
+}
+
+/* In this process, or else in the daemon. */
+static void watch_look(const struct watch *w)
+{
+	CLEANUP(json_decref_at) json_t *in = json_object();
+	CLEANUP(json_decref_at) json_t *out = NULL;
+	const json_t *row;
+	struct err err;
+	bool here = false;
+	size_t i;
+
+	for (i = 0; i < w->config->organisations.n; i++) {
+		CLEANUP(json_decref_at)
+		json_t *at = progress_out("collect", config_org_at(w->config, i)->name);
+
+		here |= json_is_object(at);
+		watch_show(w, config_org_at(w->config, i), at);
+	}
+	if (here || !in ||
+	    control_ask(w->config->control.socket, "collect.status", in, &out, &err) != 0)
+		return;
+	json_array_foreach (json_object_get(out, "organisations"), i, row) {
+		const struct config_org *org = config_org(w->config, jx_get_text(row, "org"));
+
+		if (org)
+			watch_show(w, org, json_object_get(row, "reading"));
+	}
+}
+
+static void watch_loop(struct worker *self, void *arg)
+{
+	const struct watch *w = arg;
+	int64_t next_ms = stamp_mono_ms() + CLI_WATCH_MS;
+
+	while (!worker_wait(self, CLI_WATCH_MS)) {
+		if (stamp_mono_ms() < next_ms)
+			continue;
+		watch_look(w);
+		next_ms = stamp_mono_ms() + CLI_WATCH_MS;
+	}
+}
+
 int cli_call(struct cli *cli, const char *name, const json_t *in, json_t **out, struct err *err)
 {
 	CLEANUP(conf_faults_free) struct conf_faults faults = { 0 };
 	CLEANUP(config_free) struct config config = { 0 };
 	const struct verb *verb = verb_find(name);
 	const char *file = config_find(cli->config_file);
+	struct watch watch = { cli, &config, name };
+	struct worker *watcher = NULL;
+	struct err lost;
 	int r;
 
 	if (!verb)
@@ -669,7 +737,11 @@ int cli_call(struct cli *cli, const char *name, const json_t *in, json_t **out, 
 	}
 	if (verb->needs & VERB_LONG)
 		cli_progress(cli, "%s ...", name);
+	/* without it nothing is shown, and all is done the same */
+	if (verb->needs & VERB_LONG && cli_shows_progress(cli))
+		(void)!worker_start(&watcher, "progress", watch_loop, &watch, &lost);
 	r = call_somewhere(cli, &config, file, verb, in, out, err);
+	worker_join(watcher);
 	cli_progress(cli, "%s", "");
 	return r;
 }

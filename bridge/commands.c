@@ -324,6 +324,11 @@ const struct command commands[] = {
 	  "named, and nothing destructive rests on it.",
 	  "leaverd collect acme\n  one organisation\n",
 	  .operands = collect_operands, .verb = "collect", .render = render_collect },
+	{ "collect status", READ, "say where reads of Atlassian stand",
+	  "Of each organisation, or one: when it was read last, whether whole, and how far a read that runs now has "
+	  "come. How long the rest takes is told when enough was read to tell it.",
+	  "leaverd collect status\n  while `leaverd collect` or a schedule reads\n",
+	  .operands = collect_operands, .verb = "collect.status", .render = render_collect_status },
 	{ "collect accept", READ, "accept an implausible read of an organisation after looking at it",
 	  "A complete read that lacked more accounts than may be missing, or had fewer than expected, takes effect: "
 	  "Atlassian is read once more, and if that read is as large it counts, and what it lacks is removed. An "

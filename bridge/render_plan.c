@@ -1,6 +1,8 @@
 /* Answers about reading, planning and applying, for people. */
 #include "bridge/render.h"
 
+#include "bridge/progress.h"
+
 static const char *text_of(const json_t *object, const char *key)
 {
 	const char *text = jx_get_text(object, key);
@@ -156,6 +158,31 @@ int render_gone(struct cli *cli, const json_t *out)
 	else
 		render_table(cli, columns, json_object_get(out, "absent"),
 			     "Nobody is absent long enough.");
+	return 0;
+}
+
+int render_collect_status(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "ORGANISATION", .member = "org", .firm = true },
+		{ .head = "READ", .member = "ended_ms", .as = RENDER_AS_TIME },
+		{ .head = "ACCOUNTS", .member = "accounts", .as = RENDER_AS_COUNT },
+		{ .head = "SEATS", .member = "seats", .as = RENDER_AS_COUNT },
+		{ .head = "COMPLETE", .member = "complete", .style = style_yes },
+		{ .head = "WHY NOT", .member = "why", .if_any = true },
+		{ 0 },
+	};
+	const json_t *list = json_object_get(out, "organisations"), *org;
+	size_t i;
+
+	render_table(cli, columns, list, "There is no organisation.");
+	json_array_foreach (list, i, org) {
+		char text[160];
+
+		progress_text(json_object_get(org, "reading"), jx_get_text(org, "org"), text);
+		if (text[0])
+			render_line(cli, "Reading %s.", text);
+	}
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "base/stamp.h"
 #include "bridge/clients.h"
 #include "bridge/idmap.h"
+#include "bridge/progress.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/audit.h"
@@ -334,6 +335,13 @@ static int on_role(void *ctx, const struct atl_role *row, struct err *err)
 	return r;
 }
 
+static void on_progress(void *ctx, uint64_t accounts, int64_t of)
+{
+	struct collect *c = ctx;
+
+	progress_at("collect", c->org->name, (int64_t)accounts, of);
+}
+
 static bool on_stop(void *ctx)
 {
 	struct collect *c = ctx;
@@ -630,6 +638,7 @@ static int collect_read(struct collect *c, struct atl_client *client, struct err
 		.member = on_member,
 		.seat = on_seat,
 		.role = on_role,
+		.progress = on_progress,
 		.stop = on_stop,
 	};
 	int r;
@@ -740,7 +749,9 @@ int rounds_collect(struct app *app, const struct config_org *org, const atomic_b
 	c->app = app;
 	c->org = org;
 	c->cancel = cancel;
+	progress_begin("collect", org->name);
 	r = collect_run(c, out, err);
+	progress_end("collect", org->name);
 	collect_done(c);
 	if (r == -ERR_UNAUTHORIZED) {
 		said = *err;

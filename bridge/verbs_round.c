@@ -5,8 +5,10 @@
 
 #include "base/stamp.h"
 #include "bridge/app.h"
+#include "bridge/ask.h"
 #include "bridge/gate.h"
 #include "bridge/planner.h"
+#include "bridge/progress.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
 #include "store/accounts.h"
@@ -234,6 +236,48 @@ static int verb_collect_accept(struct app *app, const struct who *who, const jso
 	return r;
 }
 
+/* Where an organisation's newest read stands, and what one under way is at. */
+static int status_one(struct db *db, const struct config_org *org, json_t *list,
+		      struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	int r = accounts_org_get(db, org->name, &row, err);
+
+	if (r < 0)
+		return r;
+	return jx_add(list,
+		      json_pack("{s:s, s:I, s:b, s:o, s:o, s:I, s:I, s:o}", "org", org->name,
+				"generation", (json_int_t)row.generation, "complete",
+				row.generation && row.complete && row.plausible, "why",
+				row.reason ? json_string(row.reason) : json_null(), "ended_ms",
+				ask_ms(row.ended_ms), "accounts", (json_int_t)row.accounts,
+				"seats", (json_int_t)row.seats, "reading",
+				progress_out("collect", org->name)),
+		      err);
+}
+
+static int verb_collect_status(struct app *app, const struct who *who, const json_t *in,
+			       json_t *out, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	const char *only = jx_get_text(in, "org");
+	json_t *list = json_array();
+	int r = jx_set(out, "organisations", list, err);
+
+	(void)who;
+	if (r == 0)
+		r = check_org(app, only, err);
+	if (r == 0)
+		r = store_read_begin(app->store, &db, err);
+	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
+		const struct config_org *org = config_org_at(&app->config, i);
+
+		if (!only || strcmp(only, org->name) == 0)
+			r = status_one(db, org, list, err);
+	}
+	return r;
+}
+
 /* --- plan ----------------------------------------------------------------------------------
  */
 
@@ -456,6 +500,7 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 const struct verb verbs_round[] = {
 	{ "sync", VERB_STORE | VERB_LONG, verb_sync },
 	{ "collect", VERB_STORE | VERB_HTTP | VERB_LONG, verb_collect },
+	{ "collect.status", VERB_STORE, verb_collect_status },
 	{ "collect.accept", VERB_STORE | VERB_HTTP | VERB_LONG, verb_collect_accept },
 	{ "plan", VERB_STORE | VERB_HTTP | VERB_LONG, verb_plan },
 	{ NULL, 0, NULL },
