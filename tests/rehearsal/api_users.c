@@ -49,7 +49,8 @@ static void user_core(struct call *c, struct jw *w, const struct account *a)
 	jw_text_or_null(w, "managementSource", a->managed ? sources[a->source] : NULL);
 	name_write(w, a, c->now_ms);
 	jw_text(w, "nickname", a->nickname);
-	jw_text(w, "email", a->email);
+	if (!a->hidden)
+		jw_text(w, "email", a->email);
 	jw_bool(w, "emailVerified", a->verified);
 	jw_time(w, "addedToOrg", a->added_ms);
 	if (a->managed)
@@ -584,7 +585,8 @@ static void managed_row(struct call *c, struct jw *w, const struct account *a)
 	jw_text(w, "account_status", account_life_text(org_life(a, c->now_ms)));
 	name_write(w, a, c->now_ms);
 	jw_textf(w, "picture", "https://avatar.example.com/%s.png", a->id);
-	jw_text(w, "email", a->email);
+	if (!a->hidden)
+		jw_text(w, "email", a->email);
 	jw_bool(w, "access_billable", a->seats != 0);
 	if (last)
 		jw_time(w, "last_active", last);

@@ -119,6 +119,8 @@ static int scim_check(struct call *c)
 {
 	const char *sent = http_req_header(c->req, "Authorization");
 
+	if (c->re->guard_lapsed)
+		return scim_failure(c, 403, "Requires Atlassian Guard Standard");
 	if (sent && strncmp(sent, "Bearer ", 7) == 0 && !strcmp(sent + 7, c->re->scim_key))
 		return 0;
 	return scim_failure(c, 401, "Unauthorized");
@@ -130,6 +132,8 @@ static int key_check(struct call *c, const struct endpoint *e)
 		return scim_check(c);
 	if (is_site(c))
 		return site_check(c);
+	if (c->re->guard_lapsed && str_eq(call_segment(c, 1), STR("api-access")))
+		return answer_proxy(c, 403, "Requires Atlassian Guard Standard");
 	c->key = key_of(c);
 	if (c->key == KEY_NONE)
 		return is_um(c) ? answer_key(c, 401, "unauthorized")

@@ -102,6 +102,7 @@ struct account {
 	uint8_t platform;                  /* PLATFORM_ bits */
 	uint8_t type, life, source;        /* enums above */
 	bool managed, verified, mfa, gone; /* gone: taken away by a test */
+	bool hidden; /* its profile hides the address: searches match it, no row shows it */
 	UT_hash_handle hh_id, hh_email;
 };
 

@@ -53,6 +53,7 @@ struct rehearsal {
 	json_t *works;              /* what people made on the sites: works.h; NULL: nothing */
 	json_t *task;               /* the newest bulk change of issues; NULL: none yet */
 	size_t tasks;
+	bool guard_lapsed;   /* no provisioning, no tokens of the whole organisation */
 	bool apps_in_search; /* show apps and customers in users/search, as some orgs report */
 	FILE *record;        /* NULL: none */
 	char base[128];      /* "http://127.0.0.1:PORT" */

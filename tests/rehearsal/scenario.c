@@ -43,6 +43,24 @@ static int last_admin(struct stage *s, struct err *err)
 	return r;
 }
 
+/* Every third person's. */
+static int hidden_mail(struct stage *s, struct err *err)
+{
+	struct org *org = &s->re->org;
+
+	(void)err;
+	for (uint32_t i = 0; i < org->accounts.n; i += 3)
+		org->accounts.v[i]->hidden = org->accounts.v[i]->type == TYPE_ATLASSIAN;
+	return 0;
+}
+
+static int guard_lapsed(struct stage *s, struct err *err)
+{
+	(void)err;
+	s->re->guard_lapsed = true;
+	return 0;
+}
+
 static int flaky(struct stage *s, struct err *err)
 {
 	static const struct {
@@ -80,6 +98,8 @@ static const struct {
 } scenarios[] = {
 	{ "synced-groups", synced_groups },
 	{ "last-admin", last_admin },
+	{ "hidden-mail", hidden_mail },
+	{ "guard-lapsed", guard_lapsed },
 	{ "flaky", flaky },
 };
 
@@ -94,5 +114,7 @@ int scenario_apply(struct rehearsal *re, const char *name, int64_t seed, int64_t
 		if (!strcmp(scenarios[i].name, name))
 			return scenarios[i].apply(&stage, err);
 	return err_set(err, ERR_USAGE,
-		       "--scenario %.40s: there are synced-groups, last-admin and flaky", name);
+		       "--scenario %.40s: there are synced-groups, last-admin, hidden-mail, "
+		       "guard-lapsed and flaky",
+		       name);
 }

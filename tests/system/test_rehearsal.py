@@ -929,6 +929,23 @@ def test_scenarios_are_put_over_the_population_by_name(start):
     assert len(admins) > 1 and [a["id"] for a in last] == [admins[0]["id"]]
 
 
+def test_a_hidden_address_is_found_and_not_shown(start):
+    org = start(users=30, args=("--scenario", "hidden-mail"))
+    rows = {a["accountId"]: a for a in org.walk(org.v2("users/search"), {"limit": 100})}
+    known = {a["id"]: a for a in org.accounts()}
+    hidden = [i for i, a in rows.items() if "email" not in a]
+    assert hidden and len(hidden) < len(rows)
+    for account in hidden:
+        found = org.post(org.v2("users/search"), {"emails": [known[account]["email"]]}).body["data"]
+        assert [a["accountId"] for a in found] == [account] and "email" not in found[0]
+
+
+def test_without_guard_nobody_lists_all_tokens(start):
+    org = start(users=10, args=("--scenario", "guard-lapsed"))
+    assert org.get("/admin/api-access/v1/orgs/%s/api-tokens" % org.org).status == 403
+    assert org.get("/admin/v1/orgs/%s" % org.org).status == 200
+
+
 def test_a_flaky_organisation_fails_by_chance_of_its_seed(start):
     def troubles(org):
         seen = []

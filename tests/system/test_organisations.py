@@ -1,0 +1,95 @@
+"""Two organisations of one legal entity in one configuration: a person who leaves leaves both."""
+import json
+
+import pytest
+
+from rehearsal import Rehearsal
+from world import HOUR, World, actions
+
+OTHER = "11111111-2222-4333-8444-555555555555"
+LEAVER, STAYS, ONLY_ACME = 1, 2, 3
+
+
+@pytest.fixture(scope="module")
+def world(build, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    with World(build, folder, people=50, orphans=1) as w:
+        # the second organisation lacks one of those who leave
+        gone = w.ordinary[ONLY_ACME]["mail"]
+        people = [{"email": p["mail"], "name": p.get("cn", p["uid"]), "case": "ordinary"}
+                  for p in w.people if p["mail"] != gone]
+        listing = folder / "beta.jsonl"
+        listing.write_text("".join(json.dumps(p) + "\n" for p in people), encoding="utf-8")
+        (folder / "beta").mkdir()
+        w.beta = Rehearsal(build / "rehearsal", folder / "beta", people=listing, seed=2, key="beta-secret",
+                           clock=w.clock, args=["--org", OTHER])
+        w.children.insert(-1, w.beta)
+        config = w.daemon.config.read_text()
+        first = config[config.index("  - name: acme"):config.index("schedule:")]
+        second = first.replace("name: acme", "name: beta").replace("acme-key", "beta-key").replace(
+            w.rehearsal.org, OTHER).replace(w.rehearsal.url, w.beta.url)
+        w.daemon.stop()
+        w.daemon.write_config(config.replace("schedule:", second + "schedule:"))
+        w.daemon.start()
+        w.command("secret", "set", "beta-key", stdin=w.beta.key)
+        w.push(ends={w.ordinary[i]["uid"]: "2026-11-23" for i in (LEAVER, ONLY_ACME)})
+        w.ready()
+        w.rounds()
+        w.arm()
+        w.command("backup", str(folder / "again.db"))
+        w.command("arm", "propose", "--org", "beta", "--reason", "the sample was looked at")
+        w.clock.advance(18 * HOUR)
+        w.command("sync")
+        w.command("collect")
+        yield w
+
+
+def mail(world, who):
+    return world.ordinary[who]["mail"]
+
+
+def test_each_organisation_has_plans_of_its_own_and_who_leaves_stands_in_both(world):
+    plan = world.plan()
+    orgs = {p["plan"]: p["org"] for p in plan["plans"]}
+    assert set(orgs.values()) == {"acme", "beta"}
+    where = {(a["email"], orgs[a["plan"]]) for a in actions(plan, rule="leaver-hr", kind="suspend")}
+    assert where == {(mail(world, LEAVER), "acme"), (mail(world, LEAVER), "beta"),
+                     (mail(world, ONLY_ACME), "acme")}
+    why = world.command("why", mail(world, LEAVER))
+    assert "acme" in why and "beta" in why, why
+
+
+def test_an_organisation_that_cannot_be_read_holds_up_no_other(world):
+    world.beta.fault("status", path="*/users/search", status=403, count=-1)
+    read = {o["org"]: o for o in world.json("collect", status=5)["organisations"]}
+    assert read["acme"]["complete"] and not read["beta"]["complete"]
+    world.beta.clear_faults()
+    read = world.json("collect")["organisations"]
+    assert {o["org"] for o in read if o["complete"]} == {"acme", "beta"}
+
+
+def test_who_leaves_is_blocked_in_both(world):
+    plan = world.plan()
+    world.approve(plan, status=(0, 4))  # refused where every action is held
+    for p in plan["plans"]:
+        world.json("apply", str(p["plan"]), "--wait", status=(0, 4))
+    for org in (world.rehearsal, world.beta):
+        assert org.account(mail(world, LEAVER))["status"] == "suspended"
+        assert org.account(mail(world, STAYS))["status"] == "active"
+        assert org.twice() == {}
+    assert world.rehearsal.account(mail(world, ONLY_ACME))["status"] == "suspended"
+    # each organisation was asked for its own accounts alone
+    theirs = {a["id"] for a in world.beta.accounts()} - {a["id"] for a in world.rehearsal.accounts()}
+    assert not {e["account"] for e in world.rehearsal.effects()} & theirs
+    world.command("audit", "verify", "--head")
+
+
+def test_one_order_blocks_a_person_everywhere(world):
+    who = world.ordinary[4]["mail"]
+    world.command("block", who, "--reason", "lost laptop")
+    for _ in range(200):
+        states = {org.account(who)["status"] for org in (world.rehearsal, world.beta)}
+        if states == {"suspended"}:
+            break
+        world.clock.advance(10 * 1000)
+    assert states == {"suspended"}
