@@ -110,7 +110,8 @@ static int thing_look(struct giving *g, const char *item, struct err *err)
 	struct atl_problem problem = { 0 };
 	int r = atl_site_ask(g->s, &ask, &answer, &problem, err);
 
-	if (r == -ERR_NOT_FOUND)
+	/* a filter that is gone, or that nobody may see, is 400 */
+	if (r == -ERR_NOT_FOUND || (op == STEP_GIVE_FILTERS && problem.status == 400))
 		return 0;
 	if (r < 0)
 		return r;

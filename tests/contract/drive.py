@@ -16,6 +16,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system",
                                 "lib"))
 
+from drive_sites import sites  # noqa: E402
 from rehearsal import Rehearsal  # noqa: E402
 
 EXPAND = ["platformRoles", "counts.resources", "productAccess", "groups"]
@@ -322,6 +323,7 @@ class Drive:
         self.managing()
         self.tokens()
         self.events()
+        sites(self, want)
         self.limits()
 
 

@@ -506,7 +506,10 @@ static int thing_find(struct call *c, const char *kind, unsigned *site, json_t *
 	if (status)
 		return status;
 	*ret = works_find(c, kind, *site, "id", call_segment(c, 7));
-	return *ret ? 0 : works_refuse(c, 404, "It was not found");
+	/* a filter that is not there is 400 by the document */
+	return *ret ? 0
+		    : works_refuse(c, strcmp(kind, "filters") == 0 ? 400 : 404,
+				   "It was not found");
 }
 
 static int thing_get(struct call *c, const char *kind)
