@@ -26,6 +26,7 @@
 #define DRAIN_BYTES (1LL << 20)  /* read and dropped beyond a limit, so that 413 is heard */
 #define LINGER_BYTES (8LL << 20) /* and then, while an early 413 is on its way */
 #define LINGER_MS 2000
+#define URI_ROOM 256 /* bytes of a URI that every request has room for */
 #define STOP_WAIT_MS 10000
 
 /* --- receiving ---------------------------------------------------------------------------- */
@@ -77,39 +78,6 @@ static bool escapes_fine(struct str s)
 	return true;
 }
 
-/* Two lengths, or a length and chunks, are how requests are smuggled past a proxy; of two hosts
- * or credentials a proxy may have looked at the other one. */
-static const struct {
-	const char *header, *twice;
-} once[] = {
-	{ "content-length", "length" },
-	{ "transfer-encoding", "length" },
-	{ "host", "host" },
-	{ "authorization", "credentials" },
-};
-
-struct said_twice {
-	const char *seen[COUNT_OF(once)], *fault;
-};
-
-static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *key,
-				   const char *value)
-{
-	struct said_twice *s = cls;
-
-	(void)kind;
-	(void)value;
-	for (size_t i = 0; i < COUNT_OF(once); i++) {
-		if (strcasecmp(key, once[i].header) != 0)
-			continue;
-		for (size_t k = 0; k < COUNT_OF(once); k++)
-			if (s->seen[k] && !strcmp(once[k].twice, once[i].twice))
-				s->fault = once[i].twice;
-		s->seen[i] = key;
-	}
-	return MHD_YES;
-}
-
 static const char *peer_read(struct http_req *req)
 {
 	const struct conn *conn = req->conn;
@@ -137,8 +105,7 @@ static bool params_decode(struct http_req *req)
 static int head_read(struct http_req *req, const char *method, struct err *err)
 {
 	const struct httpd_options *o = &req->h->o;
-	struct said_twice twice = { 0 };
-	const char *announced;
+	const char *announced, *twice = httpd_headers_read(req);
 	uint64_t bytes;
 
 	req->method = http_method_of(method);
@@ -156,11 +123,10 @@ static int head_read(struct http_req *req, const char *method, struct err *err)
 			req->match_answer = -ERR_INVALID_SYNTAX;
 	}
 	buf_init(&req->body, (size_t)req->body_max);
-	MHD_get_connection_values(req->mhd, MHD_HEADER_KIND, note_header, &twice);
-	if (twice.fault)
+	if (twice)
 		return err_set(err, ERR_INVALID_SYNTAX,
-			       "the request states its %s more than once", twice.fault);
-	announced = http_req_header(req, "Content-Length");
+			       "the request states its %s more than once", twice);
+	announced = req->known[KNOWN_CONTENT_LENGTH];
 	if (announced &&
 	    (!str_uint64(str_of(announced), &bytes) || bytes > (uint64_t)req->body_max))
 		return err_set(err, ERR_TOO_LARGE,
@@ -351,6 +317,40 @@ enum MHD_Result httpd_on_access(void *cls, struct MHD_Connection *mhd, const cha
 	}
 }
 
+/* "r-" and 12 hex digits: odd times a counter walks all 48-bit numbers once. */
+static void id_fill(char ret[16], uint64_t count)
+{
+	uint64_t x = (count * 0x9e3779b97f4bULL) & 0xffffffffffffULL;
+
+	memcpy(ret, "r-", 2);
+	for (int i = 0; i < 12; i++)
+		ret[2 + i] = "0123456789abcdef"[x >> (44 - 4 * i) & 15];
+	ret[14] = '\0';
+}
+
+/* Zeroed, with room for so many bytes of URI: what the last request of the connection lay in,
+ * where that is enough. */
+static struct http_req *req_new(struct conn *conn, size_t uri_bytes)
+{
+	struct http_req *req = TAKE(conn->spare);
+	size_t room = uri_bytes > URI_ROOM ? uri_bytes : URI_ROOM;
+
+	if (req && req->uri_room < uri_bytes) {
+		free(req);
+		req = NULL;
+	}
+	if (!req) {
+		req = malloc(sizeof(*req) + room);
+		if (!req)
+			return NULL;
+		req->uri_room = room;
+	}
+	room = req->uri_room;
+	memset(req, 0, sizeof(*req));
+	req->uri_room = room;
+	return req;
+}
+
 void *httpd_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 {
 	struct generation *gen = cls;
@@ -363,7 +363,7 @@ void *httpd_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 
 	if (!conn)
 		return NULL;
-	req = calloc(1, sizeof(*req) + len + 1);
+	req = req_new(conn, len + 1);
 	if (!req)
 		return NULL;
 	memcpy(req->uri, uri, len + 1);
@@ -376,11 +376,7 @@ void *httpd_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	buf_init(&req->reply.body, REPLY_BYTES);
 	req->began_ms = stamp_mono_ms();
 	atomic_store(&conn->until_ms, req->began_ms + gen->h->o.timeout_ms);
-	/* Odd times a counter walks all 48-bit numbers once. */
-	snprintf(req->id, sizeof(req->id), "r-%012llx",
-		 (unsigned long long)((atomic_fetch_add(&gen->h->next_id, 1) *
-				       0x9e3779b97f4bULL) &
-				      0xffffffffffffULL));
+	id_fill(req->id, atomic_fetch_add(&gen->h->next_id, 1));
 	return req;
 }
 
@@ -399,7 +395,10 @@ static void req_free(struct http_req *req)
 		req->scraps = s->next;
 		free(s);
 	}
-	free(req);
+	if (req->uri_room == URI_ROOM && !req->conn->spare)
+		req->conn->spare = req;
+	else
+		free(req);
 }
 
 void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,

@@ -117,6 +117,7 @@ void httpd_conn_end(struct conn *conn)
 	atomic_fetch_sub(&h->connections, 1);
 	atomic_fetch_sub(&conn->gen->connections, 1);
 	free(conn->cert);
+	free(conn->spare);
 	free(conn);
 }
 

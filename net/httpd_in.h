@@ -65,6 +65,7 @@ struct conn {
 	uid_t uid;
 	pid_t pid;
 	_Atomic int64_t until_ms; /* monotonic; a whole request must be here by then */
+	struct http_req *spare;   /* memory of the last request, for the next one */
 	struct conn *prev, *next;
 };
 
@@ -72,6 +73,20 @@ struct conn {
 struct scrap {
 	struct scrap *next;
 	char bytes[];
+};
+
+/* Headers that are asked for all the time: found in one pass over what was sent. */
+enum known_header {
+	KNOWN_AUTHORIZATION,
+	KNOWN_ACCEPT,
+	KNOWN_CONTENT_TYPE,
+	KNOWN_CONTENT_LENGTH,
+	KNOWN_TRANSFER_ENCODING,
+	KNOWN_HOST,
+	KNOWN_IF_MATCH,
+	KNOWN_IF_NONE_MATCH,
+	KNOWN_FORWARDED_FOR,
+	KNOWN_HEADERS
 };
 
 struct http_req {
@@ -82,6 +97,8 @@ struct http_req {
 	enum http_method method;
 	const char *method_text;
 	struct str target, query, path;
+	bool headers_read;
+	const char *known[KNOWN_HEADERS]; /* the first of each; NULL: not sent */
 	struct route_match match;
 	int match_answer; /* of route_find(); below zero: the path itself is broken */
 	struct buf body;
@@ -104,6 +121,7 @@ struct http_req {
 	void *kept;
 	void (*kept_free)(void *);
 	struct scrap *scraps;
+	size_t uri_room;
 	char uri[]; /* as sent */
 };
 
@@ -139,6 +157,8 @@ void httpd_on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
 
 /* --- httpd_req.c ------------------------------------------------------------------------- */
 
+/* Reads all headers. NULL, or what was said twice that may be said but once. */
+const char *httpd_headers_read(struct http_req *req);
 /* A copy of what decoded holds, living as long as the request; false without memory. */
 bool httpd_scrap(struct http_req *req, const struct buf *decoded, struct str *ret);
 /* Decoded text that lives as long as the request; raw itself where nothing is encoded. */

@@ -1,5 +1,7 @@
 #include "net/httpd_in.h"
 
+#include <strings.h>
+
 #include "base/enc.h"
 
 enum http_method http_req_method(const struct http_req *req)
@@ -27,8 +29,80 @@ struct str http_req_query_raw(const struct http_req *req)
 	return req->query;
 }
 
+/*
+ * once: two lengths, or a length and chunks, are how requests are smuggled past a proxy; of two
+ * hosts or credentials a proxy may have looked at the other one.
+ */
+static const struct {
+	const char *name;
+	size_t len;
+	const char
+		*once; /* what it states; no other header may state it too. NULL: no matter */
+} known[KNOWN_HEADERS] = {
+#define HEADER(which, name, once) [KNOWN_##which] = { name, sizeof(name) - 1, once }
+	HEADER(AUTHORIZATION, "authorization", "credentials"),
+	HEADER(ACCEPT, "accept", NULL),
+	HEADER(CONTENT_TYPE, "content-type", NULL),
+	HEADER(CONTENT_LENGTH, "content-length", "length"),
+	HEADER(TRANSFER_ENCODING, "transfer-encoding", "length"),
+	HEADER(HOST, "host", "host"),
+	HEADER(IF_MATCH, "if-match", NULL),
+	HEADER(IF_NONE_MATCH, "if-none-match", NULL),
+	HEADER(FORWARDED_FOR, "x-forwarded-for", NULL),
+#undef HEADER
+};
+
+/* KNOWN_HEADERS: none of them. */
+static size_t known_of(const char *name, size_t len)
+{
+	size_t i = 0;
+
+	while (i < KNOWN_HEADERS &&
+	       (known[i].len != len || (name[0] | 0x20) != known[i].name[0] ||
+		strcasecmp(name, known[i].name) != 0))
+		i++;
+	return i;
+}
+
+struct headers_seen {
+	struct http_req *req;
+	const char *twice;
+};
+
+static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name,
+				   size_t name_len, const char *value, size_t value_len)
+{
+	struct headers_seen *s = cls;
+	size_t which = known_of(name, name_len);
+
+	(void)kind;
+	(void)value_len;
+	if (which == KNOWN_HEADERS)
+		return MHD_YES;
+	for (size_t i = 0; known[which].once && i < KNOWN_HEADERS; i++)
+		if (s->req->known[i] && known[i].once &&
+		    strcmp(known[i].once, known[which].once) == 0)
+			s->twice = known[which].once;
+	if (!s->req->known[which])
+		s->req->known[which] = value ? value : "";
+	return MHD_YES;
+}
+
+const char *httpd_headers_read(struct http_req *req)
+{
+	struct headers_seen seen = { req, NULL };
+
+	MHD_get_connection_values_n(req->mhd, MHD_HEADER_KIND, note_header, &seen);
+	req->headers_read = true;
+	return seen.twice;
+}
+
 const char *http_req_header(const struct http_req *req, const char *name)
 {
+	size_t which = req->headers_read ? known_of(name, strlen(name)) : KNOWN_HEADERS;
+
+	if (which < KNOWN_HEADERS)
+		return req->known[which];
 	return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name);
 }
 

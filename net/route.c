@@ -9,6 +9,7 @@ struct segment {
 
 struct pattern {
 	const struct http_route *route;
+	size_t like; /* the first row that fits the same paths */
 	struct segment seg[ROUTE_SEGMENTS_MAX];
 	unsigned n;
 };
@@ -111,6 +112,30 @@ static int template_read(struct pattern *t, const struct http_route *route, stru
 	return 0;
 }
 
+/* Whether two rows fit the same paths: their parameters may have other names. */
+static bool alike(const struct pattern *a, const struct pattern *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (unsigned i = 0; i < a->n; i++) {
+		const struct segment *x = &a->seg[i], *y = &b->seg[i];
+
+		if (x->param != y->param || x->rest != y->rest ||
+		    (!x->param && !str_eq(x->text, y->text)))
+			return false;
+	}
+	return true;
+}
+
+static size_t like_of(const struct route_table *t, size_t row)
+{
+	size_t i = 0;
+
+	while (i < row && !alike(&t->t[i], &t->t[row]))
+		i++;
+	return i;
+}
+
 int route_table_new(struct route_table **ret, const struct http_route *routes, struct err *err)
 {
 	CLEANUP(route_table_free_at) struct route_table *t = NULL;
@@ -126,6 +151,7 @@ int route_table_new(struct route_table **ret, const struct http_route *routes, s
 		r = template_read(&t->t[t->n], &routes[t->n], err);
 		if (r < 0)
 			return r;
+		t->t[t->n].like = like_of(t, t->n);
 	}
 	*ret = TAKE(t);
 	return 0;
@@ -145,11 +171,11 @@ static int hex_value(char c)
 }
 
 /* Whether sent, once decoded, is literal. Nothing is copied. */
-static bool literal_fits(struct str literal, struct str sent)
+static bool literal_fits(struct str literal, struct str sent, bool plain)
 {
 	size_t at = 0;
 
-	if (!memchr(sent.p, '%', sent.len))
+	if (plain)
 		return str_eq(literal, sent);
 	for (size_t i = 0; i < literal.len; i++, at++) {
 		int c;
@@ -174,7 +200,8 @@ struct cut {
 	struct str whole;
 	struct str seg[ROUTE_SEGMENTS_MAX];
 	unsigned n;
-	bool more; /* than ROUTE_SEGMENTS_MAX segments */
+	bool more;  /* than ROUTE_SEGMENTS_MAX segments */
+	bool plain; /* nothing is encoded */
 };
 
 static void path_cut(struct str path, struct cut *ret)
@@ -184,6 +211,7 @@ static void path_cut(struct str path, struct cut *ret)
 	ret->whole = path;
 	ret->n = 0;
 	ret->more = false;
+	ret->plain = !path.len || !memchr(path.p, '%', path.len);
 	while (next_segment(&rest, &text)) {
 		if (ret->n == ROUTE_SEGMENTS_MAX) {
 			ret->more = true;
@@ -200,7 +228,8 @@ static bool template_fits(const struct pattern *t, const struct cut *path)
 	if (rest ? path->n < t->n : path->n != t->n || path->more)
 		return false;
 	for (unsigned i = 0; i < t->n; i++)
-		if (!t->seg[i].param && !literal_fits(t->seg[i].text, path->seg[i]))
+		if (!t->seg[i].param &&
+		    !literal_fits(t->seg[i].text, path->seg[i], path->plain))
 			return false;
 	return true;
 }
@@ -245,14 +274,16 @@ int route_find(const struct route_table *t, enum http_method method, struct str 
 	/* First which template says most about this path, then its methods: a path that a
 	 * literal row knows is not handed to a wilder row because of the method. */
 	for (size_t i = 0; i < t->n; i++)
-		if (template_fits(&t->t[i], &cut) && (!best || more_literal(&t->t[i], best)))
+		if (t->t[i].like == i && template_fits(&t->t[i], &cut) &&
+		    (!best || more_literal(&t->t[i], best)))
 			best = &t->t[i];
 	if (!best)
 		return ROUTE_NO_PATH;
 	for (size_t i = 0; i < t->n; i++) {
 		const struct pattern *one = &t->t[i];
 
-		if (!template_fits(one, &cut) || more_literal(best, one))
+		if (one->like != best->like &&
+		    (!template_fits(one, &cut) || more_literal(best, one)))
 			continue;
 		ret->allowed |= 1U << one->route->method;
 		if (one->route->method == method)
