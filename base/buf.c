@@ -92,6 +92,13 @@ static bool room_for(struct buf *b, size_t more)
 	return true;
 }
 
+void buf_room(struct buf *b, size_t more)
+{
+	if (more <=
+	    b->max - b->len) /* beyond it the adding itself faults, if it comes to that */
+		(void)room_for(b, more);
+}
+
 void buf_add(struct buf *b, const void *p, size_t len)
 {
 	if (!room_for(b, len))

@@ -25,6 +25,8 @@ void buf_init_secret(struct buf *b, size_t max_bytes);
 void buf_done(struct buf *b);  /* NULL and twice are fine */
 void buf_clear(struct buf *b); /* empty, memory kept, fault forgotten */
 
+/* Makes room for so many bytes more at once; whoever adds them moves nothing again. */
+void buf_room(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *p, size_t len);
 void buf_add_str(struct buf *b, struct str s);
 void buf_add_text(struct buf *b, const char *text); /* NUL-terminated; NULL adds nothing */

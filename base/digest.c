@@ -11,6 +11,8 @@
 static_assert(sizeof(struct digest_run) >= sizeof(crypto_generichash_state), "state");
 static_assert(_Alignof(struct digest_run) >= _Alignof(crypto_generichash_state), "alignment");
 static_assert(DIGEST_BYTES == crypto_generichash_BYTES, "BLAKE2b-256");
+static_assert(DIGEST_QUICK_BYTES == crypto_shorthash_siphashx24_BYTES, "SipHash, 128 bits");
+static_assert(DIGEST_QUICK_KEY_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "its key");
 static_assert(DIGEST_SIG_BYTES == crypto_sign_BYTES, "Ed25519 signature");
 static_assert(DIGEST_PUB_BYTES == crypto_sign_PUBLICKEYBYTES, "Ed25519 public key");
 static_assert(DIGEST_SEED_BYTES == crypto_sign_SEEDBYTES, "Ed25519 seed");
@@ -47,6 +49,17 @@ void digest_of(struct digest *ret, const struct secret *key, struct str data)
 	digest_begin(&run, key);
 	digest_add(&run, data.p, data.len);
 	digest_end(&run, ret);
+}
+
+void digest_quick(struct digest_quick *ret, const unsigned char key[DIGEST_QUICK_KEY_BYTES],
+		  struct str data)
+{
+	crypto_shorthash_siphashx24(ret->b, (const unsigned char *)data.p, data.len, key);
+}
+
+bool digest_quick_equal(const struct digest_quick *a, const struct digest_quick *b)
+{
+	return sodium_memcmp(a->b, b->b, sizeof(a->b)) == 0;
 }
 
 void digest_hex(const struct digest *d, char ret[DIGEST_HEX_BYTES])

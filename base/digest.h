@@ -25,6 +25,17 @@ void digest_begin(struct digest_run *run, const struct secret *key);
 void digest_add(struct digest_run *run, const void *p, size_t len);
 void digest_end(struct digest_run *run, struct digest *ret);
 
+/* SipHash-2-4, 128 bits: what keys are kept by in tables of this process alone. key is drawn by
+ * it and told to nobody. */
+#define DIGEST_QUICK_BYTES 16
+#define DIGEST_QUICK_KEY_BYTES 16
+struct digest_quick {
+	unsigned char b[DIGEST_QUICK_BYTES];
+};
+void digest_quick(struct digest_quick *ret, const unsigned char key[DIGEST_QUICK_KEY_BYTES],
+		  struct str data);
+bool digest_quick_equal(const struct digest_quick *a, const struct digest_quick *b);
+
 void digest_hex(const struct digest *d, char ret[DIGEST_HEX_BYTES]);
 bool digest_unhex(struct str s, struct digest *ret);
 bool digest_equal(const struct digest *a, const struct digest *b); /* constant time */

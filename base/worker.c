@@ -41,6 +41,7 @@ static int thread_start(struct worker *w)
 	int rc;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* a read of mapped memory that fails says why */
 	rc = pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (rc)
 		return rc;

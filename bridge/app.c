@@ -41,6 +41,8 @@ static int open_store(struct app *app, struct err *err)
 		.path = app->config.db_file,
 		.write = true,
 		.head_path = app->config.head_file,
+		.map_bytes = app->config.scim.map_bytes,
+		.watch = app->config.scim.cache_bytes > 0,
 	};
 	int r;
 

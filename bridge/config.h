@@ -73,6 +73,7 @@ struct config_scim {
 	struct conf_list trusted_proxies;
 	int64_t max_body_bytes;
 	int64_t bulk_body_bytes, bulk_operations;
+	int64_t map_bytes, cache_bytes;
 	int64_t connections, connections_per_address, threads;
 	int64_t timeout_ms;
 };

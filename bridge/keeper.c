@@ -73,7 +73,7 @@ static int client_read(struct keeper *k, struct str token, int64_t now_ms,
 	const struct config_source *source;
 	int r;
 
-	r = store_read_begin(k->app->store, &db, err);
+	r = store_lookup_begin(k->app->store, &db, err);
 	if (r < 0)
 		return r;
 	r = tokens_find(db, token, now_ms, found, err);
@@ -110,12 +110,10 @@ static int keeper_client(void *ctx, struct str token, struct scim_client *ret, s
 	struct keeper *k = ctx;
 	int64_t now_ms = stamp_now_ms(), commits = store_commits(k->app->store);
 	struct token_found found;
-	struct digest digest;
+	struct digest_quick digest;
 	int r;
 
-	r = tokens_digest(k->app->store, token, &digest, err);
-	if (r != 0)
-		return r < 0 ? r : SCIM_ABSENT;
+	known_digest(&k->known, token, &digest);
 	if (known_find(&k->known, &digest, commits, now_ms, ret))
 		return 0;
 	r = client_read(k, token, now_ms, &found, ret, err);
@@ -156,21 +154,47 @@ static struct scim_row row_of_group(const struct usergroup_row *g)
 }
 
 struct row_hand {
-	struct str id;
+	struct store_seen seen;
 	scim_row_fn fn;
 	void *arg;
 };
 
+static struct scim_fresh fresh_of(const struct store_seen *seen, int64_t record)
+{
+	return (struct scim_fresh){ .known = seen->known,
+				    .at = seen->commit,
+				    .resource = (uint64_t)record,
+				    .name = seen->name };
+}
+
+static bool keeper_still(void *ctx, const struct scim_fresh *fresh)
+{
+	const struct keeper *k = ctx;
+	const struct store_seen seen = { .known = fresh->known,
+					 .commit = fresh->at,
+					 .record = fresh->resource,
+					 .name = fresh->name,
+					 .names_groups = fresh->groups };
+
+	return store_seen_still(k->app->store, &seen);
+}
+
+static struct scim_row row_of_sent(const struct row_hand *hand, const struct record_sent *sent)
+{
+	return (struct scim_row){ .type = SCIM_USER,
+				  .id = sent->key,
+				  .bytes = sent->doc,
+				  .version = (uint64_t)sent->version,
+				  .created_ms = sent->created_ms,
+				  .modified_ms = sent->modified_ms,
+				  .alone = !sent->in_groups,
+				  .fresh = fresh_of(&hand->seen, sent->id) };
+}
+
 static int hand_sent(void *ctx, const struct record_sent *sent, struct err *err)
 {
 	struct row_hand *hand = ctx;
-	struct scim_row row = { .type = SCIM_USER,
-				.id = hand->id,
-				.bytes = sent->doc,
-				.version = (uint64_t)sent->version,
-				.created_ms = sent->created_ms,
-				.modified_ms = sent->modified_ms,
-				.alone = !sent->in_groups };
+	struct scim_row row = row_of_sent(hand, sent);
 
 	return hand->fn(hand->arg, &row, err);
 }
@@ -180,7 +204,7 @@ static int get_row(struct db *db, int64_t source, enum scim_type type, struct st
 		   scim_row_fn fn, void *arg, struct err *err)
 {
 	CLEANUP(usergroup_row_done) struct usergroup_row group = { 0 };
-	struct row_hand hand = { id, fn, arg };
+	struct row_hand hand = { store_seen(db), fn, arg };
 	struct scim_row row;
 	int r;
 
@@ -202,7 +226,7 @@ static int keeper_get(void *ctx, const struct scim_client *client, enum scim_typ
 	struct keeper *k = ctx;
 	int r;
 
-	r = store_read_begin(k->app->store, &db, err);
+	r = store_lookup_begin(k->app->store, &db, err);
 	if (r < 0)
 		return r;
 	return get_row(db, client->source_id, type, id, fn, arg, err);
@@ -268,7 +292,7 @@ static int find_row_hand(void *ctx, const struct find_row *found, struct err *er
 static int change_now(struct keeper *k, int64_t *ret, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
-	int r = store_read_begin(k->app->store, &db, err);
+	int r = store_lookup_begin(k->app->store, &db, err);
 
 	return r < 0 ? r : store_change(db, ret, err);
 }
@@ -302,6 +326,59 @@ static int page_and_total(struct keeper *k, int64_t source, struct find *want,
 	return r;
 }
 
+/* A page of Users of that userName and nothing else, from its beginning. */
+static bool is_by_name(const struct scim_find *find)
+{
+	const struct query *q = find->where;
+
+	return find->types == SCIM_USER && q && q->kind == QUERY_TEST && q->op == QUERY_EQ &&
+	       q->value.type == VALUE_TEXT && q->folded && q->folded_len > 0 &&
+	       q->path.owner == PATH_OWN && !q->path.urn && !q->path.sub && q->path.name &&
+	       str_ieq(str_of(q->path.name), STR("userName")) && find->start == 0 &&
+	       find->count > 0 && find->from.len == 0;
+}
+
+struct name_hand {
+	struct row_hand row;
+	struct scim_found *found;
+};
+
+static int hand_named(void *ctx, const struct record_sent *sent, struct err *err)
+{
+	const struct find_mark mark = { .type = FIND_USERS, .id = sent->id };
+	struct name_hand *hand = ctx;
+	struct scim_row row = row_of_sent(&hand->row, sent);
+	CLEANUP(buf_done) struct buf bytes;
+
+	buf_init(&bytes, SCIM_MARK_BYTES);
+	row.mark = mark_write(&bytes, &mark);
+	if (buf_fault(&bytes, err, "the mark of a row") < 0)
+		return -err->code;
+	hand->found->total = 1;
+	hand->found->fresh = row.fresh;
+	return hand->row.fn(hand->row.arg, &row, err);
+}
+
+/* What identity providers ask before all else. STORE_STALE: several have that name, so that the
+ * long way has to put them in order; fn was not called. */
+static int find_by_name(struct keeper *k, int64_t source, const struct query *q,
+			struct scim_found *ret, scim_row_fn fn, void *arg, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct str folded = str_n(q->folded, q->folded_len);
+	struct name_hand hand = { { .fn = fn, .arg = arg }, ret };
+	int r;
+
+	r = store_lookup_begin(k->app->store, &db, err);
+	if (r < 0)
+		return r;
+	hand.row.seen = store_seen(db);
+	hand.row.seen.name = touched_name(folded);
+	*ret = (struct scim_found){ .fresh = fresh_of(&hand.row.seen, 0) };
+	r = records_send_named(db, source, folded, hand_named, &hand, err);
+	return r == STORE_NOT_FOUND ? 0 : r;
+}
+
 static int keeper_find(void *ctx, const struct scim_client *client,
 		       const struct scim_find *find, struct scim_found *ret, scim_row_fn fn,
 		       void *arg, struct err *err)
@@ -323,6 +400,13 @@ static int keeper_find(void *ctx, const struct scim_client *client,
 	};
 	int r = 0;
 
+	if (is_by_name(find)) {
+		r = find_by_name(ctx, client->source_id, find->where, ret, fn, arg, err);
+		if (r != STORE_STALE)
+			return r;
+		*ret = (struct scim_found){ 0 };
+		r = 0;
+	}
 	buf_init(&hand.mark, SCIM_MARK_BYTES);
 	if (find->from.len > 0) {
 		r = mark_read(find->from, &from, err);
@@ -399,7 +483,7 @@ static int keeper_groups(void *ctx, const struct scim_client *client, struct str
 	struct keeper *k = ctx;
 	int r;
 
-	r = store_read_begin(k->app->store, &db, err);
+	r = store_lookup_begin(k->app->store, &db, err);
 	if (r < 0)
 		return r;
 	r = usergroups_of(db, client->source_id, member, hand_group, &run, err);
@@ -785,6 +869,7 @@ int keeper_new(struct keeper **ret, struct app *app, struct err *err)
 		.client = keeper_asked,
 		.get = keeper_get,
 		.find = keeper_find,
+		.still = keeper_still,
 		.members = keeper_members,
 		.groups = keeper_groups,
 		.submit = keeper_submit,

@@ -3,6 +3,7 @@
 void known_init(struct known *k)
 {
 	*k = (struct known){ 0 };
+	secret_random_bytes(k->key, sizeof(k->key));
 	pthread_mutex_init(&k->lock, NULL);
 }
 
@@ -11,16 +12,21 @@ void known_done(struct known *k)
 	pthread_mutex_destroy(&k->lock);
 }
 
-static struct known_token *place_of(struct known *k, const struct digest *digest)
+void known_digest(const struct known *k, struct str token, struct digest_quick *ret)
+{
+	digest_quick(ret, k->key, token);
+}
+
+static struct known_token *place_of(struct known *k, const struct digest_quick *digest)
 {
 	for (size_t i = 0; i < KNOWN_TOKENS && k->tokens[i].until_ms; i++)
-		if (digest_equal(&k->tokens[i].digest, digest))
+		if (digest_quick_equal(&k->tokens[i].digest, digest))
 			return &k->tokens[i];
 	return NULL;
 }
 
-bool known_find(struct known *k, const struct digest *digest, int64_t commits, int64_t now_ms,
-		struct scim_client *ret)
+bool known_find(struct known *k, const struct digest_quick *digest, int64_t commits,
+		int64_t now_ms, struct scim_client *ret)
 {
 	const struct known_token *t;
 	bool found;
@@ -34,8 +40,8 @@ bool known_find(struct known *k, const struct digest *digest, int64_t commits, i
 	return found;
 }
 
-void known_keep(struct known *k, const struct digest *digest, int64_t commits, int64_t now_ms,
-		int64_t until_ms, const struct scim_client *client)
+void known_keep(struct known *k, const struct digest_quick *digest, int64_t commits,
+		int64_t now_ms, int64_t until_ms, const struct scim_client *client)
 {
 	struct known_token *t;
 

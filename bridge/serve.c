@@ -448,7 +448,8 @@ static int scim_start(struct serve *s, struct err *err)
 					   .bulk_operations = (size_t)c->bulk_operations,
 					   .bulk_bytes = c->bulk_body_bytes,
 					   .bulk_operation_bytes = (size_t)c->max_body_bytes,
-					   .cursor_key = &cursor_key };
+					   .cursor_key = &cursor_key,
+					   .cache_bytes = (size_t)c->cache_bytes };
 	const char *proxies[33] = { NULL };
 	struct httpd_options http = {
 		.name = "scim",
@@ -670,6 +671,29 @@ static int serve_up(struct serve *s, const sigset_t *signals, struct err *err)
 	return r;
 }
 
+/* A page of the mapped database that cannot be read: there is no way back to who asked for it,
+ * so the process says why and ends by the signal, as it would without this. */
+static void on_bus_error(int number)
+{
+	static const char says[] =
+		"leaverd: the database could not be read where it is mapped into memory: its "
+		"file was cut short by another program, or the disk failed (see the system "
+		"log). "
+		"What was answered is not lost. Start again; with `map: 0` under `scim:` a "
+		"read that fails is answered as a fault.\n";
+
+	(void)number;
+	(void)!write(2, says, sizeof(says) - 1);
+}
+
+static void bus_error_explain(void)
+{
+	struct sigaction act = { .sa_handler = on_bus_error, .sa_flags = SA_RESETHAND };
+
+	sigemptyset(&act.sa_mask);
+	sigaction(SIGBUS, &act, NULL);
+}
+
 int serve_main(const char *config_file, struct err *err)
 {
 	struct serve s = { 0 };
@@ -683,6 +707,7 @@ int serve_main(const char *config_file, struct err *err)
 	sigaddset(&signals, SIGHUP);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	bus_error_explain();
 	r = app_open(&app, config_file, APP_STORE | APP_HTTP, err);
 	if (r < 0)
 		return r;

@@ -146,6 +146,7 @@ static void daemon_start(struct generation *gen, const struct pems *p)
 	sigset_t all, before;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS); /* a read of mapped memory that fails says why */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	gen->daemon = MHD_start_daemon(
 		flags, 0, NULL, NULL, httpd_on_access, gen, MHD_OPTION_EXTERNAL_LOGGER,

@@ -63,6 +63,16 @@ struct scim_client {
 	char self[SCIM_NAME_BYTES];   /* id of the User that it is itself: /Me; or "" */
 };
 
+/* What a read was made of, in the backend's own numbers: for asking whether it stands as it was
+ * (scim_backend.still). Plain data. */
+struct scim_fresh {
+	bool known; /* false: nobody can say */
+	int64_t at;
+	uint64_t resource, name;
+	bool groups; /* names of its groups are in what was made of it: the SCIM room's to set
+		      */
+};
+
 /* One resource as a read sees it; all borrowed. */
 struct scim_row {
 	enum scim_type type;
@@ -74,6 +84,7 @@ struct scim_row {
 		mark; /* of find: where it stands in the order asked for, in the backend's own
 			 bytes, at most SCIM_MARK_BYTES; good for scim_find.from later on */
 	bool alone;   /* a User known to be in no group: nobody need ask. False: perhaps */
+	struct scim_fresh fresh; /* of get */
 };
 
 /* One membership, seen from the group (id, type, display of the member) or from the member (id,
@@ -108,6 +119,8 @@ struct scim_find {
 struct scim_found {
 	uint64_t total; /* how many match in all, wherever the page is */
 	bool more;      /* at least one further row lies in the page's direction */
+	/* Of a page whose rows can only change with this one, if there is one. */
+	struct scim_fresh fresh;
 };
 
 /* What a write was asked to become, seen from outside. */
@@ -205,6 +218,9 @@ struct scim_backend {
 	/* One page in stable order. fn may not read. */
 	int (*find)(void *ctx, const struct scim_client *client, const struct scim_find *find,
 		    struct scim_found *ret, scim_row_fn fn, void *arg, struct err *err);
+	/* Whether what was read stands as it was, with all writes that done() was called of.
+	 * NULL: nobody can say. */
+	bool (*still)(void *ctx, const struct scim_fresh *fresh);
 	/* Members of a group, by id; groups of a user or group (direct), by id. fn may not
 	 * read. None for an unknown id. */
 	int (*members)(void *ctx, const struct scim_client *client, struct str group,

@@ -19,6 +19,8 @@ struct scim_call {
 	const char *challenge;      /* of a fault of authentication: static; NULL: none */
 	const struct scim_request *req;
 	struct scim_response *res;
+	struct scim_fresh fresh; /* what the answer was made of; unknown: not to be kept */
+	uint64_t version;        /* of the one resource that it is; 0: a list */
 	json_t *json; /* the body, already read: of an operation of a bulk request; or NULL */
 };
 

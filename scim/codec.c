@@ -1,11 +1,9 @@
 #include "scim/codec.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "base/jx.h"
 #include "base/stamp.h"
 
+#define SPLICED_BYTES 512                /* of meta, and a little; for room made at once */
 #define KEEP_MAX_BYTES (4 * 1024 * 1024) /* of one document */
 
 static const struct {
@@ -197,9 +195,28 @@ static void project_members(const struct codec_projection *p, const char *urn, j
 /* --- sending --------------------------------------------------------------------------------
  */
 
+/* Decimal digits, no NUL; the end of them. */
+#define NUMBER_CHARS 20
+static char *number_put(char *p, uint64_t n)
+{
+	char text[NUMBER_CHARS], *first = text + sizeof(text);
+	size_t len;
+
+	do
+		*--first = (char)('0' + n % 10);
+	while (n /= 10);
+	len = (size_t)(text + sizeof(text) - first);
+	memcpy(p, first, len);
+	return p + len;
+}
+
 void codec_etag(uint64_t version, char ret[CODEC_ETAG_BYTES])
 {
-	snprintf(ret, CODEC_ETAG_BYTES, "W/\"%" PRIu64 "\"", version);
+	char *end = ret;
+
+	memcpy(end, "W/\"", 3);
+	end = number_put(end + 3, version);
+	memcpy(end, "\"", 2);
 }
 
 void codec_location(struct buf *into, const char *base, enum scim_type type, struct str id)
@@ -213,12 +230,9 @@ void codec_location(struct buf *into, const char *base, enum scim_type type, str
 
 static void number_add(struct buf *into, uint64_t n)
 {
-	char text[20], *p = text + sizeof(text);
+	char text[NUMBER_CHARS];
 
-	do
-		*--p = (char)('0' + n % 10);
-	while (n /= 10);
-	buf_add(into, p, (size_t)(text + sizeof(text) - p));
+	buf_add(into, text, (size_t)(number_put(text, n) - text));
 }
 
 void codec_linked(struct buf *into, const char *base, enum scim_type type,
@@ -266,6 +280,7 @@ static int whole_add(struct buf *into, const struct scim_row *row, const char *b
 		return err_set(err, ERR_DAMAGED,
 			       "resource " STR_FMT ": what is kept is not JSON",
 			       STR_ARG(row->id));
+	buf_room(into, row->bytes.len + linked.len + SPLICED_BYTES);
 	buf_add(into, row->bytes.p, row->bytes.len - 1);
 	if (linked.len > 0) {
 		buf_addf(into, ",\"%s\":[", types[row->type].linked);

@@ -403,6 +403,16 @@ static void cursors_add(struct page *p)
 		cursor_member(p, "previousCursor", first, true);
 }
 
+/* By cursor the answer holds the time. */
+static void fresh_take(struct page *p)
+{
+	if (p->list->cursor)
+		return;
+	p->call->fresh = p->found.fresh;
+	p->call->fresh.groups = p->rows.n > 0 && !p->rows.v[0].row.alone;
+	p->call->version = 0;
+}
+
 static int page_write(struct page *p, struct err *err)
 {
 	struct buf *body = p->call->res->body;
@@ -422,6 +432,7 @@ static int page_write(struct page *p, struct err *err)
 		r = row_send(p->call, p->list, &p->rows.v[i].row, err);
 	}
 	buf_add_text(body, "]}");
+	fresh_take(p);
 	if (body->fault == ERR_LIMIT || r == -ERR_LIMIT)
 		return err_set(err, ERR_TOO_MANY,
 			       "this page would be longer than %zu bytes: ask for a smaller "

@@ -86,6 +86,19 @@ static int conditions_check(const struct scim_request *req, enum scim_type type,
 		       name, (unsigned long long)version);
 }
 
+int resource_read_tag(struct scim_call *call, enum scim_type type, uint64_t version,
+		      bool *answered, struct err *err)
+{
+	int r;
+
+	codec_etag(version, call->res->etag);
+	r = conditions_check(call->req, type, version, err);
+	*answered = r == NOT_MODIFIED;
+	if (*answered)
+		call_answer(call, 304, false);
+	return r < 0 ? r : 0;
+}
+
 /* --- sending --------------------------------------------------------------------------------
  */
 
@@ -125,16 +138,30 @@ static int not_found(enum scim_type type, struct err *err)
 	return err_set(err, ERR_NOT_FOUND, "there is no such %s", codec_schema(type)->name);
 }
 
-/* A read row, kept until the read is over. */
+/* A read row, kept until the read is over; what needs no other read is answered inside it. */
 struct reading {
+	struct scim_call *call;
+	const struct codec_projection *projection;
+	bool answered;
 	struct scim_row row;
 	struct buf bytes;
 };
 
-static int row_copy(void *arg, const struct scim_row *row, struct err *err)
+static int row_take(void *arg, const struct scim_row *row, struct err *err)
 {
 	struct reading *into = arg;
+	struct scim_call *call = into->call;
+	int r = resource_read_tag(call, row->type, row->version, &into->answered, err);
 
+	call->fresh = row->fresh;
+	call->fresh.groups = !row->alone;
+	call->version = row->version;
+	if (r < 0 || into->answered)
+		return r;
+	if (row->alone) {
+		into->answered = true;
+		return row_answer(call, row, into->projection, 200, err);
+	}
 	into->row = *row;
 	buf_add_str(&into->bytes, row->bytes);
 	into->row.bytes = buf_str(&into->bytes);
@@ -150,23 +177,18 @@ int resource_get(struct scim_call *call, enum scim_type type, struct str id, str
 {
 	const struct scim_backend *b = call->backend;
 	CLEANUP(codec_projection_done) struct codec_projection projection = { 0 };
-	CLEANUP(reading_done) struct reading got = { 0 };
+	CLEANUP(reading_done) struct reading got = { .call = call, .projection = &projection };
 	int r = params_projection(call->req->query, codec_dialect(type), &projection, err);
 
 	buf_init(&got.bytes, call->res->body->max);
 	if (r == 0)
-		r = b->get(b->ctx, &call->client, type, id, row_copy, &got, err);
+		r = b->get(b->ctx, &call->client, type, id, row_take, &got, err);
 	if (r != 0)
 		return r < 0 ? r : not_found(type, err);
+	if (got.answered)
+		return HTTP_DONE;
 	got.row.id = id;
-	codec_etag(got.row.version, call->res->etag);
-	r = conditions_check(call->req, type, got.row.version, err);
-	if (r < 0)
-		return r;
-	if (r != NOT_MODIFIED)
-		return row_answer(call, &got.row, &projection, 200, err);
-	call_answer(call, 304, false);
-	return HTTP_DONE;
+	return row_answer(call, &got.row, &projection, 200, err);
 }
 
 /* --- a write on its way ---------------------------------------------------------------------

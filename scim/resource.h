@@ -29,4 +29,11 @@ int resource_delete(struct scim_call *call, enum scim_type type, struct str id, 
  */
 int resource_tag_matches(const char *header, uint64_t version, struct err *err) MUST_USE;
 
+/*
+ * The ETag of a read of that version, and 304 where the client has it: then *answered. Faults:
+ * PRECONDITION (If-Match), INVALID_SYNTAX.
+ */
+int resource_read_tag(struct scim_call *call, enum scim_type type, uint64_t version,
+		      bool *answered, struct err *err) MUST_USE;
+
 #endif

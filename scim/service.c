@@ -1,5 +1,6 @@
 #include "scim/service.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/jx.h"
@@ -17,6 +18,7 @@
 #include "scim/list.h"
 #include "scim/reference.h"
 #include "scim/resource.h"
+#include "scim/shelf.h"
 #include "scim/throttle.h"
 
 #define PREFIX "/scim"
@@ -33,7 +35,9 @@ struct scim_service {
 	const struct scim_backend *backend;
 	struct scim_options options; /* its texts are ours */
 	char *public_url, *docs_url;
+	size_t url_len;
 	struct secret cursor_key;
+	struct shelf *shelf;       /* NULL: nothing is kept. Has locks of its own, too */
 	struct throttle *throttle; /* has a lock of its own: not part of what is immutable */
 };
 
@@ -453,6 +457,61 @@ static int client_of(const struct scim_service *s, const struct place *at,
 	return 0;
 }
 
+static void base_make(const struct scim_service *s, struct scim_call *call)
+{
+	static const char version[] = PREFIX "/v2/";
+	size_t source = strlen(call->client.source);
+
+	static_assert(URL_MAX_BYTES + sizeof(version) + SCIM_NAME_BYTES <= CALL_BASE_BYTES,
+		      "room for the longest");
+	memcpy(call->base, s->public_url, s->url_len);
+	memcpy(call->base + s->url_len, version, sizeof(version) - 1);
+	memcpy(call->base + s->url_len + sizeof(version) - 1, call->client.source, source + 1);
+}
+
+/* What is asked for most, is small, and the same for all tokens of a source: Users, one by one
+ * and by name; never /Me. */
+static bool is_kept(const struct scim_route *route)
+{
+	return route->types == SCIM_USER &&
+	       (route->handler == on_get || route->handler == on_list);
+}
+
+/* True when it was answered from the shelf; *r is then what a handler would have returned. */
+static bool shelf_answers(const struct scim_service *s, struct scim_call *call,
+			  const struct shelf_key *key, int *r, struct err *err)
+{
+	uint64_t version = 0;
+	bool answered = false;
+
+	if (!shelf_find(s->shelf, key, call->backend, call->res->body, &version))
+		return false;
+	*r = HTTP_DONE;
+	if (version)
+		*r = resource_read_tag(call, SCIM_USER, version, &answered, err);
+	if (answered)
+		buf_clear(call->res->body);
+	else if (*r == HTTP_DONE)
+		call_answer(call, 200, true);
+	return true;
+}
+
+static int kept_run(const struct scim_service *s, struct scim_call *call,
+		    const struct scim_route *route, struct str id, struct err *err)
+{
+	struct shelf_key key;
+	int r;
+
+	shelf_key(s->shelf, call->client.source_id, call->req->path, call->req->query, &key);
+	if (shelf_answers(s, call, &key, &r, err))
+		return r;
+	r = route->handler(call, route->types, id, err);
+	if (r == HTTP_DONE && call->fresh.known && call->res->status == 200)
+		shelf_keep(s->shelf, &key, &call->fresh, call->version,
+			   buf_str(call->res->body));
+	return r;
+}
+
 static int call_run(const struct scim_service *s, struct scim_call *call, struct err *err)
 {
 	const struct scim_route *route = NULL;
@@ -470,9 +529,9 @@ static int call_run(const struct scim_service *s, struct scim_call *call, struct
 		r = scim_auth_may(&call->client, route->right, &call->challenge, err);
 	if (r < 0)
 		return r;
-	snprintf(call->base, sizeof(call->base), "%s" PREFIX "/v2/%s", s->public_url,
-		 call->client.source);
-	return route->handler(call, route->types, at.id, err);
+	base_make(s, call);
+	return s->shelf && is_kept(route) ? kept_run(s, call, route, at.id, err)
+					  : route->handler(call, route->types, at.id, err);
 }
 
 /* Who fails too often is told to wait instead of why: the seconds, and *err says so. */
@@ -572,6 +631,7 @@ int scim_service_new(struct scim_service **ret, const struct scim_backend *backe
 	s->backend = backend;
 	s->options = *options;
 	s->public_url = str_dup(url);
+	s->url_len = url.len;
 	s->docs_url = options->docs_url ? str_dup(str_of(options->docs_url)) : NULL;
 	if (!s->public_url || (options->docs_url && !s->docs_url))
 		return err_nomem(err);
@@ -590,6 +650,8 @@ int scim_service_new(struct scim_service **ret, const struct scim_backend *backe
 	s->options.cursor_key = NULL;
 	r = options->cursor_key ? secret_copy(&s->cursor_key, options->cursor_key, err)
 				: secret_random(&s->cursor_key, SECRET_KEY_BYTES, err);
+	if (r == 0 && options->cache_bytes > 0 && backend->still)
+		r = shelf_new(&s->shelf, options->cache_bytes, err);
 	if (r == 0)
 		*ret = TAKE(s);
 	return r;
@@ -602,6 +664,7 @@ void scim_service_free(struct scim_service *s)
 	free(s->public_url);
 	free(s->docs_url);
 	secret_done(&s->cursor_key);
+	shelf_free(s->shelf);
 	throttle_free(s->throttle);
 	free(s);
 }
@@ -686,7 +749,7 @@ static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *re
 {
 	struct scim_service *s = (struct scim_service *)http_req_route(req)->data;
 	bool first = !http_req_kept(req);
-	struct exchange *x = first ? calloc(1, sizeof(*x)) : http_req_kept(req);
+	struct exchange *x = first ? malloc(sizeof(*x)) : http_req_kept(req);
 	struct str path = http_req_path(req);
 	size_t prefix = sizeof(PREFIX) - 1;
 	int r;
@@ -694,7 +757,7 @@ static int exchange_begin(void *ctx, struct http_req *req, struct http_reply *re
 	(void)ctx;
 	if (!x)
 		return err_nomem(err);
-	if (x->res.bulk)
+	if (!first && x->res.bulk)
 		return exchange_go_on(x);
 	x->http = req;
 	x->req = (struct scim_request){

@@ -33,6 +33,7 @@ struct scim_options {
 	/* Cursors are signed with it; copied. Keep it, and they outlive this process. NULL: a
 	 * new one. */
 	const struct secret *cursor_key;
+	size_t cache_bytes; /* of bodies kept to be sent again (scim/shelf.h); 0: none */
 };
 
 /* Copies options; backend must outlive the service. Fault: NOMEM, CONFIG (public_url). */

@@ -26,6 +26,7 @@ struct db {
 	size_t cached;
 	uint64_t clock;
 	int64_t checkpoint_pages;
+	bool mapped;
 	int64_t change;       /* last number given out; -1: not read yet */
 	int64_t change_saved; /* what the file holds */
 	int64_t last_of[DB_CHANGE_KINDS], saved_of[DB_CHANGE_KINDS]; /* the last of each kind */
@@ -45,6 +46,7 @@ int db_open(const struct driver *driver, const struct driver_options *options,
 	db->change = -1;
 	db->read_of = -1;
 	db->checkpoint_pages = options->checkpoint_pages;
+	db->mapped = options->map_bytes > 0;
 	r = driver->open(options, &db->conn, err);
 	if (r < 0)
 		return r;
@@ -89,6 +91,16 @@ void db_close(struct db *db)
 struct store *db_store(struct db *db)
 {
 	return db->store;
+}
+
+bool db_watch(struct db *db, driver_change_fn fn, void *ctx)
+{
+	return db->driver->watch && db->driver->watch(db->conn, fn, ctx);
+}
+
+bool db_is_mapped(const struct db *db)
+{
+	return db->mapped;
 }
 
 /* FNV-1a: the texts are ours, nobody outside chooses them. */
@@ -398,6 +410,11 @@ int db_begin_read(struct db *db, int64_t commits, int64_t most_ms, struct err *e
 bool db_read_is_of(const struct db *db, int64_t commits)
 {
 	return db->read_of >= 0 && db->read_of == commits;
+}
+
+int64_t db_read_commit(const struct db *db)
+{
+	return db->read_of;
 }
 
 int db_commit(struct db *db, struct err *err)

@@ -91,6 +91,8 @@ int db_begin_write(struct db *db, struct err *err) MUST_USE;
 int db_begin_read(struct db *db, int64_t commits, int64_t most_ms, struct err *err) MUST_USE;
 /* True when the read transaction that is open shows that commit, and nothing in it failed. */
 bool db_read_is_of(const struct db *db, int64_t commits);
+/* The commit that it shows. */
+int64_t db_read_commit(const struct db *db);
 int db_commit(struct db *db, struct err *err) MUST_USE;
 void db_rollback(struct db *db);
 int db_savepoint(struct db *db, struct err *err) MUST_USE;
@@ -111,6 +113,9 @@ int64_t db_next_change(struct db *db); /* DB_CHANGE_REST */
 int64_t db_next_change_of(struct db *db, enum db_change kind);
 
 struct store *db_store(struct db *db);
+/* driver.watch of it. */
+bool db_watch(struct db *db, driver_change_fn fn, void *ctx);
+bool db_is_mapped(const struct db *db); /* opened with driver_options.map_bytes */
 
 /* For store/store.c: makes and ends one. */
 int db_open(const struct driver *driver, const struct driver_options *options,

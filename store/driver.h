@@ -34,6 +34,7 @@ struct driver_options {
 	int64_t busy_ms;          /* how long a lock of another process is waited for */
 	int64_t checkpoint_pages; /* writer: WAL pages after which it is folded into the file */
 	int64_t wal_most_bytes;   /* what the WAL is cut back to after a checkpoint */
+	int64_t map_bytes; /* reader: how much of the file it maps into memory; 0: nothing */
 };
 
 /* What the head of a database file says, before anything is trusted. */
@@ -44,6 +45,20 @@ struct driver_head {
 	bool empty;      /* no file, or one without a table */
 	bool suspicious; /* its length is not what its head says */
 };
+
+/* A row that a connection is about to change. Column functions are valid inside the call. */
+enum driver_what { DRIVER_INSERTED, DRIVER_UPDATED, DRIVER_DELETED };
+
+struct driver_change {
+	const char *table;
+	enum driver_what what;
+	int64_t row_before, row_after; /* its number; of no use where a table has none */
+	void *engine;                  /* the driver's own */
+};
+
+struct driver;
+typedef void (*driver_change_fn)(void *ctx, const struct driver *d,
+				 const struct driver_change *c);
 
 struct driver {
 	const char *name;
@@ -83,6 +98,15 @@ struct driver {
 	/* From now, statements of this connection end with TIMEOUT at that monotonic time; 0:
 	 * none. */
 	void (*deadline)(struct driver_conn *conn, int64_t mono_ms);
+
+	/* Tells fn of every row that this connection changes, what is undone later too. False:
+	 * the engine cannot. */
+	bool (*watch)(struct driver_conn *conn, driver_change_fn fn, void *ctx);
+	/* A column before or after the change; false: it is not of that type, or lost memory.
+	 */
+	bool (*change_int)(const struct driver_change *c, bool after, int column, int64_t *ret);
+	bool (*change_text)(const struct driver_change *c, bool after, int column,
+			    struct str *ret);
 
 	/* Folds the WAL into the file; with cut, also empties it. 0 also when readers stood in
 	 * the way: the next one will do it. */

@@ -355,6 +355,21 @@ int records_get(struct db *db, int64_t source, struct str key, struct record *re
 	return r < 0 ? r : one(q, ret, err);
 }
 
+#define SENT_COLUMNS                                                                           \
+	"r.id, r.key, r.doc, r.version, r.created_ms, r.modified_ms,"                          \
+	" EXISTS (SELECT 1 FROM member m WHERE m.member = r.id AND m.kind = 1)"
+
+static struct record_sent sent_take(struct stmt *q)
+{
+	return (struct record_sent){ .id = db_int(q, 0),
+				     .key = db_text(q, 1),
+				     .doc = db_text(q, 2),
+				     .version = db_int(q, 3),
+				     .created_ms = db_int(q, 4),
+				     .modified_ms = db_int(q, 5),
+				     .in_groups = db_int(q, 6) != 0 };
+}
+
 int records_send(struct db *db, int64_t source, struct str key, record_sent_fn fn, void *ctx,
 		 struct err *err)
 {
@@ -363,8 +378,7 @@ int records_send(struct db *db, int64_t source, struct str key, record_sent_fn f
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT r.doc, r.version, r.created_ms, r.modified_ms,"
-		     " EXISTS (SELECT 1 FROM member m WHERE m.member = r.id AND m.kind = 1)"
+		     "SELECT " SENT_COLUMNS
 		     " FROM record r WHERE r.source = ?1 AND r.key = ?2 AND r.deleted = 0",
 		     DB_I(source), DB_S(key));
 	if (r == 0)
@@ -373,8 +387,32 @@ int records_send(struct db *db, int64_t source, struct str key, record_sent_fn f
 		return r;
 	if (r != DB_ROW)
 		return STORE_NOT_FOUND;
-	row = (struct record_sent){ db_text(q, 0), db_int(q, 1), db_int(q, 2), db_int(q, 3),
-				    db_int(q, 4) != 0 };
+	row = sent_take(q);
+	return fn(ctx, &row, err);
+}
+
+int records_send_named(struct db *db, int64_t source, struct str folded, record_sent_fn fn,
+		       void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct record_sent row;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " SENT_COLUMNS ", (SELECT count(*) FROM (SELECT 1 FROM record o"
+		     " WHERE o.source = ?1 AND o.user_fold = ?2 AND o.deleted = 0"
+		     " AND o.gone = 0 LIMIT 2)) FROM record r WHERE r.source = ?1"
+		     " AND r.user_fold = ?2 AND r.deleted = 0 AND r.gone = 0 LIMIT 1",
+		     DB_I(source), DB_S(folded));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r < 0)
+		return r;
+	if (r != DB_ROW)
+		return STORE_NOT_FOUND;
+	if (db_int(q, 7) > 1)
+		return STORE_STALE;
+	row = sent_take(q);
 	return fn(ctx, &row, err);
 }
 

@@ -70,7 +70,8 @@ int records_get(struct db *db, int64_t source, struct str key, struct record *re
 		struct err *err) MUST_USE;
 /* What is sent of a live record, and no more; borrowed during the call of fn. */
 struct record_sent {
-	struct str doc;
+	int64_t id;
+	struct str key, doc;
 	int64_t version, created_ms, modified_ms;
 	bool in_groups; /* at least one */
 };
@@ -78,6 +79,10 @@ typedef int (*record_sent_fn)(void *ctx, const struct record_sent *row, struct e
 /* STORE_NOT_FOUND, or what fn returns. */
 int records_send(struct db *db, int64_t source, struct str key, record_sent_fn fn, void *ctx,
 		 struct err *err) MUST_USE;
+/* The same for the only live record of a source whose user name folds to that text.
+ * STORE_NOT_FOUND; STORE_STALE where there are several: fn was not called. */
+int records_send_named(struct db *db, int64_t source, struct str folded, record_sent_fn fn,
+		       void *ctx, struct err *err) MUST_USE;
 /* By the store's number, tombstones too. */
 int records_by_id(struct db *db, int64_t id, struct record *ret, struct err *err) MUST_USE;
 

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Its declarations are there where the library has it, and where it has not. */
+#define SQLITE_ENABLE_PREUPDATE_HOOK
 #include <sqlite3.h>
 
 #include "base/stamp.h"
@@ -21,7 +23,9 @@
 #define LOOK_BUSY_MS 10000
 #define TEMP_CACHE_KIB 8192 /* of a database that only sorts */
 #define READER_CACHE_KIB                                                                       \
-	8192                /* pages that a reading connection keeps, filled as they are read */
+	8192 /* pages that a reading connection keeps, filled as they are read */
+/* A reader that maps keeps next to no pages of its own: those of the WAL. */
+#define MAPPER_CACHE_KIB 1024
 #define PROGRESS_STEPS 2000 /* virtual machine steps between two looks at the deadline */
 
 struct driver_conn {
@@ -30,6 +34,8 @@ struct driver_conn {
 	int64_t wal_pages;
 	int64_t wal_most_bytes;
 	int64_t deadline_ms; /* monotonic; 0: none */
+	driver_change_fn watcher;
+	void *watcher_ctx;
 	char *path;
 };
 
@@ -305,6 +311,37 @@ static int give_fold(struct driver_conn *conn, struct err *err)
 	return rc == SQLITE_OK ? 0 : tell(conn, rc, err, "leaverd_fold()");
 }
 
+/*
+ * A mapped page is used where it lies, so it would be checked anew at each look instead of once
+ * when it is read: that is left to the connections that do not map, the writer among them.
+ */
+static int map_file(struct driver_conn *conn, int64_t bytes, struct err *err)
+{
+	char text[64];
+	int r;
+
+	snprintf(text, sizeof(text), "PRAGMA mmap_size=%lld", (long long)bytes);
+	r = pragma(conn, text, err);
+	return r < 0 ? r : pragma(conn, "PRAGMA cell_size_check=OFF", err);
+}
+
+static int set_up_reader(struct driver_conn *conn, const struct driver_options *options,
+			 struct err *err)
+{
+	char text[64];
+	int r;
+
+	sqlite3_progress_handler(conn->db, PROGRESS_STEPS, on_progress, conn);
+	snprintf(text, sizeof(text), "PRAGMA cache_size=-%d",
+		 options->map_bytes > 0 ? MAPPER_CACHE_KIB : READER_CACHE_KIB);
+	r = pragma(conn, text, err);
+	if (r == 0)
+		r = pragma(conn, "PRAGMA query_only=ON", err);
+	if (r == 0 && options->map_bytes > 0)
+		r = map_file(conn, options->map_bytes, err);
+	return r < 0 ? r : end_read_prepare(conn, err);
+}
+
 static int set_up(struct driver_conn *conn, const struct driver_options *options,
 		  struct err *err)
 {
@@ -321,14 +358,8 @@ static int set_up(struct driver_conn *conn, const struct driver_options *options
 		r = pragma(conn, "PRAGMA temp_store=MEMORY", err);
 	if (r < 0)
 		return r;
-	if (options->open == DRIVER_READ) {
-		sqlite3_progress_handler(conn->db, PROGRESS_STEPS, on_progress, conn);
-		snprintf(text, sizeof(text), "PRAGMA cache_size=-%d", READER_CACHE_KIB);
-		r = pragma(conn, text, err);
-		if (r == 0)
-			r = pragma(conn, "PRAGMA query_only=ON", err);
-		return r < 0 ? r : end_read_prepare(conn, err);
-	}
+	if (options->open == DRIVER_READ)
+		return set_up_reader(conn, options, err);
 	r = give_fold(conn, err);
 	if (r == 0)
 		r = pragma(conn, "PRAGMA journal_mode=WAL", err);
@@ -571,6 +602,75 @@ static void deadline(struct driver_conn *conn, int64_t mono_ms)
 	conn->deadline_ms = mono_ms;
 }
 
+/* --- watching -------------------------------------------------------------------------------
+ */
+
+/* Debian's library is made with it; one that is not tells nothing, and nothing is cached. */
+#pragma weak sqlite3_preupdate_hook
+#pragma weak sqlite3_preupdate_old
+#pragma weak sqlite3_preupdate_new
+
+static void on_row(void *arg, sqlite3 *db, int op, const char *schema, const char *table,
+		   sqlite3_int64 before, sqlite3_int64 after)
+{
+	const struct driver_conn *conn = arg;
+	const struct driver_change c = {
+		.table = table,
+		.what = op == SQLITE_INSERT   ? DRIVER_INSERTED
+			: op == SQLITE_DELETE ? DRIVER_DELETED
+					      : DRIVER_UPDATED,
+		.row_before = op == SQLITE_INSERT ? after : before,
+		.row_after = op == SQLITE_DELETE ? before : after,
+		.engine = db,
+	};
+
+	(void)schema;
+	conn->watcher(conn->watcher_ctx, &driver_sqlite, &c);
+}
+
+static bool watch(struct driver_conn *conn, driver_change_fn fn, void *ctx)
+{
+	if (!sqlite3_preupdate_hook || !sqlite3_preupdate_old || !sqlite3_preupdate_new)
+		return false;
+	conn->watcher = fn;
+	conn->watcher_ctx = ctx;
+	sqlite3_preupdate_hook(conn->db, on_row, conn);
+	return true;
+}
+
+static sqlite3_value *change_value(const struct driver_change *c, bool after, int column)
+{
+	sqlite3_value *value = NULL;
+	int rc = after ? sqlite3_preupdate_new(c->engine, column, &value)
+		       : sqlite3_preupdate_old(c->engine, column, &value);
+
+	return rc == SQLITE_OK ? value : NULL;
+}
+
+static bool change_int(const struct driver_change *c, bool after, int column, int64_t *ret)
+{
+	sqlite3_value *value = change_value(c, after, column);
+
+	if (!value || sqlite3_value_type(value) != SQLITE_INTEGER)
+		return false;
+	*ret = sqlite3_value_int64(value);
+	return true;
+}
+
+static bool change_text(const struct driver_change *c, bool after, int column, struct str *ret)
+{
+	sqlite3_value *value = change_value(c, after, column);
+	const char *text;
+
+	if (!value || sqlite3_value_type(value) != SQLITE_TEXT)
+		return false;
+	text = (const char *)sqlite3_value_text(value);
+	if (!text)
+		return false;
+	*ret = str_n(text, (size_t)sqlite3_value_bytes(value));
+	return true;
+}
+
 static int checkpoint(struct driver_conn *conn, bool cut, struct err *err)
 {
 	int left = 0, done = 0, rc;
@@ -679,6 +779,9 @@ const struct driver driver_sqlite = {
 	.in_transaction = in_transaction,
 	.end_read = end_read,
 	.deadline = deadline,
+	.watch = watch,
+	.change_int = change_int,
+	.change_text = change_text,
 	.checkpoint = checkpoint,
 	.wal_pages = wal_pages,
 	.check = check,

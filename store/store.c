@@ -14,15 +14,21 @@
 #define BUSY_MS 30000               /* for locks of other programs, such as a backup tool */
 #define CHECKPOINT_PAGES 1000       /* 4 MB */
 #define WAL_MOST_BYTES (32LL << 20) /* what the WAL is cut back to */
-#define READERS_KEPT 32             /* reading connections kept open for the next borrower */
+#define READERS_KEPT 32 /* reading connections of a kind kept for the next borrower */
 #define CHECK_ALWAYS_BYTES (32LL << 20) /* files up to this are checked at each opening */
+
+/* Connections that nobody borrows. */
+struct pool {
+	struct db *kept[READERS_KEPT];
+	size_t n;
+};
 
 struct store {
 	char *path, *head_path, *vfs;
 	const struct driver *driver;
 	struct lease *lease;
 	struct db *writer;
-	int64_t epoch;
+	int64_t epoch, map_bytes;
 	bool is_new;
 	struct store_keys keys;
 	bool has_keys;
@@ -31,8 +37,8 @@ struct store {
 	_Atomic int64_t
 		commits;      /* of this process: nobody else writes while we hold the lease */
 	pthread_mutex_t lock; /* of the readers below */
-	struct db *readers[READERS_KEPT];
-	size_t reader_count;
+	struct pool readers, mappers;
+	struct touched *touched; /* NULL: nothing is watched */
 };
 
 const char *const store_mode_words[] = { "observe", "propose", "act", NULL };
@@ -44,21 +50,25 @@ static void keys_done(struct store_keys *keys)
 	secret_done(&keys->token);
 }
 
+static void pool_done(struct pool *p)
+{
+	while (p->n > 0)
+		db_close(p->kept[--p->n]);
+}
+
 void store_close(struct store *store)
 {
-	size_t i;
-
 	if (!store)
 		return;
-	for (i = 0; i < store->reader_count; i++)
-		db_close(store->readers[i]);
-	store->reader_count = 0;
+	pool_done(&store->readers);
+	pool_done(&store->mappers);
 	if (store->writer) {
 		/* so that one file is all that is left; what cannot be folded now stays in
 		 * the WAL, which the next opening reads */
 		(void)db_checkpoint(store->writer, true, NULL);
 		db_close(store->writer);
 	}
+	touched_free(store->touched);
 	keys_done(&store->keys);
 	lease_free(store->lease);
 	pthread_mutex_destroy(&store->lock);
@@ -89,6 +99,7 @@ static int take_options(struct store *store, const struct store_options *options
 			struct err *err)
 {
 	store->driver = options->driver ? options->driver : &driver_sqlite;
+	store->map_bytes = options->map_bytes;
 	store->path = str_dup(str_of(options->path));
 	if (!store->path)
 		return err_nomem(err);
@@ -103,8 +114,8 @@ static int take_options(struct store *store, const struct store_options *options
 	return store->head_path ? 0 : err_nomem(err);
 }
 
-static int connect_db(struct store *store, enum driver_open how, struct db **ret,
-		      struct err *err)
+static int connect_db(struct store *store, enum driver_open how, int64_t map_bytes,
+		      struct db **ret, struct err *err)
 {
 	struct driver_options o = {
 		.path = store->path,
@@ -113,6 +124,7 @@ static int connect_db(struct store *store, enum driver_open how, struct db **ret
 		.busy_ms = BUSY_MS,
 		.checkpoint_pages = CHECKPOINT_PAGES,
 		.wal_most_bytes = WAL_MOST_BYTES,
+		.map_bytes = map_bytes,
 	};
 
 	return db_open(store->driver, &o, store, ret, err);
@@ -145,7 +157,7 @@ static int open_write(struct store *store, const struct driver_head *head, bool 
 {
 	int r;
 
-	r = connect_db(store, create ? DRIVER_CREATE : DRIVER_WRITE, &store->writer, err);
+	r = connect_db(store, create ? DRIVER_CREATE : DRIVER_WRITE, 0, &store->writer, err);
 	if (r == 0 && !head->empty && (head->suspicious || small(store->path)))
 		r = db_check(store->writer, err);
 	if (r == 0)
@@ -195,8 +207,12 @@ static int look_and_open(struct store *store, const struct store_options *option
 			       "`leaverd restore` puts back a backup",
 			       store->path);
 	store->is_new = head.empty;
-	return options->write ? open_write(store, &head, options->create, err)
-			      : open_read(store, &head, err);
+	if (!options->write)
+		return open_read(store, &head, err);
+	r = open_write(store, &head, options->create, err);
+	if (r == 0 && options->watch)
+		r = touched_new(&store->touched, store->writer, err);
+	return r;
 }
 
 int store_open(const struct store_options *options, struct store **ret, struct err *err)
@@ -269,18 +285,19 @@ struct store_head *store_head(struct store *store)
  * whose way it would stand; while nothing is committed nothing grows behind it. Without the
  * lease we do not know of commits: then no transaction is kept.
  */
-int store_read_begin(struct store *store, struct db **ret, struct err *err)
+static int borrow(struct store *store, struct pool *from, int64_t map_bytes, struct db **ret,
+		  struct err *err)
 {
 	int64_t commits = atomic_load(&store->commits);
 	struct db *db = NULL;
 	int r = 0;
 
 	pthread_mutex_lock(&store->lock);
-	if (store->reader_count > 0)
-		db = store->readers[--store->reader_count];
+	if (from->n > 0)
+		db = from->kept[--from->n];
 	pthread_mutex_unlock(&store->lock);
 	if (!db)
-		r = connect_db(store, DRIVER_READ, &db, err);
+		r = connect_db(store, DRIVER_READ, map_bytes, &db, err);
 	if (r == 0)
 		r = db_begin_read(db, commits, STORE_READ_MOST_MS, err);
 	if (r < 0) {
@@ -291,13 +308,27 @@ int store_read_begin(struct store *store, struct db **ret, struct err *err)
 	return 0;
 }
 
+int store_read_begin(struct store *store, struct db **ret, struct err *err)
+{
+	return borrow(store, &store->readers, 0, ret, err);
+}
+
+int store_lookup_begin(struct store *store, struct db **ret, struct err *err)
+{
+	if (store->map_bytes <= 0)
+		return store_read_begin(store, ret, err);
+	return borrow(store, &store->mappers, store->map_bytes, ret, err);
+}
+
 void store_read_end(struct db *db)
 {
 	struct store *store;
+	struct pool *into;
 
 	if (!db)
 		return;
 	store = db_store(db);
+	into = db_is_mapped(db) ? &store->mappers : &store->readers;
 	if (!store->lease || !db_read_is_of(db, atomic_load(&store->commits)))
 		db_rollback(db);
 	pthread_mutex_lock(&store->lock);
@@ -305,8 +336,8 @@ void store_read_end(struct db *db)
 	 * still outside of the pool */
 	if (!db_read_is_of(db, atomic_load(&store->commits)))
 		db_rollback(db);
-	if (store->reader_count < READERS_KEPT) {
-		store->readers[store->reader_count++] = db;
+	if (into->n < READERS_KEPT) {
+		into->kept[into->n++] = db;
 		db = NULL;
 	}
 	pthread_mutex_unlock(&store->lock);
@@ -316,8 +347,10 @@ void store_read_end(struct db *db)
 void store_readers_rest(struct store *store)
 {
 	pthread_mutex_lock(&store->lock);
-	for (size_t i = 0; i < store->reader_count; i++)
-		db_rollback(store->readers[i]);
+	for (size_t i = 0; i < store->readers.n; i++)
+		db_rollback(store->readers.kept[i]);
+	for (size_t i = 0; i < store->mappers.n; i++)
+		db_rollback(store->mappers.kept[i]);
 	pthread_mutex_unlock(&store->lock);
 }
 
@@ -326,8 +359,23 @@ int64_t store_commits(const struct store *store)
 	return atomic_load(&store->commits);
 }
 
+struct store_seen store_seen(struct db *db)
+{
+	const struct store *store = db_store(db);
+
+	return (struct store_seen){ .known = store->touched != NULL,
+				    .commit = db_read_commit(db) };
+}
+
+bool store_seen_still(const struct store *store, const struct store_seen *seen)
+{
+	return touched_still(store->touched, seen);
+}
+
 void store_committed(struct store *store)
 {
+	if (store->touched)
+		touched_commit(store->touched, atomic_load(&store->commits));
 	atomic_fetch_add(&store->commits, 1);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/digest.h"
 #include "store/db.h"
+#include "store/touched.h"
 
 #define STORE_READ_MOST_MS 2000 /* a read transaction that lasts longer is ended (TIMEOUT) */
 
@@ -25,6 +26,8 @@ struct store_options {
 	bool create; /* with write: make the file where there is none */
 	const char *
 		head_path; /* audit head outside the database; NULL: PATH's folder/audit.head */
+	int64_t map_bytes; /* for store_lookup_begin(): how much of the file; 0: nothing */
+	bool watch;        /* with write: store_seen_still() can say yes */
 	const char *vfs;   /* tests only; NULL */
 	const struct driver *driver; /* NULL: SQLite */
 };
@@ -48,11 +51,22 @@ bool store_is_new(const struct store *store);
  * anew for the next page. Not to be held across I/O or handed to another thread.
  */
 int store_read_begin(struct store *store, struct db **ret, struct err *err) MUST_USE;
+/*
+ * The same for a look-up of a few rows by key, on a connection that maps the file into memory
+ * as far as store_options.map_bytes: rows that are in the system's cache cost no system call.
+ * Pages so looked at count as this process's memory until the system takes them back; a walk
+ * over many takes store_read_begin().
+ */
+int store_lookup_begin(struct store *store, struct db **ret, struct err *err) MUST_USE;
 void store_read_end(struct db *db); /* NULL is fine */
 
 /* Commits that this process made: what was read at a number is still so while it stands. Taken
  * before the read. 0 and of no use without the lease. */
 int64_t store_commits(const struct store *store);
+/* Begins to note what is read on that connection of one record; known where it is watched. */
+struct store_seen store_seen(struct db *db);
+/* Whether it is so still, as of now: true only for what is known. */
+bool store_seen_still(const struct store *store, const struct store_seen *seen);
 /* For store/db.c: a commit of the writing connection; before anybody hears of it. */
 void store_committed(struct store *store);
 /* For store/db.c: ends the transactions of readers that nobody borrows, before a checkpoint. */

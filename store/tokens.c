@@ -34,12 +34,6 @@ static bool is_token(struct str presented)
 	return presented.len == TEXT_CHARS && str_starts(presented, STR(PREFIX));
 }
 
-int tokens_digest(struct store *store, struct str presented, struct digest *ret,
-		  struct err *err)
-{
-	return is_token(presented) ? hash_in(store, presented, ret, err) : STORE_NOT_FOUND;
-}
-
 static int may_make(struct db *db, const char *name, enum token_scope scope, const char *of,
 		    int64_t now_ms, struct err *err)
 {

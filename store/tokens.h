@@ -57,10 +57,6 @@ struct token_found {
 	char self[TOKEN_SELF_BYTES]; /* key of the record that it is; "" */
 	bool touch;                  /* not noted as used this hour: submit tokens_used() */
 };
-/* The keyed digest under which a token stands in the table, for who remembers what it found.
- * STORE_NOT_FOUND: no text of a token. Fault: SECRET, the vault is not open. */
-int tokens_digest(struct store *store, struct str presented, struct digest *ret,
-		  struct err *err) MUST_USE;
 int tokens_find(struct db *db, struct str presented, int64_t now_ms, struct token_found *ret,
 		struct err *err) MUST_USE;
 int tokens_used(struct db *db, int64_t id, int64_t now_ms, struct err *err) MUST_USE;

@@ -26,6 +26,8 @@
 struct world {
 	char dir[64], path[128];
 	const char *vfs;
+	bool watch;        /* the store watches what commits change */
+	int64_t map_bytes; /* of its look-ups */
 	struct store *store;
 	struct vault *vault;
 };
@@ -53,7 +55,12 @@ static UNUSED int world_vault(struct world *w, bool create, struct err *err)
 static UNUSED int world_try(struct world *w, struct err *err)
 {
 	struct store_options o = {
-		.path = w->path, .write = true, .create = true, .vfs = w->vfs
+		.path = w->path,
+		.write = true,
+		.create = true,
+		.vfs = w->vfs,
+		.watch = w->watch,
+		.map_bytes = w->map_bytes,
 	};
 	int r = store_open(&o, &w->store, err);
 

@@ -2,18 +2,18 @@
 
 #include "bridge/known.h"
 
-static struct digest digest_n(int n)
+static struct digest_quick digest_n(int n)
 {
-	struct digest d = { { 0 } };
+	struct digest_quick d = { { 0 } };
 
 	d.b[0] = (unsigned char)n;
-	d.b[31] = 1;
+	d.b[DIGEST_QUICK_BYTES - 1] = 1;
 	return d;
 }
 
 static bool finds(struct known *k, int n, int64_t commits, int64_t now_ms)
 {
-	struct digest d = digest_n(n);
+	struct digest_quick d = digest_n(n);
 	struct scim_client client = { 0 };
 
 	if (!known_find(k, &d, commits, now_ms, &client))
@@ -24,7 +24,7 @@ static bool finds(struct known *k, int n, int64_t commits, int64_t now_ms)
 
 static void keep(struct known *k, int n, int64_t commits, int64_t now_ms, int64_t until_ms)
 {
-	struct digest d = digest_n(n);
+	struct digest_quick d = digest_n(n);
 	struct scim_client client = { .source_id = n };
 
 	known_keep(k, &d, commits, now_ms, until_ms, &client);

@@ -291,10 +291,12 @@ static void play_step(struct stage *s, const json_t *step)
 	check_body(s, step, &answer);
 }
 
-static void play_case(const char *file, const json_t *one)
+/* cache: answers are kept, and each is asked for twice. */
+static void play_case(const char *file, const json_t *one, bool cache)
 {
 	struct stage s;
-	struct scim_options options = { .public_url = "https://leaverd.example.com" };
+	struct scim_options options = { .public_url = "https://leaverd.example.com",
+					.cache_bytes = cache ? 1 << 20 : 0 };
 	const json_t *steps = json_object_get(one, "steps"), *step;
 	const char *profile = jx_get_text(one, "profile");
 	unsigned bits = 0;
@@ -308,6 +310,8 @@ static void play_case(const char *file, const json_t *one)
 	json_array_foreach ((json_t *)steps, s.step, step) {
 		memory_clock(s.memory, 1800000000000 + (int64_t)s.step * 1000);
 		play_step(&s, step);
+		if (cache && str_starts(str_of(jx_get_text(step, "do")), STR("GET ")))
+			play_step(&s, step);
 	}
 	assert_true(json_array_size(steps) > 0);
 	stage_end(&s);
@@ -324,8 +328,10 @@ static size_t play_file(const char *name)
 	cases = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
 	if (!cases)
 		fail_msg("%s:%d: %s", path, error.line, error.text);
-	json_array_foreach (cases, i, one)
-		play_case(name, one);
+	json_array_foreach (cases, i, one) {
+		play_case(name, one, false);
+		play_case(name, one, true);
+	}
 	json_decref(cases);
 	return i;
 }
@@ -663,9 +669,12 @@ static int fixed_submit(void *ctx, struct scim_write *w, struct err *err)
 
 static void test_answering_survives_each_lost_allocation(void **state)
 {
-	static const struct scim_backend backend = { NULL,        fixed_client, fixed_get,
-						     fixed_find,  fixed_linked, fixed_linked,
-						     fixed_submit };
+	static const struct scim_backend backend = { .client = fixed_client,
+						     .get = fixed_get,
+						     .find = fixed_find,
+						     .members = fixed_linked,
+						     .groups = fixed_linked,
+						     .submit = fixed_submit };
 	static const struct {
 		enum http_method method;
 		const char *path, *query, *body;

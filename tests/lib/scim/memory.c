@@ -169,6 +169,23 @@ static int memory_client(void *ctx, const struct scim_asker *asker, struct scim_
 	return SCIM_ABSENT;
 }
 
+/* Any write makes what was read before it old. */
+static struct scim_fresh fresh_now(const struct memory *m)
+{
+	return (struct scim_fresh){ .known = true, .at = m->counts.applies };
+}
+
+static bool memory_still(void *ctx, const struct scim_fresh *fresh)
+{
+	struct memory *m = ctx;
+	bool still;
+
+	pthread_mutex_lock(&m->lock);
+	still = fresh->known && fresh->at == m->counts.applies;
+	pthread_mutex_unlock(&m->lock);
+	return still;
+}
+
 static int memory_get(void *ctx, const struct scim_client *client, enum scim_type type,
 		      struct str id, scim_row_fn fn, void *arg, struct err *err)
 {
@@ -183,6 +200,7 @@ static int memory_get(void *ctx, const struct scim_client *client, enum scim_typ
 	found = find_id(m, client->source_id, type, id);
 	if (found) {
 		row = row_of(found);
+		row.fresh = fresh_now(m);
 		r = fn(arg, &row, err);
 	} else {
 		r = SCIM_ABSENT;
@@ -362,7 +380,7 @@ static int memory_find(void *ctx, const struct scim_client *client,
 	hits_find(m, client->source_id, find, &hits);
 	buf_init(&mark, SCIM_MARK_BYTES);
 	at = page_begin(find, &hits, &left);
-	*ret = (struct scim_found){ hits.n, left > find->count };
+	*ret = (struct scim_found){ hits.n, left > find->count, fresh_now(m) };
 	for (size_t i = 0; r == 0 && i < left && i < find->count; i++) {
 		const struct hit *hit = &hits.v[find->backwards ? at - 1 - i : at + i];
 		struct scim_row row = row_of(hit->r);
@@ -637,13 +655,14 @@ struct memory *memory_new(void)
 	need(m);
 	pthread_mutex_init(&m->lock, NULL);
 	m->now_ms = 1000;
-	m->backend = (struct scim_backend){ m,
-					    memory_client,
-					    memory_get,
-					    memory_find,
-					    memory_members,
-					    memory_groups,
-					    memory_submit };
+	m->backend = (struct scim_backend){ .ctx = m,
+					    .client = memory_client,
+					    .get = memory_get,
+					    .find = memory_find,
+					    .still = memory_still,
+					    .members = memory_members,
+					    .groups = memory_groups,
+					    .submit = memory_submit };
 	return m;
 }
 
