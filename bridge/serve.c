@@ -15,6 +15,7 @@
 #include "bridge/applier.h"
 #include "bridge/control.h"
 #include "bridge/gate.h"
+#include "bridge/hints.h"
 #include "bridge/keeper.h"
 #include "bridge/limits.h"
 #include "bridge/live.h"
@@ -163,9 +164,11 @@ static void source_loop(struct worker *self, void *arg)
 	bool deltas = w->source->kind == CONFIG_LDAP;
 	int64_t often = deltas ? w->source->ldap.delta_every_ms : 0, every = -1, next = 0,
 		next_delta = stamp_now_ms() + often;
+	struct hints hints;
 
-	while (!worker_wait(self, beat_ms())) {
-		bool accepted, delta;
+	hints_init(&hints, w->serve->app, w->source, &w->serve->stop);
+	while (!worker_wait(self, hints_waits(&hints) ? 0 : beat_ms())) {
+		bool accepted, delta, changed, told = hints_look(&hints, beat_ms());
 
 		if (every != sync_every(w)) {
 			every = sync_every(w);
@@ -174,16 +177,20 @@ static void source_loop(struct worker *self, void *arg)
 		if (every == 0)
 			continue;
 		delta = stamp_now_ms() < next;
-		if (delta && (often == 0 || stamp_now_ms() < next_delta))
+		if (delta && !told && (often == 0 || stamp_now_ms() < next_delta))
 			continue;
-		if (sync_scheduled(w, delta, &accepted, &often))
+		changed = sync_scheduled(w, delta, &accepted, &often);
+		if (changed)
 			note_event(w->serve);
+		if (told)
+			hints_looked(&hints, changed);
 		/* a delta that fails waits for its next turn, or for the full read */
 		next_delta = stamp_now_ms() + often;
 		if (!delta)
 			next = stamp_now_ms() +
 			       (accepted || every < SERVE_RETRY_MS ? every : SERVE_RETRY_MS);
 	}
+	hints_done(&hints);
 }
 
 /* --- an organisation's rounds --------------------------------------------------------------

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ldap.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -268,6 +270,43 @@ int dir_conn_next(struct dir_conn *c, int id, struct ldapmsg **ret, struct err *
 	}
 	ldap_msgfree(message);
 	return fault_text(c, type == 0 ? LDAP_TIMEOUT : last_code(c), err, c->uri);
+}
+
+int dir_conn_poll(struct dir_conn *c, int id, int64_t wait_ms, struct ldapmsg **ret,
+		  struct err *err)
+{
+	struct timeval tv = { wait_ms / 1000, wait_ms % 1000 * 1000 };
+	LDAPMessage *message = NULL;
+	int type;
+
+	if (cancelled(c))
+		return err_set(err, ERR_CANCELLED, "stopped");
+	step(c, wait_ms + c->o->answer_timeout_ms);
+	type = ldap_result(c->ld, id, LDAP_MSG_ONE, &tv, &message);
+	step_over(c);
+	if (type > 0) {
+		*ret = message;
+		return type;
+	}
+	ldap_msgfree(message);
+	return type == 0 ? 0 : fault_text(c, last_code(c), err, c->uri);
+}
+
+void dir_conn_keepalive(struct dir_conn *c)
+{
+	static const struct {
+		int level, option, value;
+	} rows[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 20 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 3 },
+	};
+
+	/* what a socket does not know (ldapi) it does not need */
+	for (size_t i = 0; c->fd >= 0 && i < COUNT_OF(rows); i++)
+		(void)setsockopt(c->fd, rows[i].level, rows[i].option, &rows[i].value,
+				 sizeof(rows[i].value));
 }
 
 /* --- connecting ----------------------------------------------------------------------------

@@ -52,6 +52,15 @@ const struct dir_options *dir_conn_options(const struct dir_conn *c);
  */
 int dir_conn_next(struct dir_conn *c, int id, struct ldapmsg **ret, struct err *err) MUST_USE;
 
+/* The same, but waiting at most wait_ms for what need not come: 0 when nothing did. Not bounded
+ * by the deadline of the connection. */
+int dir_conn_poll(struct dir_conn *c, int id, int64_t wait_ms, struct ldapmsg **ret,
+		  struct err *err) MUST_USE;
+
+/* Has the system ask whether the other side is still there, so that a connection on which
+ * nothing need come does not outlive it unnoticed. */
+void dir_conn_keepalive(struct dir_conn *c);
+
 /* The fault of a request that could not be sent or of a result code, with the server's words.
  */
 int dir_conn_fault(struct dir_conn *c, int code, struct err *err, const char *what, ...)

@@ -47,6 +47,8 @@ const struct conf_key dir_option_keys[] = {
 	  .help = "which of them count; default: groups, in the way of the server's kind" },
 	{ "delta_every", CONF_MS, AT(delta_every_ms), "1min", 0, 86400000, .reload = true,
 	  .help = "how often it is asked what changed, between the full reads; 0: never" },
+	{ "live", CONF_BOOL, AT(live), "false",
+	  .help = "also be told of changes as they happen, over a connection of its own" },
 	{ "delta", CONF_ENUM, AT(delta), "auto", .words = dir_strategy_words, .reload = true,
 	  .help = "how: auto chooses by the server's kind; full: never" },
 	{ "kind", CONF_ENUM, AT(kind), "auto", .words = dir_kind_words, .reload = true,

@@ -33,6 +33,7 @@ struct dir_options {
 	char *groups_base;      /* NULL: groups are not read */
 	char *groups_filter;    /* NULL: the server kind's groups */
 	int64_t delta_every_ms; /* 0: only full reads */
+	bool live;              /* be told of changes (ldap/watch.h) */
 	int delta;              /* enum dir_strategy of ldap/strategy.h + 1; 0: chosen */
 	int kind;               /* 0: detect; else enum dir_kind + 1 */
 	char *key;              /* NULL: the kind's immutable id; else an attribute */

@@ -225,13 +225,25 @@ static void put_number(struct buf *into, unsigned char tag, uint32_t n)
 		buf_add_char(into, (char)((uint64_t)n >> (i - 1) * 8 & 0xFF));
 }
 
-void sync_request_write(struct str cookie, struct buf *into)
+enum { REFRESH_ONLY = 1, REFRESH_AND_PERSIST = 3 };
+
+static void request_write(char mode, struct str cookie, struct buf *into)
 {
 	put_head(into, SEQUENCE, 3 + (cookie.p ? sized(cookie.len) : 0));
 	put_head(into, ENUMERATED, 1);
-	buf_add_char(into, 1); /* refreshOnly */
+	buf_add_char(into, mode);
 	if (cookie.p)
 		put_octets(into, cookie);
+}
+
+void sync_request_write(struct str cookie, struct buf *into)
+{
+	request_write(REFRESH_ONLY, cookie, into);
+}
+
+void sync_persist_write(struct str cookie, struct buf *into)
+{
+	request_write(REFRESH_AND_PERSIST, cookie, into);
 }
 
 void dirsync_write(uint32_t flags, struct str cookie, struct buf *into)

@@ -45,6 +45,9 @@ bool sync_id_next(struct str *ids, struct str *ret);
 /* refreshOnly. cookie.p NULL: from the beginning. */
 void sync_request_write(struct str cookie, struct buf *into);
 
+/* refreshAndPersist: what follows is told as it happens. */
+void sync_persist_write(struct str cookie, struct buf *into);
+
 struct dirsync_value {
 	bool more;
 	struct str cookie;

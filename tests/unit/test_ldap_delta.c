@@ -2,8 +2,10 @@
 
 #include "base/enc.h"
 #include "base/jx.h"
+#include "base/stamp.h"
 #include "ldap/groups.h"
 #include "ldap/source.h"
+#include "ldap/watch.h"
 #include "tests/lib/slapd.h"
 
 /*
@@ -625,6 +627,107 @@ static int end(void **state)
 	return 0;
 }
 
+/* --- being told ----------------------------------------------------------------------------
+ */
+
+static void title_set(int n, const char *title)
+{
+	char ldif[256];
+
+	snprintf(ldif, sizeof(ldif),
+		 "dn: uid=u%06d," SLAPD_PEOPLE
+		 "\nchangetype: modify\nreplace: title\ntitle: %s\n",
+		 n, title);
+	assert_true(slapd_modify(&server, SLAPD_ADMIN, ldif));
+}
+
+/* Waits in pieces, as the daemon does. */
+static int told_within(struct dir_watch *w, int64_t ms, struct err *err)
+{
+	int64_t until_ms = stamp_mono_ms() + ms;
+	int r = 0;
+
+	while (r == 0 && stamp_mono_ms() < until_ms)
+		r = dir_watch_wait(w, 50, err);
+	return r;
+}
+
+static void test_a_change_is_told_as_it_happens_and_a_burst_is_one(void **state)
+{
+	CLEANUP(dir_watch_close_at) struct dir_watch *w = NULL;
+	struct setup s;
+	struct err err;
+
+	(void)state;
+	setup_made(&s, "");
+	assert_ok(dir_watch_open(&s.o, &s.password, NULL, &w, &err), &err);
+	while (dir_watch_wait(w, 300, &err) > 0)
+		; /* what the server says at the beginning */
+	assert_int_equal(dir_watch_wait(w, 200, &err), 0);
+	for (int i = 0; i < 20; i++)
+		title_set(20 + i, "Told");
+	assert_int_equal(told_within(w, 20000, &err), DIR_WATCH_CHANGED);
+	assert_true(slapd_modify(&server, SLAPD_ADMIN,
+				 "dn: uid=u000040," SLAPD_PEOPLE "\nchangetype: delete\n"));
+	while (dir_watch_wait(w, 300, &err) > 0)
+		;
+	/* another part of the tree is none of ours */
+	assert_true(slapd_modify(&server, SLAPD_ADMIN,
+				 "dn: ou=services," SLAPD_BASE
+				 "\nchangetype: modify\nreplace: description\n"
+				 "description: elsewhere\n"));
+	assert_int_equal(dir_watch_wait(w, 300, &err), 0);
+	setup_done(&s);
+}
+
+static void test_who_is_asked_by_stamps_tells_nobody(void **state)
+{
+	struct dir_watch *w = NULL;
+	struct setup s;
+	struct err err;
+
+	(void)state;
+	setup_made(&s, "  delta: stamp\n");
+	assert_int_equal(dir_watch_open(&s.o, &s.password, NULL, &w, &err), DIR_WATCH_NONE);
+	assert_null(w);
+	assert_non_null(strstr(err.text, "RFC 4533"));
+	setup_done(&s);
+}
+
+static void test_a_server_that_ends_ends_the_watch(void **state)
+{
+	CLEANUP(dir_watch_close_at) struct dir_watch *w = NULL;
+	struct setup s;
+	struct err err;
+	int r;
+
+	(void)state;
+	setup_made(&s, "");
+	assert_ok(dir_watch_open(&s.o, &s.password, NULL, &w, &err), &err);
+	slapd_restart(&server, "server");
+	do
+		r = told_within(w, 20000, &err);
+	while (r > 0);
+	assert_true(r < 0);
+	setup_done(&s);
+}
+
+static void test_a_watch_is_stopped_from_outside(void **state)
+{
+	CLEANUP(dir_watch_close_at) struct dir_watch *w = NULL;
+	atomic_bool cancel;
+	struct setup s;
+	struct err err;
+
+	(void)state;
+	atomic_init(&cancel, false);
+	setup_made(&s, "");
+	assert_ok(dir_watch_open(&s.o, &s.password, &cancel, &w, &err), &err);
+	atomic_store(&cancel, true);
+	assert_int_equal(dir_watch_wait(w, 60000, &err), -ERR_CANCELLED);
+	setup_done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,7 +743,11 @@ int main(void)
 		cmocka_unit_test(test_a_base_of_groups_that_is_not_there_is_no_empty_list),
 		cmocka_unit_test(test_deltas_survive_each_lost_allocation),
 		cmocka_unit_test(test_groups_survive_each_lost_allocation),
+		cmocka_unit_test(test_a_change_is_told_as_it_happens_and_a_burst_is_one),
+		cmocka_unit_test(test_who_is_asked_by_stamps_tells_nobody),
+		cmocka_unit_test(test_a_watch_is_stopped_from_outside),
 		cmocka_unit_test(test_after_a_restart_everybody_is_seen),
+		cmocka_unit_test(test_a_server_that_ends_ends_the_watch),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

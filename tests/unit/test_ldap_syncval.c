@@ -120,6 +120,10 @@ static void test_requests_are_what_the_reader_expects_back(void **state)
 	sync_request_write(STR("csn"), &b);
 	assert_true(str_eq(buf_str(&b), S("\x30\x08\x0a\x01\x01\x04\x03"
 					  "csn")));
+	buf_clear(&b);
+	sync_persist_write(STR("csn"), &b);
+	assert_true(str_eq(buf_str(&b), S("\x30\x08\x0a\x01\x03\x04\x03"
+					  "csn")));
 	memset(cookie, 'c', sizeof(cookie));
 	buf_clear(&b);
 	dirsync_write(1, STR("x"), &b);
