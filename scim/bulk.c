@@ -1,71 +1,6 @@
-#include "scim/bulk.h"
+#include "scim/bulk_in.h"
 
-#include <stdatomic.h>
-#include <stdio.h>
-
-#include "base/jx.h"
-#include "base/map.h"
 #include "net/route.h"
-#include "scim/bulk_read.h"
-#include "scim/bulk_refs.h"
-#include "scim/codec.h"
-#include "scim/fault.h"
-
-#define SLOTS 32                  /* operations handed to the writer at a time... */
-#define SLOTS_BYTES (1024 * 1024) /* ...and no further one when these are that long */
-#define ANSWER_BYTES (64 * 1024)  /* of one operation: an Error, or a resource's id */
-#define ADDRESS_MAX_BYTES 2048
-
-/* What becomes of an operation. */
-enum state {
-	WAITING, /* to be run */
-	HALF,    /* created without its references: they are to be filled in */
-	GONE,    /* filling in failed: what was created is to be deleted */
-	RUNNING,
-	DONE,
-};
-
-struct operation {
-	enum http_method method;
-	char *bulk_id; /* NULL: none */
-	size_t waits;  /* which operation it waits for, from 1; 0: none */
-	bool whole;    /* ...until that one is done, not only created */
-	enum state state;
-	bool stripped; /* runs without its references */
-	int status;
-	char id[ENC_UUID_CHARS + 1]; /* of what a POST created; "" before */
-	char etag[CODEC_ETAG_BYTES];
-	char *location; /* NULL: not known */
-	char *response; /* Error body; NULL: none */
-	UT_hash_handle hh;
-};
-
-/* An operation on its way, as if it were a request of its own. */
-struct slot {
-	struct bulk *bulk;
-	size_t index;
-	enum state was; /* what it was to become: WAITING, HALF, GONE */
-	struct scim_request req;
-	struct scim_response res;
-	struct scim_call call;
-	struct buf body, path;
-	char *if_match;
-	json_t *operation;
-};
-
-struct bulk {
-	struct scim_call call;
-	struct bulk_text text;
-	struct bulk_envelope envelope;
-	struct operation *operations;
-	struct operation *by_id; /* uthash */
-	size_t count;
-	size_t first; /* all before are done */
-	uint64_t errors;
-	struct slot slots[SLOTS];
-	size_t slots_used, slots_bytes;
-	atomic_size_t under_way; /* slots not answered, and one while this file runs */
-};
 
 /* --- looking at the request -----------------------------------------------------------------
  */
@@ -110,371 +45,6 @@ static int operation_note(void *ctx, size_t index, const json_t *operation, stru
 	return MAP_ADDED(op) ? 0 : err_nomem(err);
 }
 
-/* --- what an operation came to --------------------------------------------------------------
- */
-
-static void operation_end(struct bulk *b, struct operation *op, int status)
-{
-	op->status = status;
-	op->state = DONE;
-	if (status >= 400)
-		b->errors++;
-}
-
-/* Where memory is lost for it the answer lacks the words, not the status. */
-static void operation_fail(struct bulk *b, struct operation *op, const struct err *fault)
-{
-	CLEANUP(buf_done) struct buf body;
-
-	buf_init(&body, ANSWER_BYTES);
-	scim_fault_body(&body, fault, b->call.req->id);
-	free(op->response);
-	op->response = buf_take(&body, NULL);
-	if (op->state == HALF) { /* created, and of no use like this */
-		op->state = GONE;
-		op->status = scim_fault_status(fault);
-		return;
-	}
-	operation_end(b, op, scim_fault_status(fault));
-}
-
-static void response_keep(struct operation *op, const struct slot *slot)
-{
-	free(op->response);
-	op->response = slot->body.fault ? NULL : str_dup(buf_str(&slot->body));
-}
-
-/* From .../Users/ID. */
-static void created(struct operation *op, const struct scim_response *res)
-{
-	size_t len = strlen(res->location);
-
-	free(op->location);
-	op->location = str_dup(str_n(res->location, len));
-	memcpy(op->etag, res->etag, sizeof(op->etag));
-	if (len > ENC_UUID_CHARS)
-		memcpy(op->id, res->location + len - ENC_UUID_CHARS, ENC_UUID_CHARS + 1);
-}
-
-static void posted(struct bulk *b, struct operation *op, const struct slot *slot)
-{
-	if (slot->res.status >= 300) {
-		response_keep(op, slot);
-		operation_end(b, op, slot->res.status);
-		return;
-	}
-	created(op, &slot->res);
-	if (op->stripped)
-		op->state = HALF;
-	else
-		operation_end(b, op, slot->res.status);
-}
-
-/* The PUT of what was left out at first. */
-static void filled(struct bulk *b, struct operation *op, const struct slot *slot)
-{
-	CLEANUP(json_decref_at) json_t *body = NULL;
-	const char *detail = NULL;
-	struct err err;
-
-	if (slot->res.status >= 300) {
-		if (jx_parse(buf_str(&slot->body), JX_LENIENT, &body, NULL) == 0)
-			detail = jx_get_text(body, "detail");
-		err_set(&err, ERR_CONFLICT,
-			"its references in a circle cannot be filled in: %s",
-			detail ? detail : "");
-		op->state = HALF;
-		operation_fail(b, op, &err);
-		return;
-	}
-	memcpy(op->etag, slot->res.etag, sizeof(op->etag));
-	operation_end(b, op, 201);
-}
-
-static void slot_collect(struct bulk *b, struct slot *slot)
-{
-	struct operation *op = &b->operations[slot->index];
-
-	if (slot->was == HALF) {
-		filled(b, op, slot);
-	} else if (slot->was == GONE) {
-		free(TAKE(op->location));
-		op->etag[0] = op->id[0] = '\0';
-		operation_end(b, op, op->status);
-	} else if (op->method == HTTP_POST) {
-		posted(b, op, slot);
-	} else {
-		if (slot->res.status >= 300)
-			response_keep(op, slot);
-		memcpy(op->etag, slot->res.etag, sizeof(op->etag));
-		operation_end(b, op, slot->res.status);
-	}
-}
-
-static void slot_done(struct slot *slot)
-{
-	buf_done(&slot->body);
-	buf_done(&slot->path);
-	free(slot->if_match);
-	json_decref(slot->operation);
-	*slot = (struct slot){ 0 };
-}
-
-static void collect(struct bulk *b)
-{
-	for (size_t i = 0; i < b->slots_used; i++) {
-		slot_collect(b, &b->slots[i]);
-		slot_done(&b->slots[i]);
-	}
-	b->slots_used = b->slots_bytes = 0;
-	while (b->first < b->count && b->operations[b->first].state == DONE)
-		b->first++;
-}
-
-/* --- references -----------------------------------------------------------------------------
- */
-
-struct asking {
-	struct bulk *b;
-	size_t index;
-	bool whole;   /* in the path: what is addressed has to be complete */
-	size_t waits; /* the last of those that are not known yet, from 1 */
-	bool waits_whole;
-	bool under_way; /* one of them is on its way */
-};
-
-static int id_find(void *ctx, struct str name, const char **ret, struct err *err)
-{
-	struct asking *a = ctx;
-	struct operation *op = NULL;
-	size_t at;
-
-	if (name.len > 0)
-		HASH_FIND(hh, a->b->by_id, name.p, name.len, op);
-	if (!op || op->method != HTTP_POST)
-		return err_set(err, ERR_INVALID_VALUE, "no POST has the bulkId %.*s",
-			       (int)(name.len < 100 ? name.len : 100), name.len ? name.p : "");
-	at = (size_t)(op - a->b->operations);
-	if (op->state == GONE || (op->state == DONE && !op->id[0]))
-		return err_set(err, ERR_CONFLICT,
-			       "what it refers to, bulkId %s, was not created", op->bulk_id);
-	if (op->id[0] && (op->state == DONE || !a->whole)) {
-		*ret = op->id;
-		return 0;
-	}
-	a->under_way |= op->state == RUNNING && at < a->index;
-	if (at + 1 > a->waits) {
-		a->waits = at + 1;
-		a->waits_whole = a->whole;
-	}
-	return 0;
-}
-
-/* Whether it is still too early to look at it again. */
-static bool still_waits(const struct bulk *b, const struct operation *op)
-{
-	const struct operation *on;
-
-	if (op->waits == 0)
-		return false;
-	on = &b->operations[op->waits - 1];
-	return on->state != DONE && on->state != GONE && (op->whole || !on->id[0]);
-}
-
-/* --- one operation --------------------------------------------------------------------------
- */
-
-static void slot_resume(struct scim_response *res)
-{
-	struct bulk *b = ((struct slot *)res->ctx)->bulk;
-
-	if (atomic_fetch_sub(&b->under_way, 1) == 1)
-		b->call.res->go_on(b->call.res);
-}
-
-static int text_member(const json_t *operation, const char *name, struct str *ret,
-		       struct err *err)
-{
-	const json_t *value = jx_get_i(operation, str_of(name));
-
-	if (!value || json_is_null(value))
-		return 0;
-	if (!json_is_string(value))
-		return err_set(err, ERR_INVALID_SYNTAX, "%s must be a string", name);
-	*ret = str_n(json_string_value(value), json_string_length(value));
-	return 1;
-}
-
-/* Where it goes, with ids in place of references. */
-static int path_read(struct slot *slot, struct asking *a, struct err *err)
-{
-	struct str path = { 0 }, rest;
-	int r = text_member(slot->operation, "path", &path, err);
-
-	if (r < 0)
-		return r;
-	if (path.len == 0 || path.len > ADDRESS_MAX_BYTES / 2)
-		return err_set(err, ERR_INVALID_VALUE,
-			       "path must say where it goes, such as /Users");
-	while (str_starts(path, STR("/")))
-		path = str_n(path.p + 1, path.len - 1);
-	str_cut(path, '?', &path, &rest);
-	a->whole = true;
-	r = bulk_refs_text(path, id_find, a, &slot->path, err);
-	a->whole = false;
-	return r;
-}
-
-static int version_read(struct slot *slot, struct err *err)
-{
-	struct str version = { 0 };
-	int r = text_member(slot->operation, "version", &version, err);
-
-	if (r <= 0 || version.len == 0)
-		return r < 0 ? r : 0;
-	slot->if_match = str_dup(version);
-	if (!slot->if_match)
-		return err_nomem(err);
-	slot->req.if_match = slot->if_match;
-	return 0;
-}
-
-static int parts_read(struct slot *slot, struct asking *a, struct err *err)
-{
-	struct operation *op = &slot->bulk->operations[slot->index];
-	json_t *data = jx_get_i(slot->operation, STR("data"));
-	int r;
-
-	if (op->method != HTTP_POST && op->method != HTTP_PUT && op->method != HTTP_PATCH &&
-	    op->method != HTTP_DELETE)
-		return err_set(err, ERR_INVALID_VALUE,
-			       "method must be POST, PUT, PATCH or DELETE");
-	r = path_read(slot, a, err);
-	if (r == 0 && op->method == HTTP_POST && !op->bulk_id)
-		r = err_set(err, ERR_INVALID_VALUE, "a POST must have a bulkId");
-	if (r == 0 && op->method != HTTP_POST)
-		r = version_read(slot, err);
-	if (r < 0)
-		return r;
-	if (op->method == HTTP_DELETE)
-		return 0;
-	if (!json_is_object(data))
-		return err_set(err, ERR_INVALID_VALUE, "data must be an object");
-	slot->call.json = data;
-	return bulk_refs_fill(data, id_find, a, err);
-}
-
-/* As a request of its own; of the resource itself nothing is asked back but its id. */
-static void slot_open(struct bulk *b, struct slot *slot, size_t index)
-{
-	const struct scim_request *req = b->call.req;
-
-	*slot = (struct slot){ .bulk = b, .index = index, .was = b->operations[index].state };
-	buf_init(&slot->body, ANSWER_BYTES);
-	buf_init(&slot->path, ADDRESS_MAX_BYTES);
-	slot->req = (struct scim_request){ .method = b->operations[index].method,
-					   .query = STR("attributes=id"),
-					   .id = req->id,
-					   .peer = req->peer };
-	slot->res = (struct scim_response){ .body = &slot->body,
-					    .resume = slot_resume,
-					    .ctx = slot };
-	slot->call = b->call;
-	slot->call.req = &slot->req;
-	slot->call.res = &slot->res;
-}
-
-/* What a half-made resource still needs: all of it once more, or its end. */
-static void slot_turn(struct slot *slot)
-{
-	struct operation *op = &slot->bulk->operations[slot->index];
-
-	if (slot->was != HALF && slot->was != GONE)
-		return;
-	slot->req.method = slot->was == HALF ? HTTP_PUT : HTTP_DELETE;
-	buf_add_char(&slot->path, '/');
-	buf_add_text(&slot->path, op->id);
-}
-
-static void location_note(struct slot *slot, struct operation *op)
-{
-	CLEANUP(buf_done) struct buf location;
-
-	buf_init(&location, CALL_BASE_BYTES + ADDRESS_MAX_BYTES);
-	if (op->method == HTTP_POST || op->location)
-		return;
-	buf_addf(&location, "%s/", slot->call.base);
-	buf_add_str(&location, buf_str(&slot->path));
-	op->location = buf_take(&location, NULL);
-}
-
-/* Answers of slot_start() and operation_start(). */
-enum { STARTED = 0, NOT_YET = 1, NOBODY_YET = 2 };
-
-static int slot_start(struct slot *slot, struct err *err)
-{
-	struct bulk *b = slot->bulk;
-	struct operation *op = &b->operations[slot->index];
-	int r;
-
-	slot_turn(slot);
-	r = buf_fault(&slot->path, err, "the address of an operation");
-	if (r < 0)
-		return r;
-	location_note(slot, op);
-	op->state = RUNNING;
-	atomic_fetch_add(&b->under_way, 1);
-	b->slots_used++;
-	r = call_route(&slot->call, buf_str(&slot->path), slot->was == GONE, err);
-	if (r == HTTP_PARKED)
-		return STARTED;
-	atomic_fetch_sub(&b->under_way, 1);
-	if (r == -ERR_BUSY && b->slots_used > 1) { /* the others make room */
-		b->slots_used--;
-		op->state = slot->was;
-		return NOBODY_YET;
-	}
-	if (r < 0)
-		call_fault(&slot->call, err); /* collected like the others */
-	return STARTED;
-}
-
-/* Reads it and finds its references. NOT_YET: it has to wait; NOBODY_YET: so have all others.
- */
-static int operation_start(struct bulk *b, size_t index, bool strip, struct err *err)
-{
-	struct slot *slot = &b->slots[b->slots_used];
-	struct operation *op = &b->operations[index];
-	struct asking a = { .b = b, .index = index };
-	struct bulk_extent at = b->envelope.operations.v[index];
-	int r;
-
-	slot_open(b, slot, index);
-	r = bulk_read_operation(&b->text, at, &slot->operation, err);
-	if (r == 0)
-		r = parts_read(slot, &a, err);
-	if (slot->was == GONE && r != -ERR_NOMEM) { /* its address alone counts */
-		a.waits = 0;
-		r = 0;
-	}
-	op->waits = a.waits;
-	op->whole = a.waits_whole;
-	if (r == 0 && a.waits && strip) {
-		bulk_refs_strip(slot->call.json);
-		op->stripped = true;
-		op->waits = 0;
-	}
-	if (r == 0 && op->waits)
-		r = a.under_way ? NOBODY_YET : NOT_YET;
-	if (r == 0) {
-		b->slots_bytes += at.len;
-		r = slot_start(slot, err);
-	}
-	if (r != STARTED)
-		slot_done(slot);
-	return r;
-}
-
 /* --- all operations -------------------------------------------------------------------------
  */
 
@@ -494,8 +64,8 @@ static bool is_full(const struct bulk *b)
 static bool is_due(const struct bulk *b, const struct operation *op)
 {
 	if (op->state == HALF || op->state == GONE)
-		return op->state == GONE || !still_waits(b, op);
-	return op->state == WAITING && !enough_errors(b) && !still_waits(b, op);
+		return op->state == GONE || !bulk_still_waits(b, op);
+	return op->state == WAITING && !enough_errors(b) && !bulk_still_waits(b, op);
 }
 
 /* Starts what can be started; whether anything moved. */
@@ -510,11 +80,11 @@ static bool start_due(struct bulk *b)
 
 		if (!is_due(b, op))
 			continue;
-		r = operation_start(b, i, false, &err);
+		r = bulk_operation_start(b, i, false, &err);
 		if (r == NOBODY_YET)
 			break;
 		if (r < 0)
-			operation_fail(b, op, &err);
+			bulk_operation_fail(b, op, &err);
 		moved |= r != NOT_YET;
 	}
 	return moved;
@@ -538,7 +108,7 @@ static void circle_break(struct bulk *b)
 			if (b->operations[i].state == HALF) {
 				err_set(&err, ERR_CONFLICT,
 					"the operations that it refers to were not reached");
-				operation_fail(b, &b->operations[i], &err);
+				bulk_operation_fail(b, &b->operations[i], &err);
 			}
 		return;
 	}
@@ -547,9 +117,9 @@ static void circle_break(struct bulk *b)
 		i = b->operations[i].waits - 1;
 	if (b->operations[i].state == HALF) /* what waits for it is the one to be broken */
 		i = b->operations[i].waits - 1;
-	r = operation_start(b, i, true, &err);
+	r = bulk_operation_start(b, i, true, &err);
 	if (r < 0)
-		operation_fail(b, &b->operations[i], &err);
+		bulk_operation_fail(b, &b->operations[i], &err);
 }
 
 static bool is_over(const struct bulk *b)
@@ -628,7 +198,7 @@ int bulk_go_on(struct bulk *b, struct err *err)
 		bool moved;
 
 		atomic_store(&b->under_way, 1);
-		collect(b);
+		bulk_collect(b);
 		if (is_over(b))
 			return bulk_end(b, err);
 		moved = start_due(b);
@@ -657,7 +227,7 @@ void bulk_free(struct bulk *b)
 	}
 	free(b->operations);
 	for (size_t i = 0; i < b->slots_used; i++)
-		slot_done(&b->slots[i]);
+		bulk_slot_done(&b->slots[i]);
 	bulk_envelope_done(&b->envelope);
 	free(b);
 }
