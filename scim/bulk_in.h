@@ -21,6 +21,7 @@
 
 #define SLOTS 32                  /* operations handed to the writer at a time... */
 #define SLOTS_BYTES (1024 * 1024) /* ...and no further one when these are that long */
+#define ANSWER_BYTES (64 * 1024)  /* of one operation: an Error, or a resource's id */
 
 /* What becomes of an operation. */
 enum state {

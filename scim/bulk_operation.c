@@ -6,7 +6,6 @@
 #include "scim/bulk_refs.h"
 #include "scim/fault.h"
 
-#define ANSWER_BYTES (64 * 1024) /* of one operation: an Error, or a resource's id */
 #define ADDRESS_MAX_BYTES 2048
 
 /* --- references -----------------------------------------------------------------------------
