@@ -998,6 +998,32 @@ static int show_rest(struct db *db, uint64_t plan, const struct loaded *l, json_
 	return r;
 }
 
+static int on_receiver(void *ctx, const struct account_row *row, struct err *err)
+{
+	struct str who = row->email.len ? row->email : row->account_id;
+
+	return jx_set(ctx, "receiver", json_stringn(who.p, who.len), err);
+}
+
+/* Beside each gift: whose account the ledger number of its receiver is. */
+static int show_receivers(struct db *db, json_t *doc, struct err *err)
+{
+	json_t *action, *step;
+	size_t i, k;
+	int r = 0;
+
+	json_array_foreach (json_object_get(doc, "actions"), i, action)
+		json_array_foreach (json_object_get(action, "steps"), k, step) {
+			const json_t *to = json_object_get(step, "to");
+
+			if (r == 0 && to)
+				r = accounts_get(db, json_integer_value(to), on_receiver, step,
+						 err);
+			r = r > 0 ? 0 : r;
+		}
+	return r;
+}
+
 static int show_in(struct db *db, uint64_t plan, struct loaded *l, json_t **ret,
 		   struct err *err)
 {
@@ -1028,6 +1054,8 @@ static int show_in(struct db *db, uint64_t plan, struct loaded *l, json_t **ret,
 		r = show_rest(db, plan, l, doc, err);
 	if (r == 0)
 		r = show_missing(db, plan, p, l, doc, err);
+	if (r == 0)
+		r = show_receivers(db, doc, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(doc);

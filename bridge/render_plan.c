@@ -254,6 +254,10 @@ static void render_counts(struct cli *cli, const json_t *actions)
 		  .as = RENDER_AS_COUNT,
 		  .if_any = true },
 		{ .head = "ENABLE", .member = "enable", .as = RENDER_AS_COUNT, .if_any = true },
+		{ .head = "HAND-OVER",
+		  .member = "hand-over",
+		  .as = RENDER_AS_COUNT,
+		  .if_any = true },
 		{ .head = "HELD", .member = "held", .as = RENDER_AS_COUNT },
 		{ 0 },
 	};
@@ -315,6 +319,45 @@ static void render_actions(struct cli *cli, const json_t *actions, bool states)
 	};
 
 	render_table(cli, states ? done : columns, actions, "Nothing is to be done.");
+}
+
+/* What a hand-over gives to whom, and what stays a task for people. */
+static void render_gifts(struct cli *cli, const json_t *actions)
+{
+	static const struct render_column columns[] = {
+		{ .head = "ACTION", .member = "n", .as = RENDER_AS_COUNT },
+		{ .head = "GIVES", .member = "op", .firm = true },
+		{ .head = "HOW MANY", .member = "count", .as = RENDER_AS_COUNT },
+		{ .head = "SITE", .member = "site" },
+		{ .head = "TO", .member = "receiver" },
+		{ .head = "AS", .member = "name" },
+		{ 0 },
+	};
+	CLEANUP(json_decref_at) json_t *rows = json_array();
+	json_t *action, *step, *kept;
+	size_t i, k;
+
+	json_array_foreach (actions, i, action) {
+		json_array_foreach (json_object_get(action, "steps"), k, step) {
+			json_t *row = json_object_get(step, "to") ? json_copy(step) : NULL;
+
+			if (!row)
+				continue;
+			json_object_set(row, "n", json_object_get(action, "n"));
+			json_object_set_new(row, "count",
+					    json_integer((json_int_t)json_array_size(
+						    json_object_get(step, "items"))));
+			json_array_append_new(rows, row);
+		}
+	}
+	if (json_array_size(rows)) {
+		render_head(cli, "Hand-over");
+		render_table(cli, columns, rows, NULL);
+	}
+	json_array_foreach (actions, i, action)
+		json_array_foreach (json_object_get(action, "kept"), k, kept)
+			if (strcmp(text_of(action, "kind"), "hand-over") == 0)
+				render_para(cli, 2, "task: %s", json_string_value(kept));
 }
 
 /* --- plan, show ----------------------------------------------------------------------------
@@ -384,6 +427,7 @@ static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 	render_counts(cli, json_object_get(plan, "actions"));
 	render_guards(cli, json_object_get(plan, "guards"));
 	render_actions(cli, json_object_get(plan, "actions"), states);
+	render_gifts(cli, json_object_get(plan, "actions"));
 	render_missing(cli, plan);
 }
 
