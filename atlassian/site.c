@@ -142,6 +142,19 @@ struct str atl_user_id(const json_t *j, const char *key)
 	return str_of(jx_get_text(j, "accountId"));
 }
 
+/* A refused credential is the site's, not the organisation's key. */
+static int site_fault(const struct atl_site *s, int r, struct err *err)
+{
+	if (r != -ERR_UNAUTHORIZED)
+		return r < 0 ? err_context(err, r, "%s", s->name) : 0;
+	return err_set(
+		err, ERR_UNAUTHORIZED,
+		"%s: Atlassian answers 401: the API token (secret %s) is refused, or has "
+		"expired: make one at id.atlassian.com and put it into the vault with "
+		"`leaverd secret set %s`",
+		s->name, s->o->token ? s->o->token : "", s->o->token ? s->o->token : "");
+}
+
 /* --- asking ------------------------------------------------------------------------------- */
 
 /* more: a further query, "" if none. */
@@ -179,7 +192,7 @@ int atl_site_ask(struct atl_site *s, const struct atl_ask *ask, json_t **ret,
 	r = atl_path(&path, ask->path, ask->args, ask->arg_count, err);
 	if (r == 0)
 		r = ask_path(s, ask, path.p, ret, problem, ask->body, err);
-	return r < 0 ? err_context(err, r, "%s", s->name) : 0;
+	return site_fault(s, r, err);
 }
 
 /* --- lists -------------------------------------------------------------------------------- */
@@ -359,5 +372,5 @@ int atl_site_each(struct atl_site *s, enum atl_site_list list, const struct atl_
 		else
 			r = page_read(&w, bound, fn, ctx, err);
 	}
-	return r < 0 ? err_context(err, r, "%s", s->name) : 0;
+	return site_fault(s, r, err);
 }
