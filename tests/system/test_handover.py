@@ -1,0 +1,177 @@
+"""What a leaver owns: found early, shown, given to somebody who can look after it, read back."""
+import pytest
+
+from sites import HOST, SiteWorld, actions
+from world import DAY, HOUR
+
+TITLES = ("Move the payroll printer", "Renew the certificate of the shop", "Write down how backups are tried")
+
+
+def works():
+    """lea's: three issues in two projects, a filter, a dashboard, a project, a component, a rule."""
+    def issue(n, project, title, assignee="lea", reporter="mia", opened=True):
+        return {"site": "acme", "id": str(n), "key": "%s-%d" % (project, n - 10000), "summary": title,
+                "project": project, "assignee": assignee + "@example.com",
+                "reporter": reporter + "@example.com", "open": opened}
+    return {
+        "projects": [
+            {"site": "acme", "id": "100", "key": "OPS", "name": "Operations", "lead": "pat@example.com"},
+            {"site": "acme", "id": "101", "key": "WEB", "name": "Shop", "lead": "lea@example.com"}],
+        "components": [
+            {"site": "acme", "id": "200", "name": "Printers", "project": "OPS", "lead": "lea@example.com"},
+            {"site": "acme", "id": "201", "name": "Doors", "project": "OPS", "lead": "pat@example.com"}],
+        "issues": [issue(10001, "OPS", TITLES[0]), issue(10002, "WEB", TITLES[1]),
+                   issue(10003, "OPS", TITLES[2]), issue(10004, "OPS", "Done long ago", opened=False),
+                   issue(10005, "OPS", "Somebody else's", assignee="rob"),
+                   issue(10006, "OPS", "Asked for by lea", assignee="rob", reporter="lea")],
+        "filters": [{"site": "acme", "id": "300", "name": "My open issues", "owner": "lea@example.com"},
+                    {"site": "acme", "id": "301", "name": "Rob's", "owner": "rob@example.com"}],
+        "dashboards": [{"site": "acme", "id": "400", "name": "Morning", "owner": "lea@example.com"}],
+        "rules": [{"site": "acme", "uuid": "0192e5ac-0e25-71de-ba7b-d972e6a2049a", "name": "Assign printers",
+                   "author": "lea@example.com", "actor": "lea@example.com"}],
+        "spaces": [{"site": "acme", "id": "500", "key": "HOW", "name": "How we work",
+                    "owner": "lea@example.com"}],
+    }
+
+
+@pytest.fixture
+def world(build, tmp_path):
+    with SiteWorld(build, tmp_path) as w:
+        w.works(works())
+        yield w
+
+
+def leave(world, days=0):
+    """lea's last day is so many days ahead of the Monday on which it begins."""
+    world.push(leaving={"lea": "2026-11-%02d" % (23 + days) if days < 8 else "2026-12-%02d" % (days - 7)})
+
+
+def owners(world):
+    """{what: account id} of all that was lea's."""
+    w = world.works()
+    found = {"issue " + i["id"]: i["assignee"] for i in w["issues"]}
+    found.update({"project " + p["id"]: p["lead"] for p in w["projects"]})
+    found.update({"component " + c["id"]: c["lead"] for c in w["components"]})
+    found.update({"filter " + f["id"]: f["owner"] for f in w["filters"]})
+    found.update({"dashboard " + d["id"]: d["owner"] for d in w["dashboards"]})
+    return found
+
+
+GIVEN = ("issue 10001", "issue 10002", "issue 10003", "project 101", "component 200", "filter 300",
+         "dashboard 400")
+
+
+def through(world, plan):
+    """Approves and applies, urgent first; every action as it ended."""
+    world.approve(plan)
+    done = []
+    for answer in world.apply(plan):
+        done += answer["actions"]
+    return done
+
+
+def ended(world):
+    world.clock.advance(18 * HOUR)
+    world.command("collect")
+
+
+def test_what_a_leaver_owns_is_found_two_weeks_before_the_end_and_given_after_the_block(world):
+    leave(world, days=20)
+    world.arm()
+    assert "open issues" not in world.command("why", "lea@example.com")
+    world.clock.advance(7 * DAY)  # thirteen days ahead of the end
+    world.command("collect")
+    before = owners(world)
+    round_ = world.plan()
+    assert not actions(round_), round_
+    why = world.command("why", "lea@example.com")
+    for word in ("3 open issues", "1 filter", "1 dashboard", "1 project led", "1 component led",
+                 "1 automation rule", "mia"):
+        assert word in why, (word, why)
+    world.clock.advance(14 * DAY)
+    world.command("collect")
+    plan = world.plan()
+    assert {a["kind"] for a in actions(plan)} >= {"suspend", "hand-over"}, plan
+    gift = actions(plan, kind="hand-over")[0]
+    steps = {(s["op"], s["name"]): s["items"] for s in gift["steps"]}
+    assert steps == {("give-issues", "manager"): ["10001", "10002", "10003"],
+                     ("give-filters", "manager"): ["300"], ("give-dashboards", "manager"): ["400"],
+                     ("give-projects", "manager"): ["101"], ("give-components", "manager"): ["200"]}, gift
+    assert any("automation rule" in k for k in gift["kept"]) and any("space" in k for k in gift["kept"]), gift
+    done = through(world, plan)
+    assert {(a["kind"], a["state"]) for a in done} >= {("suspend", "done"), ("hand-over", "done")}, done
+    mia, now = world.account("mia")["id"], owners(world)
+    for what in GIVEN:
+        assert now[what] == mia, (what, now)
+    for what in set(now) - set(GIVEN):
+        assert now[what] == before[what], what
+    # nobody was sent a mail for it, and the block came first
+    log = world.rehearsal.effects()
+    assert not any("everybody is told" in e["detail"] for e in log), log
+    order = [e["op"] for e in log]
+    assert order.index("suspend") < order.index("assign-issue"), order
+    # nothing is left to do: no second hand-over, no finding but the tasks
+    world.command("collect")
+    again = world.plan()
+    assert not actions(again, kind="hand-over") and not actions(again, kind="hand-over", held=True), again
+
+
+def test_a_named_receiver_comes_first_and_one_that_left_is_passed_over(world):
+    leave(world)
+    world.arm()
+    world.command("handover", "lea@example.com", "--to", "rob@example.com", "--reason", "rob sits beside her")
+    ended(world)
+    plan = world.plan()
+    assert {s["name"] for s in actions(plan, kind="hand-over")[0]["steps"]} == {"named"}
+    world.rehearsal.set(account="rob@example.com", status="suspended")
+    world.command("collect")
+    plan = world.plan()
+    assert {s["name"] for s in actions(plan, kind="hand-over")[0]["steps"]} == {"manager"}
+    world.command("handover", "lea@example.com", "--nobody", "--reason", "rob is away")
+    assert "handover.name" in world.command("audit", "export")
+
+
+def test_a_receiver_who_may_not_have_the_issues_gets_none_and_the_rest_goes_on(world):
+    document = works()
+    document["projects"][0]["closed"] = ["mia@example.com"]
+    world.works(document)
+    leave(world)
+    world.arm()
+    ended(world)
+    done = through(world, world.plan())
+    gift = next(a for a in done if a["kind"] == "hand-over")
+    assert gift["state"] == "failed" and "may not be assigned issues of" in gift["result"], gift
+    assert next(a for a in done if a["kind"] == "suspend")["state"] == "done"
+    lea, now = world.account("lea")["id"], owners(world)
+    assert now["issue 10001"] == lea and now["issue 10003"] == lea, now
+
+
+def test_a_site_that_does_not_answer_holds_the_hand_over_and_not_the_block(world):
+    leave(world)
+    world.arm()
+    ended(world)
+    world.rehearsal.fault("status", path="/ex/*", status=403, count=-1)
+    plan = world.plan()
+    suspend = actions(plan, kind="suspend")
+    assert [a["email"] for a in suspend] == ["lea@example.com"], plan
+    done = through(world, plan)
+    assert ("suspend", "done") in {(a["kind"], a["state"]) for a in done}, done
+    assert not any(a["kind"] == "hand-over" and a["state"] == "done" for a in done), done
+    assert owners(world)["issue 10001"] == world.account("lea")["id"]
+
+
+def test_titles_are_forgotten_with_the_person(world):
+    leave(world)
+    world.arm()
+    shown = world.command("handover", "lea@example.com")
+    assert all(t in shown for t in TITLES), shown
+    person = world.json("handover", "lea@example.com")["person"]
+    world.command("forget", str(person), "--reason", "asked for it")
+    database = (world.folder / "instance" / "state" / "leaverd.db")
+    world.daemon.stop()
+    world.children.remove(world.daemon)
+    raw = database.read_bytes()
+    wal = database.with_name("leaverd.db-wal")
+    raw += wal.read_bytes() if wal.exists() else b""
+    assert TITLES[0].encode() not in raw
+    assert HOST.encode() in raw
