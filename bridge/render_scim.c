@@ -3,8 +3,8 @@
 
 #include <inttypes.h>
 
-static const char *const outcomes[] = { "passed", "failed", "not_claimed", "not_run",
-					"blocked" };
+static const char *const outcomes[] = { "passed",  "failed",  "not_claimed",
+					"not_run", "blocked", "deviates" };
 
 /* clang-format off */
 static const struct render_column group_columns[] = {
@@ -14,6 +14,7 @@ static const struct render_column group_columns[] = {
 	{ .head = "Not claimed", .member = "not_claimed", .as = RENDER_AS_COUNT },
 	{ .head = "Not run", .member = "not_run", .as = RENDER_AS_COUNT },
 	{ .head = "Blocked", .member = "blocked", .as = RENDER_AS_COUNT },
+	{ .head = "Deviates", .member = "deviates", .as = RENDER_AS_COUNT },
 	{ 0 }
 };
 static const struct render_column left_columns[] = {
@@ -77,9 +78,10 @@ static void render_part(struct cli *cli, const json_t *row, const char *member,
 static void render_case(struct cli *cli, const json_t *row)
 {
 	const char *level = jx_get_text(row, "level"), *outcome = jx_get_text(row, "outcome");
+	bool bad = !strcmp(level, "MUST") && strcmp(outcome, "deviates") != 0;
 
 	buf_add_char(&cli->out, '\n');
-	render_styled(cli, strcmp(level, "MUST") ? RENDER_WARN : RENDER_BAD, outcome);
+	render_styled(cli, bad ? RENDER_BAD : RENDER_WARN, outcome);
 	buf_addf(&cli->out, "  %s  (%s, %s)\n", jx_get_text(row, "name"), level,
 		 jx_get_text(row, "section"));
 	render_part(cli, row, "wants", "Wanted");
@@ -96,10 +98,11 @@ static void render_level(struct cli *cli, const json_t *counts, const char *key,
 
 	render_line(cli,
 		    "%-7s %" PRId64 " passed, %" PRId64 " failed, %" PRId64
-		    " not claimed, %" PRId64 " not run, %" PRId64 " blocked",
+		    " not claimed, %" PRId64 " not run, %" PRId64 " blocked, %" PRId64
+		    " deviate",
 		    title, count_of(row, "passed"), count_of(row, "failed"),
 		    count_of(row, "not_claimed"), count_of(row, "not_run"),
-		    count_of(row, "blocked"));
+		    count_of(row, "blocked"), count_of(row, "deviates"));
 }
 
 int render_scim_check(struct cli *cli, const json_t *out)
@@ -117,7 +120,8 @@ int render_scim_check(struct cli *cli, const json_t *out)
 		return r;
 	json_array_foreach ((json_t *)cases, i, each) {
 		outcome = jx_get_text(each, "outcome");
-		if (!strcmp(outcome, "failed") || !strcmp(outcome, "blocked"))
+		if (!strcmp(outcome, "failed") || !strcmp(outcome, "blocked") ||
+		    !strcmp(outcome, "deviates"))
 			render_case(cli, each);
 	}
 	render_head(cli, "%s", jx_get_text(out, "url"));

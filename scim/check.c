@@ -18,8 +18,8 @@ static const struct check_case *const tables[] = {
 
 static const char *const level_words[] = { "MUST", "SHOULD", "client" };
 static const char *const level_keys[] = { "must", "should", "client" };
-static const char *const outcome_words[] = { "passed", "failed", "not_claimed", "not_run",
-					     "blocked" };
+static const char *const outcome_words[] = { "passed",  "failed",  "not_claimed",
+					     "not_run", "blocked", "deviates" };
 
 static bool in_group(const struct check_case *k, const char *group)
 {
@@ -285,6 +285,29 @@ static enum check_outcome excused(const struct check *c, const struct check_case
 	return CHECK_PASSED;
 }
 
+/* Whether what failed is what some servers do on purpose: then that is said, by its name. */
+static int deviation_run(struct check *c, const struct check_case *k,
+			 enum check_outcome *outcome, struct buf *why, struct err *err)
+{
+	const struct check_deviation *d = check_deviations;
+	CLEANUP(buf_done) struct buf unlike;
+	int r = 0;
+
+	buf_init(&unlike, SHOWN_MAX);
+	while (d->name && strcmp(d->name, k->name) != 0)
+		d++;
+	if (!d->name)
+		return 0;
+	for (const struct check_step *s = d->steps; r == 0 && s->send; s++)
+		r = step_run(c, s, &unlike, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	*outcome = CHECK_DEVIATES;
+	buf_clear(why);
+	buf_add_text(why, d->says);
+	return buf_fault(why, err, "the name of a deviation");
+}
+
 static int steps_run(struct check *c, const struct check_case *k, enum check_outcome *outcome,
 		     struct buf *why, struct err *err)
 {
@@ -299,6 +322,8 @@ static int steps_run(struct check *c, const struct check_case *k, enum check_out
 		else if (r == STEP_ABSENT)
 			*outcome = CHECK_NOT_CLAIMED;
 	}
+	if (r == STEP_WRONG && *outcome == CHECK_FAILED)
+		r = deviation_run(c, k, outcome, why, err);
 	return r < 0 ? r : 0;
 }
 

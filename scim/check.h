@@ -51,8 +51,9 @@ int check_valid(const struct check_options *options, struct err *err) MUST_USE;
  *
  *     url, run, write, requests,
  *     claims {patch, filter, ...},
- *     counts {must {passed, failed, not_claimed, not_run, blocked}, should {...}, client
- * {...}}, cases [{name, group, section, level, outcome, wants, why, hurts, sent, came}], left
+ *     counts {must {passed, failed, not_claimed, not_run, blocked, deviates}, should {...},
+ * client {...}}, cases [{name, group, section, level, outcome, wants, why, hurts, sent, came}],
+ * left
  * [{endpoint, name, id, why}]
  *
  * 0: every MUST that was run holds, nothing was left. Faults: USAGE (url, group), NETWORK, TLS,

@@ -27,6 +27,7 @@ enum check_outcome {
 	CHECK_NOT_CLAIMED, /* the server says, or its schema shows, that it has no such thing */
 	CHECK_NOT_RUN,     /* needs --write, or a user to look at */
 	CHECK_BLOCKED,     /* what had to be made first could not be made */
+	CHECK_DEVIATES,    /* failed, in the way that a struct check_deviation names */
 	CHECK_OUTCOMES,
 };
 
@@ -70,6 +71,14 @@ struct check_step {
 	const char *absent; /* statuses that mean: there is no such thing here */
 	unsigned flags;
 };
+
+/* What some servers do on purpose where a case fails. */
+struct check_deviation {
+	const char *name;               /* of the case; NULL ends the table */
+	const char *says;               /* what they do, for whom, and how it is called */
+	const struct check_step *steps; /* after those of the case: they hold where it is so */
+};
+extern const struct check_deviation check_deviations[];
 
 struct check_case {
 	const char *name; /* "filter.eq-unknown": group, dot, what */

@@ -452,6 +452,34 @@ static void test_our_own_server_passes_every_case_and_is_left_empty(void **state
 	free(text);
 }
 
+/* What a profile does on purpose has a name, and is no bare failure. */
+static void test_a_deviation_on_purpose_is_named(void **state)
+{
+	struct house *h = *state;
+	CLEANUP(json_decref_at) json_t *out = json_object();
+	CLEANUP(secret_done) struct secret token = { 0 };
+	const struct check_options o = {
+		.url = h->url, .token = &token, .write = true, .only = "patch"
+	};
+	const json_t *each;
+	struct err err = { 0 };
+	size_t i, named = 0;
+
+	memory_token(h->memory, "entra", "idp", SCIM_MAY_ALL, SCIM_REPLACE_CREATES);
+	assert_ok(secret_set(&token, "entra", 5, &err), &err);
+	assert_ok(check_run(h->http, &o, out, &err), &err);
+	json_array_foreach (json_object_get(out, "cases"), i, each) {
+		if (strcmp(jx_get_text(each, "outcome"), "deviates") != 0)
+			continue;
+		named++;
+		assert_string_equal(jx_get_text(each, "name"), "patch.filter-nothing");
+		assert_non_null(strstr(jx_get_text(each, "why"), "SCIM_REPLACE_CREATES"));
+	}
+	assert_int_equal(named, 1);
+	assert_int_equal(count(out, "must", "deviates"), 1);
+	assert_int_equal(count(out, "must", "failed"), 0);
+}
+
 static void test_without_write_nothing_is_applied(void **state)
 {
 	struct house *h = *state;
@@ -552,6 +580,7 @@ int main(void)
 	};
 	const struct CMUnitTest served[] = {
 		cmocka_unit_test(test_our_own_server_passes_every_case_and_is_left_empty),
+		cmocka_unit_test(test_a_deviation_on_purpose_is_named),
 		cmocka_unit_test(test_without_write_nothing_is_applied),
 		cmocka_unit_test(test_what_was_cancelled_leaves_nothing),
 		cmocka_unit_test(test_a_lost_allocation_leaves_nothing_on_the_server),
