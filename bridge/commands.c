@@ -68,7 +68,7 @@ static const struct cli_operand sync_operands[] = { ARG_MAYBE("SOURCE", "source"
 static const struct cli_option sync_options[] = {
 	{ "dry-run", 'd', NULL, CLI_FLAG, NULL, false, "read and judge, keep nothing", NULL },
 	{ "delta", 0, NULL, CLI_FLAG, NULL, false, "only what changed since; all where that cannot be told", NULL },
-	{ "show", 0, "DN", CLI_TEXT, NULL, false, "with --dry-run: one entry, what the map makes of it, and the record", NULL },
+	{ "show", 0, "DN", CLI_TEXT, NULL, false, "with --dry-run: one entry (of an export the rows of a key), what the map makes of it", NULL },
 	OPT_END
 };
 static const struct cli_operand collect_operands[] = { ARG_MAYBE("ORG", "org"), ARG_END };

@@ -366,7 +366,8 @@ static int answer(struct round *x, json_t *out, struct err *err)
 		json_integer(x->counts.fresh),
 		json_integer(x->counts.changed),
 		json_integer(x->counts.unchanged),
-		json_integer(x->counts.missing),
+		/* a refused export lacks nobody: it was not read */
+		json_integer(x->verdict.complete ? x->counts.missing : 0),
 		json_integer(x->counts.disabled),
 		json_integer(0),
 		json_integer(x->absent_long),
@@ -532,6 +533,7 @@ int rounds_hr(struct app *app, const struct config_source *source, int fd, bool 
 struct sample {
 	json_t *rows;
 	size_t most;
+	const char *key; /* NULL: of all */
 };
 
 static int cells_out(const struct hr_cell *raw, const struct str *cooked, size_t n,
@@ -560,12 +562,16 @@ static int on_sample(void *ctx, const struct hr_cell *raw, const struct str *coo
 		     const struct hr_person *person, struct err *err)
 {
 	struct sample *s = ctx;
-	json_t *row = json_object(), *cells = json_array(), *unknown = json_array();
-	int r = jx_add(s->rows, row, err);
-	int set = jx_set(row, "cells", cells, err);
+	json_t *row, *cells, *unknown;
+	int r, set;
+
+	if (s->key && strcmp(s->key, person->key) != 0)
+		return 0;
+	r = jx_add(s->rows, row = json_object(), err);
+	set = jx_set(row, "cells", cells = json_array(), err);
 
 	r = r < 0 ? r : set;
-	set = jx_set(row, "unknown", unknown, err);
+	set = jx_set(row, "unknown", unknown = json_array(), err);
 	r = r < 0 ? r : set;
 	if (r == 0)
 		r = jx_set(row, "line", json_integer((json_int_t)person->line), err);
@@ -584,10 +590,10 @@ static int on_sample(void *ctx, const struct hr_cell *raw, const struct str *coo
 }
 
 int rounds_hr_sample(struct app *app, const struct config_source *source, int fd, size_t rows,
-		     const atomic_bool *cancel, json_t *out, struct err *err)
+		     const char *key, const atomic_bool *cancel, json_t *out, struct err *err)
 {
 	CLEANUP(hr_feed_free_at) struct hr_feed *feed = NULL;
-	struct sample sample = { json_array(), rows };
+	struct sample sample = { json_array(), rows, key };
 	struct hr_drop drop = { .fd = -1 };
 	struct err said;
 	int r = jx_set(out, "sample", sample.rows, err);

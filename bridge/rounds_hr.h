@@ -24,9 +24,11 @@ int rounds_hr(struct app *app, const struct config_source *source, int fd, bool 
 	      const atomic_bool *cancel, json_t *out, struct err *err) MUST_USE;
 
 /* Adds to out "sample": [{line, cells [{column, text, read}], document, unknown, bad}] of the
- * first rows: what is in the file and what the map makes of it. */
+ * first rows, or of the first of that key (NULL: of all): what is in the file and what the map
+ * makes of it. */
 int rounds_hr_sample(struct app *app, const struct config_source *source, int fd, size_t rows,
-		     const atomic_bool *cancel, json_t *out, struct err *err) MUST_USE;
+		     const char *key, const atomic_bool *cancel, json_t *out, struct err *err)
+	MUST_USE;
 
 /* Where the client of a command puts what came on stdin: state_dir/spool/NAME. */
 #define ROUNDS_HR_SPOOL "spool"

@@ -46,39 +46,46 @@ static int of_one(int r, json_t *list, const char *member, const char *name, str
 /* --- sync ----------------------------------------------------------------------------------
  */
 
+/* How a source is to be read. */
+struct sync_ask {
+	bool delta, dry_run;
+	const char *spool; /* NULL, or what came on the command's stdin */
+	const char *show;  /* NULL, or one key of an export */
+};
+
 /* An export: from where the settings say, or from a spool of the command's stdin. A dry run
  * also shows what the map makes of its first rows. */
-static int sync_export(struct app *app, const struct config_source *source, const char *spool,
-		       bool dry_run, json_t *out, struct err *err)
+static int sync_export(struct app *app, const struct config_source *source,
+		       const struct sync_ask *ask, json_t *out, struct err *err)
 {
 	int fd = -1, again = -1, r = 0;
 
-	if (spool)
-		r = rounds_hr_spool_open(app, spool, &fd, err);
-	if (r == 0 && spool && dry_run)
+	if (ask->spool)
+		r = rounds_hr_spool_open(app, ask->spool, &fd, err);
+	if (r == 0 && ask->spool && ask->dry_run)
 		again = dup(fd);
 	if (r == 0)
-		r = rounds_hr(app, source, fd, dry_run, verb_cancel_flag(), out, err);
-	if (r == 0 && dry_run)
-		return rounds_hr_sample(app, source, again, SYNC_SAMPLE_ROWS,
+		r = rounds_hr(app, source, fd, ask->dry_run, verb_cancel_flag(), out, err);
+	if (r == 0 && ask->dry_run)
+		return rounds_hr_sample(app, source, again, SYNC_SAMPLE_ROWS, ask->show,
 					verb_cancel_flag(), out, err);
 	if (again >= 0)
 		close(again);
 	return r;
 }
 
-static int sync_read(struct app *app, const struct config_source *source, bool delta,
-		     bool dry_run, const char *spool, json_t *out, struct err *err)
+static int sync_read(struct app *app, const struct config_source *source,
+		     const struct sync_ask *ask, json_t *out, struct err *err)
 {
 	if (source->kind == CONFIG_FILE)
-		return sync_export(app, source, spool, dry_run, out, err);
-	if (delta)
+		return sync_export(app, source, ask, out, err);
+	if (ask->delta)
 		return rounds_delta(app, source, verb_cancel_flag(), out, err);
-	return rounds_sync(app, source, dry_run, verb_cancel_flag(), out, err);
+	return rounds_sync(app, source, ask->dry_run, verb_cancel_flag(), out, err);
 }
 
-static int sync_one(struct app *app, const struct config_source *source, bool delta,
-		    bool dry_run, const char *spool, json_t *list, bool *whole, struct err *err)
+static int sync_one(struct app *app, const struct config_source *source,
+		    const struct sync_ask *ask, json_t *list, bool *whole, struct err *err)
 {
 	CLEANUP(gate_leave) struct gate gate = { 0 };
 	json_t *out = json_object();
@@ -87,9 +94,9 @@ static int sync_one(struct app *app, const struct config_source *source, bool de
 	if (r == 0)
 		r = gate_enter(&gate, "sync", source->name, verb_cancel_flag(), err);
 	if (r == 0)
-		r = sync_read(app, source, delta, dry_run, spool, out, err);
+		r = sync_read(app, source, ask, out, err);
 	if (r == 0 && !(json_is_true(json_object_get(out, "accepted")) ||
-			(dry_run && json_is_true(json_object_get(out, "plausible")))))
+			(ask->dry_run && json_is_true(json_object_get(out, "plausible")))))
 		*whole = false;
 	return r;
 }
@@ -105,16 +112,20 @@ static bool is_read_by_us(const struct config_source *s)
 static int verb_sync(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		     struct err *err)
 {
-	const char *only = jx_get_text(in, "source"), *spool = jx_get_text(in, "spool");
-	bool dry_run = json_is_true(json_object_get(in, "dry_run")), whole = true;
-	bool delta = json_is_true(json_object_get(in, "delta"));
-	const char *show = jx_get_text(in, "show");
+	const struct sync_ask ask = {
+		.delta = json_is_true(json_object_get(in, "delta")),
+		.dry_run = json_is_true(json_object_get(in, "dry_run")),
+		.spool = jx_get_text(in, "spool"),
+		.show = jx_get_text(in, "show"),
+	};
+	const char *only = jx_get_text(in, "source");
+	bool whole = true;
 	json_t *list = json_array();
 	struct err first = { 0 };
 	int r = jx_set(out, "sources", list, err);
 
 	(void)who;
-	if (r == 0 && delta && dry_run)
+	if (r == 0 && ask.delta && ask.dry_run)
 		return err_set(err, ERR_USAGE,
 			       "--delta and --dry-run do not go together: what changed is "
 			       "asked for once, and kept");
@@ -125,19 +136,20 @@ static int verb_sync(struct app *app, const struct who *who, const json_t *in, j
 			       "source %s is pushed to us: there is nothing to read; `leaverd "
 			       "source status %s` says where it stands",
 			       only, only);
-	if (r == 0 && show && !(only && dry_run))
+	if (r == 0 && ask.show && !(only && ask.dry_run))
 		return err_set(err, ERR_USAGE,
 			       "--show goes with --dry-run and one SOURCE: it looks at one "
-			       "entry of that directory and keeps nothing");
-	if (r == 0 && show)
-		return rounds_show(app, config_source(&app->config, only), show,
+			       "entry of that directory, or the rows of one key of that "
+			       "export, and keeps nothing");
+	if (r == 0 && ask.show && config_source(&app->config, only)->kind == CONFIG_LDAP)
+		return rounds_show(app, config_source(&app->config, only), ask.show,
 				   verb_cancel_flag(), out, err);
 	for (size_t i = 0; r == 0 && i < app->config.sources.n; i++) {
 		const struct config_source *s = config_source_at(&app->config, i);
 
 		if (only ? strcmp(only, s->name) == 0 : is_read_by_us(s))
-			r = of_one(sync_one(app, s, delta, dry_run, spool, list, &whole, err),
-				   list, "source", s->name, &first, err);
+			r = of_one(sync_one(app, s, &ask, list, &whole, err), list, "source",
+				   s->name, &first, err);
 	}
 	if (r == 0 && first.code) {
 		*err = first;
