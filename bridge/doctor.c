@@ -3,10 +3,12 @@
 #include <inttypes.h>
 
 #include "atlassian/org.h"
+#include "atlassian/provision.h"
 #include "atlassian/users.h"
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/clients.h"
+#include "bridge/owners.h"
 #include "bridge/door.h"
 #include "bridge/limits.h"
 #include "bridge/rounds.h"
@@ -414,6 +416,28 @@ static int check_key(struct doctor *d, const struct config_org *org, struct atl_
 	return r;
 }
 
+/* What the provisioning directory's own key can do: two reads. That it may write no read tells.
+ */
+static int check_provision(struct doctor *d, const struct config_org *org, struct err *err)
+{
+	struct atl_client *client;
+	struct err why = { 0 };
+	int64_t users = 0;
+	int r;
+
+	if (!org->provision.scim.directory)
+		return 0;
+	r = clients_get_provision(d->app, org, &client, &why);
+	if (r == 0)
+		r = atl_provision_check(client, &org->provision.scim, &users, &why);
+	if (r < 0)
+		return bad(d, "provisioning", org->name, &why, err);
+	return say(d, DOCTOR_OK, "provisioning", org->name, err,
+		   "directory %s opens to its key: %" PRId64
+		   " records; whether the key may change them is not asked",
+		   org->provision.scim.directory, users);
+}
+
 static int check_org(struct doctor *d, const struct config_org *org, struct err *err)
 {
 	struct atl_client *client;
@@ -436,6 +460,8 @@ static int check_org(struct doctor *d, const struct config_org *org, struct err 
 		r = check_right(d, org->name, client, &rights[i], err);
 	if (r == 0)
 		r = check_manage(d, org->name, client, err);
+	if (r == 0)
+		r = check_provision(d, org, err);
 	return r < 0 ? r : check_key(d, org, client, err);
 }
 
@@ -465,6 +491,25 @@ static int each_secret(void *ctx, const struct vault_entry *row, struct err *err
 static int each_token(void *ctx, const struct token_row *row, struct err *err)
 {
 	return row->revoked_ms ? 0 : check_end(ctx, "token", row->name, row->expires_ms, err);
+}
+
+/* Secrets that are to be rotated before somebody's account ends. */
+static int check_owners(struct doctor *d, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *list = json_array();
+	json_t *row;
+	size_t i;
+	int r = list ? owners_leaving(d->app, d->now_ms, list, err) : err_nomem(err);
+
+	json_array_foreach (list, i, row) {
+		char date[STAMP_TEXT_BYTES];
+
+		stamp_date_text(json_integer_value(json_object_get(row, "leaves_ms")), date);
+		if (r == 0)
+			r = say(d, DOCTOR_WARN, "secret", jx_get_text(row, "secret"), err,
+				"its owner leaves on %s: %s", date, jx_get_text(row, "todo"));
+	}
+	return r;
 }
 
 static int check_ends(struct doctor *d, struct err *err)
@@ -525,6 +570,8 @@ static int run_checks(struct doctor *d, struct err *err)
 	r = check_audit(d, err);
 	if (r == 0)
 		r = check_ends(d, err);
+	if (r == 0)
+		r = check_owners(d, err);
 	if (r == 0)
 		r = check_files(d, err);
 	for (size_t i = 0; r == 0 && i < c->sources.n && !verb_cancelled(d->app); i++) {

@@ -244,13 +244,14 @@ int provision_seen_member(struct db *db, int64_t org, struct str user,
 			   " ON CONFLICT (org, scim_id) DO NOTHING",
 			   DB_I(org), DB_S(group->scim_id), DB_S(group->name));
 	if (r == 0)
-		r = db_run(db, err,
-			   in ? "INSERT INTO scim_member (grp, user) SELECT id, ?3 FROM scim_group"
-				" WHERE org = ?1 AND scim_id = ?2 ON CONFLICT (grp, user) DO"
-				" NOTHING"
-			      : "DELETE FROM scim_member WHERE user = ?3 AND grp IN (SELECT id"
-				" FROM scim_group WHERE org = ?1 AND scim_id = ?2)",
-			   DB_I(org), DB_S(group->scim_id), DB_I(who));
+		r = db_run(
+			db, err,
+			in ? "INSERT INTO scim_member (grp, user) SELECT id, ?3 FROM scim_group"
+			     " WHERE org = ?1 AND scim_id = ?2 ON CONFLICT (grp, user) DO"
+			     " NOTHING"
+			   : "DELETE FROM scim_member WHERE user = ?3 AND grp IN (SELECT id"
+			     " FROM scim_group WHERE org = ?1 AND scim_id = ?2)",
+			DB_I(org), DB_S(group->scim_id), DB_I(who));
 	(void)db_next_change(db);
 	return r < 0 ? r : 0;
 }
