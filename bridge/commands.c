@@ -121,6 +121,14 @@ static const struct cli_operand who_operands[] = { ARG_WHO, ARG_END };
 static const struct cli_option block_options[] = {
 	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
+static const struct cli_operand undo_operands[] = { ARG_MAYBE("WHO", "who"), ARG_END };
+static const struct cli_option undo_options[] = {
+	{ "plan", 'p', "N", CLI_INT, NULL, false, "all that this plan did, instead of WHO", NULL },
+	{ "action", 'a', "N", CLI_INT, NULL, false, "only this action of --plan", NULL },
+	{ "days", 'd', "N", CLI_INT, NULL, false, "WHO: how far back; default 30", NULL },
+	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when the bars end: a date, or a duration such as 90d; default 30d", NULL },
+	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
 static const struct cli_option why_options[] = { OPT_ORG, OPT_END };
 static const struct cli_option handover_options[] = {
 	{ "to", 't', "RECEIVER", CLI_TEXT, NULL, false, "address or account id of who is to receive it all", NULL },
@@ -416,6 +424,14 @@ const struct command commands[] = {
 	  "observe; admins need a second person; counted by limits, never held by them.",
 	  "leaverd block ada@example.com --reason 'device stolen'\n  within seconds\n",
 	  .options = block_options, .operands = who_operands, .verb = "block", .render = render_block },
+	{ "undo", PLAN, "a plan that gives back what was taken",
+	  "Makes a plan that restores what applied actions took from one person, or what one plan did, from the "
+	  "states before; says first what cannot return. What somebody changed since stays as it is. It needs one "
+	  "approval and no limit holds it. The rules that took it are barred for that person, so that the next "
+	  "round does not do it again.",
+	  "leaverd undo ada@example.com --reason 'the end date was a mistake'\n  what was done to her in 30 days\n"
+	  "leaverd undo --plan 12 --action 3 --reason 'wrong match'\n  one action\n",
+	  .options = undo_options, .operands = undo_operands, .verb = "undo", .render = render_undo },
 	{ "why", PLAN, "everything about one person",
 	  "Who it is, from which sources, what they hold by which path, what will happen by which rule, what "
 	  "holds it, and who decided what. WHO: a ledger number, mail address, user name, account id or "

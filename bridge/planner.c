@@ -14,6 +14,7 @@
 #include "store/sources.h"
 #include "store/writer.h"
 
+#define OPEN_PLANS_MOST 16     /* that a new plan is held against */
 #define PLANNER_PASSES 5       /* matching rounds until nothing new is linked */
 #define PLANNER_LINK_BATCH 500 /* links in one request to the writer */
 
@@ -377,20 +378,20 @@ static int save_plan(struct app *app, const struct plan *plan, const struct vec_
 /* --- the plan that stands already ------------------------------------------------------------
  */
 
-struct open_plan {
+struct open_plans {
 	const char *urgency;
-	uint64_t number;
+	uint64_t numbers[OPEN_PLANS_MOST];
+	size_t n;
 };
 
 static int open_plan_row(void *ctx, const struct plan_row *row, struct err *err)
 {
-	struct open_plan *open = ctx;
+	struct open_plans *open = ctx;
 
 	(void)err;
-	if (!str_eq(row->urgency, str_of(open->urgency)))
-		return 0;
-	open->number = (uint64_t)row->id;
-	return 1;
+	if (str_eq(row->urgency, str_of(open->urgency)) && open->n < OPEN_PLANS_MOST)
+		open->numbers[open->n++] = (uint64_t)row->id;
+	return 0;
 }
 
 /*
@@ -436,24 +437,14 @@ static bool same_guards(const struct plan *a, const struct plan *b)
 	return true;
 }
 
-/* Whether an open plan of the same urgency says the same: then it stands, and whoever is
- * reading it can go on. *ret is its number, 0 for none. */
-static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, struct err *err)
+/* Whether that open plan says the same. */
+static int is_same_plan(struct app *app, const struct plan *plan, uint64_t number, bool *ret,
+			struct err *err)
 {
 	CLEANUP(plan_free_at) struct plan *old = NULL;
-	struct open_plan open = { plan_urgency_word(plan->urgency), 0 };
 	struct buf mine, theirs;
-	struct db *db = NULL;
-	int r;
+	int r = planner_load(app, number, &old, NULL, err);
 
-	*ret = 0;
-	r = store_read_begin(app->store, &db, err);
-	if (r == 0)
-		r = plans_list(db, plan->org, 1u << PLAN_OPEN, 0, 8, open_plan_row, &open, err);
-	store_read_end(db);
-	if (r < 0 || !open.number)
-		return r < 0 ? r : 0;
-	r = planner_load(app, open.number, &old, NULL, err);
 	if (r < 0 || old->held != plan->held || old->complete != plan->complete ||
 	    !same_guards(old, plan))
 		return r;
@@ -462,11 +453,34 @@ static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, st
 	r = deeds(plan, plan->now_ms, &mine, err);
 	if (r == 0)
 		r = deeds(old, plan->now_ms, &theirs, err);
-	if (r == 0 && str_eq(buf_str(&mine), buf_str(&theirs)))
-		*ret = open.number;
+	*ret = r == 0 && str_eq(buf_str(&mine), buf_str(&theirs));
 	buf_done(&mine);
 	buf_done(&theirs);
 	return r;
+}
+
+/* Whether an open plan of the same urgency says the same: then it stands, and whoever is
+ * reading it can go on. *ret is its number, 0 for none. What people ordered stands open beside
+ * what rounds made. */
+static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, struct err *err)
+{
+	struct open_plans open = { .urgency = plan_urgency_word(plan->urgency) };
+	struct db *db = NULL;
+	bool same = false;
+	int r;
+
+	*ret = 0;
+	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = plans_list(db, plan->org, 1u << PLAN_OPEN, 0, OPEN_PLANS_MOST,
+			       open_plan_row, &open, err);
+	store_read_end(db);
+	for (size_t i = 0; i < open.n && r >= 0 && !same; i++) {
+		r = is_same_plan(app, plan, open.numbers[i], &same, err);
+		if (same)
+			*ret = open.numbers[i];
+	}
+	return r < 0 ? r : 0;
 }
 
 /* --- what the policy approves itself, in mode act
@@ -741,6 +755,27 @@ int planner_block(struct app *app, const struct config_org *org,
 			       "nothing is left to block: every account is suspended already");
 	return save_plan(app, result->plans[PLAN_URGENT], &result->values[PLAN_URGENT], who,
 			 ret_plan, &unchanged, err);
+}
+
+int planner_undo(struct app *app, const struct config_org *org,
+		 const struct undo_request *request, const char *who, uint64_t *ret_plan,
+		 struct reconcile_result **result, struct err *err)
+{
+	CLEANUP(facts_free_at) struct facts *facts = NULL;
+	const struct plan *plan;
+	bool unchanged;
+	int r;
+
+	*ret_plan = 0;
+	r = planner_facts(app, org, 0, 0, &facts, err);
+	if (r == 0)
+		r = reconcile_undo(facts, app->config.policy, request, result, err);
+	if (r < 0)
+		return r;
+	plan = (*result)->plans[PLAN_URGENT];
+	return plan ? save_plan(app, plan, &(*result)->values[PLAN_URGENT], who, ret_plan,
+				&unchanged, err)
+		    : 0;
 }
 
 /* --- showing -------------------------------------------------------------------------------

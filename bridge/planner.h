@@ -30,6 +30,12 @@ int planner_block(struct app *app, const struct config_org *org,
 		  const struct block_request *request, const char *who, uint64_t *ret_plan,
 		  struct err *err) MUST_USE;
 
+/* `leaverd undo`: the restoring plan; *ret_plan its number, 0 where nothing comes back. *result
+ * (new) tells what does not. */
+int planner_undo(struct app *app, const struct config_org *org,
+		 const struct undo_request *request, const char *who, uint64_t *ret_plan,
+		 struct reconcile_result **result, struct err *err) MUST_USE;
+
 /*
  * A stored plan for people: report_plan_json()'s members (digest, complete, held, guards,
  * actions with the values joined) with plan, urgency, state and decisions added. *ret is new.

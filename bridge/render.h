@@ -77,6 +77,7 @@ int render_show(struct cli *cli, const json_t *out);
 int render_decision(struct cli *cli, const json_t *out); /* approve, reject, release */
 int render_apply(struct cli *cli, const json_t *out);
 int render_block(struct cli *cli, const json_t *out);
+int render_undo(struct cli *cli, const json_t *out);
 int render_why(struct cli *cli, const json_t *out);
 int render_handover(struct cli *cli, const json_t *out);
 

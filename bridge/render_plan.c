@@ -598,6 +598,48 @@ int render_block(struct cli *cli, const json_t *out)
 	return 0;
 }
 
+/* First what does not come back: whoever undoes must know it before anything else. */
+static void render_undone(struct cli *cli, const json_t *plan)
+{
+	json_t *left = json_object_get(plan, "left"), *bars = json_object_get(plan, "bars");
+	json_t *row;
+	size_t i;
+
+	if (json_array_size(left))
+		render_head(cli, "Cannot return (%s)", text_of(plan, "org"));
+	json_array_foreach (left, i, row) {
+		render_line(cli, "  %s", text_of(row, "text"));
+	}
+	if (!json_object_get(plan, "plan")) {
+		render_line(cli, "Nothing comes back in organisation %s.",
+			    text_of(plan, "org"));
+		return;
+	}
+	render_head(cli, "Plan %lld (%s) gives back", number_of(plan, "plan"),
+		    text_of(plan, "state"));
+	render_actions(cli, json_object_get(plan, "actions"), false);
+	json_array_foreach (bars, i, row) {
+		render_line(cli, "Bar %lld: rule %s passes person %lld by meanwhile.",
+			    number_of(row, "number"), text_of(row, "rule"),
+			    number_of(row, "person"));
+	}
+	render_line(cli,
+		    "Nothing is changed yet. Next: leaverd approve %lld, then leaverd apply "
+		    "%lld --wait",
+		    number_of(plan, "plan"), number_of(plan, "plan"));
+}
+
+int render_undo(struct cli *cli, const json_t *out)
+{
+	json_t *plan;
+	size_t i;
+
+	json_array_foreach (json_object_get(out, "plans"), i, plan) {
+		render_undone(cli, plan);
+	}
+	return 0;
+}
+
 int render_why(struct cli *cli, const json_t *out)
 {
 	json_t *story;

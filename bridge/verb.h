@@ -54,6 +54,7 @@ extern const struct verb
 extern const struct verb verbs_round[]; /* sync, collect, plan */
 extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply, pause, resume,
 					   block, arm, why */
+extern const struct verb verbs_undo[];  /* undo */
 extern const struct verb verbs_scim[];  /* scim.check */
 extern const struct verb verbs_hr[];    /* source.gone */
 extern const struct verb verbs_handover[]; /* handover */

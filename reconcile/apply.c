@@ -323,7 +323,7 @@ static int check_change_hours(struct applying *a)
 	int r;
 
 	if (!p->quiet || !stage_keeps_hours(a->action->kind, a->action->class) ||
-	    strcmp(a->action->rule, "block") == 0)
+	    strcmp(a->action->rule, ORDER_BLOCK) == 0)
 		return GO_ON;
 	r = zone_get(a->item->zone.len ? a->item->zone : STR("UTC"), &c.zone, &a->said);
 	if (r < 0)

@@ -64,19 +64,22 @@ static int seen_add(void *ctx, const struct seen *seen, struct err *err)
 }
 
 /* The sentence that people read first. */
-static int reason_make(struct making *m, const struct compose_block *block, struct err *err)
+static int reason_make(struct making *m, const struct compose_order *order, struct err *err)
 {
 	const struct candidate *c = m->c;
 	int r = 0;
 
 	buf_init(&m->reason, REASON_BYTES);
-	if (block)
-		buf_addf(&m->reason, "blocked by %s: %s", block->by, block->reason);
-	else if (!c->rule->when && !c->wish)
+	if (order) {
+		buf_addf(&m->reason, "%s by %s: %s", order->begin, order->by, order->reason);
+		if (c->note)
+			buf_addf(&m->reason, "; %s", c->note);
+	} else if (!c->rule->when && !c->wish) {
 		buf_add_text(&m->reason,
 			     "no source explains this account of a verified domain");
-	else if (c->rule->when)
+	} else if (c->rule->when) {
 		r = view_seen(m->r->w, c->rule->when, &c->s, seen_add, m, err);
+	}
 	if (r == 0 && c->wish)
 		buf_addf(&m->reason, "%s%s", m->reason.len ? "; " : "", c->wish->because);
 	if (r == 0)
@@ -302,7 +305,7 @@ static void plain_fields(const struct making *m)
 	};
 }
 
-static int action_make(struct making *m, const struct compose_block *block,
+static int action_make(struct making *m, const struct compose_order *order,
 		       struct vec_values *values, struct err *err)
 {
 	const struct facts *f = m->r->w->f;
@@ -310,7 +313,7 @@ static int action_make(struct making *m, const struct compose_block *block,
 	int r;
 
 	plain_fields(m);
-	r = copy(m, c->rule ? c->rule->name : "block", &m->a->rule, err);
+	r = copy(m, c->rule ? c->rule->name : order->word, &m->a->rule, err);
 	if (r == 0 && c->product != FACTS_NONE)
 		r = text(m, pool_str(&f->pool, f->products.v[c->product].key), &m->a->product,
 			 err);
@@ -318,7 +321,7 @@ static int action_make(struct making *m, const struct compose_block *block,
 		r = text(m, pool_str(&f->pool, f->products.v[c->product].site), &m->a->site,
 			 err);
 	if (r == 0)
-		r = reason_make(m, block, err);
+		r = reason_make(m, order, err);
 	if (r == 0)
 		r = fields_copy(m, &c->before, &m->a->before, err);
 	if (r == 0)
@@ -422,7 +425,7 @@ static int plan_begin(const struct round *r, bool urgent, struct plan **ret, str
 	return done;
 }
 
-int compose_plan(struct round *r, bool urgent, const struct compose_block *block,
+int compose_plan(struct round *r, bool urgent, const struct compose_order *order,
 		 struct plan **ret, struct vec_values *values, struct err *err)
 {
 	CLEANUP(plan_free_at) struct plan *plan = NULL;
@@ -450,7 +453,7 @@ int compose_plan(struct round *r, bool urgent, const struct compose_block *block
 		m->c = &r->candidates.v[v[i]];
 		m->a = &plan->actions.v[i];
 		m->evidence_count = m->personal_count = 0;
-		done = action_make(m, block, values, err);
+		done = action_make(m, order, values, err);
 	}
 	if (done == 0 && urgent)
 		done = supersede(plan, r->w->f, err);

@@ -18,7 +18,8 @@ struct provision_wish; /* reconcile/provision.h */
 
 /* An action that may come to be. Texts live in the round's arena. */
 struct candidate {
-	const struct rule *rule; /* NULL: block */
+	const struct rule *rule; /* NULL: a person's order, block or undo */
+	const char *note;        /* an order's own words about it; NULL where there are none */
 	enum action_kind kind;
 	enum plan_class class;
 	struct subject s; /* of the rule; .account is set but for records of the provisioning

@@ -49,6 +49,8 @@ int guard_hit(struct guard_hits *hits, struct plan_arena *arena, enum guard_id g
 
 bool candidate_is_urgent(const struct candidate *c)
 {
+	if (c->class == PLAN_RESTORE) /* somebody waits for it */
+		return true;
 	return c->class == PLAN_LEAVER &&
 	       (c->kind == ACTION_SUSPEND || c->kind == ACTION_REVOKE_TOKENS);
 }
@@ -486,6 +488,10 @@ int guard_judge(const struct world *w, const struct candidate *c, struct plan_ar
 	};
 	int r = 0;
 
+	/* what gives back is a person's order about our own deed: only the account can object
+	 */
+	if (c->class == PLAN_RESTORE)
+		return lever_judge(w, c, arena, hits, err);
 	for (size_t i = 0; i < COUNT_OF(judges) && r == 0; i++)
 		r = judges[i](w, c, arena, hits, err);
 	return r;

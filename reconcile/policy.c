@@ -344,6 +344,9 @@ static void rule_bind(struct binding *b, const struct stated *s)
 		fault(b, "then", "found nothing, expected at least one step");
 	if (p->rule_count == POLICY_MAX_RULES)
 		fault(b, "name", "more than %d rules", POLICY_MAX_RULES);
+	if (s->name && (strcmp(s->name, ORDER_BLOCK) == 0 || strcmp(s->name, ORDER_UNDO) == 0))
+		fault(b, "name",
+		      "%s stands for what people order; call the rule something else", s->name);
 	if (b->wrong || b->lost || subject < 0 || class < 0)
 		return;
 	*rule = (struct rule){ .subject = (enum rule_subject)subject,

@@ -19,6 +19,10 @@
 #define POLICY_MAX_RULES 64
 #define POLICY_MAX_STEPS 8 /* of one ladder */
 
+/* What stands for a rule's name where a person ordered it; no rule may be called so. */
+#define ORDER_BLOCK "block"
+#define ORDER_UNDO "undo"
+
 /* --- as the file says it -------------------------------------------------------------------
  */
 

@@ -6,6 +6,7 @@
 #include "reconcile/compose.h"
 #include "reconcile/diff.h"
 #include "reconcile/provision.h"
+#include "reconcile/undo.h"
 
 void reconcile_result_free(struct reconcile_result *r)
 {
@@ -83,19 +84,19 @@ static void inventories_take(struct round *round, struct reconcile_result *resul
 }
 
 /* From candidates to plans. */
-static int round_finish(struct round *round, const struct compose_block *block,
+static int round_finish(struct round *round, const struct compose_order *order,
 			struct reconcile_result *result, struct err *err)
 {
 	int r = guard_candidates(round, err);
 
 	if (r == 0)
 		r = order_choose(round, err);
-	if (r == 0 && !block)
+	if (r == 0 && !order)
 		order_pending(round);
-	if (r == 0)
+	if (r == 0 && !(order && order->given))
 		r = diff_all(round, err);
 	for (int i = 0; i < PLAN_URGENCY_COUNT && r == 0; i++)
-		r = compose_plan(round, i == PLAN_URGENT, block, &result->plans[i],
+		r = compose_plan(round, i == PLAN_URGENT, order, &result->plans[i],
 				 &result->values[i], err);
 	if (r == 0)
 		r = guard_round(round->w, &result->guards, &result->arena, err);
@@ -140,6 +141,35 @@ int reconcile(const struct facts *facts, const struct policy *policy,
 	return r;
 }
 
+/* --- what a person orders -------------------------------------------------------------------
+ */
+
+static int order_make(const struct facts *facts, const struct policy *policy,
+		      const struct compose_order *order,
+		      int (*desire)(struct round *round, const void *request, struct err *err),
+		      const void *request, struct reconcile_result **ret, struct err *err)
+{
+	CLEANUP(reconcile_result_free_at)
+	struct reconcile_result *result = calloc(1, sizeof(*result));
+	struct world w = { 0 };
+	struct round round = { .w = &w };
+	int r = result ? facts_check(facts, policy, err) : err_nomem(err);
+
+	if (r < 0)
+		return r;
+	round.arena = &result->arena;
+	r = match_people(facts, policy, &result->arena, &w, err);
+	if (r == 0)
+		r = desire(&round, request, err);
+	if (r == 0)
+		r = round_finish(&round, order, result, err);
+	round_done(&round);
+	match_done(&w);
+	if (r == 0)
+		*ret = TAKE(result);
+	return r;
+}
+
 /* --- block ----------------------------------------------------------------------------------
  */
 
@@ -169,9 +199,9 @@ static int block_account(struct round *round, uint32_t account, struct err *err)
 	return 0;
 }
 
-static int block_desire(struct round *round, const struct block_request *request,
-			struct err *err)
+static int block_desire(struct round *round, const void *asked, struct err *err)
 {
+	const struct block_request *request = asked;
 	const struct world *w = round->w;
 	uint32_t account, person;
 	int r = 0;
@@ -197,32 +227,41 @@ int reconcile_block(const struct facts *facts, const struct policy *policy,
 		    const struct block_request *request, struct reconcile_result **ret,
 		    struct err *err)
 {
-	CLEANUP(reconcile_result_free_at)
-	struct reconcile_result *result = calloc(1, sizeof(*result));
-	struct compose_block block = { request->reason, request->by };
-	struct world w = { 0 };
-	struct round round = { .w = &w };
-	int r = result ? facts_check(facts, policy, err) : err_nomem(err);
+	const struct compose_order order = { .word = ORDER_BLOCK,
+					     .begin = "blocked",
+					     .reason = request->reason,
+					     .by = request->by };
 
-	if (r < 0)
-		return r;
 	if (facts->round.mode == ORG_OBSERVE)
 		return err_set(err, ERR_REFUSED,
 			       "block: organisation " STR_FMT " is in mode observe, in which "
 			       "nothing is changed; block the account at Atlassian by hand, or "
 			       "leaverd arm first",
 			       STR_ARG(facts->round.org));
-	round.arena = &result->arena;
-	r = match_people(facts, policy, &result->arena, &w, err);
-	if (r == 0)
-		r = block_desire(&round, request, err);
-	if (r == 0)
-		r = round_finish(&round, &block, result, err);
-	round_done(&round);
-	match_done(&w);
-	if (r == 0)
-		*ret = TAKE(result);
-	return r;
+	return order_make(facts, policy, &order, block_desire, request, ret, err);
+}
+
+/* --- undo -----------------------------------------------------------------------------------
+ */
+
+static int undo_wants(struct round *round, const void *request, struct err *err)
+{
+	const struct undo_request *in = request;
+
+	return undo_desire(round, in->deeds, in->n, err);
+}
+
+int reconcile_undo(const struct facts *facts, const struct policy *policy,
+		   const struct undo_request *request, struct reconcile_result **ret,
+		   struct err *err)
+{
+	const struct compose_order order = { .word = ORDER_UNDO,
+					     .begin = "undone",
+					     .reason = request->reason,
+					     .by = request->by,
+					     .given = true };
+
+	return order_make(facts, policy, &order, undo_wants, request, ret, err);
 }
 
 /* --- one action, judged again ---------------------------------------------------------------
@@ -234,7 +273,7 @@ struct judging {
 	struct round round;
 	struct plan_arena arena;
 	const struct action_identity *action;
-	const struct rule *rule; /* NULL for block */
+	const struct rule *rule; /* NULL for an order */
 	struct candidate c;
 	struct judgement *ret;
 };
@@ -276,7 +315,8 @@ static bool subject_find(struct judging *j)
 		say(j->ret, JUDGE_NOT_WANTED, "the account is nobody's: an app or a customer");
 		return false;
 	}
-	if (!a->product)
+	/* a seat that is given back need not be there */
+	if (!a->product || strcmp(a->rule, ORDER_UNDO) == 0)
 		return true;
 	j->c.product = facts_product_find(w->f, str_of(a->product), str_of(a->site));
 	for (uint32_t i = w->f->seat_at[s->account]; i < w->f->seat_at[s->account + 1]; i++)
@@ -293,8 +333,12 @@ static bool rule_find(struct judging *j)
 	size_t i = 0;
 
 	j->c.kind = j->action->kind;
-	if (strcmp(j->action->rule, "block") == 0) {
+	if (strcmp(j->action->rule, ORDER_BLOCK) == 0) {
 		j->c.class = PLAN_LEAVER;
+		return true;
+	}
+	if (strcmp(j->action->rule, ORDER_UNDO) == 0) {
+		j->c.class = PLAN_RESTORE;
 		return true;
 	}
 	while (rule && i < rule->step_count && rule->steps[i].kind != j->action->kind)
@@ -386,7 +430,7 @@ static int seat_guards(struct judging *j, struct guard_hits *hits, struct err *e
 {
 	int r;
 
-	if (j->action->kind != ACTION_FREE_SEAT)
+	if (j->action->kind != ACTION_FREE_SEAT || j->c.class == PLAN_RESTORE)
 		return 0;
 	r = desire_seats(&j->round, j->c.s.account, err);
 	if (r == 0)

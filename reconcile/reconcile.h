@@ -105,7 +105,7 @@ struct judgement {
 /* What says which action it is. */
 struct action_identity {
 	enum action_kind kind;
-	const char *rule;           /* "block" for `leaverd block` */
+	const char *rule;           /* or ORDER_x */
 	uint64_t person, account;   /* ledger numbers */
 	const char *product, *site; /* or NULL */
 	int64_t due_ms;
@@ -144,5 +144,26 @@ struct block_request {
 int reconcile_block(const struct facts *facts, const struct policy *policy,
 		    const struct block_request *request, struct reconcile_result **ret,
 		    struct err *err) MUST_USE;
+
+/* --- leaverd undo ---------------------------------------------------------------------------
+ */
+
+struct undo_deed; /* reconcile/undo.h */
+
+struct undo_request {
+	const struct undo_deed *deeds; /* of this organisation, in any order */
+	size_t n;
+	const char *reason; /* as the caller gave it; no personal values */
+	const char *by;
+};
+
+/*
+ * The urgent plan that gives back what those actions took (class restore), for one approver,
+ * held by no limit on what is taken and by no protection; NULL in the result where nothing
+ * comes back. Findings of kind UNDO_LEFT say what does not, and why. Fault: NOMEM, LIMIT.
+ */
+int reconcile_undo(const struct facts *facts, const struct policy *policy,
+		   const struct undo_request *request, struct reconcile_result **ret,
+		   struct err *err) MUST_USE;
 
 #endif

@@ -79,20 +79,27 @@ static int same_open(struct db *db, const struct plan_new *in, const struct dige
 	return r == 0 ? STORE_UNCHANGED : r == STORE_NOT_FOUND ? 0 : r;
 }
 
+#define IS_ORDER                                                                               \
+	" AND NOT EXISTS (SELECT 1 FROM action o WHERE o.plan = plan.id AND o.class = "        \
+	"'restore')"
+
 static int supersede_open(struct db *db, const struct plan_new *in, int64_t by, struct err *err)
 {
 	int r;
 
+	if (in->action_count && str_eq(in->actions[0].class_, STR("restore")))
+		return 0;
 	r = db_run(db, err,
 		   "UPDATE action SET state = ?5, state_ms = ?4 WHERE state = 0 AND plan IN"
 		   " (SELECT id FROM plan WHERE org = ?1 AND urgency = ?2 AND standing = 0"
-		   " AND id <> ?3)",
+		   " AND id <> ?3" IS_ORDER ")",
 		   DB_T(in->org), DB_T(in->urgency), DB_I(by), DB_I(in->now_ms),
 		   DB_I(ACTION_SUPERSEDED));
 	if (r == 0)
 		r = db_run(db, err,
 			   "UPDATE plan SET standing = ?5, superseded_by = ?3, state_ms = ?4"
-			   " WHERE org = ?1 AND urgency = ?2 AND standing = 0 AND id <> ?3",
+			   " WHERE org = ?1 AND urgency = ?2 AND standing = 0 AND id <> "
+			   "?3" IS_ORDER,
 			   DB_T(in->org), DB_T(in->urgency), DB_I(by), DB_I(in->now_ms),
 			   DB_I(PLAN_SUPERSEDED));
 	return r;

@@ -1,0 +1,317 @@
+#include "reconcile/undo.h"
+
+#include <stdlib.h>
+
+#include "reconcile/ports.h"
+
+VEC(vec_step, struct action_step);
+
+/* One account or one of its seats, followed back in time. */
+struct trail {
+	struct round *round;
+	const struct undo_deed *const *deeds; /* of one thing, newest first */
+	size_t n;
+	struct candidate c;
+	struct vec_step steps;
+	struct action_fields now; /* what is there once all that was taken so far is undone */
+	bool known;               /* .now is told */
+	struct buf note;
+};
+
+/* --- words --- */
+
+static int say_left(struct round *r, const struct undo_deed *d, struct err *err,
+		    const char *why)
+{
+	const struct action *a = d->action;
+
+	return finding_add(r, UNDO_LEFT, a->rule, a->person, a->account, err,
+			   "plan %llu, action %u, %s: %s", (unsigned long long)d->plan, a->n,
+			   action_kinds[a->kind].word, why);
+}
+
+/* --- one deed --- */
+
+static bool is_status(const struct action *a)
+{
+	return a->before.status != ACCOUNT_UNKNOWN || a->after.status != ACCOUNT_UNKNOWN;
+}
+
+static bool is_paths(const struct action *a)
+{
+	return a->before.paths || a->after.paths;
+}
+
+static bool any_done(const struct undo_deed *d)
+{
+	for (size_t i = 0; i < d->action->step_count; i++)
+		if (d->done[i])
+			return true;
+	return false;
+}
+
+static bool list_has(const char *const *list, size_t n, const char *text)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], text) == 0)
+			return true;
+	return false;
+}
+
+static bool lists_alike(const char *const *a, size_t n, const char *const *b, size_t m)
+{
+	if (n != m)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!list_has(b, m, a[i]))
+			return false;
+	return true;
+}
+
+static bool fields_alike(const struct action_fields *a, const struct action_fields *b)
+{
+	return a->status == b->status && a->paths == b->paths &&
+	       lists_alike(a->groups, a->group_count, b->groups, b->group_count) &&
+	       lists_alike(a->roles, a->role_count, b->roles, b->role_count);
+}
+
+/* A step of the deed took this group (or role) away. */
+static bool step_took(const struct undo_deed *d, enum step_op op, const char *what)
+{
+	for (size_t i = 0; i < d->action->step_count; i++) {
+		const struct action_step *s = &d->action->steps[i];
+		const char *named = op == STEP_REMOVE_GROUP ? s->group : s->role;
+
+		if (d->done[i] && s->op == op && named && strcmp(named, what) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int without_taken(struct trail *t, const struct undo_deed *d, enum step_op op,
+			 const char *const *from, size_t n, const char *const **ret,
+			 size_t *count, struct err *err)
+{
+	const char **kept = NULL;
+	int r = n ? arena_alloc(t->round->arena, n * sizeof(*kept), &kept, err) : 0;
+
+	*count = 0;
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (!step_took(d, op, from[i]))
+			kept[(*count)++] = from[i];
+	*ret = kept;
+	return r;
+}
+
+/* What the deed left, by the steps that were done: a part of what it wanted, perhaps. */
+static int left_by(struct trail *t, const struct undo_deed *d, struct action_fields *ret,
+		   struct err *err)
+{
+	const struct action_fields *before = &d->action->before;
+	int r;
+
+	*ret = (struct action_fields){ .status = d->action->after.status,
+				       .paths = is_paths(d->action) };
+	if (!ret->paths)
+		return 0;
+	r = without_taken(t, d, STEP_REMOVE_GROUP, before->groups, before->group_count,
+			  &ret->groups, &ret->group_count, err);
+	return r < 0 ? r
+		     : without_taken(t, d, STEP_REVOKE_ROLE, before->roles, before->role_count,
+				     &ret->roles, &ret->role_count, err);
+}
+
+/* Its steps the other way round, last one first. */
+static int steps_back(struct trail *t, const struct undo_deed *d, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = d->action->step_count; i-- > 0 && r == 0;) {
+		struct action_step s = d->action->steps[i];
+
+		if (!d->done[i])
+			continue;
+		if (step_ops[s.op].undo == s.op) {
+			r = say_left(t->round, d, err,
+				     "it is of a kind that nothing gives back");
+			continue;
+		}
+		s.op = step_ops[s.op].undo;
+		r = vec_step_add(&t->steps, s) < 0 ? err_nomem(err) : 0;
+	}
+	return r;
+}
+
+static int deed_undo(struct trail *t, const struct undo_deed *d, struct err *err)
+{
+	struct action_fields left;
+	size_t steps = t->steps.n;
+	int r;
+
+	if (!any_done(d))
+		return 0;
+	r = left_by(t, d, &left, err);
+	if (r < 0)
+		return r;
+	if (d->action->class == PLAN_RESTORE) {
+		t->now = left;
+		t->known = true;
+		return 0;
+	}
+	if (t->known && !fields_alike(&t->now, &left))
+		return say_left(t->round, d, err,
+				"what it left was changed since, or given back already");
+	r = steps_back(t, d, err);
+	if (r < 0)
+		return r;
+	if (!t->known)
+		t->c.before = left;
+	t->now = d->action->before;
+	t->known = true;
+	t->c.after = t->now;
+	/* the status comes back by the kind that undoes the strongest of the deeds */
+	if (is_status(d->action) && t->steps.n > steps && t->c.kind != ACTION_ENABLE)
+		t->c.kind = action_kinds[d->action->kind].undo;
+	buf_addf(&t->note, "%splan %llu, action %u (%s, rule %s)", t->note.len ? "; " : "",
+		 (unsigned long long)d->plan, d->action->n, action_kinds[d->action->kind].word,
+		 d->action->rule);
+	return 0;
+}
+
+/* --- one account, or one seat --- */
+
+static int trail_end(struct trail *t, struct err *err)
+{
+	struct action_step *steps = NULL;
+	int r;
+
+	if (t->steps.n == 0)
+		return 0;
+	if (t->steps.n > APPLY_MAX_STEPS)
+		return err_set(err, ERR_LIMIT,
+			       "undo: one account would need %zu steps, %d are the most: undo "
+			       "run by run",
+			       t->steps.n, APPLY_MAX_STEPS);
+	r = buf_fault(&t->note, err, "what an action gives back");
+	if (r == 0)
+		r = arena_alloc(t->round->arena, t->steps.n * sizeof(*steps), &steps, err);
+	if (r == 0)
+		r = arena_text(t->round->arena, buf_str(&t->note), &t->c.note, err);
+	if (r < 0)
+		return r;
+	memcpy(steps, t->steps.v, t->steps.n * sizeof(*steps));
+	t->c.steps = steps;
+	t->c.step_count = t->steps.n;
+	return vec_candidate_add(&t->round->candidates, t->c) < 0 ? err_nomem(err) : 0;
+}
+
+/* Where it stands in the facts; false when it is not there any more. */
+static bool trail_place(struct trail *t)
+{
+	const struct world *w = t->round->w;
+	const struct action *a = t->deeds[0]->action;
+	uint32_t account = facts_account_by_number(w->f, a->account);
+
+	t->c = (struct candidate){
+		.kind = a->kind,
+		.class = PLAN_RESTORE,
+		.s = { SUBJECT_ACCOUNT, FACTS_NONE, account, FACTS_NONE },
+		.product = FACTS_NONE,
+		.due_ms = w->f->round.now_ms,
+		.anchor_ms = w->f->round.now_ms,
+	};
+	if (account == FACTS_NONE)
+		return false;
+	t->c.s.person = w->account_person[account];
+	if (a->product)
+		t->c.product = facts_product_find(w->f, str_of(a->product), str_of(a->site));
+	return !a->product || t->c.product != FACTS_NONE;
+}
+
+static int trail_walk(struct round *round, const struct undo_deed *const *deeds, size_t n,
+		      struct err *err)
+{
+	struct trail t = { .round = round, .deeds = deeds, .n = n };
+	bool there = trail_place(&t);
+	int r = 0;
+
+	buf_init(&t.note, 16384);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (there)
+			r = deed_undo(&t, deeds[i], err);
+		else if (any_done(deeds[i]))
+			r = say_left(round, deeds[i], err,
+				     "the account or the product is not there any more");
+	if (r == 0)
+		r = trail_end(&t, err);
+	vec_step_done(&t.steps);
+	buf_done(&t.note);
+	return r;
+}
+
+/* --- all --- */
+
+/* Beside each other: what is about one thing; then newest first. */
+static int deed_cmp(const void *pa, const void *pb)
+{
+	const struct undo_deed *x = *(const struct undo_deed *const *)pa;
+	const struct undo_deed *y = *(const struct undo_deed *const *)pb;
+	const struct action *a = x->action, *b = y->action;
+	int c;
+
+	if (a->account != b->account)
+		return a->account < b->account ? -1 : 1;
+	c = strcmp(a->product ? a->product : "", b->product ? b->product : "");
+	if (!c)
+		c = strcmp(a->site ? a->site : "", b->site ? b->site : "");
+	if (!c && x->at_ms != y->at_ms)
+		c = x->at_ms > y->at_ms ? -1 : 1;
+	if (!c && x->plan != y->plan)
+		c = x->plan > y->plan ? -1 : 1;
+	return c ? c : (a->n < b->n) - (a->n > b->n);
+}
+
+static bool same_thing(const struct action *a, const struct action *b)
+{
+	return a->account == b->account &&
+	       strcmp(a->product ? a->product : "", b->product ? b->product : "") == 0 &&
+	       strcmp(a->site ? a->site : "", b->site ? b->site : "") == 0;
+}
+
+/* Neither a status nor paths: tokens, warnings, what provisioning did. Nothing of it comes back
+ * by a state before. */
+static int plain_left(struct round *round, const struct undo_deed *d, struct err *err)
+{
+	if (!any_done(d) || d->action->class == PLAN_RESTORE)
+		return 0;
+	if (d->action->kind == ACTION_WARN)
+		return say_left(round, d, err, "a message that was sent stays sent");
+	if (d->action->kind == ACTION_REVOKE_TOKENS)
+		return say_left(round, d, err,
+				"revoked tokens do not come back: their owner makes new ones");
+	return say_left(round, d, err, "it is of a kind that undo does not give back");
+}
+
+int undo_desire(struct round *round, const struct undo_deed *deeds, size_t n, struct err *err)
+{
+	CLEANUP(free_at) const struct undo_deed **v = calloc(n + 1, sizeof(*v));
+	size_t count = 0;
+	int r = 0;
+
+	if (!v)
+		return err_nomem(err);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (is_status(deeds[i].action) || is_paths(deeds[i].action))
+			v[count++] = &deeds[i];
+		else
+			r = plain_left(round, &deeds[i], err);
+	}
+	qsort(v, count, sizeof(*v), deed_cmp);
+	for (size_t i = 0, to; i < count && r == 0; i = to) {
+		for (to = i + 1; to < count; to++)
+			if (!same_thing(v[i]->action, v[to]->action))
+				break;
+		r = trail_walk(round, v + i, to - i, err);
+	}
+	return r;
+}

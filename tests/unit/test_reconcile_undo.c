@@ -1,0 +1,289 @@
+/* Undo: what deeds took is followed back, what somebody changed since is left alone. */
+#include "reconcile/undo.h"
+#include "tests/unit/plan_world.h"
+
+#define HEAD                                                                                   \
+	"now 2026-03-02T09:00:00Z\n"                                                           \
+	"source hr role=hr\nround org=acme mode=propose\n"                                     \
+	"record hr 1 person=1\n"                                                               \
+	"account a1 number=101 person=1 adopted=yes admin=yes org_admin=yes\n"                 \
+	"product jira@acme\n"
+
+/* A deed: an action with one step for each letter of `done` ('x': done, '-': not). */
+struct deed {
+	struct action action;
+	struct action_step steps[4];
+	bool done[4];
+};
+
+static const char *const two_groups[] = { "g1", "g2" };
+static const char *const one_group[] = { "g1" };
+static const char *const one_role[] = { "atlassian/user" };
+
+static struct undo_deed status_deed(struct deed *d, enum action_kind kind, enum step_op op,
+				    enum account_status before, enum account_status after,
+				    uint64_t plan, int64_t at_ms)
+{
+	*d = (struct deed){
+		.action = { .n = 1,
+			    .kind = kind,
+			    .rule = "leaver-hr",
+			    .class = PLAN_LEAVER,
+			    .person = 1,
+			    .account = 101,
+			    .before = { .status = before },
+			    .after = { .status = after },
+			    .step_count = 1 },
+		.steps = { { .op = op, .directory = "d1" } },
+		.done = { true },
+	};
+	d->action.steps = d->steps;
+	return (struct undo_deed){ plan, &d->action, d->done, at_ms };
+}
+
+/* A free-seat that was to take two groups and a role away. */
+static struct undo_deed seat_deed(struct deed *d, const bool done[3], uint64_t plan,
+				  int64_t at_ms)
+{
+	*d = (struct deed){
+		.action = { .n = 2,
+			    .kind = ACTION_FREE_SEAT,
+			    .rule = "inactive-jira",
+			    .class = PLAN_INACTIVE,
+			    .person = 1,
+			    .account = 101,
+			    .product = "jira",
+			    .site = "acme",
+			    .before = { .groups = two_groups,
+					.group_count = 2,
+					.roles = one_role,
+					.role_count = 1,
+					.paths = true },
+			    .after = { .paths = true },
+			    .step_count = 3 },
+		.steps = { { .op = STEP_REMOVE_GROUP, .group = "g1", .directory = "d1" },
+			   { .op = STEP_REMOVE_GROUP, .group = "g2", .directory = "d1" },
+			   { .op = STEP_REVOKE_ROLE,
+			     .role = "atlassian/user",
+			     .resource = "r" } },
+	};
+	memcpy(d->done, done, 3 * sizeof(*done));
+	d->action.steps = d->steps;
+	return (struct undo_deed){ plan, &d->action, d->done, at_ms };
+}
+
+struct scene {
+	struct policy *policy;
+	struct facts *facts;
+	struct reconcile_result *result;
+	const struct plan *plan; /* NULL where nothing comes back */
+};
+
+static void scene_done(struct scene *s)
+{
+	reconcile_result_free(s->result);
+	facts_free(s->facts);
+	policy_free(s->policy);
+}
+
+static void undo(struct scene *s, const struct undo_deed *deeds, size_t n)
+{
+	struct undo_request request = {
+		.deeds = deeds, .n = n, .reason = "wrong date", .by = "uid:ida"
+	};
+	struct plan_world w;
+	struct err err;
+
+	memset(s, 0, sizeof(*s));
+	assert_ok(policy_bind(NULL, NULL, &s->policy, &err), &err);
+	world_read(&w, HEAD);
+	world_facts(&w, s->policy, &s->facts);
+	world_free(&w);
+	assert_ok(reconcile_undo(s->facts, s->policy, &request, &s->result, &err), &err);
+	assert_null(s->result->plans[PLAN_ROUTINE]);
+	s->plan = s->result->plans[PLAN_URGENT];
+}
+
+static bool left_says(const struct scene *s, const char *text)
+{
+	for (size_t i = 0; i < s->result->findings.n; i++)
+		if (strcmp(s->result->findings.v[i].kind, UNDO_LEFT) == 0 &&
+		    strstr(s->result->findings.v[i].text, text))
+			return true;
+	return false;
+}
+
+static void test_the_status_comes_back_by_one_action_however_many_deeds_led_to_it(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed suspend, disable;
+	/* given in another order than they happened */
+	const struct undo_deed deeds[] = {
+		status_deed(&suspend, ACTION_SUSPEND, STEP_SUSPEND, ACCOUNT_ACTIVE,
+			    ACCOUNT_SUSPENDED, 12, 1000),
+		status_deed(&disable, ACTION_DEACTIVATE, STEP_DISABLE, ACCOUNT_SUSPENDED,
+			    ACCOUNT_DEACTIVATED, 15, 2000),
+	};
+	const struct action *a;
+
+	(void)state;
+	undo(&s, deeds, 2);
+	assert_non_null(s.plan);
+	assert_int_equal(s.plan->actions.n, 1);
+	a = &s.plan->actions.v[0];
+	assert_int_equal(a->kind, ACTION_ENABLE);
+	assert_int_equal(a->class, PLAN_RESTORE);
+	assert_int_equal(a->before.status, ACCOUNT_DEACTIVATED);
+	assert_int_equal(a->after.status, ACCOUNT_ACTIVE);
+	assert_int_equal(a->step_count, 2);
+	assert_int_equal(a->steps[0].op, STEP_ENABLE);
+	assert_int_equal(a->steps[1].op, STEP_RESTORE);
+	assert_string_equal(a->steps[1].directory, "d1");
+	/* an admin, and yet one approver is enough, and nothing holds it */
+	assert_int_equal(a->verdict, VERDICT_PASS);
+	assert_int_equal(a->needs, 1);
+	assert_false(a->automatic);
+	assert_string_equal(
+		a->reason, "undone by uid:ida: wrong date; plan 15, action 1 (deactivate, rule "
+			   "leaver-hr); plan 12, action 1 (suspend, rule leaver-hr)");
+	assert_int_equal(s.result->findings.n, 0);
+}
+
+static void test_a_seat_comes_back_by_what_was_taken_and_no_more(void **state)
+{
+	static const bool some[] = { false, true, true };
+	CLEANUP(scene_done) struct scene s;
+	struct deed free_seat;
+	const struct undo_deed deeds[] = { seat_deed(&free_seat, some, 7, 1000) };
+	const struct action *a;
+
+	(void)state;
+	undo(&s, deeds, 1);
+	assert_non_null(s.plan);
+	a = &s.plan->actions.v[0];
+	assert_int_equal(a->kind, ACTION_FREE_SEAT);
+	assert_string_equal(a->product, "jira");
+	/* what was left: the group that could not be taken */
+	assert_int_equal(a->before.group_count, 1);
+	assert_string_equal(a->before.groups[0], one_group[0]);
+	assert_int_equal(a->before.role_count, 0);
+	assert_int_equal(a->after.group_count, 2);
+	assert_int_equal(a->after.role_count, 1);
+	assert_int_equal(a->step_count, 2);
+	assert_int_equal(a->steps[0].op, STEP_ASSIGN_ROLE);
+	assert_string_equal(a->steps[0].resource, "r");
+	assert_int_equal(a->steps[1].op, STEP_ADD_GROUP);
+	assert_string_equal(a->steps[1].group, "g2");
+}
+
+static void test_what_was_given_back_or_changed_since_is_not_undone_again(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed suspend, back;
+	struct undo_deed deeds[] = {
+		status_deed(&suspend, ACTION_SUSPEND, STEP_SUSPEND, ACCOUNT_ACTIVE,
+			    ACCOUNT_SUSPENDED, 12, 1000),
+		status_deed(&back, ACTION_RESTORE, STEP_RESTORE, ACCOUNT_SUSPENDED,
+			    ACCOUNT_ACTIVE, 13, 2000),
+	};
+
+	(void)state;
+	back.action.class = PLAN_RESTORE;
+	back.action.rule = "undo";
+	undo(&s, deeds, 2);
+	assert_null(s.plan);
+	assert_true(left_says(&s,
+			      "plan 12, action 1, suspend: what it left was changed since, or "
+			      "given back already"));
+}
+
+static void test_a_deed_of_which_nothing_was_done_is_passed_over(void **state)
+{
+	static const bool none[] = { false, false, false };
+	CLEANUP(scene_done) struct scene s;
+	struct deed free_seat;
+	const struct undo_deed deeds[] = { seat_deed(&free_seat, none, 7, 1000) };
+
+	(void)state;
+	undo(&s, deeds, 1);
+	assert_null(s.plan);
+	assert_int_equal(s.result->findings.n, 0);
+}
+
+static void test_what_cannot_return_is_said(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed tokens, warn, strange;
+	struct undo_deed deeds[] = {
+		status_deed(&tokens, ACTION_REVOKE_TOKENS, STEP_REVOKE_TOKEN, ACCOUNT_UNKNOWN,
+			    ACCOUNT_UNKNOWN, 12, 1000),
+		status_deed(&warn, ACTION_WARN, STEP_NOTIFY, ACCOUNT_UNKNOWN, ACCOUNT_UNKNOWN,
+			    13, 1000),
+		status_deed(&strange, ACTION_SUSPEND, STEP_SUSPEND, ACCOUNT_ACTIVE,
+			    ACCOUNT_SUSPENDED, 14, 1000),
+	};
+
+	(void)state;
+	strange.action.account = 999;
+	undo(&s, deeds, 3);
+	assert_null(s.plan);
+	assert_int_equal(s.result->findings.n, 3);
+	assert_true(left_says(&s, "revoked tokens do not come back"));
+	assert_true(left_says(&s, "a message that was sent stays sent"));
+	assert_true(left_says(&s, "the account or the product is not there any more"));
+}
+
+static void test_no_allocation_that_fails_is_lost(void **state)
+{
+	static const bool all[] = { true, true, true };
+	struct deed suspend, free_seat;
+	const struct undo_deed deeds[] = {
+		status_deed(&suspend, ACTION_SUSPEND, STEP_SUSPEND, ACCOUNT_ACTIVE,
+			    ACCOUNT_SUSPENDED, 12, 1000),
+		seat_deed(&free_seat, all, 7, 1000),
+	};
+	struct undo_request request = {
+		.deeds = deeds, .n = 2, .reason = "wrong date", .by = "uid:ida"
+	};
+	struct plan_world w;
+	struct policy *policy;
+	struct facts *facts;
+	bool fired = true;
+	struct err err;
+
+	(void)state;
+	assert_ok(policy_bind(NULL, NULL, &policy, &err), &err);
+	world_read(&w, HEAD);
+	world_facts(&w, policy, &facts);
+	world_free(&w);
+	for (unsigned long n = 1; fired; n++) {
+		struct reconcile_result *result = NULL;
+		int r;
+
+		fault_at(n);
+		r = reconcile_undo(facts, policy, &request, &result, &err);
+		fired = fault_fired();
+		if (fired)
+			assert_int_equal(r, -ERR_NOMEM);
+		else
+			assert_ok(r, &err);
+		reconcile_result_free(result);
+	}
+	facts_free(facts);
+	policy_free(policy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_the_status_comes_back_by_one_action_however_many_deeds_led_to_it),
+		cmocka_unit_test(test_a_seat_comes_back_by_what_was_taken_and_no_more),
+		cmocka_unit_test(test_what_was_given_back_or_changed_since_is_not_undone_again),
+		cmocka_unit_test(test_a_deed_of_which_nothing_was_done_is_passed_over),
+		cmocka_unit_test(test_what_cannot_return_is_said),
+		cmocka_unit_test(test_no_allocation_that_fails_is_lost),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
