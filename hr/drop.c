@@ -107,13 +107,13 @@ static int signed_by(const struct minisig *s, const unsigned char raw[42],
 	CLEANUP(buf_done) struct buf whole;
 	int r;
 
+	buf_init(&whole, SEAL_MAX_BYTES + DIGEST_SIG_BYTES);
 	if (!digest_verify(s->sig, raw + 10,
 			   str_n((const char *)file->blake2b_512, sizeof(file->blake2b_512))))
 		return err_set(
 			err, ERR_REFUSED,
 			"the signature is not of this file: it was changed, or belongs to "
 			"another");
-	buf_init(&whole, SEAL_MAX_BYTES + DIGEST_SIG_BYTES);
 	buf_add(&whole, s->sig, DIGEST_SIG_BYTES);
 	buf_add_str(&whole, s->trusted);
 	r = buf_fault(&whole, err, "the signature");
