@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "base/stamp.h"
 #include "ldap/dn.h"
+#include "ldap/login.h"
 #include "model/maptext.h"
 #include "model/path.h"
 
@@ -13,6 +15,7 @@
 #define OUR_ACTIVE ":active"   /* "true", "false", or unknown */
 #define OUR_KEY ":key"         /* the immutable id in text */
 #define OUR_MANAGER ":manager" /* the manager's DN in normal spelling */
+#define OUR_LOGIN ":login"     /* the latest day on which the last login can have been */
 #define OUR_MAILS ":mails" /* proxyAddresses' SMTP: first, then mail, then smtp:, each once */
 
 #define ACTIVE_ROW                                                                             \
@@ -65,6 +68,9 @@ static const struct map_row *const default_rows[DIR_KIND_COUNT] = {
 	[DIR_ADLDS] = ad_rows,
 };
 
+/* With logins: true. */
+static const struct map_row login_row = { .to = DIR_LOGIN_PATH, .from = { OUR_LOGIN } };
+
 /* What our own attributes are made of. */
 static const struct {
 	const char *ours, *from[3];
@@ -80,6 +86,7 @@ const char *dir_mapping_ours(const char *name)
 		{ OUR_KEY, "the immutable id" },
 		{ OUR_MANAGER, "manager, as a normal DN" },
 		{ OUR_MAILS, "mail and proxyAddresses" },
+		{ OUR_LOGIN, "the last login" },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
@@ -107,6 +114,8 @@ struct dir_mapping {
 	const char *key;
 	enum dir_id_form key_form;
 	char *question;
+	enum dir_kind kind;
+	char login[STAMP_TEXT_BYTES];
 	/* of the entry at hand */
 	const struct dir_entry *entry;
 	struct dir_status status;
@@ -244,24 +253,29 @@ static int own_rows(const struct dir_options *o, struct maptexts *texts, struct 
 	return 0;
 }
 
-/* Default rows but for those that the operator wrote anew or took away. */
+/* A default row, unless the operator wrote it anew or took it away. */
+static int other_row(const struct dir_options *o, const struct map_row *row,
+		     struct map_rows *rows, struct err *err)
+{
+	bool taken = false;
+	int r = 0;
+
+	for (size_t i = 0; i < o->map.n && !taken; i++)
+		taken = same_target(o->map.v[i].key, row->to, err, &r);
+	if (r == 0 && !taken && map_rows_add(rows, *row) < 0)
+		r = err_nomem(err);
+	return r;
+}
+
 static int other_rows(enum dir_kind kind, const struct dir_options *o, struct map_rows *rows,
 		      struct err *err)
 {
 	const struct map_row *row = default_rows[kind] ? default_rows[kind] : person_rows;
+	int r = 0;
 
-	for (; row->to; row++) {
-		bool taken = false;
-		int r = 0;
-
-		for (size_t i = 0; i < o->map.n && !taken; i++)
-			taken = same_target(o->map.v[i].key, row->to, err, &r);
-		if (r < 0)
-			return r;
-		if (!taken && map_rows_add(rows, *row) < 0)
-			return err_nomem(err);
-	}
-	return 0;
+	for (; r == 0 && row->to; row++)
+		r = other_row(o, row, rows, err);
+	return r == 0 && o->logins ? other_row(o, &login_row, rows, err) : r;
 }
 
 /* All that decides what an answer means, one line each. */
@@ -294,14 +308,18 @@ static int names_fill(struct dir_mapping *m, struct err *err)
 	return names_list_add(&m->names, NULL) < 0 ? err_nomem(err) : 0;
 }
 
-static int wanted_fill(struct dir_mapping *m, enum dir_kind kind, const struct map_rows *rows,
-		       struct err *err)
+static int wanted_fill(struct dir_mapping *m, enum dir_kind kind, const struct dir_options *o,
+		       const struct map_rows *rows, struct err *err)
 {
 	const char *const *states = dir_status_names(m->states);
 	int r = want(m, m->key, false, "externalId", err);
 
 	for (size_t i = 0; i < rows->n && r == 0; i++)
 		r = want_row(m, &rows->v[i], err);
+	/* who never logged in has none: a share that falls says nothing */
+	for (const struct dir_login *l = dir_logins; o->logins && l->attr && r == 0; l++)
+		if (dir_login_of(l, kind))
+			r = want(m, l->attr, true, DIR_LOGIN_PATH, err);
 	for (; *states && r == 0; states++)
 		r = want(m, *states, true, "active", err);
 	if (r == 0 && dir_trait(kind)->tombstones)
@@ -321,6 +339,7 @@ int dir_mapping_new(enum dir_kind kind, const struct dir_options *o, struct dir_
 	if (!m)
 		return err_nomem(err);
 	buf_init(&m->manager, 4 * DIR_DN_MAX_BYTES);
+	m->kind = kind;
 	m->key = o->key ? o->key : trait->key;
 	m->key_form = trait->key_form;
 	if (o->key && !str_ieq(str_of(o->key), str_of(trait->key)))
@@ -333,7 +352,7 @@ int dir_mapping_new(enum dir_kind kind, const struct dir_options *o, struct dir_
 	if (r == 0)
 		r = dir_status_table_new(kind, o, &m->states, err);
 	if (r == 0)
-		r = wanted_fill(m, kind, &rows, err);
+		r = wanted_fill(m, kind, o, &rows, err);
 	if (r == 0)
 		r = names_fill(m, err);
 	if (r == 0)
@@ -538,6 +557,13 @@ static enum value_state get_text(struct dir_mapping *m, const char *text,
 	return value_add(m, str_of(text)) ? shown(m, ret, n) : VALUE_UNKNOWN;
 }
 
+static enum value_state get_login(struct dir_mapping *m, const struct str **ret, size_t *n)
+{
+	enum value_state is = dir_login_read(m->kind, m->entry, hidden, m, m->login);
+
+	return is == VALUE_PRESENT ? get_text(m, m->login, ret, n) : is;
+}
+
 static enum value_state get(void *ctx, struct str name, const struct str **ret, size_t *n)
 {
 	struct dir_mapping *m = ctx;
@@ -551,6 +577,8 @@ static enum value_state get(void *ctx, struct str name, const struct str **ret, 
 		return get_manager(m, ret, n);
 	if (str_eq(name, STR(OUR_MAILS)))
 		return get_mails(m, ret, n);
+	if (str_eq(name, STR(OUR_LOGIN)))
+		return get_login(m, ret, n);
 	switch (m->status.state) {
 	case DIR_STATE_ACTIVE:
 	case DIR_STATE_LOCKED:

@@ -61,6 +61,8 @@ const struct conf_key dir_option_keys[] = {
 	  .help = "read in one piece from a server that cannot page" },
 	{ "map", CONF_MAP, AT(map), .reload = true,
 	  .help = "SCIM path: attribute, where the default map does not fit" },
+	{ "logins", CONF_BOOL, AT(logins), "false", .reload = true,
+	  .help = "read when people last logged in, as employment.lastLogin" },
 	{ "status", CONF_MAP, AT(status), .reload = true,
 	  .help = "attribute: \"Employee=active, Terminated=disabled\"; others are unknown" },
 	{ "canaries", CONF_LIST, AT(canaries), .least = 0, .most = 100, .reload = true,

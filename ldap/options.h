@@ -39,6 +39,7 @@ struct dir_options {
 	char *key;              /* NULL: the kind's immutable id; else an attribute */
 	int64_t page_size;
 	bool allow_unpaged;
+	bool logins;               /* read when people last logged in (ldap/login.h) */
 	struct conf_pairs map;     /* SCIM path -> expression (model/maptext.h) */
 	struct conf_pairs status;  /* attribute -> "Employee=active, Terminated=disabled" */
 	struct conf_list canaries; /* "uid=ada" or "uid=ada has mail, employeeNumber" */

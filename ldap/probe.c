@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/stamp.h"
+#include "ldap/login.h"
 #include "ldap/session.h"
 #include "ldap/source.h"
 
@@ -209,6 +210,29 @@ static int state_notes(struct prober *p, struct err *err)
 	return r;
 }
 
+/* Which login signals there are, and how late they come. */
+static int login_notes(struct prober *p, struct err *err)
+{
+	enum dir_kind kind = p->session.dse.kind;
+	bool any = false;
+	int r = 0;
+
+	for (const struct dir_login *l = dir_logins; l->attr && r == 0; l++) {
+		if (!dir_login_of(l, kind))
+			continue;
+		any = true;
+		r = l->lag_days ? note(p, err,
+				       "logins come from %s, which is up to %d days late: they "
+				       "are added",
+				       l->attr, l->lag_days)
+				: note(p, err, "logins come from %s", l->attr);
+	}
+	return r < 0 || any
+		       ? r
+		       : note(p, err, "logins: no attribute of %s is known that tells them",
+			      dir_trait(kind)->title);
+}
+
 int dir_probe(const struct dir_options *o, const struct secret *password,
 	      const atomic_bool *cancel, struct dir_probe *ret, struct err *err)
 {
@@ -234,6 +258,8 @@ int dir_probe(const struct dir_options *o, const struct secret *password,
 		r = sample(&p, err);
 	if (r == 0)
 		r = state_notes(&p, err);
+	if (r == 0 && o->logins)
+		r = login_notes(&p, err);
 	free(p.known);
 	dir_session_done(&p.session);
 	return r;

@@ -2,6 +2,7 @@
 
 #include "base/jx.h"
 #include "model/maptext.h"
+#include "ldap/login.h"
 #include "ldap/mapping.h"
 #include "tests/unit/entries.h"
 
@@ -509,6 +510,88 @@ static void test_mapping_survives_each_lost_allocation(void **state)
 	dir_entry_done(&e);
 }
 
+/* The latest day it can have been: whatever lags is moved by its lag, so that nobody seems idle
+ * who may have logged in since. */
+static void test_a_last_login_is_the_latest_day_that_it_can_have_been(void **state)
+{
+	static const struct {
+		enum dir_kind kind;
+		const char *lines[4];
+		const char *day; /* NULL: absent; "": unknown */
+	} cases[] = {
+		/* 2026-10-01T00:00Z, replicated up to 14 days late */
+		{ DIR_AD, { "lastLogonTimestamp: 134353440000000000" }, "2026-10-15" },
+		{ DIR_AD, { "lastLogonTimestamp: 0" }, NULL }, /* never, or not recorded */
+		{ DIR_AD, { "cn: x" }, NULL },
+		{ DIR_AD, { "lastLogonTimestamp: soon" }, "" },
+		{ DIR_AD, { "authTimestamp: 20261120230000Z" }, NULL }, /* not AD's */
+		{ DIR_OPENLDAP, { "authTimestamp: 20261120230000Z" }, "2026-11-20" },
+		{ DIR_OPENLDAP,
+		  { "authTimestamp: 20261001000000Z", "pwdLastSuccess: 20261002000000.5Z" },
+		  "2026-10-02" },
+		{ DIR_OPENLDAP,
+		  { "authTimestamp: 20261001000000Z", "pwdLastSuccess: 2026-10-02" },
+		  "" },
+		{ DIR_389, { "lastLoginTime: 20261120230000Z" }, "2026-11-20" },
+		{ DIR_OTHER, { "lastLoginTime: 20261120230000Z" }, NULL },
+	};
+	char day[STAMP_TEXT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct dir_entry e = { 0 };
+		enum value_state want = !cases[i].day      ? VALUE_ABSENT
+					: !cases[i].day[0] ? VALUE_UNKNOWN
+							   : VALUE_PRESENT;
+
+		entry_make(&e, "cn=x", cases[i].lines);
+		assert_int_equal(dir_login_read(cases[i].kind, &e, NULL, NULL, day), want);
+		if (want == VALUE_PRESENT)
+			assert_string_equal(day, cases[i].day);
+		dir_entry_done(&e);
+	}
+}
+
+static void test_logins_are_read_only_when_asked_for_and_hidden_ones_are_unknown(void **state)
+{
+	static const char *const lines[] = { "uid: ada", "entryUUID: " UUID,
+					     "authTimestamp: 20261120230000Z", NULL };
+	static const char *const none[] = { "uid: ada", "entryUUID: " UUID, NULL };
+	struct err err;
+
+	(void)state;
+	for (int asked = 0; asked < 2; asked++) {
+		struct settings s;
+		struct dir_mapping *m;
+		struct dir_entry e = { 0 };
+		struct dir_mapped got;
+		const json_t *job;
+
+		settings_make(&s, NULL);
+		s.o.logins = asked;
+		m = mapping_of(DIR_OPENLDAP, &s);
+		entry_make(&e, "uid=ada", lines);
+		assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
+		job = json_object_get(got.map.doc, SCHEMA_EMPLOYMENT);
+		if (asked)
+			assert_string_equal(jx_get_text(job, "lastLogin"), "2026-11-20");
+		else
+			assert_null(job);
+		dir_mapped_done(&got);
+		/* who shows none is absent; once it is known to be hidden, unknown */
+		entry_make(&e, "uid=ada", none);
+		assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
+		assert_false(unknown_says(&got, SCHEMA_EMPLOYMENT ":lastLogin"));
+		dir_mapped_done(&got);
+		dir_mapping_hide(m, STR("authTimestamp"), "a test says so");
+		assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
+		assert_int_equal(unknown_says(&got, SCHEMA_EMPLOYMENT ":lastLogin"), asked);
+		dir_mapped_done(&got);
+		dir_mapping_free(m);
+		dir_entry_done(&e);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -523,6 +606,9 @@ int main(void)
 		cmocka_unit_test(test_maps_that_cannot_work_are_refused_with_a_sentence),
 		cmocka_unit_test(test_every_kinds_default_map_compiles_and_asks_for_its_key),
 		cmocka_unit_test(test_another_map_is_another_question),
+		cmocka_unit_test(test_a_last_login_is_the_latest_day_that_it_can_have_been),
+		cmocka_unit_test(
+			test_logins_are_read_only_when_asked_for_and_hidden_ones_are_unknown),
 		cmocka_unit_test(test_mapping_survives_each_lost_allocation),
 	};
 
