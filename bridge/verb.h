@@ -56,6 +56,7 @@ extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply
 					   block, arm, why */
 extern const struct verb verbs_undo[];  /* undo */
 extern const struct verb verbs_scim[];  /* scim.check */
+extern const struct verb verbs_overdue[]; /* overdue */
 extern const struct verb verbs_hr[];    /* source.gone */
 extern const struct verb verbs_handover[]; /* handover */
 

@@ -1,0 +1,92 @@
+"""What should have been done and was not: with its cause and clock, and recognised when somebody did it."""
+import pytest
+
+from world import DAY, HOUR, World
+
+LEAVER, BY_HAND, OWNER = 1, 2, 3
+
+
+@pytest.fixture(scope="module")
+def world(build, tmp_path_factory):
+    with World(build, tmp_path_factory.mktemp("overdue"), people=50, orphans=1) as w:
+        w.push(ends={w.ordinary[LEAVER]["uid"]: "2026-11-23", w.ordinary[BY_HAND]["uid"]: "2026-11-23",
+                     w.ordinary[OWNER]["uid"]: "2026-12-12"})
+        w.ready()
+        w.rounds()
+        w.arm()
+        w.clock.advance(18 * HOUR)
+        w.command("sync")
+        w.command("collect")
+        yield w
+
+
+def mail(world, who):
+    return world.ordinary[who]["mail"]
+
+
+def late(world):
+    return {(a["email"], a["kind"]): a for a in world.json("overdue")["overdue"]}
+
+
+def test_what_nobody_approved_is_overdue_with_its_clock(world):
+    assert not {who for who, kind in late(world) if kind == "suspend"}
+    world.plan()
+    world.clock.advance(5 * HOUR)
+    action = late(world)[mail(world, LEAVER), "suspend"]
+    # the last day ended at midnight in Berlin
+    assert 5 * HOUR < action["late_ms"] < 12 * HOUR, action
+    assert "approve" in action["cause"], action
+    assert mail(world, LEAVER) in world.command("overdue", "acme")
+
+
+def test_an_organisation_that_cannot_be_seen_is_said_first(world):
+    world.rehearsal.fault("status", path="*/users/search", status=403, count=-1)
+    world.json("collect", status=5)
+    told = world.json("overdue")["organisations"][0]
+    assert "403" in told["blind"], told
+    assert "acme cannot be seen" in world.command("overdue")
+    world.rehearsal.clear_faults()
+
+
+def test_what_somebody_did_by_hand_is_recognised_as_done(world):
+    # meanwhile an administrator did one of them in the console
+    world.rehearsal.set(account=mail(world, BY_HAND), status="suspended")
+    assert (mail(world, BY_HAND), "suspend") in late(world)
+    world.command("collect")
+    world.plan()
+    answer = world.json("overdue")
+    assert answer["organisations"][0]["blind"] is None
+    assert (mail(world, BY_HAND), "suspend") not in late(world)
+    assert (mail(world, LEAVER), "suspend") in late(world)
+    done = {d["email"]: d for d in answer["done"]}
+    assert set(done) == {mail(world, BY_HAND)} and done[mail(world, BY_HAND)]["plan"] is None, done
+    assert done[mail(world, BY_HAND)]["seen_ms"] > done[mail(world, BY_HAND)]["due_ms"]
+
+
+def test_what_a_plan_did_late_is_no_longer_overdue(world):
+    plan = world.plan()
+    for p in plan["plans"]:  # refused where every action is held
+        world.command("approve", str(p["plan"]), "--reason", "looked at", status=(0, 4))
+        world.json("apply", str(p["plan"]), "--wait", status=(0, 4))
+    assert world.rehearsal.account(mail(world, LEAVER))["status"] == "suspended"
+    assert (mail(world, LEAVER), "suspend") not in late(world)
+
+
+def test_a_secret_whose_owner_leaves_is_rotated_first(world):
+    owner = mail(world, OWNER)
+    world.command("secret", "rotate", "acme-key", "--owner", owner, stdin=world.rehearsal.key)
+
+    def tasks():
+        return {t["secret"]: t for t in world.json("overdue")["tasks"]}
+
+    def warned():
+        return [c for c in world.json("doctor", status=tuple(range(12)))["checks"]
+                if c["target"] == "acme-key" and "owner leaves" in c["text"]]
+
+    assert tasks() == {} and warned() == []
+    world.clock.advance(5 * DAY)  # 2026-11-29: fourteen days ahead
+    assert tasks()["acme-key"]["owner"] == owner
+    assert "secret rotate acme-key" in tasks()["acme-key"]["todo"]
+    assert warned() and warned()[0]["verdict"] == "warn"
+    world.command("secret", "rotate", "acme-key", "--owner", mail(world, 5), stdin=world.rehearsal.key)
+    assert tasks() == {} and warned() == []
