@@ -447,6 +447,13 @@ const struct command commands[] = {
 	  "leaverd handover ada@example.com --to bob@example.com --reason 'takes over her team'\n  named\n",
 	  .options = handover_options, .operands = who_operands, .verb = "handover", .render = render_handover },
 
+	{ "overdue", PLAN, "what should have been done, and why it was not",
+	  "Every step of an open plan whose time has passed, oldest causes and all: a list to go through by hand "
+	  "while Atlassian cannot be read or changed. What somebody then did is seen by the next read and told as "
+	  "done. Names also secrets whose owner leaves within 14 days: those are rotated first.",
+	  "leaverd overdue\n  of every organisation\n"
+	  "leaverd overdue acme --json | jq '.overdue[] | .email'\n  for a list\n",
+	  .operands = collect_operands, .verb = "overdue", .render = render_overdue },
 	{ "users", PEOPLE, "records of people, as sources gave them",
 	  "Filters are SCIM filters.",
 	  "leaverd users --source entra --filter 'active eq false'\n  whom Entra has switched off\n",
