@@ -19,6 +19,11 @@
  *   site acme queue=a9     inventory a1 at=... whole=no     heir person=1 a4
  *   owned a1 issue 10001 site=acme project=OPS lead=a5
  *
+ * provisioning DIR issuer=hr read=no doubt="..." scope="..." automatic=yes
+ * team NAME when="..." (a group of the policy)   scim-group ID name=NAME
+ * scim-user ID account=ACCOUNTID externalId=... active=no userName=... title=...
+ * scim-member USER GROUP
+ *
  * "?" is unknown, "never" is known to be absent. What is not said is harmless and known: an
  * adopted, managed, active account of a person, a whole and plausible source. Unstated columns
  * of a record are absent.
@@ -426,6 +431,7 @@ static void world_product(struct world_build *b, const struct world_line *l)
 
 	str_cut(str_of(l->words[1]), '@', &in.key, &in.site);
 	in.resource = world_text(l, "resource", l->words[1]);
+	in.capacity = (int64_t)world_number(l, "capacity");
 	assert_ok(facts_add_product(b->f, &in, &row, &err), &err);
 	world_name_add(b, 'p', l->words[1], row);
 }
@@ -486,6 +492,71 @@ static void world_hanging(struct world_build *b, const struct world_line *l)
 		r = facts_add_role(b->f, &in, &err);
 	}
 	assert_ok(r, &err);
+}
+
+static void world_provision(struct world_build *b, const struct world_line *l)
+{
+	const char *kind = l->words[0];
+	struct err err;
+	uint32_t row = 0;
+	int r = 0;
+
+	if (strcmp(kind, "provisioning") == 0) {
+		struct facts_provision in = { .directory = str_of(l->words[1]),
+					      .issuer = world_text(l, "issuer", ""),
+					      .read = world_tri(l, "read", "yes") == TRI_YES,
+					      .doubt = world_text(l, "doubt", "") };
+
+		r = facts_set_provision(b->f, &in, &err);
+	} else if (strcmp(kind, "scim-user") == 0) {
+		struct facts_scim_user in = { .id = str_of(l->words[1]),
+					      .external_id = world_text(l, "externalId", ""),
+					      .account = world_text(l, "account", ""),
+					      .active = world_tri(l, "active", "yes") };
+
+		for (int i = 0; i < PROVISION_ATTR_COUNT; i++)
+			in.attrs[i] = world_text(l, provision_attrs[i].word, "");
+		r = facts_add_scim_user(b->f, &in, &row, &err);
+		world_name_add(b, 'u', l->words[1], row);
+	} else if (strcmp(kind, "scim-group") == 0) {
+		struct facts_scim_group in = { str_of(l->words[1]), world_text(l, "name", "") };
+
+		r = facts_add_scim_group(b->f, &in, &row, &err);
+		world_name_add(b, 't', l->words[1], row);
+	} else {
+		r = facts_add_scim_member(b->f, world_row(b, 'u', l->words[1]),
+					  world_row(b, 't', l->words[2]), &err);
+	}
+	assert_ok(r, &err);
+}
+
+/* What of a world is the policy's: *groups is the caller's to free. False: nothing. */
+static UNUSED bool world_provision_conf(const struct plan_world *w,
+					struct policy_provision_conf *ret,
+					struct policy_provision_group_conf **groups)
+{
+	bool any = false;
+
+	*ret = (struct policy_provision_conf){ .org = "acme" };
+	*groups = calloc(w->n + 1, sizeof(**groups));
+	assert_non_null(*groups);
+	for (size_t i = 0; i < w->n; i++) {
+		const struct world_line *l = &w->lines[i];
+
+		if (strcmp(l->words[0], "provisioning") == 0) {
+			any = true;
+			ret->issuer = world_get(l, "issuer");
+			ret->scope = world_get(l, "scope");
+			ret->automatic = world_tri(l, "automatic", "no") == TRI_YES;
+		} else if (strcmp(l->words[0], "team") == 0) {
+			(*groups)[ret->group_count++] = (struct policy_provision_group_conf){
+				.name = l->words[1],
+				.when = (char *)(uintptr_t)world_get(l, "when"),
+			};
+		}
+	}
+	ret->groups = *groups;
+	return any;
 }
 
 static uint32_t world_account_of(const struct world_build *b, const struct world_line *l)
@@ -674,17 +745,32 @@ static UNUSED void world_facts(const struct plan_world *w, const struct policy *
 		const char *kind;
 		void (*add)(struct world_build *b, const struct world_line *l);
 	} passes[] = {
-		{ "source", world_source },     { "record", world_record },
-		{ "person", world_decision },   { "account", world_account },
-		{ "product", world_product },   { "group", world_group },
-		{ "seat", world_hanging },      { "grant", world_hanging },
-		{ "member", world_hanging },    { "role", world_hanging },
-		{ "protect", world_decision },  { "bar", world_decision },
-		{ "expected", world_decision }, { "approved", world_decision },
-		{ "address", world_decision },  { "progress", world_past },
-		{ "counted", world_past },      { "open", world_past },
-		{ "site", world_owned },        { "inventory", world_owned },
-		{ "owned", world_owned },       { "heir", world_owned },
+		{ "source", world_source },
+		{ "record", world_record },
+		{ "person", world_decision },
+		{ "account", world_account },
+		{ "product", world_product },
+		{ "group", world_group },
+		{ "seat", world_hanging },
+		{ "grant", world_hanging },
+		{ "member", world_hanging },
+		{ "role", world_hanging },
+		{ "protect", world_decision },
+		{ "bar", world_decision },
+		{ "expected", world_decision },
+		{ "approved", world_decision },
+		{ "address", world_decision },
+		{ "progress", world_past },
+		{ "provisioning", world_provision },
+		{ "scim-user", world_provision },
+		{ "scim-group", world_provision },
+		{ "scim-member", world_provision },
+		{ "counted", world_past },
+		{ "open", world_past },
+		{ "site", world_owned },
+		{ "inventory", world_owned },
+		{ "owned", world_owned },
+		{ "heir", world_owned },
 	};
 	struct world_build b = { .w = w, .policy = policy };
 	struct facts_round round;
@@ -700,7 +786,8 @@ static UNUSED void world_facts(const struct plan_world *w, const struct policy *
 				passes[p].add(&b, &w->lines[i]);
 	for (size_t i = 0; i < w->n; i++) {
 		bool known = strcmp(w->lines[i].words[0], "now") == 0 ||
-			     strcmp(w->lines[i].words[0], "round") == 0;
+			     strcmp(w->lines[i].words[0], "round") == 0 ||
+			     strcmp(w->lines[i].words[0], "team") == 0;
 
 		for (size_t p = 0; p < COUNT_OF(passes); p++)
 			known = known || strcmp(w->lines[i].words[0], passes[p].kind) == 0;

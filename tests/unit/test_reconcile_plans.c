@@ -20,6 +20,9 @@
  *   link ACCOUNT|SOURCE/KEY PERSON RULE             doubt KIND ACCOUNT|SOURCE/KEY
  *   finding KIND [RULE]      supersedes PLAN N      orphans N    pending N   later N
  *
+ *   does KIND ACCOUNT OP                            its one step
+ * person:N instead of an ACCOUNT is a record of the provisioning directory of no account yet.
+ *
  * Every action of both plans must be named by an act or a held line.
  */
 #include <dirent.h>
@@ -72,21 +75,29 @@ static void file_write(const char *name, const char *file, const char *text)
 
 static void policy_of(struct golden *g)
 {
-	char *text = file_read(g->name, "policy.yaml");
+	CLEANUP(free_at) char *text = file_read(g->name, "policy.yaml");
+	CLEANUP(free_at) struct policy_provision_group_conf *groups = NULL;
+	struct policy_provision_conf provision;
 	struct policy_conf conf = { 0 };
 	struct conf_faults faults = { 0 };
+	bool provisioned = world_provision_conf(&g->world, &provision, &groups);
 	struct err err;
 
-	if (!text) {
+	if (!text && !provisioned) {
 		assert_ok(policy_bind(NULL, NULL, &g->policy, &err), &err);
 		return;
 	}
-	if (conf_read_text(g->name, str_of(text), policy_keys, &conf, &faults, &err) < 0 ||
-	    policy_bind(&conf, &faults, &g->policy, &err) < 0)
+	if (conf_read_text(g->name, str_of(text ? text : "{}\n"), policy_keys, &conf, &faults,
+			   &err) < 0)
+		fail_msg("%s", err.text);
+	if (provisioned) {
+		conf.provision = &provision;
+		conf.provision_count = 1;
+	}
+	if (policy_bind(&conf, &faults, &g->policy, &err) < 0)
 		fail_msg("%s", err.text);
 	conf_free(policy_keys, &conf);
 	conf_faults_free(&faults);
-	free(text);
 }
 
 /* --- what lines speak of --- */
@@ -103,9 +114,9 @@ static uint64_t number_of(const struct golden *g, const char *account)
 	return 0;
 }
 
-/* ACCOUNT[/PRODUCT@SITE] */
+/* ACCOUNT[/PRODUCT@SITE], person:N */
 struct thing {
-	uint64_t account;
+	uint64_t account, person; /* person: of no account */
 	char product[64], site[64];
 };
 
@@ -115,6 +126,10 @@ static struct thing thing_of(const struct golden *g, const char *word)
 	struct str account, rest, product, site;
 	char name[128];
 
+	if (str_starts(str_of(word), STR("person:"))) {
+		assert_true(str_uint64(str_of(word + 7), &t.person));
+		return t;
+	}
 	str_cut(str_of(word), '/', &account, &rest);
 	(void)snprintf(name, sizeof(name), STR_FMT, STR_ARG(account));
 	t.account = number_of(g, name);
@@ -138,6 +153,7 @@ static const struct action *action_of(const struct golden *g, const char *kind,
 			const struct action *a = &g->result->plans[u]->actions.v[i];
 
 			if (a->account != t.account || a->kind != k ||
+			    (t.person && a->person != t.person) ||
 			    strcmp(a->product ? a->product : "", t.product) != 0 ||
 			    strcmp(a->site ? a->site : "", t.site) != 0)
 				continue;
@@ -221,6 +237,15 @@ static void check_due(struct golden *g, const struct world_line *l)
 	stamp_text(a->due_ms, due);
 	if (strcmp(due, l->words[3]) != 0)
 		fail_msg("%s: %s of %s is due %s", g->name, l->words[1], l->words[2], due);
+}
+
+static void check_does(struct golden *g, const struct world_line *l)
+{
+	const struct action *a = action_of(g, l->words[1], l->words[2], false);
+
+	if (a->step_count != 1 || strcmp(step_ops[a->steps[0].op].word, l->words[3]) != 0)
+		fail_msg("%s: %s of %s does not do just %s", g->name, l->words[1], l->words[2],
+			 l->words[3]);
 }
 
 static void check_step(struct golden *g, const struct world_line *l)
@@ -458,6 +483,8 @@ static void check_line(struct golden *g, const struct world_line *l)
 		check_due(g, l);
 	else if (strcmp(word, "step") == 0)
 		check_step(g, l);
+	else if (strcmp(word, "does") == 0)
+		check_does(g, l);
 	else if (strcmp(word, "with") == 0)
 		check_with(g, l);
 	else if (strcmp(word, "kept") == 0)
