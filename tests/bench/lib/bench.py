@@ -70,6 +70,12 @@ def rss_mib(pid, peak=False):
     return int(re.search(r"%s:\s+(\d+)" % ("VmHWM" if peak else "VmRSS"), text).group(1)) / 1024
 
 
+def own_mib(pid):
+    """Without pages of files that are mapped: those are the system's to take back."""
+    text = Path("/proc/%d/status" % pid).read_text()
+    return int(re.search(r"RssAnon:\s+(\d+)", text).group(1)) / 1024
+
+
 def peak_reset(pid):
     Path("/proc/%d/clear_refs" % pid).write_text("5")
 
@@ -276,28 +282,40 @@ def part(name, connections, usual):
 
 def read_row(name, aim, path_of):
     """A row of reads over users: ours and the bare server take turns, a line for each number of
-    connections. Some of the users are in groups; the bare server's are not."""
+    connections. Some of the users are in groups; the bare server's are not.
+
+    Asked for are people drawn by chance, again and again as an identity provider does; in the line
+    .cold so many of them that next to none is asked for twice, and what is kept helps nobody."""
     folder = work_folder()
     daemon = serving(stored())
-    paths = folder / "paths"
     chance = random.Random(1)
-    numbers = [chance.randrange(USERS) for _ in range(size(50000, 5000))]
-    paths.write_text("".join(path_of(n) + "\n" for n in numbers))
+
+    def drawn(name, count):
+        paths = folder / name
+        paths.write_text("".join(path_of(chance.randrange(USERS)) + "\n" for _ in range(count)))
+        return paths
+
+    some, many = drawn("some", size(50000, 5000)), drawn("many", size(400000, 100000))
     document, length = capture(daemon, path_of(nobody()), folder / "answer")
     found = document["Resources"][0] if "Resources" in document else document
     if found["id"] != user_id(nobody()) or "groups" in found:
         raise RuntimeError("%s answered somebody else" % path_of(nobody()))
     bare = Bare("bare_http", THREADS, folder / "answer")
 
-    def run(server, port, connections):
+    def run(server, port, connections, paths):
         return wrk(port, server.pid, connections, size(5, 2), "requests.lua", paths,
                    token(daemon))
 
-    run(daemon, daemon.scim_port, 32)  # warm
+    def measure(label, connections, paths):
+        ours, theirs = turns(lambda _: run(daemon, daemon.scim_port, connections, paths),
+                             lambda _: run(bare, bare.port, connections, paths))
+        beside_line(label, ours, theirs, aim, users=USERS, connections=connections, bytes=length,
+                    rss_mib=rss_mib(daemon.pid), own_mib=own_mib(daemon.pid))
+
+    run(daemon, daemon.scim_port, 32, many)  # pages are mapped when they are first touched
+    run(daemon, daemon.scim_port, 32, some)
     for c in (32, 1, 16, 64):
-        ours, theirs = turns(lambda _: run(daemon, daemon.scim_port, c),
-                             lambda _: run(bare, bare.port, c))
-        beside_line(part(name, c, 32), ours, theirs, aim, users=USERS, connections=c,
-                    bytes=length, rss_mib=rss_mib(daemon.pid))
+        measure(part(name, c, 32), c, some)
+    measure(name + ".cold", 32, many)
     bare.stop()
     daemon.stop()

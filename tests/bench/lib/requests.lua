@@ -14,7 +14,7 @@ function init(args)
 	for path in io.lines(args[1]) do
 		requests[#requests + 1] = wrk.format("GET", path, headers)
 	end
-	at = math.floor(#requests / 4) * number
+	at = math.floor(#requests / 4) * number -- each thread begins elsewhere
 end
 
 function request()
