@@ -383,6 +383,8 @@ static int answer(struct round *x, json_t *out, struct err *err)
 
 static void tell_log(const struct round *x)
 {
+	if (x->accepted && !x->verdict.name)
+		return; /* no newer file is there */
 	if (x->accepted)
 		log_info("sync.done", LOG_T("source", x->source->name),
 			 LOG_U("entries", x->verdict.people),

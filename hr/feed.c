@@ -525,6 +525,15 @@ static bool ours(int r)
 	return r == -ERR_NOMEM || r == -ERR_CANCELLED || r == -ERR_CONFIG || r == -ERR_INTERNAL;
 }
 
+/* Names are shown on terminals. */
+static bool plain_name(struct str name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == 0x7F)
+			return false;
+	return str_utf8(name, NULL);
+}
+
 int hr_feed_scan(struct hr_feed *f, int64_t now_ms, const atomic_bool *cancel,
 		 struct hr_verdict *ret, struct err *err)
 {
@@ -539,9 +548,8 @@ int hr_feed_scan(struct hr_feed *f, int64_t now_ms, const atomic_bool *cancel,
 	f->seen.n = 0;
 	ret->started_ms = now_ms;
 	ret->date_ms = f->drop->date_ms;
-	ret->name = str_dup(str_utf8(str_of(f->drop->name), NULL)
-				    ? str_of(f->drop->name)
-				    : STR("(a name that is no UTF-8)"));
+	ret->name = str_dup(plain_name(str_of(f->drop->name)) ? str_of(f->drop->name)
+							      : STR("(an odd name)"));
 	snprintf(ret->seal, sizeof(ret->seal), "%s", f->drop->seal);
 	r = ret->name ? whole_file(f, &bytes, ret->digest, &why) : err_nomem(&why);
 	ret->rows = f->row;

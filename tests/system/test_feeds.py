@@ -284,6 +284,8 @@ def test_a_dry_run_shows_what_the_map_makes_of_a_row_and_keeps_nothing(alone):
     assert alone.known() == before
     assert alone.json("source", "status", "hr")["sources"][0]["read"] == reads
     assert "24.12.2026" in alone.command("sync", "hr", "--dry-run")
+    shown = alone.json("sync", "hr", "--dry-run", "--show", "40")["sources"][0]["sample"]
+    assert [r["key"] for r in shown] == ["40"] and shown[0]["line"] == 41
 
 
 def test_an_export_on_stdin_and_one_of_changes_only(alone):
