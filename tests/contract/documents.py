@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # (of a site: as a scoped token asks it, below its cloud id; the paths behind are the same)
 DOCUMENTS = (("admin-organization.2026-08-21.json", "/admin"),
              ("admin-user-management.2026-08-15.json", ""),
+             ("admin-user-provisioning.2022-08-29.json", ""),
              ("jira-cloud-platform-v3.2026-07-22.json", "/ex/jira/{cloudId}"),
              ("jsm-cloud.2025-09-17.json", "/ex/jira/{cloudId}"),
              ("confluence-cloud-v1.2026-07-12.json", "/ex/confluence/{cloudId}"),
@@ -289,7 +290,10 @@ class Contract:
                                                    record["path"]):
                 return wrong
             return wrong + ["no request body is documented"]
-        for e in operation.validator("body", schema).iter_errors(body):
+        row = self.exceptions.find("request-body", record["method"], record["path"])
+        validator = operation.validator("body", schema) if row is None else \
+            jsonschema.Draft202012Validator(row["schema"], format_checker=FORMATS)
+        for e in validator.iter_errors(body):
             wrong.append("request body %s: %s" % (where(e), e.message))
         return wrong
 

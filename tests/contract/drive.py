@@ -16,6 +16,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system",
                                 "lib"))
 
+from drive_scim import scim  # noqa: E402
 from drive_sites import sites  # noqa: E402
 from rehearsal import Rehearsal  # noqa: E402
 
@@ -324,6 +325,7 @@ class Drive:
         self.tokens()
         self.events()
         sites(self, want)
+        scim(self, want)
         self.limits()
 
 
