@@ -70,10 +70,15 @@ static int64_t time_of(const json_t *row, const char *key)
 	return json_integer_value(value);
 }
 
+struct of_plan {
+	int64_t plan;
+	bool open; /* no decision about it yet */
+};
+
 /* Why it was not done: what the guards say, else what keeps everything here from being done,
  * else what nobody did. */
-static int cause_of(const struct overdue *o, const json_t *row, struct buf *into,
-		    struct err *err)
+static int cause_of(const struct overdue *o, const struct of_plan *of, const json_t *row,
+		    struct buf *into, struct err *err)
 {
 	const json_t *says = json_object_get(row, "says"), *one;
 	const char *missing = jx_get_text(row, "missing");
@@ -85,12 +90,17 @@ static int cause_of(const struct overdue *o, const json_t *row, struct buf *into
 	}
 	if (!into->len && o->stopped)
 		buf_add_text(into, o->stopped);
+	if (!into->len && missing)
+		buf_add_text(into, missing);
+	if (!into->len && of->open)
+		buf_addf(into, "nobody approved plan %lld: `leaverd approve %lld --reason WHY`",
+			 (long long)of->plan, (long long)of->plan);
 	if (!into->len)
-		buf_add_text(into, missing ? missing : "approved, and waits for its turn");
+		buf_add_text(into, "approved, and waits for its turn");
 	return buf_fault(into, err, "a cause");
 }
 
-static int late_row(struct overdue *o, int64_t plan, json_t *row, struct err *err)
+static int late_row(struct overdue *o, const struct of_plan *of, json_t *row, struct err *err)
 {
 	static const char *const kept[] = { "n",     "email",  "kind",    "rule",
 					    "class", "reason", "product", "account" };
@@ -106,11 +116,11 @@ static int late_row(struct overdue *o, int64_t plan, json_t *row, struct err *er
 		r = jx_set(out, kept[i], value ? json_incref(value) : json_null(), err);
 	}
 	if (r == 0)
-		r = cause_of(o, row, &cause, err);
+		r = cause_of(o, of, row, &cause, err);
 	if (r == 0)
 		r = jx_set(out, "org", json_string(o->org->name), err);
 	if (r == 0)
-		r = jx_set(out, "plan", json_integer((json_int_t)plan), err);
+		r = jx_set(out, "plan", json_integer((json_int_t)of->plan), err);
 	if (r == 0)
 		r = jx_set(out, "due_ms", json_integer((json_int_t)due_ms), err);
 	if (r == 0)
@@ -123,10 +133,14 @@ static int late_row(struct overdue *o, int64_t plan, json_t *row, struct err *er
 static int late_plan(struct overdue *o, int64_t plan, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *shown = NULL;
+	struct of_plan of = { .plan = plan };
+	const char *standing;
 	json_t *row;
 	size_t i;
 	int r = planner_show(o->app, (uint64_t)plan, &shown, err);
 
+	standing = jx_get_text(shown, "state");
+	of.open = standing && !strcmp(standing, plan_standing_words[PLAN_OPEN]);
 	json_array_foreach (json_object_get(shown, "actions"), i, row) {
 		const char *state = jx_get_text(row, "state");
 		int64_t due_ms = time_of(row, "due");
@@ -135,7 +149,7 @@ static int late_plan(struct overdue *o, int64_t plan, struct err *err)
 		    (!strcmp(state, action_state_words[ACTION_PLANNED]) ||
 		     !strcmp(state, action_state_words[ACTION_STARTED])) &&
 		    due_ms && due_ms < o->now_ms)
-			r = late_row(o, plan, row, err);
+			r = late_row(o, &of, row, err);
 	}
 	return r;
 }
