@@ -250,15 +250,22 @@ static int page_path(struct walk *w, struct err *err)
 static int page_link(struct walk *w, const char *next, struct err *err)
 {
 	struct str to = str_of(next), first = buf_str(&w->first);
+	CLEANUP(buf_done) struct buf path;
+	int r;
 
-	if (str_eq(to, buf_str(&w->path)))
-		return err_set(err, ERR_PROTOCOL, "a list leads to the same page twice");
-	buf_clear(&w->path);
+	buf_init(&path, PATH_BYTES);
 	if (to.len && to.p[0] == '?') {
 		first.len = str_find(first, '?');
-		buf_add_str(&w->path, first);
+		buf_add_str(&path, first);
 	}
-	buf_add_str(&w->path, to);
+	buf_add_str(&path, to);
+	r = buf_fault(&path, err, "the path of a page");
+	if (r < 0)
+		return r;
+	if (str_eq(buf_str(&path), buf_str(&w->path)))
+		return err_set(err, ERR_PROTOCOL, "a list leads to the same page twice");
+	buf_clear(&w->path);
+	buf_add_str(&w->path, buf_str(&path));
 	return buf_fault(&w->path, err, "the path of a page");
 }
 
