@@ -437,17 +437,17 @@ static void check_source(struct config *c, struct config_source *s, struct conf_
 	if (s->kind == CONFIG_LDAP)
 		(void)!dir_options_check(&s->ldap, faults, &err);
 	else if (s->ldap.uris.n)
-		conf_fault(
-			faults, &s->ldap.mark, "ldap",
-			"the source is of another kind: expected kind: ldap, or no section ldap");
+		conf_fault(faults, &s->ldap.mark, "ldap",
+			   "the source is of another kind: expected kind: ldap, or no section "
+			   "ldap");
 	s->file.name = s->name;
 	s->file.zone = s->file.time_zone ? s->file.time_zone : c->instance.zone;
 	if (s->kind == CONFIG_FILE)
 		(void)!hr_options_check(&s->file, faults, &err);
 	else if (s->file.key)
-		conf_fault(
-			faults, &s->file.mark, "file",
-			"the source is of another kind: expected kind: file, or no section file");
+		conf_fault(faults, &s->file.mark, "file",
+			   "the source is of another kind: expected kind: file, or no section "
+			   "file");
 	check_list(c, faults, &s->mark, "issuer_for", &s->scim.issuer_for, true);
 	config_push_check(c, s, faults);
 	if (s->kind == CONFIG_SCIM && !c->scim.listen)

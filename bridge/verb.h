@@ -56,8 +56,8 @@ extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply
 					   block, arm, why */
 extern const struct verb verbs_undo[];  /* undo */
 extern const struct verb verbs_scim[];  /* scim.check */
-extern const struct verb verbs_overdue[]; /* overdue */
-extern const struct verb verbs_hr[];    /* source.gone */
+extern const struct verb verbs_overdue[];  /* overdue */
+extern const struct verb verbs_hr[];       /* source.gone */
 extern const struct verb verbs_handover[]; /* handover */
 
 /* NULL if there is none of that name. */

@@ -60,8 +60,8 @@
  * scim_directory, scim_user, scim_group, scim_member. What the provisioning directory of an
  * organisation holds, as last read; complete says whether the newest read reached its end.
  *
- * site_read, site_product, site_group, site_finding. What each site said of its products when it
- * was last read, and where that differs from what the organisation says (store/sites.h).
+ * site_read, site_product, site_group, site_finding. What each site said of its products when
+ * it was last read, and where that differs from what the organisation says (store/sites.h).
  *
  * inventory, owned, heir. What an account owns on sites (titles are personal), when that was
  * read, and who was named to receive it.
@@ -344,8 +344,8 @@ static const char *const step_1[] = {
 };
 /* clang-format on */
 
-/* Each order that lists are asked for by name, and each time that is asked from, has an index in
- * which those without a value stand too: so a walk over all of them needs no other. */
+/* Each order that lists are asked for by name, and each time that is asked from, has an index
+ * in which those without a value stand too: so a walk over all of them needs no other. */
 static const char *const step_2[] = {
 	"ALTER TABLE record ADD COLUMN display_fold TEXT NOT NULL DEFAULT ''",
 	"UPDATE record SET display_fold = leaverd_fold(display) WHERE display <> ''",
