@@ -26,10 +26,10 @@ static int url_make(const struct atl_site_options *o, enum atl_api api, char **r
 						       : o->automation_url;
 	bool has = api == ATL_API_CONFLUENCE ? o->confluence : o->jira;
 
+	buf_init(&url, 1024);
 	*ret = NULL;
 	if (!has || (api == ATL_API_AUTOMATION && !o->cloud_id && !told))
 		return 0;
-	buf_init(&url, 1024);
 	if (told)
 		buf_add_text(&url, told);
 	else if (api == ATL_API_AUTOMATION)
@@ -184,11 +184,11 @@ int atl_site_ask(struct atl_site *s, const struct atl_ask *ask, json_t **ret,
 	CLEANUP(buf_done) struct buf path;
 	int r;
 
+	buf_init(&path, PATH_BYTES);
 	if (problem)
 		*problem = (struct atl_problem){ 0 };
 	if (!s->client[ask->api])
 		return err_set(err, ERR_INTERNAL, "%s has no such API", s->name);
-	buf_init(&path, PATH_BYTES);
 	r = atl_path(&path, ask->path, ask->args, ask->arg_count, err);
 	if (r == 0)
 		r = ask_path(s, ask, path.p, ret, problem, ask->body, err);
