@@ -366,7 +366,7 @@ int find_in_time(const struct search *s, struct err *err)
 	return err_set(err, ERR_TOO_MANY,
 		       "the search took longer than %d s: ask for less, by userName, "
 		       "displayName, externalId, id, an e-mail address or meta.lastModified",
-		       FIND_MOST_MS / 1000);
+		       (int)(s->most_ms / 1000));
 }
 
 /* Whether the bounds of one column let few rows through: an index is asked, up to so many. */
@@ -527,6 +527,7 @@ int find_run(struct store *store, int64_t source, const struct find *find, uint6
 			    .find = &asked,
 			    .fn = fn,
 			    .ctx = ctx,
+			    .most_ms = FIND_MOST_MS,
 			    .until_ms = stamp_mono_ms() + FIND_MOST_MS };
 	enum way way;
 	uint64_t all = 0;

@@ -13,6 +13,7 @@
 #include "store/store.h"
 
 #define FIND_MOST_MS 20000 /* a search that takes longer is ended: TOO_MANY */
+#define FIND_LIST_MS 60000 /* likewise, while a list is made */
 
 enum { FIND_USERS = 1, FIND_GROUPS = 2, FIND_BOTH = 3 };
 

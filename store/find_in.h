@@ -29,6 +29,7 @@ struct search {
 		      struct err *err);
 	struct sorter *sorter; /* find_sort.c's own */
 	bool beyond;           /* likewise: there are further ones */
+	int64_t most_ms;       /* how long it may take */
 	int64_t until_ms;      /* monotonic */
 	bool ended;            /* the page is full and nothing more is wanted */
 };

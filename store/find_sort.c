@@ -484,6 +484,8 @@ static int list_new(struct search *s, struct list **ret, struct err *err)
 
 	s->sorter = &sorter;
 	s->gather = gather;
+	s->until_ms += FIND_LIST_MS - s->most_ms;
+	s->most_ms = FIND_LIST_MS;
 	r = find_walk(s, err);
 	if (r == 0)
 		r = list_make(s, ret, err);
