@@ -125,6 +125,15 @@ class Story:
         assert (self.absent(), self.members()) == (absent, members)
         return done
 
+    def put_back(self, done):
+        """After a read of a server whose data are, or look, older: it is believed, or doubted with that
+        reason and nobody is missed by it until a person says that this is what is true now."""
+        if not done["accepted"]:
+            assert done["complete"] and "older" in done["why"], done
+            self.daemon.command("source", "accept", "corp", "--reason", "the server was put back from a backup")
+            assert self.sync()["accepted"]
+        self.agrees()
+
     def cursor(self):
         """Where the next delta starts, as the store keeps it."""
         rows = self.rows("SELECT value FROM cursor WHERE owner = 'corp' AND name = 'delta'")
