@@ -27,6 +27,12 @@ struct subject_key {
 	uint64_t account;
 };
 
+/* Somebody whom a provisioning directory is told of may have no account yet. */
+static uint64_t subject_of(const struct action *a)
+{
+	return a->account ? a->account : a->person | UINT64_C(1) << 63;
+}
+
 static int subject_cmp(const void *pa, const void *pb)
 {
 	const struct subject_key *a = pa, *b = pb;
@@ -54,7 +60,7 @@ static int subjects_count(const struct plan *plan, struct vec_report_rule *v, st
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++)
 		keys[i] = (struct subject_key){ plan->actions.v[i].rule,
-						plan->actions.v[i].account };
+						subject_of(&plan->actions.v[i]) };
 	qsort(keys, n, sizeof(*keys), subject_cmp);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || subject_cmp(&keys[i - 1], &keys[i]) != 0)
@@ -273,8 +279,9 @@ void report_action_line(const struct action *a, struct buf *into)
 	buf_addf(into, "%u %s", a->n, action_kinds[a->kind].word);
 	if (a->product)
 		buf_addf(into, " %s at %s", a->product, a->site ? a->site : "");
-	buf_addf(into, " of account %llu, due %s, by %s: %s", (unsigned long long)a->account,
-		 due, a->rule, a->reason);
+	buf_addf(into, " of %s %llu, due %s, by %s: %s", a->account ? "account" : "person",
+		 (unsigned long long)(a->account ? a->account : a->person), due, a->rule,
+		 a->reason);
 	for (size_t i = 0; i < a->held_count; i++)
 		buf_addf(into, "; held by %s: %s", a->held_by[i], a->says[i]);
 }

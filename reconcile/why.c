@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "reconcile/diff.h"
+#include "reconcile/provision.h"
 #include "reconcile/handover.h"
 
 /* What a story is made from. */
@@ -519,6 +520,35 @@ static bool candidate_is_theirs(const struct telling *t, const struct candidate 
 	return c->s.account == t->account;
 }
 
+/* What the provisioning directory will be told, and where it stands as it is. */
+static int tell_provision(struct telling *t, struct err *err)
+{
+	const struct policy_provision *p = policy_provision(t->w->p, t->w->f->round.org);
+	char at[STAMP_TEXT_BYTES];
+	bool any = false;
+	int r = 0;
+
+	if (!p || !t->w->f->provisioned || t->person == FACTS_NONE)
+		return 0;
+	for (size_t i = 0; r == 0 && i < t->round->candidates.n; i++) {
+		const struct candidate *c = &t->round->candidates.v[i];
+
+		if (!c->wish || c->s.person != t->person)
+			continue;
+		any = true;
+		r = row_add(t, WHY_DUE, 0, "provisioning directory", "due", err,
+			    "%s at %s, by rule %s: %s", action_kinds[c->kind].word,
+			    when(c->due_ms, at), c->rule->name, c->wish->because);
+	}
+	if (r < 0 || any)
+		return r;
+	return row_add(t, WHY_DUE, 0, "provisioning directory",
+		       t->w->f->provision_read ? "nothing" : "unknown", err, "%s",
+		       t->w->f->provision_read
+			       ? "nothing is to be told of this person"
+			       : "it was not read completely: nothing is told to it");
+}
+
 static int tell_held(struct telling *t, struct err *err)
 {
 	char overdue[64];
@@ -653,6 +683,8 @@ static int tell(struct telling *t, const struct why_past *past, size_t n, struct
 		r = each_account(t, tell_owned, err);
 	if (r == 0)
 		r = tell_rules(t, err);
+	if (r == 0)
+		r = tell_provision(t, err);
 	if (r == 0)
 		r = tell_held(t, err);
 	return r == 0 ? tell_past(t, past, n, err) : r;
