@@ -74,8 +74,8 @@ struct read_run;
 enum read_kind {
 	READ_FULL,
 	READ_DELTA, /* says nothing about what it did not send, and stands for no read */
-	READ_PART,  /* says nothing about what it did not send either, but is an accepted read when
-		       it ended well: an HR export of changes, or the same export again */
+	READ_PART,  /* says nothing about what it did not send either, but is an accepted read
+		       when  it ended well: an HR export of changes, or the same export again */
 };
 
 int sources_read_begin(struct db *db, int64_t source, enum read_kind kind, int64_t now_ms,
