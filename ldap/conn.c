@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 
 #include "base/worker.h"
@@ -346,34 +345,11 @@ static int options_set(struct dir_conn *c, struct err *err)
 	return 0;
 }
 
-/* Our own certificate; nobody else may read its key. */
-static int own_cert_set(struct dir_conn *c, struct err *err)
-{
-	const struct dir_options *o = c->o;
-	struct stat st;
-
-	if (!o->cert_file || c->look)
-		return 0;
-	if (access(o->cert_file, R_OK) < 0)
-		return err_errno(err, ERR_CONFIG, errno, "cert_file %s cannot be read",
-				 o->cert_file);
-	if (stat(o->key_file, &st) < 0 || access(o->key_file, R_OK) < 0)
-		return err_errno(err, ERR_CONFIG, errno, "key_file %s cannot be read",
-				 o->key_file);
-	if (st.st_mode & 07)
-		return err_set(err, ERR_CONFIG, "key_file %s is open to everybody: chmod 0600",
-			       o->key_file);
-	if (ldap_set_option(c->ld, LDAP_OPT_X_TLS_CERTFILE, o->cert_file) != 0 ||
-	    ldap_set_option(c->ld, LDAP_OPT_X_TLS_KEYFILE, o->key_file) != 0)
-		return err_set(err, ERR_INTERNAL, "libldap does not take its TLS settings");
-	return 0;
-}
-
 /* Without NEWCTX libldap would silently use the global context. */
 static int tls_set(struct dir_conn *c, struct err *err)
 {
 	int demand = c->look ? LDAP_OPT_X_TLS_NEVER : LDAP_OPT_X_TLS_DEMAND;
-	int least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0, r;
+	int least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
 
 	if (c->ipc || (!c->tls_at_once && c->o->tls == DIR_TLS_OFF))
 		return 0;
@@ -384,16 +360,11 @@ static int tls_set(struct dir_conn *c, struct err *err)
 	    ldap_set_option(c->ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != 0 ||
 	    ldap_set_option(c->ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) != 0)
 		return err_set(err, ERR_INTERNAL, "libldap does not take its TLS settings");
-	r = own_cert_set(c, err);
-	if (r < 0)
-		return r;
 	if (ldap_set_option(c->ld, LDAP_OPT_X_TLS_NEWCTX, &client) != 0)
-		return err_set(err, ERR_CONFIG,
-			       "ca_file %s%s%s holds no certificate that can be used: PEM is "
-			       "expected%s",
-			       c->o->ca_file, c->o->cert_file ? " or cert_file " : "",
-			       c->o->cert_file ? c->o->cert_file : "",
-			       c->o->cert_file ? ", and a key that fits" : "");
+		return err_set(
+			err, ERR_CONFIG,
+			"ca_file %s holds no certificate that can be used: PEM is expected",
+			c->o->ca_file);
 	return 0;
 }
 
@@ -550,9 +521,7 @@ static int bind_now(struct dir_conn *c, const struct secret *password, int64_t u
 		return r;
 	if (code != LDAP_SUCCESS)
 		return fault_text(c, code, err,
-				  c->o->auth != DIR_AUTH_EXTERNAL ? "bind"
-				  : c->ipc                        ? "bind by our uid"
-								  : "bind by our certificate");
+				  c->o->auth == DIR_AUTH_EXTERNAL ? "bind by our uid" : "bind");
 	return 0;
 }
 

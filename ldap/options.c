@@ -30,10 +30,6 @@ const struct conf_key dir_option_keys[] = {
 	  .reload = true,
 	  .help = "PEM file of the authorities that may have signed the servers' "
 		  "certificates" },
-	{ "cert_file", CONF_PATH, AT(cert_file),
-	  .help = "our own certificate (PEM), shown to servers that ask for one" },
-	{ "key_file", CONF_PATH, AT(key_file),
-	  .help = "its key (PEM), for nobody else to read" },
 	{ "auth", CONF_ENUM, AT(auth), "simple", .words = auth_words, .reload = true,
 	  .help = "simple: bind_dn and bind_password; external: by our uid, over ldapi://" },
 	{ "bind_dn", CONF_TEXT, AT(bind_dn), .reload = true,
@@ -197,13 +193,8 @@ static void check_uri(struct check *c, const char *uri)
 		    "%s would send the password in the clear: use ldaps://, or leave tls "
 		    "at require for StartTLS",
 		    uri);
-	if (c->o->auth == DIR_AUTH_EXTERNAL && !ipc && !c->o->cert_file)
-		bad(c, "auth",
-		    "external needs ldapi://, or cert_file and key_file for %s: there must be "
-		    "something by which the server knows us",
-		    uri);
-	if (c->o->cert_file && !ipc && c->o->tls == DIR_TLS_OFF)
-		bad(c, "cert_file", "is shown over TLS only, and tls is off for %s", uri);
+	if (c->o->auth == DIR_AUTH_EXTERNAL && !ipc)
+		bad(c, "auth", "external needs ldapi://, not %s", uri);
 	if (!ipc && !(d->lud_host && d->lud_host[0]))
 		bad(c, "uris", "%s names no host", uri);
 }
@@ -212,9 +203,6 @@ static void check_bind(struct check *c)
 {
 	const struct dir_options *o = c->o;
 
-	if (!o->cert_file != !o->key_file)
-		bad(c, o->cert_file ? "key_file" : "cert_file",
-		    "is missing: a certificate and its key go together");
 	if (o->auth == DIR_AUTH_EXTERNAL) {
 		if (o->bind_dn || o->bind_password)
 			bad(c, "auth", "external takes no bind_dn and no bind_password");

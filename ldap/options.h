@@ -16,7 +16,7 @@ enum dir_tls {
 
 enum dir_auth {
 	DIR_AUTH_SIMPLE,   /* bind_dn and bind_password */
-	DIR_AUTH_EXTERNAL, /* SASL EXTERNAL: who our uid is (ldapi://), or our certificate */
+	DIR_AUTH_EXTERNAL, /* SASL EXTERNAL over ldapi://: we are who our uid is */
 };
 
 struct dir_options {
@@ -26,7 +26,6 @@ struct dir_options {
 	int tls;  /* enum dir_tls */
 	int auth; /* enum dir_auth */
 	char *ca_file;
-	char *cert_file, *key_file; /* our own certificate, and its key; NULL: none */
 	char *bind_dn;
 	char *bind_password; /* name of a secret */
 	char *base;

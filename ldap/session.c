@@ -147,8 +147,6 @@ static int question_digest(struct dir_session *s, struct err *err)
 	buf_addf(&text, "bind %s\nbase %s\nscope subtree\nfilter %s\n",
 		 s->o->auth == DIR_AUTH_EXTERNAL ? "external" : s->o->bind_dn, s->o->base,
 		 s->filter);
-	if (s->o->auth == DIR_AUTH_EXTERNAL && s->o->cert_file)
-		buf_addf(&text, "cert %s\n", s->o->cert_file);
 	dir_mapping_digest(s->mapping, &text);
 	r = buf_fault(&text, err, "the question to the directory");
 	if (r < 0)

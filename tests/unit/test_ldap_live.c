@@ -295,42 +295,6 @@ static void test_a_read_over_ldapi_by_our_uid_is_what_ldapsearch_shows(void **st
 	same_as_ldapsearch("%I", "  auth: external\n");
 }
 
-/* SASL EXTERNAL by a client certificate, whose name slapd maps to the bridge's account. */
-static void test_a_read_by_our_certificate_is_what_ldapsearch_shows(void **state)
-{
-	char rest[512];
-
-	(void)state;
-	snprintf(rest, sizeof(rest),
-		 "  auth: external\n  cert_file: %s/tls/client.pem\n"
-		 "  key_file: %s/tls/client.key\n",
-		 server.dir, server.dir);
-	same_as_ldapsearch("%S", rest);
-	same_as_ldapsearch("%L", rest);
-}
-
-static void test_a_certificate_whose_key_does_not_fit_is_told(void **state)
-{
-	CLEANUP(dir_verdict_done) struct dir_verdict v = { 0 };
-	struct keeper k = { 0 };
-	struct setup s;
-	struct err err;
-	char rest[512];
-
-	(void)state;
-	snprintf(rest, sizeof(rest),
-		 "  auth: external\n  cert_file: %s/tls/client.pem\n"
-		 "  key_file: %s/tls/server.key\n",
-		 server.dir, server.dir);
-	setup_made(&s, "%S", rest);
-	assert_int_equal(read_into(&s, &k, &v, &err), 0);
-	assert_false(v.complete);
-	assert_int_equal(v.code, ERR_CONFIG);
-	assert_non_null(strstr(v.why, "key that fits"));
-	keeper_done(&k);
-	setup_done(&s);
-}
-
 static void test_a_read_in_the_clear_on_loopback_is_what_ldapsearch_shows(void **state)
 {
 	(void)state;
@@ -1514,8 +1478,6 @@ int main(void)
 		cmocka_unit_test(test_a_read_over_ldaps_is_what_ldapsearch_shows),
 		cmocka_unit_test(test_a_read_over_start_tls_is_what_ldapsearch_shows),
 		cmocka_unit_test(test_a_read_over_ldapi_by_our_uid_is_what_ldapsearch_shows),
-		cmocka_unit_test(test_a_read_by_our_certificate_is_what_ldapsearch_shows),
-		cmocka_unit_test(test_a_certificate_whose_key_does_not_fit_is_told),
 		cmocka_unit_test(test_a_read_in_the_clear_on_loopback_is_what_ldapsearch_shows),
 		cmocka_unit_test(test_account_states_are_decoded_as_the_directory_holds_them),
 		cmocka_unit_test(test_names_keep_their_letters_and_managers_their_place),

@@ -56,11 +56,6 @@ static void test_settings_that_cannot_work_or_are_not_safe_are_refused(void **st
 		  "bind_password: p\n",
 		  "in the clear" },
 		{ "uris: [ldaps://h]\nauth: external\nbase: dc=x\n", "external needs ldapi" },
-		{ "uris: [ldaps://h]\nauth: external\nbase: dc=x\ncert_file: /c.pem\n",
-		  "key_file" },
-		{ "uris: [ldap://localhost]\ntls: \"off\"\nauth: external\nbase: dc=x\n"
-		  "cert_file: /c.pem\nkey_file: /c.key\n",
-		  "over TLS only" },
 		{ "uris: [ldapi://%2Frun%2Fldapi]\nauth: external\nbase: dc=x\nbind_dn: cn=a\n",
 		  "external takes no bind_dn" },
 		{ "uris: [ldaps://h]\nbase: people\nbind_dn: cn=a\nbind_password: p\n",
