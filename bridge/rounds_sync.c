@@ -133,10 +133,9 @@ static int sync_person(void *ctx, const struct dir_person *person, struct err *e
 	CLEANUP(buf_done) struct buf unknown;
 	int r;
 
+	buf_init(&unknown, 65536);
 	if (!s->feed)
 		return 0;
-
-	buf_init(&unknown, 65536);
 	for (size_t i = 0; i < person->unknown_n; i++)
 		buf_addf(&unknown, "%s%s", unknown.len ? " " : "", person->unknown[i]);
 	for (size_t i = 0; i < s->hidden.n; i++)
