@@ -107,15 +107,16 @@ static bool is_harmful(uint32_t c)
 	       (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029;
 }
 
-/* Other people's text: a control character in a name must not reach the terminal as one. */
-static void add_harmless(struct buf *into, struct str text)
+/* Other people's text: a control character in a name must not reach the terminal as one. lines:
+ * the ends of lines are ours. */
+static void add_harmless(struct buf *into, struct str text, bool lines)
 {
 	uint32_t c;
 
 	for (size_t at = 0; at < text.len;) {
 		size_t n = char_at(text, at, &c);
 
-		if (is_harmful(c))
+		if (is_harmful(c) && !(lines && c == '\n'))
 			buf_add_text(into, "\xEF\xBF\xBD");
 		else
 			buf_add(into, text.p + at, n);
@@ -189,7 +190,8 @@ static void add_plain(struct buf *into, const json_t *value)
 	json_t *item;
 
 	if (json_is_string(value))
-		add_harmless(into, str_n(json_string_value(value), json_string_length(value)));
+		add_harmless(into, str_n(json_string_value(value), json_string_length(value)),
+			     false);
 	else if (json_is_integer(value))
 		buf_addf(into, "%" PRId64, (int64_t)json_integer_value(value));
 	else if (json_is_real(value))
@@ -291,9 +293,19 @@ void render_head(struct cli *cli, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	CLEANUP(buf_done) struct buf harmless;
+
+	buf_init(&harmless, 4 * sizeof(text));
+	add_harmless(&harmless, str_of(text), false);
 	if (cli->out.len)
 		buf_add_char(&cli->out, '\n');
-	add_styled(cli, RENDER_BOLD, str_of(text));
+	add_styled(cli, RENDER_BOLD, buf_str(&harmless));
+	buf_add_char(&cli->out, '\n');
+}
+
+void render_text(struct cli *cli, struct str text)
+{
+	add_harmless(&cli->out, text, true);
 	buf_add_char(&cli->out, '\n');
 }
 
@@ -305,8 +317,7 @@ void render_line(struct cli *cli, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	buf_add_text(&cli->out, text);
-	buf_add_char(&cli->out, '\n');
+	render_text(cli, str_of(text));
 }
 
 static void para_words(struct cli *cli, unsigned indent, unsigned width, struct str text)
@@ -339,6 +350,7 @@ void render_para(struct cli *cli, unsigned indent, const char *format, ...)
 {
 	unsigned width =
 		cli->width && cli->width < RENDER_PARA_WIDTH ? cli->width : RENDER_PARA_WIDTH;
+	CLEANUP(buf_done) struct buf harmless;
 	char text[8192];
 	struct str rest, line;
 	va_list args;
@@ -347,7 +359,9 @@ void render_para(struct cli *cli, unsigned indent, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	width = width > indent + 20 ? width - indent : 20;
-	rest = str_of(text);
+	buf_init(&harmless, 4 * sizeof(text));
+	add_harmless(&harmless, str_of(text), true);
+	rest = buf_str(&harmless);
 	while (rest.len) {
 		str_cut(rest, '\n', &line, &rest);
 		para_words(cli, indent, width, line);
@@ -583,7 +597,7 @@ int render_simple(struct cli *cli, const json_t *out)
 		CLEANUP(buf_done) struct buf b;
 
 		buf_init(&b, 1 << 20);
-		add_harmless(&b, str_of(text));
+		add_harmless(&b, str_of(text), true);
 		if (!cli->quiet)
 			render_para(cli, 0, STR_FMT, STR_ARG(buf_str(&b)));
 	} else

@@ -52,6 +52,9 @@ void render_pairs(struct cli *cli, const struct render_column *pairs, const json
 
 void render_head(struct cli *cli, const char *format, ...)
 	PRINTF(2, 3); /* bold, blank line before */
+/* Lines as they are, of any length. As everywhere here, no character of it steers the terminal.
+ */
+void render_text(struct cli *cli, struct str text);
 void render_line(struct cli *cli, const char *format, ...) PRINTF(2, 3);
 /* A paragraph broken at the terminal's width, each line after indent blanks. */
 void render_para(struct cli *cli, unsigned indent, const char *format, ...) PRINTF(3, 4);

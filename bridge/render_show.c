@@ -78,6 +78,6 @@ int render_shown(struct cli *cli, const json_t *out)
 	if (json_dump_callback(json_object_get(copy, "record"), add_text, &record,
 			       JSON_INDENT(2)) < 0)
 		return -ERR_NOMEM;
-	render_line(cli, "%s", record.p ? record.p : "");
+	render_text(cli, buf_str(&record));
 	return 0;
 }

@@ -77,10 +77,12 @@ def peer():
     honest = [person(n) for n in range(1000, 1020)]
     awkward = [person(2000, rdn=b"*)(objectClass=\\2A\\,\\+\\\"\\\\\\0A"), person(2001, rdn=b"#04024869"),
                person(2002, rdn=b"a" * 3000)]
-    peer = Peer(honest + awkward + [hostile(n, HOSTILE[name]) for n, name in enumerate(NAMES)],
+    shown = [hostile(n, HOSTILE[name]) for n, name in enumerate(NAMES)]
+    peer = Peer(honest + awkward + shown,
                 [group(value[:200], [honest[n][0]], rdn=b"hostile %d" % n)
                  for n, value in enumerate(HOSTILE[name] for name in NAMES)] +
                 [group(b"empty", [], rdn=b"*)(|(memberOf=*))\\,\\5C")])
+    peer.shown = shown
     yield peer
     peer.stop()
 
@@ -130,6 +132,15 @@ def test_no_command_lets_them_steer_the_terminal(daemon, argv):
     steering = STEERS.search(out)
     assert not steering, (argv, out[max(0, steering.start() - 80):steering.end() + 80])
     assert "\n2026-01-01T00:00:00.000Z" not in out
+
+
+@pytest.mark.parametrize("n", range(len(NAMES)), ids=NAMES)
+def test_showing_an_entry_does_not_let_it_steer_the_terminal(daemon, peer, n):
+    out = daemon.command("sync", "corp", "--dry-run", "--show", peer.shown[n][0].decode())
+    assert "displayName" in out
+    steering = STEERS.search(out)
+    assert not steering, out[max(0, steering.start() - 80):steering.end() + 80]
+    assert not any(line.startswith("2026-01-01T00:00:00.000Z") for line in out.splitlines())
 
 
 def test_what_is_text_is_shown_and_what_steers_is_a_mark_in_its_place(daemon):
