@@ -144,7 +144,8 @@ static const struct schema_attr employment_attrs[] = {
 			ROW("kind", STRING, "Its kind; kept only where asked for."))),
 	ROW("sponsor", STRING, "Who answers for an external person."),
 	ROW("legalHold", BOOLEAN, "Whether deletion and anonymisation are forbidden."),
-	ROW("lastLogin", DATE, "The last login there was on this day or before it, YYYY-MM-DD."),
+	ROW("lastLogin", DATE,
+	    "The last login there was on this day or before it, YYYY-MM-DD."),
 	ROW("personId", STRING, "One human's number, the same over all engagements.", EXACT),
 	{ 0 }
 };
