@@ -282,12 +282,12 @@ static void test_examples_parse(void **state)
 				continue;
 			memcpy(room, line.p, line.len);
 			room[line.len] = '\0';
-			/* As a shell would: single quotes, an end at '<' or '>'. */
+			/* As a shell would: single quotes, an end at '<', '>' or '|'. */
 			argv[argc++] = room;
 			for (char *in = room, *out = room;; in++) {
 				if (*in == '\'') {
 					quote = quote ? 0 : '\'';
-				} else if (!*in || (!quote && (*in == '<' || *in == '>'))) {
+				} else if (!*in || (!quote && strchr("<>|", *in))) {
 					*out = '\0';
 					if (argc > 1 && !*argv[argc - 1])
 						argc--;
