@@ -149,7 +149,7 @@ int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum 
 	bool writes = mode != ORG_OBSERVE;
 	int r;
 
-	h->urgent = action->class == PLAN_LEAVER;
+	h->urgent = action->class == PLAN_LEAVER || action->class == PLAN_RESTORE;
 	h->writes = mode != ORG_OBSERVE;
 	r = clients_get(h->app, h->org, &h->client, err);
 	if (r < 0)

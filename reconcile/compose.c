@@ -107,6 +107,18 @@ static int seen_cmp(const void *pa, const void *pb)
 	return strcmp(a->path, b->path);
 }
 
+/* It is told to our provisioning directory, by which record stands in its values. */
+static bool goes_through_directory(const struct facts *f, const struct candidate *c)
+{
+	bool does = c->kind == ACTION_DEACTIVATE;
+
+	if (c->wish)
+		return true;
+	for (size_t i = 0; i < c->step_count && c->class == PLAN_RESTORE; i++)
+		does = does || c->steps[i].op == STEP_SCIM_ACTIVATE;
+	return does && provision_lever(f, c->s.account) != LEVER_ACCOUNT;
+}
+
 static void values_json(struct making *m, struct buf *b)
 {
 	const struct facts *f = m->r->w->f;
@@ -130,8 +142,7 @@ static void values_json(struct making *m, struct buf *b)
 	}
 	buf_add_text(b, "},\"name\":");
 	buf_add_json(b, name.len ? name : view_name(m->r->w, m->c->s.person));
-	if (m->c->wish || (m->c->kind == ACTION_DEACTIVATE &&
-			   provision_lever(f, m->c->s.account) != LEVER_ACCOUNT))
+	if (goes_through_directory(f, m->c))
 		provision_values(m->r, m->c, b);
 	buf_add_char(b, '}');
 }

@@ -157,6 +157,29 @@ def test_a_person_joins_drifts_leaves_and_comes_back(world):
     assert world.rehearsal.twice() == {}
 
 
+def test_what_the_directory_switched_off_is_switched_on_again_by_undo(world):
+    p = person(world, "eve")
+    hr, _ = send(world, p)
+    look(world)
+    do(world, world.plan())
+    world.hr.patch("Users/" + hr, [{"op": "replace", "value": {
+        "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment": {
+            "lastWorkingDay": "2026-11-23", "timeZone": "UTC"}}}])
+    for wait in (15 * HOUR, 7 * DAY):
+        world.clock.advance(wait)
+        look(world)
+        do(world, world.plan())
+    assert world.there.user(p["mail"])["active"] is False
+    row = world.json("undo", p["mail"], "--reason", "the date was a mistake")["plans"][0]
+    back = [a for a in row["actions"] if a["rule"] == "undo"]
+    assert [[s["op"] for s in a["steps"]] for a in back] == [["scim-activate", "restore"]], row
+    world.command("approve", str(row["plan"]), "--reason", "checked with HR")
+    done = world.json("apply", str(row["plan"]), "--wait")["actions"]
+    assert [a["state"] for a in done] == ["done"], done
+    assert world.there.user(p["mail"])["active"] is True
+    assert world.rehearsal.account(p["mail"])["status"] == "active"
+
+
 def test_nobody_is_told_of_before_the_first_day(world):
     send(world, person(world, "bea"), startDate="2026-12-08", timeZone="Europe/Berlin")
     look(world)
