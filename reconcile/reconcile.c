@@ -327,6 +327,16 @@ static bool subject_find(struct judging *j)
 	return s->seat != FACTS_NONE;
 }
 
+/* Who gets back what was handed over has to have the account back first. */
+static bool order_judge(struct judging *j)
+{
+	if (j->c.class != PLAN_RESTORE || j->action->kind != ACTION_HAND_OVER ||
+	    j->w.f->accounts.v[j->c.s.account].status == ACCOUNT_ACTIVE)
+		return true;
+	say(j->ret, JUDGE_LATER, "the account is not active yet: then what it owned goes back");
+	return false;
+}
+
 static bool rule_find(struct judging *j)
 {
 	const struct rule *rule = policy_rule(j->w.p, str_of(j->action->rule));
@@ -579,7 +589,8 @@ int reconcile_judge(const struct facts *facts, const struct policy *policy,
 					  .sources_whole = desire_sources_whole(&j.w) };
 		if (action_kinds[action->kind].provision)
 			r = provision_judge(&j, err);
-		else if (subject_find(&j) && rule_find(&j) && (!j.rule || rule_judge(&j)))
+		else if (subject_find(&j) && rule_find(&j) &&
+			 (j.rule ? rule_judge(&j) : order_judge(&j)))
 			r = guards_judge(&j, err);
 	}
 	round_done(&j.round);

@@ -30,6 +30,13 @@ static int say_left(struct round *r, const struct undo_deed *d, struct err *err,
 			   action_kinds[a->kind].word, why);
 }
 
+static void note_add(struct trail *t, const struct undo_deed *d)
+{
+	buf_addf(&t->note, "%splan %llu, action %u (%s, rule %s)", t->note.len ? "; " : "",
+		 (unsigned long long)d->plan, d->action->n, action_kinds[d->action->kind].word,
+		 d->action->rule);
+}
+
 /* --- one deed --- */
 
 static bool is_status(const struct action *a)
@@ -40,6 +47,12 @@ static bool is_status(const struct action *a)
 static bool is_paths(const struct action *a)
 {
 	return a->before.paths || a->after.paths;
+}
+
+/* What a leaver owned went to somebody else. */
+static bool is_gift(const struct action *a)
+{
+	return a->kind == ACTION_HAND_OVER;
 }
 
 static bool any_done(const struct undo_deed *d)
@@ -172,10 +185,35 @@ static int deed_undo(struct trail *t, const struct undo_deed *d, struct err *err
 	/* the status comes back by the kind that undoes the strongest of the deeds */
 	if (is_status(d->action) && t->steps.n > steps && t->c.kind != ACTION_ENABLE)
 		t->c.kind = action_kinds[d->action->kind].undo;
-	buf_addf(&t->note, "%splan %llu, action %u (%s, rule %s)", t->note.len ? "; " : "",
-		 (unsigned long long)d->plan, d->action->n, action_kinds[d->action->kind].word,
-		 d->action->rule);
+	note_add(t, d);
 	return 0;
+}
+
+/* The receiver gives what is still theirs to who had it; the giver of before takes. */
+static int gift_undo(struct trail *t, const struct undo_deed *d, struct err *err)
+{
+	int r = 0;
+
+	if (!any_done(d))
+		return 0;
+	if (d->action->class == PLAN_RESTORE) {
+		t->known = true;
+		return 0;
+	}
+	if (t->known)
+		return say_left(t->round, d, err, "it was given back already");
+	for (size_t i = d->action->step_count; i-- > 0 && r == 0;) {
+		struct action_step s = d->action->steps[i];
+
+		s.from = d->action->steps[i].to;
+		s.to = d->action->steps[i].from;
+		s.name = "former-owner";
+		if (d->done[i] && vec_step_add(&t->steps, s) < 0)
+			r = err_nomem(err);
+	}
+	t->c.step = 1; /* after the account itself: who is suspended receives nothing */
+	note_add(t, d);
+	return r;
 }
 
 /* --- one account, or one seat --- */
@@ -238,7 +276,8 @@ static int trail_walk(struct round *round, const struct undo_deed *const *deeds,
 	buf_init(&t.note, 16384);
 	for (size_t i = 0; i < n && r == 0; i++)
 		if (there)
-			r = deed_undo(&t, deeds[i], err);
+			r = is_gift(deeds[i]->action) ? gift_undo(&t, deeds[i], err)
+						      : deed_undo(&t, deeds[i], err);
 		else if (any_done(deeds[i]))
 			r = say_left(round, deeds[i], err,
 				     "the account or the product is not there any more");
@@ -264,6 +303,8 @@ static int deed_cmp(const void *pa, const void *pb)
 	c = strcmp(a->product ? a->product : "", b->product ? b->product : "");
 	if (!c)
 		c = strcmp(a->site ? a->site : "", b->site ? b->site : "");
+	if (!c)
+		c = is_gift(a) - is_gift(b);
 	if (!c && x->at_ms != y->at_ms)
 		c = x->at_ms > y->at_ms ? -1 : 1;
 	if (!c && x->plan != y->plan)
@@ -275,7 +316,8 @@ static bool same_thing(const struct action *a, const struct action *b)
 {
 	return a->account == b->account &&
 	       strcmp(a->product ? a->product : "", b->product ? b->product : "") == 0 &&
-	       strcmp(a->site ? a->site : "", b->site ? b->site : "") == 0;
+	       strcmp(a->site ? a->site : "", b->site ? b->site : "") == 0 &&
+	       is_gift(a) == is_gift(b);
 }
 
 /* Neither a status nor paths: tokens, warnings, what provisioning did. Nothing of it comes back
@@ -301,7 +343,8 @@ int undo_desire(struct round *round, const struct undo_deed *deeds, size_t n, st
 	if (!v)
 		return err_nomem(err);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		if (is_status(deeds[i].action) || is_paths(deeds[i].action))
+		if (is_status(deeds[i].action) || is_paths(deeds[i].action) ||
+		    is_gift(deeds[i].action))
 			v[count++] = &deeds[i];
 		else
 			r = plain_left(round, &deeds[i], err);

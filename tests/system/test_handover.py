@@ -116,6 +116,23 @@ def test_what_a_leaver_owns_is_found_two_weeks_before_the_end_and_given_after_th
     assert not actions(again, kind="hand-over") and not actions(again, kind="hand-over", held=True), again
 
 
+def test_what_was_handed_over_goes_back_when_it_is_undone(world):
+    leave(world)
+    world.arm()
+    ended(world)
+    before = owners(world)
+    done = through(world, world.plan())
+    assert {(a["kind"], a["state"]) for a in done} >= {("suspend", "done"), ("hand-over", "done")}, done
+    row = world.json("undo", "lea@example.com", "--reason", "the date was a mistake")["plans"][0]
+    kinds = [a["kind"] for a in row["actions"]]
+    assert kinds[0] == "restore" and "hand-over" in kinds, row
+    world.command("approve", str(row["plan"]), "--reason", "checked with HR")
+    back = world.json("apply", str(row["plan"]), "--wait")["actions"]
+    assert {a["state"] for a in back} <= {"done", "already"}, back
+    assert world.account("lea")["status"] == "active"
+    assert owners(world) == before
+
+
 def test_a_named_receiver_comes_first_and_one_that_left_is_passed_over(world):
     leave(world)
     world.arm()

@@ -210,6 +210,39 @@ static void test_a_deed_of_which_nothing_was_done_is_passed_over(void **state)
 	assert_int_equal(s.result->findings.n, 0);
 }
 
+static void test_what_was_handed_over_goes_back_after_the_account(void **state)
+{
+	static const char *const items[] = { "10001" };
+	CLEANUP(scene_done) struct scene s;
+	struct deed suspend, gift;
+	struct undo_deed deeds[] = {
+		status_deed(&suspend, ACTION_SUSPEND, STEP_SUSPEND, ACCOUNT_ACTIVE,
+			    ACCOUNT_SUSPENDED, 12, 1000),
+		status_deed(&gift, ACTION_HAND_OVER, STEP_GIVE_ISSUES, ACCOUNT_UNKNOWN,
+			    ACCOUNT_UNKNOWN, 13, 2000),
+	};
+	const struct action_step *step;
+
+	(void)state;
+	gift.steps[0] = (struct action_step){ .op = STEP_GIVE_ISSUES,
+					      .site = "acme",
+					      .name = "manager",
+					      .items = items,
+					      .item_count = 1,
+					      .from = 101,
+					      .to = 102 };
+	undo(&s, deeds, 2);
+	assert_non_null(s.plan);
+	assert_int_equal(s.plan->actions.n, 2);
+	assert_int_equal(s.plan->actions.v[0].kind, ACTION_RESTORE);
+	assert_int_equal(s.plan->actions.v[1].kind, ACTION_HAND_OVER);
+	step = &s.plan->actions.v[1].steps[0];
+	assert_int_equal(step->from, 102);
+	assert_int_equal(step->to, 101);
+	assert_string_equal(step->items[0], "10001");
+	assert_string_equal(step->name, "former-owner");
+}
+
 static void test_what_cannot_return_is_said(void **state)
 {
 	CLEANUP(scene_done) struct scene s;
@@ -281,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_a_seat_comes_back_by_what_was_taken_and_no_more),
 		cmocka_unit_test(test_what_was_given_back_or_changed_since_is_not_undone_again),
 		cmocka_unit_test(test_a_deed_of_which_nothing_was_done_is_passed_over),
+		cmocka_unit_test(test_what_was_handed_over_goes_back_after_the_account),
 		cmocka_unit_test(test_what_cannot_return_is_said),
 		cmocka_unit_test(test_no_allocation_that_fails_is_lost),
 	};
