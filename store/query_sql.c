@@ -57,6 +57,7 @@ struct maker {
 	struct query_sql *out;
 	int first;
 	unsigned choices; /* OR and NOT around what is looked at: it need not hold */
+	bool full;        /* some test found no room for its bind, and was left out */
 	struct err *err;
 };
 
@@ -91,8 +92,10 @@ static bool add_bind(struct maker *m, struct db_bind bind)
 {
 	struct query_sql *s = m->out;
 
-	if (s->count == QUERY_SQL_BINDS_MOST)
+	if (s->count == QUERY_SQL_BINDS_MOST) {
+		m->full = true;
 		return false;
+	}
 	buf_addf(&s->where, "?%d", m->first + (int)s->count);
 	s->binds[s->count++] = bind;
 	return true;
@@ -371,7 +374,8 @@ int query_sql_make(const struct query *q, enum query_sql_of of, int first,
 		r = 0;
 	}
 	ret->equal = true;
-	ret->exact = r == 0 && q && ret->where.len > 1 && is_exact(&m, q, NULL, &ret->equal);
+	ret->exact = r == 0 && q && !m.full && ret->where.len > 1 &&
+		     is_exact(&m, q, NULL, &ret->equal);
 	ret->equal &= ret->exact;
 	return r < 0 ? r : buf_fault(&ret->where, err, "the condition of a filter");
 }

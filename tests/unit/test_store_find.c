@@ -344,6 +344,31 @@ static void test_a_hundred_terms_are_narrowed_as_far_as_there_is_room(void **sta
 	buf_done(&text);
 }
 
+/* Of many tests that must all hold, those that the statement has no room for hold as well. */
+static void test_what_the_statement_has_no_room_for_holds_too(void **state)
+{
+	struct find f = { .types = FIND_USERS, .count = 100, .want_total = true };
+	struct err err = { 0 };
+	struct world w = { 0 };
+	struct buf text, got;
+	uint64_t total = 0;
+	bool more = false;
+
+	(void)state;
+	people(&w);
+	buf_init(&text, 8192);
+	buf_init(&got, 8192);
+	for (int i = 0; i < QUERY_SQL_BINDS_MOST; i++)
+		buf_add_text(&text, "userName eq \"bob\" and ");
+	buf_add_text(&text, "id eq \"u3\"");
+	assert_ok(ask(&w, text.p, &f, &got, &total, &more, &err), &err);
+	assert_int_equal(got.len, 0);
+	assert_int_equal(total, 0);
+	buf_done(&text);
+	buf_done(&got);
+	world_close(&w);
+}
+
 static void test_each_lost_allocation_is_told(void **state)
 {
 	CLEANUP(query_free_at) struct query *q = NULL;
@@ -773,6 +798,7 @@ int main(void)
 		cmocka_unit_test(test_rows_come_in_the_order_asked_for),
 		cmocka_unit_test(test_indices_narrow_where_they_may),
 		cmocka_unit_test(test_a_hundred_terms_are_narrowed_as_far_as_there_is_room),
+		cmocka_unit_test(test_what_the_statement_has_no_room_for_holds_too),
 		cmocka_unit_test(test_each_lost_allocation_is_told),
 		cmocka_unit_test(test_pages_from_a_place_on_join_to_the_whole),
 		cmocka_unit_test(test_a_place_whose_row_is_gone_is_still_a_place),
