@@ -978,6 +978,20 @@ int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t m
 
 /* Each statement empties what one table knows of person ?1 (?2: a change number). */
 static const char *const forget_sql[] = {
+	/* first, by what the others empty; the row stays, for Atlassian has it still */
+	"UPDATE scim_user SET external_id = '', user_fold = '', user_name = '', email = '',"
+	" display_name = '', given_name = '', family_name = '', title = '', department = '',"
+	" time_zone = '', language = '' WHERE id IN (SELECT u.id FROM account_link l"
+	" JOIN account a ON a.id = l.account JOIN scim_user u ON u.org = a.org"
+	" AND u.account_id = a.account_id WHERE l.person = ?1 AND a.account_id <> ''"
+	" UNION SELECT u.id FROM record r JOIN scim_directory d JOIN scim_user u"
+	" ON u.org = d.org AND u.external_id = r.external_id"
+	" WHERE r.person = ?1 AND r.external_id <> ''"
+	" UNION SELECT u.id FROM record r JOIN scim_directory d JOIN scim_user u"
+	" ON u.org = d.org AND u.external_id = r.key WHERE r.person = ?1"
+	" UNION SELECT u.id FROM record r JOIN record_address e ON e.record = r.id"
+	" JOIN scim_directory d JOIN scim_user u ON u.org = d.org AND u.user_fold = e.fold"
+	" WHERE r.person = ?1)",
 	"DELETE FROM record_address WHERE record IN (SELECT id FROM record WHERE person = ?1)",
 	"DELETE FROM member WHERE kind = 1 AND member IN"
 	" (SELECT id FROM record WHERE person = ?1)",

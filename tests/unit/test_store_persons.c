@@ -473,8 +473,10 @@ static bool file_holds(const char *path, const char *text)
 
 static void test_forgetting_leaves_no_byte_in_the_files(void **state)
 {
-	static const char *const traces[] = { "needle-user", "needle-mail", "needle-acc",
-					      "needle-evidence", "needle-reason" };
+	static const char *const traces[] = { "needle-user",   "needle-mail",
+					      "needle-acc",    "needle-evidence",
+					      "needle-reason", "needle-given",
+					      "needle-title" };
 	struct bar bar = { .who = STR("u"), .reason = STR("needle-reason") };
 	struct audit_new in = { .who = "source:okta", .what = "record.create", .now_ms = NOW };
 	struct world w = { 0 };
@@ -492,6 +494,14 @@ static void test_forgetting_leaves_no_byte_in_the_files(void **state)
 	a = account(&w, "acc:1", "needle-acc@x");
 	WRITE(&w, persons_link_record(db, r, p, "r", "needle-evidence", NOW, &err));
 	WRITE(&w, persons_link_account(db, a, p, "r", "needle-evidence", NOW, &err));
+	/* in the provisioning directory: once by account, once by address */
+	world_meddle(&w, "INSERT INTO scim_directory SELECT DISTINCT org, 'd', 1, 1, '', 2, 0"
+			 " FROM account");
+	world_meddle(&w, "INSERT INTO scim_user SELECT n.column1, a.org, n.column2, '',"
+			 " n.column3, n.column4, 2, '', '', '', n.column5, '', n.column6, '',"
+			 " '', '' FROM account a, (VALUES (1, 's1', 'acc:1', '',"
+			 " 'needle-given', ''), (2, 's2', '', 'needle-mail@x', '',"
+			 " 'needle-title'), (3, 's3', 'acc:2', 'eve@x', 'Eve', '')) n");
 	bar.person = p;
 	WRITE(&w, persons_bar(db, &bar, NOW, NULL, &err));
 	in.person = p;
@@ -510,6 +520,10 @@ static void test_forgetting_leaves_no_byte_in_the_files(void **state)
 	assert_ok(audit_verify(w.store, true, &report, &err), &err);
 	assert_int_equal(world_number(&w, "SELECT users FROM source"), 0);
 	assert_int_equal(world_number(&w, "SELECT length(salt) FROM person"), 0);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM scim_user"), 3);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM scim_user"
+					  " WHERE given_name = 'Eve' AND user_fold = 'eve@x'"),
+			 1);
 	/* the store goes on */
 	(void)user(&w, "a2", "{\"userName\":\"bob\"}");
 	world_close(&w);
