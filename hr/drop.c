@@ -152,7 +152,7 @@ static int beside(const struct hr_drop *d, const char *suffix, struct buf *into,
 {
 	CLEANUP(fd_close_at) int fd = -1;
 	char path[4096], piece[4096];
-	ssize_t n;
+	ssize_t n = 0;
 
 	if (snprintf(path, sizeof(path), "%s%s", d->path, suffix) >= (int)sizeof(path))
 		return err_set(err, ERR_IO, "%s%s: the path is too long", d->path, suffix);
@@ -161,8 +161,10 @@ static int beside(const struct hr_drop *d, const char *suffix, struct buf *into,
 		return err_set(err, ERR_REFUSED, "%s%s is missing", d->name, suffix);
 	if (fd < 0)
 		return err_errno(err, ERR_IO, errno, "opening %s", path);
-	while ((n = read(fd, piece, sizeof(piece))) > 0)
+	while (!into->fault && (n = read(fd, piece, sizeof(piece))) > 0)
 		buf_add(into, piece, (size_t)n);
+	if (into->fault)
+		return buf_fault(into, err, suffix);
 	if (n < 0)
 		return err_errno(err, ERR_IO, errno, "reading %s", path);
 	return buf_fault(into, err, suffix);
@@ -280,8 +282,12 @@ static int look(const struct hr_options *o, const char *path, const char *name, 
 	if (!ret->path || !ret->name)
 		return err_nomem(err);
 	ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (ret->fd < 0)
-		return err_errno(err, ERR_IO, errno, "opening %s", path);
+	if (ret->fd < 0) {
+		int why = errno, r = err_errno(err, ERR_IO, why, "opening %s", path);
+
+		errno = why;
+		return r;
+	}
 	if (fstat(ret->fd, &st) < 0)
 		return err_errno(err, ERR_IO, errno, "looking at %s", path);
 	if (!S_ISREG(st.st_mode))
@@ -329,9 +335,12 @@ static int consider(const struct hr_options *o, const char *name, int64_t now_ms
 		return 0;
 	}
 	(void)snprintf(path, sizeof(path), "%s/%s", o->folder, name);
+	errno = 0;
 	r = look(o, path, name, now_ms, &d, err);
-	/* gone since the folder was read, or a folder in it: no drop */
-	if (r == -ERR_IO || (r == -ERR_REFUSED && d.bytes == 0 && d.mtime_ms == 0)) {
+	/* gone since the folder was read, a socket, or a folder in it: no drop. One that may
+	 * not be opened is told: it may be the newest */
+	if ((r == -ERR_IO && (errno == ENOENT || errno == ENXIO)) ||
+	    (r == -ERR_REFUSED && d.bytes == 0 && d.mtime_ms == 0)) {
 		hr_drop_done(&d);
 		return 0;
 	}

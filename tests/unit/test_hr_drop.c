@@ -170,6 +170,31 @@ static void test_a_checksum_must_be_there_and_match(void **state)
 	chosen("checksum: true\n", "holds no checksum");
 }
 
+static void test_a_checksum_without_an_end_is_not_read_for_ever(void **state)
+{
+	char path[256];
+
+	(void)state;
+	put_text("p.csv", "x", STAMP_HOUR_MS);
+	path_in(path, "p.csv.sha256");
+	assert_int_equal(symlink("/dev/zero", path), 0);
+	chosen("checksum: true\n", ".sha256");
+}
+
+static void test_a_drop_that_cannot_be_opened_is_told_and_not_passed_over(void **state)
+{
+	char path[256];
+
+	(void)state;
+	put_text("p1.csv", "x", STAMP_HOUR_MS);
+	path_in(path, "p2.csv");
+	assert_int_equal(symlink("nowhere", path), 0); /* gone in the meantime: none */
+	chosen("", "p1.csv");
+	unlink(path);
+	assert_int_equal(symlink("p2.csv", path), 0);
+	chosen("", "opening ");
+}
+
 struct signer {
 	struct secret seed;
 	char key[80]; /* as minisign prints it */
@@ -260,6 +285,8 @@ int main(void)
 		IN_FOLDER(test_the_date_in_a_name_counts_before_its_time),
 		IN_FOLDER(test_nothing_to_read_is_said_and_is_no_fault),
 		IN_FOLDER(test_a_checksum_must_be_there_and_match),
+		IN_FOLDER(test_a_checksum_without_an_end_is_not_read_for_ever),
+		IN_FOLDER(test_a_drop_that_cannot_be_opened_is_told_and_not_passed_over),
 		IN_FOLDER(test_a_signature_must_be_of_this_file_and_by_a_named_key),
 	};
 	struct err err;
