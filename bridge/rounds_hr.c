@@ -29,7 +29,9 @@ struct round {
 	struct source_row row;
 	struct hr_drop drop;
 	struct hr_verdict verdict, before;
-	bool had_before, same;
+	bool had_before;
+	bool same;  /* the bytes that were accepted last */
+	bool again; /* the same, but by other settings: other people may come of them */
 	struct hr_reasons reasons;
 	struct read_run *run;
 	struct hr_entry batch[HR_BATCH];
@@ -212,13 +214,13 @@ static int judge_counts(struct round *x, unsigned *doubts, struct err *err)
 	int r;
 
 	*doubts = hr_reasons_doubts(&x->reasons);
-	if (!x->verdict.complete || x->same)
+	if (!x->verdict.complete || (x->same && !x->again))
 		return 0;
 	r = hr_judge_changes(x->counts.before, x->counts.changed, o, &x->reasons, err);
 	if (r == 0 && x->reasons.n > before)
 		why_add(x, x->reasons.v[before].text);
 	*doubts = hr_reasons_doubts(&x->reasons);
-	if (r == 0 && o->kind == HR_FULL &&
+	if (r == 0 && o->kind == HR_FULL && !x->same &&
 	    sources_read_judge(&x->counts, &bounds, why, sizeof(why)) &&
 	    !(*doubts & DOUBT_IMPLAUSIBLE)) {
 		why_add(x, why);
@@ -240,6 +242,8 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 	if (r == 0)
 		r = judge_counts(x, &verdict.doubts, err);
 	verdict.complete = x->verdict.complete;
+	/* a file that changed under the reading is not the one that was verified and judged */
+	verdict.discard = !verdict.complete;
 	verdict.reason = x->why[0] ? x->why : NULL;
 	if (r == 0)
 		r = sources_read_end(db, x->run, &verdict, &x->accepted, err);
@@ -400,10 +404,10 @@ static void tell_log(const struct round *x)
  */
 
 /* The bytes that were accepted last, and not newer than they were: nothing to do, unless
- * another file came between, which this one puts aside. */
+ * another file came between, which this one puts aside, or the settings are others. */
 static bool nothing_new(const struct round *x)
 {
-	return x->same && x->row.accepted_read == x->row.read_no &&
+	return x->same && !x->again && x->row.accepted_read == x->row.read_no &&
 	       x->verdict.date_ms <= x->before.date_ms;
 }
 
@@ -411,7 +415,7 @@ static int take_in(struct round *x, struct hr_feed *feed, struct err *err)
 {
 	int r = 0;
 
-	if (x->verdict.complete && !x->same) {
+	if (x->verdict.complete && (!x->same || x->again)) {
 		r = writer_call(x->app->writer, begin_write, x, err);
 		if (r == 0)
 			r = hr_feed_read(feed, x->cancel, on_person, x, err);
@@ -437,6 +441,7 @@ static int scan(struct round *x, struct hr_feed *feed, struct err *err)
 		return 0;
 	}
 	x->same = x->had_before && strcmp(x->verdict.digest, x->before.digest) == 0;
+	x->again = x->same && strcmp(x->verdict.question, x->before.question) != 0;
 	return judge(x, err);
 }
 

@@ -26,6 +26,7 @@ struct hr_feed {
 	struct hr_mapping *mapping;
 	struct seens seen;
 	unsigned char *left_out; /* a bit a row: another row of the person counts */
+	size_t left_out_rows;    /* a file that changes may have more when it is read again */
 	char delimiter;
 	/* one reading */
 	bool header; /* of CSV: it has come */
@@ -133,7 +134,7 @@ static int see(struct hr_feed *f, const struct hr_person *p, struct err *err)
 
 static bool is_left_out(const struct hr_feed *f)
 {
-	return f->left_out && f->left_out[f->row / 8] >> f->row % 8 & 1;
+	return f->row < f->left_out_rows && f->left_out[f->row / 8] >> f->row % 8 & 1;
 }
 
 static int row_of(struct hr_feed *f, struct hr_cell *cells, size_t n, struct hr_person *p,
@@ -435,9 +436,11 @@ static int resolve(struct hr_feed *f, struct hr_verdict *v, struct err *err)
 	size_t keeps = 0;
 
 	free(f->left_out);
+	f->left_out_rows = 0;
 	f->left_out = calloc(f->seen.n / 8 + 1, 1);
 	if (!f->left_out)
 		return err_nomem(err);
+	f->left_out_rows = f->seen.n;
 	if (f->seen.n)
 		qsort(s, f->seen.n, sizeof(*s), by_person);
 	for (size_t i = 1; i < f->seen.n; i++) {
@@ -534,6 +537,43 @@ static bool plain_name(struct str name)
 	return str_utf8(name, NULL);
 }
 
+static void ask_text(struct digest_run *run, const char *text)
+{
+	struct str s = str_of(text);
+
+	digest_add(run, &s.len, sizeof(s.len));
+	digest_add(run, s.p ? s.p : "", s.len);
+}
+
+static void ask_pairs(struct digest_run *run, const struct conf_pairs *pairs)
+{
+	digest_add(run, &pairs->n, sizeof(pairs->n));
+	for (size_t i = 0; i < pairs->n; i++) {
+		ask_text(run, pairs->v[i].key);
+		ask_text(run, pairs->v[i].value);
+	}
+}
+
+/* All of the settings that decides what the bytes of a file come to. */
+static void question_of(const struct hr_options *o, char ret[DIGEST_HEX_BYTES])
+{
+	const int words[] = { o->kind, o->format, o->encoding, o->delimiter, o->several };
+	struct digest_run run;
+	struct digest d;
+
+	digest_begin(&run, NULL);
+	digest_add(&run, words, sizeof(words));
+	ask_text(&run, o->key);
+	ask_text(&run, o->zone);
+	ask_text(&run, o->time_zone);
+	ask_pairs(&run, &o->map);
+	ask_pairs(&run, &o->dates);
+	for (size_t i = 0; i < o->empty.n; i++)
+		ask_text(&run, o->empty.v[i]);
+	digest_end(&run, &d);
+	digest_hex(&d, ret);
+}
+
 int hr_feed_scan(struct hr_feed *f, int64_t now_ms, const atomic_bool *cancel,
 		 struct hr_verdict *ret, struct err *err)
 {
@@ -551,6 +591,7 @@ int hr_feed_scan(struct hr_feed *f, int64_t now_ms, const atomic_bool *cancel,
 	ret->name = str_dup(plain_name(str_of(f->drop->name)) ? str_of(f->drop->name)
 							      : STR("(an odd name)"));
 	snprintf(ret->seal, sizeof(ret->seal), "%s", f->drop->seal);
+	question_of(f->o, ret->question);
 	r = ret->name ? whole_file(f, &bytes, ret->digest, &why) : err_nomem(&why);
 	ret->rows = f->row;
 	if (r == 0)
@@ -650,6 +691,7 @@ int hr_verdict_json(const struct hr_verdict *v, json_t **ret, struct err *err)
 		{ "file", json_string(v->name ? v->name : "") },
 		{ "date_ms", json_integer(v->date_ms) },
 		{ "digest", json_string(v->digest) },
+		{ "question", json_string(v->question) },
 		{ "encoding", json_string(v->encoding) },
 		{ "delimiter", json_string(v->delimiter) },
 		{ "rows", json_integer((json_int_t)v->rows) },
@@ -673,12 +715,14 @@ int hr_verdict_from_json(const json_t *j, struct hr_verdict *ret, struct err *er
 {
 	const char *digest = jx_get_text(j, "digest"), *name = jx_get_text(j, "file");
 	const json_t *columns = json_object_get(j, "columns");
+	const char *question = jx_get_text(j, "question"); /* older versions kept none */
 	int r = 0;
 
 	if (!digest || strlen(digest) >= sizeof(ret->digest) || !json_is_array(columns))
 		return err_set(err, ERR_PROTOCOL, "no verdict of an export");
 	ret->complete = true;
 	memcpy(ret->digest, digest, strlen(digest) + 1);
+	snprintf(ret->question, sizeof(ret->question), "%s", question ? question : "");
 	ret->name = str_dup(str_of(name));
 	ret->date_ms = json_integer_value(json_object_get(j, "date_ms"));
 	ret->rows = (uint64_t)json_integer_value(json_object_get(j, "rows"));

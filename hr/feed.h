@@ -27,7 +27,9 @@ struct hr_verdict {
 	int64_t date_ms;          /* of the export; 0: stdin */
 	int64_t started_ms, duration_ms;
 	char digest[DIGEST_HEX_BYTES];
-	char seal[16]; /* "signature", "checksum", "nothing" */
+	char question[DIGEST_HEX_BYTES]; /* of the settings: with others the same bytes are
+					    other people */
+	char seal[16];                   /* "signature", "checksum", "nothing" */
 	char encoding[24], how[32];
 	char delimiter[12]; /* "" of LDIF */
 	uint64_t bytes, rows, people;

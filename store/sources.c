@@ -816,8 +816,9 @@ static int end_effect(struct db *db, struct read_run *run, const struct read_ver
 {
 	/* an incomplete read naturally lacks canaries and entries; what makes its entries
 	 * doubtful is a schema or a directory that is not the one we know */
-	bool trusted = v->complete ? v->doubts == 0
-				   : (v->doubts & (DOUBT_SCHEMA | DOUBT_IDENTITY)) == 0;
+	bool trusted =
+		v->complete ? v->doubts == 0
+			    : !v->discard && (v->doubts & (DOUBT_SCHEMA | DOUBT_IDENTITY)) == 0;
 	int r = 0;
 
 	if (trusted && !run->direct)

@@ -146,6 +146,7 @@ struct read_verdict {
 	unsigned doubts;    /* 0: plausible; else as sources_read_judge() says, or more */
 	const char *reason; /* for people; NULL when complete and without doubts */
 	int64_t now_ms;
+	bool discard; /* not complete, and what it brought is not to be believed either */
 };
 /* Ends the read and lets it take effect as said at the top. *accepted (may be NULL). */
 int sources_read_end(struct db *db, struct read_run *run, const struct read_verdict *verdict,

@@ -272,6 +272,16 @@ def test_a_person_accepts_what_is_implausible(alone):
     assert alone.sync()["accepted"]  # held against the accepted one from now on
 
 
+def test_the_same_bytes_by_other_settings_are_read_again_and_count_nobody_once_more(alone):
+    gone, left = alone.staff[10], alone.staff[11]
+    alone.export(without=[gone["uid"]], state={left["uid"]: "Left"})
+    assert alone.sync()["missing"] == 1
+    alone.restart(("Left: false", "Left: true"))
+    for changed in (1, 0):
+        answer = alone.sync()
+        assert answer["same"] and answer["accepted"] and (answer["changed"], answer["missing"]) == (changed, 0)
+
+
 def test_a_dry_run_shows_what_the_map_makes_of_a_row_and_keeps_nothing(alone):
     before, reads = alone.known(), alone.json("source", "status", "hr")["sources"][0]["read"]
     alone.export(ends={alone.staff[0]["uid"]: "24.12.2026"})

@@ -412,6 +412,63 @@ static void test_a_file_that_changes_between_the_readings_is_told(void **state)
 	conf_free(hr_option_keys, &o);
 }
 
+static void test_a_file_that_grows_between_the_readings_is_told(void **state)
+{
+	static const char head[] = "Personnel No,Mail\n";
+	CLEANUP(hr_feed_free_at) struct hr_feed *f = NULL;
+	struct hr_drop drop = { .fd = -1 };
+	struct hr_verdict v = { 0 };
+	struct hr_options o;
+	struct seen seen = { "" };
+	struct err err;
+
+	(void)state;
+	hr_options_read("kind: delta\nkey: Personnel No\nmap: { userName: Mail }\n", &o);
+	assert_ok(hr_drop_open(&o, hr_file_of(head, sizeof(head) - 1), 0, &drop, &err), &err);
+	assert_ok(hr_feed_new(&o, &drop, &f, &err), &err);
+	assert_ok(hr_feed_scan(f, 0, NULL, &v, &err), &err);
+	assert_true(v.complete);
+	/* far more rows than were noted of the first reading */
+	for (size_t i = 0; i < 4000; i++)
+		assert_int_equal(pwrite(drop.fd, "7,a\n", 4, (off_t)(sizeof(head) - 1 + 4 * i)),
+				 4);
+	assert_fault(hr_feed_read(f, NULL, on_person, &seen, &err), ERR_INCOMPLETE, &err,
+		     "the file was changed while it was read");
+	hr_verdict_done(&v);
+	hr_feed_free(TAKE(f));
+	hr_drop_done(&drop);
+	conf_free(hr_option_keys, &o);
+}
+
+static void test_other_settings_ask_another_question_of_the_same_bytes(void **state)
+{
+	static const char *const others[] = {
+		FULL "empty: [\"-\"]\n",
+		FULL "time_zone: Asia/Tokyo\n",
+		FULL "several: engaged\n",
+		"kind: delta\n" HR_COMMON,
+	};
+	struct hr_verdict v, other;
+	struct hr_options o;
+
+	(void)state;
+	hr_options_read(FULL, &o);
+	hr_scan_fd(&o, feed_open("utf8.csv"), &v);
+	hr_scan_fd(&o, feed_open("utf8.csv"), &other);
+	assert_string_equal(v.question, other.question);
+	hr_verdict_done(&other);
+	conf_free(hr_option_keys, &o);
+	for (size_t i = 0; i < COUNT_OF(others); i++) {
+		hr_options_read(others[i], &o);
+		hr_scan_fd(&o, feed_open("utf8.csv"), &other);
+		assert_string_equal(v.digest, other.digest);
+		assert_string_not_equal(v.question, other.question);
+		hr_verdict_done(&other);
+		conf_free(hr_option_keys, &o);
+	}
+	hr_verdict_done(&v);
+}
+
 static void test_a_reading_is_cancelled(void **state)
 {
 	atomic_bool cancel = true;
@@ -445,6 +502,7 @@ static void test_a_verdict_is_the_same_after_json(void **state)
 	assert_ok(hr_verdict_json(&v, &doc, &err), &err);
 	assert_ok(hr_verdict_from_json(doc, &again, &err), &err);
 	assert_string_equal(v.digest, again.digest);
+	assert_string_equal(v.question, again.question);
 	assert_int_equal(again.people, 4);
 	assert_int_equal(again.columns.n, 7);
 	assert_string_equal(again.columns.v[6], "Last day");
@@ -507,6 +565,8 @@ int main(void)
 		cmocka_unit_test(test_a_line_of_a_gibibyte_is_refused_with_its_number),
 		cmocka_unit_test(test_a_row_of_many_values_is_refused_with_its_line),
 		cmocka_unit_test(test_a_file_that_changes_between_the_readings_is_told),
+		cmocka_unit_test(test_a_file_that_grows_between_the_readings_is_told),
+		cmocka_unit_test(test_other_settings_ask_another_question_of_the_same_bytes),
 		cmocka_unit_test(test_a_reading_is_cancelled),
 		cmocka_unit_test(test_a_verdict_is_the_same_after_json),
 		cmocka_unit_test(test_a_reading_survives_each_lost_allocation),

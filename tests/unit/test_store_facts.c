@@ -35,8 +35,10 @@ static void read_corp(struct house *h, bool complete, unsigned doubts, int64_t n
 	};
 	static const char *const keys[] = { "k1", "k2", "k3" };
 	CLEANUP(read_run_free_at) struct read_run *run = NULL;
-	struct read_verdict v = { complete, doubts, doubts || !complete ? "because" : NULL,
-				  now };
+	struct read_verdict v = { .complete = complete,
+				  .doubts = doubts,
+				  .reason = doubts || !complete ? "because" : NULL,
+				  .now_ms = now };
 	struct err err = { 0 };
 	size_t i;
 

@@ -24,8 +24,10 @@ static bool read_all(struct world *w, int64_t src, const struct entry *entries, 
 		     unsigned doubts, int64_t now)
 {
 	CLEANUP(read_run_free_at) struct read_run *run = NULL;
-	struct read_verdict v = { complete, doubts, doubts || !complete ? "because" : NULL,
-				  now };
+	struct read_verdict v = { .complete = complete,
+				  .doubts = doubts,
+				  .reason = doubts || !complete ? "because" : NULL,
+				  .now_ms = now };
 	struct err err = { 0 };
 	bool accepted = false;
 
@@ -274,6 +276,32 @@ static void test_what_an_incomplete_read_saw_counts(void **state)
 		NOW + HOUR);
 	assert_int_equal(world_number(&w, "SELECT doubts FROM source"), DOUBT_INCOMPLETE);
 	assert_int_equal(world_number(&w, "SELECT accepted_read FROM source"), 1);
+	world_close(&w);
+}
+
+static void test_what_a_discarded_read_saw_never_counts(void **state)
+{
+	CLEANUP(read_run_free_at) struct read_run *run = NULL;
+	CLEANUP(json_decref_at) json_t *doc = world_json(changed[0].doc);
+	struct read_entry e = { .key = STR("k1"), .doc = doc };
+	struct read_verdict v = { .reason = "because", .now_ms = NOW + HOUR, .discard = true };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	bool accepted = true;
+	int64_t src;
+
+	(void)state;
+	world_open(&w);
+	src = corp(&w);
+	assert_true(read_all(&w, src, three, true, 0, NOW));
+	WRITE(&w, sources_read_begin(db, src, READ_FULL, NOW + HOUR, &run, &err));
+	WRITE(&w, sources_read_put(db, run, &e, 1, NOW + HOUR, &err));
+	WRITE(&w, sources_read_end(db, run, &v, &accepted, &err));
+	assert_false(accepted);
+	assert_int_equal(
+		world_number(&w, "SELECT disabled_since_ms FROM record WHERE key = 'k1'"), 0);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM source_stage"), 0);
+	assert_int_equal(world_number(&w, "SELECT doubts FROM source"), DOUBT_INCOMPLETE);
 	world_close(&w);
 }
 
@@ -562,7 +590,7 @@ static void test_a_delta_drops_only_what_it_names(void **state)
 	CLEANUP(json_decref_at) json_t *doc = world_json("{\"userName\":\"ada2\"}");
 	CLEANUP(read_run_free_at) struct read_run *run = NULL;
 	struct read_entry e = { .key = STR("k1"), .doc = doc, .unknown = STR("") };
-	struct read_verdict v = { true, 0, NULL, NOW + HOUR };
+	struct read_verdict v = { .complete = true, .now_ms = NOW + HOUR };
 	struct world w = { 0 };
 	struct err err = { 0 };
 	int64_t src;
@@ -624,6 +652,7 @@ int main(void)
 		cmocka_unit_test(test_gone_needs_reads_time_and_a_look_up),
 		cmocka_unit_test(test_a_look_up_that_finds_it_starts_the_absence_anew),
 		cmocka_unit_test(test_what_an_incomplete_read_saw_counts),
+		cmocka_unit_test(test_what_a_discarded_read_saw_never_counts),
 		cmocka_unit_test(test_what_a_doubtful_read_saw_does_not_count_until_accepted),
 		cmocka_unit_test(test_an_incomplete_read_cannot_be_accepted),
 		cmocka_unit_test(test_a_read_with_a_changed_schema_changes_nothing),
