@@ -338,8 +338,11 @@ static int delta_round(struct delta_run *d, const struct secret *password,
 
 	if (r == 0 && !d->why[0])
 		r = ask(d, password, cancel, err);
-	if (r == 0 && !d->why[0])
+	if (r == 0 && !d->why[0]) {
 		r = writer_call(d->app->writer, batch_write, d, err);
+		if (r < 0) /* the number may be given again, to somebody else's change */
+			rounds_remembered(d->app, d->source)->newest = -1;
+	}
 	/* lists name people by their names: a rename changes who is in what, too */
 	if (r == 0 && !d->why[0] && (d->delta.groups_changed || d->delta.read > 0))
 		r = rounds_groups(d->app, d->source, d->row.id, false, password, cancel, out,

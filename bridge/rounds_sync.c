@@ -575,8 +575,11 @@ static int sync_run(struct sync *s, json_t *out, struct err *err)
 			dir_memory_clear(s->remembered->memory);
 		r = sync_read(s, &password, err);
 	}
-	if (r == 0 && !s->dry_run)
+	if (r == 0 && !s->dry_run) {
 		r = writer_call(s->app->writer, end_write, s, err);
+		if (r < 0) /* not committed: what is remembered was never stored */
+			s->remembered->newest = -1;
+	}
 	if (r == 0 && s->accepted)
 		r = sync_gone(s, &password, where, err);
 	if (r == 0 && (s->accepted || (s->dry_run && s->verdict.complete)))
