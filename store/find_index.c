@@ -158,6 +158,8 @@ static struct find_mark mark_of(const struct along *a)
 static int part_run(struct search *s, struct along *a, enum part part, bool *full,
 		    struct err *err)
 {
+	/* the walk's own text moves on with each row, while the statement holds what it got */
+	CLEANUP(free_at) char *bound = str_dup(buf_str(&a->text));
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	CLEANUP(buf_done) struct buf sql;
@@ -171,13 +173,13 @@ static int part_run(struct search *s, struct along *a, enum part part, bool *ful
 		most = s->find->start - s->matched;
 	buf_init(&sql, 128 << 10);
 	part_write(a, part, bare, &sql);
-	r = buf_fault(&sql, err, "the statement of a sorted list");
+	r = bound ? buf_fault(&sql, err, "the statement of a sorted list") : err_nomem(err);
 	if (r == 0)
 		r = store_read_begin(s->store, &db, err);
 	if (r < 0)
 		return r;
 	binds[0] = DB_I(s->source);
-	binds[1] = a->column->time ? DB_I(a->ms) : DB_S(buf_str(&a->text));
+	binds[1] = a->column->time ? DB_I(a->ms) : DB_S(str_n(bound, a->text.len));
 	binds[2] = DB_I(a->id);
 	binds[3] = DB_I(most);
 	memcpy(binds + FIRST_PARAMETER - 1, a->where.binds, a->where.count * sizeof(binds[0]));
