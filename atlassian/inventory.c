@@ -229,9 +229,12 @@ static int whole_read(struct atl_inventory *v, struct err *err)
 			   atl_site_each(v->site, ATL_LIST_LINK, &spaces, 250, &bound,
 					 space_row, v, err),
 			   err);
-	if (r == 0 && bound.cut) {
+	/* what was not read to its end is not whole for the accounts after this one either */
+	if (r < 0 || bound.cut) {
 		v->whole = false;
-		if (!v->why[0])
+		if (r < 0)
+			snprintf(v->why, sizeof(v->why), "%s", err->text);
+		else if (!v->why[0])
 			snprintf(v->why, sizeof(v->why),
 				 "the site's projects, rules and spaces were not read to their "
 				 "end in the time that the settings give (within)");

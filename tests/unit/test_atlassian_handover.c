@@ -340,6 +340,39 @@ static void test_a_read_that_fails_is_a_fault_and_no_gift(void **state)
 	site_stop();
 }
 
+static int count_owned(void *ctx, const struct atl_owned *row, struct err *err)
+{
+	(void)row;
+	(void)err;
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+static void test_what_was_refused_once_is_whole_for_no_later_account(void **state)
+{
+	static const struct scene scenes[] = {
+		{ "GET /rest/api/3/project/search", 401, "{}" },
+		{ "POST /rest/api/3/search/jql", 200, "{'issues':[],'isLast':true}" },
+		{ "GET /rest/api/3/", 200, "{'values':[],'total':0,'isLast':true}" },
+		{ NULL, 0, NULL },
+	};
+	struct atl_inventory *v = NULL;
+	struct atl_inventory_result result;
+	unsigned n = 0;
+	struct err err;
+
+	(void)state;
+	site_start(scenes, NULL);
+	assert_ok(atl_inventory_new(&v, st.site, &err), &err);
+	assert_int_equal(atl_inventory_read(v, STR("lea"), count_owned, &n, &result, &err),
+			 -ERR_UNAUTHORIZED);
+	assert_ok(atl_inventory_read(v, STR("mia"), count_owned, &n, &result, &err), &err);
+	assert_false(result.whole);
+	assert_true(result.why[0] != '\0');
+	atl_inventory_free(v);
+	site_stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +387,7 @@ int main(void)
 		cmocka_unit_test(
 			test_in_observe_nothing_is_sent_and_verifying_asks_each_object),
 		cmocka_unit_test(test_a_read_that_fails_is_a_fault_and_no_gift),
+		cmocka_unit_test(test_what_was_refused_once_is_whole_for_no_later_account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
