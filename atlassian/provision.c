@@ -268,6 +268,38 @@ int atl_provision_check(struct atl_client *c, const struct atl_provision_options
 /* --- one record -----------------------------------------------------------------------------
  */
 
+/* Whether the row is one that was asked for: a directory that does not know the question
+ * answers everything. Names and addresses are compared as Atlassian does, ids as they are. */
+static bool was_asked_for(const json_t *row, const char *attribute, struct str value)
+{
+	struct str has = str_of(jx_get_text(row, attribute));
+
+	return strcmp(attribute, "externalId") == 0 ? str_eq(has, value) : str_ieq(has, value);
+}
+
+/* That there is none is believed only of a list that says so. */
+static int find_check(const json_t *list, const char *what, const char *attribute,
+		      struct str value, struct err *err)
+{
+	const json_t *rows = json_object_get(list, "Resources"), *row;
+	const json_t *total = json_object_get(list, "totalResults");
+	size_t n = json_array_size(rows), i;
+
+	if ((rows && !json_is_array(rows)) || !json_is_integer(total) ||
+	    (n == 0 && json_integer_value(total) != 0))
+		return err_set(err, ERR_PROTOCOL,
+			       "the provisioning directory was asked for %s by %s, and its "
+			       "answer is no whole SCIM list",
+			       what, attribute);
+	json_array_foreach ((json_t *)(uintptr_t)rows, i, row)
+		if (!was_asked_for(row, attribute, value))
+			return err_set(err, ERR_PROTOCOL,
+				       "the provisioning directory was asked for %s by %s, and "
+				       "answered another one",
+				       what, attribute);
+	return 0;
+}
+
 /* The one resource that a filter finds: *ret is new; ATL_GONE for none. */
 static int find_one(struct atl_client *c, struct str directory, const char *what,
 		    const char *attribute, struct str value, json_t **ret, struct err *err)
@@ -282,6 +314,8 @@ static int find_one(struct atl_client *c, struct str directory, const char *what
 	if (r == 0)
 		r = call(c, "GET", directory, what, STR(""), query.p, NULL, false, &list, NULL,
 			 err);
+	if (r == 0)
+		r = find_check(list, what, attribute, value, err);
 	if (r < 0)
 		return r;
 	rows = json_object_get(list, "Resources");
@@ -328,20 +362,24 @@ static int member_told(struct atl_client *c, const struct atl_deed *deed, struct
 		       struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
+	CLEANUP(vec_str_done) struct vec_str members = { 0 };
 	struct atl_scim_group row;
-	const json_t *each;
-	size_t i;
+	bool whole = false;
 	int r = group_find(c, deed, group, &doc, err);
 
 	*ret = false;
 	if (r != 0)
 		return r == ATL_GONE ? 0 : r;
-	json_array_foreach (json_object_get(doc, "members"), i, each) {
-		const char *value = jx_get_text(each, "value");
-
-		*ret = *ret || (value && str_eq(str_of(value), record));
-	}
-	row = (struct atl_scim_group){ .id = str_of(jx_get_text(doc, "id")), .name = group };
+	r = provision_group_read(doc, &members, &row, &whole, err);
+	if (r == 0 && !whole)
+		r = err_set(err, ERR_PROTOCOL,
+			    "the provisioning directory sent a group without id, name or "
+			    "readable members");
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < row.member_count; i++)
+		*ret = *ret || str_eq(row.members[i], record);
+	row = (struct atl_scim_group){ .id = row.id, .name = group };
 	return seen && seen->member && row.id.len
 		       ? seen->member(seen->ctx, record, &row, *ret, err)
 		       : 0;
@@ -392,6 +430,12 @@ static bool id_is(const struct atl_deed *deed, const struct atl_scim_user *now)
 	return !deed->external_id.len || str_eq(deed->external_id, now->external_id);
 }
 
+/* An id may be given where none is, never over one that somebody else gave meanwhile. */
+static bool id_is_free(const struct atl_deed *deed, const struct atl_scim_user *now)
+{
+	return !now->external_id.len || id_is(deed, now);
+}
+
 static enum provision_state judge(const struct atl_deed *deed, enum action_kind kind,
 				  const struct atl_scim_user *now, size_t in)
 {
@@ -407,7 +451,7 @@ static enum provision_state judge(const struct atl_deed *deed, enum action_kind 
 						  : state_by(now->active == TRI_YES, true);
 	case ACTION_UPDATE_PROFILE:
 		return state_by(id_is(deed, now) && attrs_are(deed, now, deed->wanted),
-				attrs_are(deed, now, deed->held));
+				id_is_free(deed, now) && attrs_are(deed, now, deed->held));
 	case ACTION_JOIN_GROUPS:
 		return state_by(all, in == 0);
 	case ACTION_LEAVE_GROUPS:
@@ -639,7 +683,8 @@ int atl_provision_verify(struct atl_client *c, const struct atl_deed *deed,
 		return r == ATL_GONE ? 0 : r;
 	}
 	r = record_find(c, deed, false, &doc, err);
-	if (r == ATL_GONE && step->op == STEP_SCIM_CREATE) {
+	/* what is made in the same action may not be seen yet: then nothing came after it */
+	if (r == ATL_GONE && (step->op == STEP_SCIM_CREATE || !deed->record.len)) {
 		*ret = false;
 		return 0;
 	}

@@ -1,0 +1,122 @@
+/* Records of a provisioning directory, looked for: what is no answer is not "there is none". */
+#include "tests/unit/fake_org.h"
+
+#include "atlassian/act.h"
+#include "atlassian/provision.h"
+
+/* What the directory answers to every question; ' stands for ". */
+static const char *said;
+
+static void answer(struct scripted *s, unsigned nth, struct http_req *req,
+		   struct http_reply *reply)
+{
+	(void)s;
+	(void)nth;
+	(void)req;
+	reply->status = 200;
+	for (const char *p = said; *p; p++)
+		buf_add_char(&reply->body, *p == '\'' ? '"' : *p);
+}
+
+static const struct atl_deed joiner = {
+	.directory = STR("dir"),
+	.external_id = STR("u-1"),
+	.wanted = { [PROVISION_USER_NAME] = STR("ada@example.com") },
+};
+
+#define ADA                                                                                    \
+	"{'id':'s-1','userName':'ada@example.com','externalId':'u-1','active':true,"           \
+	"'emails':[{'value':'ada@example.com','primary':true}]}"
+#define EVE "{'id':'s-2','userName':'eve@example.com','externalId':'u-2','active':true}"
+#define LIST(total, rows) "{'totalResults':" total ",'Resources':[" rows "]}"
+
+static void test_none_is_believed_only_of_a_list_that_says_so(void **state)
+{
+	static const struct {
+		const char *said;
+		int r;
+		enum provision_state seen;
+	} rows[] = {
+		{ LIST("0", ""), 0, PROVISION_NONE },
+		{ "{'totalResults':0}", 0, PROVISION_NONE },
+		{ LIST("1", ADA), 0, PROVISION_WANTED },
+		{ "{}", -ERR_PROTOCOL, PROVISION_UNKNOWN },
+		{ "{'Resources':[]}", -ERR_PROTOCOL, PROVISION_UNKNOWN },
+		{ LIST("1", ""), -ERR_PROTOCOL, PROVISION_UNKNOWN },
+		{ "{'totalResults':1,'Resources':{}}", -ERR_PROTOCOL, PROVISION_UNKNOWN },
+		/* a directory that does not know the question answers everything */
+		{ LIST("1", EVE), -ERR_PROTOCOL, PROVISION_UNKNOWN },
+	};
+	struct fake f;
+
+	(void)state;
+	fake_start(&f, answer, NULL);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		enum provision_state seen = PROVISION_UNKNOWN;
+		struct err err;
+
+		said = rows[i].said;
+		assert_int_equal(atl_provision_state(f.client, &joiner, ACTION_PROVISION, NULL,
+						     &seen, &err),
+				 rows[i].r);
+		assert_int_equal(seen, rows[i].seen);
+	}
+	fake_stop(&f);
+}
+
+static void test_an_id_is_not_given_over_one_that_somebody_gave_meanwhile(void **state)
+{
+	static const struct atl_deed give_id = { .directory = STR("dir"),
+						 .record = STR("s-1"),
+						 .external_id = STR("u-1") };
+	static const struct {
+		const char *said;
+		enum provision_state seen;
+	} rows[] = {
+		{ "{'id':'s-1','userName':'ada@example.com'}", PROVISION_PLANNED },
+		{ ADA, PROVISION_WANTED },
+		{ "{'id':'s-1','userName':'ada@example.com','externalId':'u-9'}",
+		  PROVISION_OTHER },
+	};
+	struct fake f;
+
+	(void)state;
+	fake_start(&f, answer, NULL);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		enum provision_state seen = PROVISION_UNKNOWN;
+		struct err err;
+
+		said = rows[i].said;
+		assert_ok(atl_provision_state(f.client, &give_id, ACTION_UPDATE_PROFILE, NULL,
+					      &seen, &err),
+			  &err);
+		assert_int_equal(seen, rows[i].seen);
+	}
+	fake_stop(&f);
+}
+
+static void test_who_is_not_seen_yet_joined_nothing(void **state)
+{
+	static const struct action_step join = { .op = STEP_SCIM_JOIN, .name = "sales" };
+	struct fake f;
+	struct err err;
+	bool done = true;
+
+	(void)state;
+	fake_start(&f, answer, NULL);
+	said = LIST("0", "");
+	assert_ok(atl_provision_verify(f.client, &joiner, &join, &done, &err), &err);
+	assert_false(done);
+	fake_stop(&f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_none_is_believed_only_of_a_list_that_says_so),
+		cmocka_unit_test(test_an_id_is_not_given_over_one_that_somebody_gave_meanwhile),
+		cmocka_unit_test(test_who_is_not_seen_yet_joined_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
