@@ -301,7 +301,8 @@ static int look(const struct hr_options *o, const char *path, const char *name, 
 				       o->ready_suffix);
 			return HR_DROP_NONE;
 		}
-	} else if (ret->mtime_ms <= now_ms && now_ms - ret->mtime_ms < o->settle_ms) {
+	} else if (llabs(now_ms - ret->mtime_ms) < o->settle_ms) {
+		/* a file server's clock may be ahead of ours */
 		(void)!err_set(
 			err, ERR_UNAVAILABLE,
 			"%s was written less than %lld s ago (settle): it may not be whole "

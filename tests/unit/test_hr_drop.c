@@ -96,6 +96,8 @@ static void test_the_newest_whole_drop_is_read(void **state)
 	put_text("people-c.csv", "x", 1000); /* younger than settle */
 	chosen("", "people-a.csv");
 	chosen("settle: 0\n", "people-c.csv");
+	put_text("people-c.csv", "x", -1000); /* by a clock that is ahead */
+	chosen("", "people-a.csv");
 	put_text("people-d.csv.part", "x", 60000);
 	put_text(".people-e.csv", "x", 60000);
 	put_text("people-f.csv~", "x", 60000);
