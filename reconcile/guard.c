@@ -386,8 +386,13 @@ static int admin_judge(const struct world *w, const struct candidate *c,
 	const struct row_account *a;
 	int r = 0;
 
+	/* whose access is taken has to be known: it may be an administrator's */
 	if (c->s.account == FACTS_NONE)
-		return 0;
+		return action_kinds[c->kind].destructive
+			       ? guard_hit(hits, arena, GUARD_UNKNOWN, err,
+					   "which account its record in the provisioning "
+					   "directory is of was not told")
+			       : 0;
 	a = &w->f->accounts.v[c->s.account];
 
 	/* what gives, or says who somebody is, takes nothing from an administrator */

@@ -389,10 +389,11 @@ static int person_want(struct provisioning *in, uint32_t person)
 		return 0;
 	v.s = (struct subject){ SUBJECT_PERSON, person, FACTS_NONE, FACTS_NONE };
 	if (in->match.person_several[person])
-		return finding_add(in->r, "provision-several", NULL, in->w->numbers[person], 0,
-				   in->err,
-				   "several records of the provisioning directory claim to be "
-				   "this person: nothing is told about it");
+		return finding_add(
+			in->r, "provision-several", NULL, in->w->numbers[person], 0, in->err,
+			"records of the provisioning directory do not agree on who "
+			"this person is (several claim it, or one is of two people): "
+			"nothing is told about it");
 	r = is_due(&v, &yes);
 	if (r < 0 || !yes)
 		return r;

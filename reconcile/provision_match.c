@@ -89,24 +89,25 @@ static uint32_t only_row(const struct vec_pair *v, uint32_t key)
 	return row;
 }
 
-static uint32_t key_of(const struct provision_match *m, struct str address)
+/* All addresses were added: a new one is nobody's. */
+static int key_of(const struct provision_match *m, struct str address, uint32_t *ret)
 {
 	struct provision_match *pool = (struct provision_match *)(uintptr_t)m;
-	uint32_t key = FRAME_ABSENT;
 	struct err err;
 
-	/* all addresses were added: a new one is nobody's, and lost memory finds nobody */
-	if (address.len && pool_add_folded(&pool->keys, address, &key, &err) < 0)
-		return FRAME_ABSENT;
-	return key;
+	*ret = FRAME_ABSENT;
+	return address.len ? pool_add_folded(&pool->keys, address, ret, &err) : 0;
 }
 
 const char *provision_address_taken(const struct world *w, const struct provision_match *m,
 				    uint32_t person, struct str address)
 {
-	uint32_t key = key_of(m, address);
+	uint32_t key;
 	size_t i;
 
+	/* what cannot be looked up is not free */
+	if (key_of(m, address, &key) < 0)
+		return "whether its address is somebody else's could not be looked up";
 	if (key < FRAME_FIRST)
 		return NULL;
 	for (i = pair_find(m->users.v, m->users.n, key);
@@ -190,12 +191,19 @@ static void user_match(const struct world *w, struct provision_match *m,
 	const struct row_scim_user *u = &f->scim_users.v[user];
 	uint32_t person = FACTS_NONE, key;
 
+	uint32_t issuers = u->external_id < FRAME_FIRST
+				   ? FACTS_NONE
+				   : by_external_id(issued, u->external_id);
+
 	m->user_how[user] = HOW_ACCOUNT;
 	if (u->account != FACTS_NONE)
 		person = w->account_person[u->account];
+	/* the account says one person, the id another: it may be either's */
+	if (person != FACTS_NONE && issuers != FACTS_NONE && issuers != person)
+		m->person_several[person] = m->person_several[issuers] = true;
 	if (person == FACTS_NONE && u->external_id >= FRAME_FIRST) {
 		m->user_how[user] = HOW_EXTERNAL_ID;
-		person = by_external_id(issued, u->external_id);
+		person = issuers;
 	}
 	/* an account that is somebody's, or nobody's, is not found by its address here: that is
 	 * what match rules are for */
@@ -203,8 +211,9 @@ static void user_match(const struct world *w, struct provision_match *m,
 		struct str address = pool_str(&f->pool, u->attrs[PROVISION_USER_NAME]);
 
 		m->user_how[user] = HOW_ADDRESS;
-		key = key_of(m, address);
-		person = key < FRAME_FIRST ? FACTS_NONE : only_row(&m->persons, key);
+		person = key_of(m, address, &key) < 0 || key < FRAME_FIRST
+				 ? FACTS_NONE
+				 : only_row(&m->persons, key);
 		if (person >= w->persons || only_row(&m->users, key) != user)
 			person = FACTS_NONE;
 	}
