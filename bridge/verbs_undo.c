@@ -114,6 +114,7 @@ static int refs_of_plan(struct undo *u, struct err *err)
 /* --- what of them was done --- */
 
 struct journal_steps {
+	const struct action *action;
 	bool *done;
 	size_t n;
 	int64_t at_ms;
@@ -125,7 +126,13 @@ static int journal_line_read(void *ctx, const struct journal_line *line, struct 
 
 	(void)err;
 	s->at_ms = line->ms > s->at_ms ? line->ms : s->at_ms;
-	if (line->kind == JOURNAL_OUTCOME && line->step >= 1 && (size_t)line->step <= s->n)
+	if (line->step < 1 || (size_t)line->step > s->n)
+		return 0;
+	/* a gift that was refused, or of which nothing came back, was given in part perhaps:
+	 * the receiver gives back what is theirs now, and nothing where nothing came */
+	if (step_gifts[s->action->steps[line->step - 1].op])
+		s->done[line->step - 1] = true;
+	else if (line->kind == JOURNAL_OUTCOME)
 		s->done[line->step - 1] = str_eq(line->result, STR("ok"));
 	return 0;
 }
@@ -179,7 +186,7 @@ static int deeds_of_org(struct undo *u, const char *org, struct vec_deed *into, 
 		done = calloc(deed.action->step_count + 1, sizeof(*done));
 		if (!done)
 			return err_nomem(err);
-		steps = (struct journal_steps){ done, deed.action->step_count, 0 };
+		steps = (struct journal_steps){ deed.action, done, deed.action->step_count, 0 };
 		r = store_read_begin(u->app->store, &db, err);
 		if (r == 0)
 			r = plans_journal_of(db, (int64_t)ref->plan, ref->n, journal_line_read,
