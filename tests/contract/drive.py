@@ -16,7 +16,7 @@ import urllib.parse
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system",
                                 "lib"))
 
-from drive_scim import scim  # noqa: E402
+from drive_scim import scim, scim_read  # noqa: E402
 from drive_sites import sites  # noqa: E402
 from rehearsal import Rehearsal  # noqa: E402
 
@@ -312,6 +312,8 @@ class Drive:
             want(org.get(path), 429)
         want(org.post("/admin/v2/orgs/%s/workspaces" % org.org, {}), 429)
         want(org.post(org.v2("users/%s/suspend" % quote(self.of("ordinary", 3)["id"])), {}), 429)
+        for kind in ("Users", "Groups"):
+            want(scim_read(org, kind), 429)
         org.rate(0)
 
     def everything(self):

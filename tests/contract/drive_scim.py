@@ -14,6 +14,10 @@ def patch(*operations):
     return {"schemas": [PATCH], "Operations": list(operations)}
 
 
+def scim_read(org, kind):
+    return org.request("GET", BASE + kind, key=KEY)
+
+
 def scim(drive, want):
     org = drive.org
 
