@@ -190,6 +190,7 @@ def stored(users=USERS, big=BIG, small=SMALL):
 def copied(daemon, folder):
     """A copy of a stored instance, to write into."""
     shutil.copytree(daemon.folder, folder)
+    os.sync()  # or the first commits wait for gigabytes that the copy left to be written
     return Daemon(BUILD / "leaverd", folder)
 
 
@@ -225,10 +226,11 @@ class Load:
 
 
 def wrk(port, pid, connections, seconds, script, *args):
+    """One load. A reply may take 20 s before it counts as broken: a disk that stalls shows in p99."""
     before = cpu_seconds(pid)
     done = subprocess.run(
         ["wrk", "-t", str(min(2, connections)), "-c", str(connections), "-d", "%ds" % seconds,
-         "--latency", "-s", str(LIB / script), "http://127.0.0.1:%d/" % port, "--",
+         "--timeout", "20s", "--latency", "-s", str(LIB / script), "http://127.0.0.1:%d/" % port, "--",
          *map(str, args)], capture_output=True, text=True)
     cpu = cpu_seconds(pid) - before
     last = done.stdout.strip().rsplit("\n", 1)[-1]
