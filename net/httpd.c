@@ -389,6 +389,8 @@ static void req_free(struct http_req *req)
 	buf_done(&req->headers);
 	buf_done(&req->body);
 	spool_free(req->spool);
+	for (size_t i = 0; i < KNOWN_HEADERS; i++)
+		free(req->joined[i]);
 	while (req->scraps) {
 		struct scrap *s = req->scraps;
 

@@ -72,7 +72,8 @@ struct str http_req_query_raw(const struct http_req *req);
  * answered 400, and when memory is lost here the whole answer becomes a 503. '+' is a blank
  * unless the query holds "%20". */
 bool http_req_query(struct http_req *req, const char *name, struct str *ret);
-/* NULL if not sent. */
+/* NULL if not sent. Of several lines the first; of Accept, If-Match, If-None-Match and
+ * X-Forwarded-For, which are lists, all of them with commas between. */
 const char *http_req_header(const struct http_req *req, const char *name);
 struct str http_req_body(const struct http_req *req);
 /* The body of a route that spools: then the text above is empty. NULL: the route does not, or

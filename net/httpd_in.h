@@ -98,7 +98,8 @@ struct http_req {
 	const char *method_text;
 	struct str target, query, path;
 	bool headers_read;
-	const char *known[KNOWN_HEADERS]; /* the first of each; NULL: not sent */
+	const char *known[KNOWN_HEADERS]; /* the first, or a list of all; NULL: not sent */
+	char *joined[KNOWN_HEADERS];      /* what known points to where lines were joined */
 	struct route_match match;
 	int match_answer; /* of route_find(); below zero: the path itself is broken */
 	struct buf body;

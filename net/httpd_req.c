@@ -32,23 +32,28 @@ struct str http_req_query_raw(const struct http_req *req)
 /*
  * once: two lengths, or a length and chunks, are how requests are smuggled past a proxy; of two
  * hosts or credentials a proxy may have looked at the other one.
+ * list: lines of it are one list (RFC 9110 section 5.3). Some proxies add an X-Forwarded-For of
+ * their own beneath the client's, which alone is for the client to choose.
  */
 static const struct {
 	const char *name;
 	size_t len;
 	const char
 		*once; /* what it states; no other header may state it too. NULL: no matter */
+	bool list;
 } known[KNOWN_HEADERS] = {
-#define HEADER(which, name, once) [KNOWN_##which] = { name, sizeof(name) - 1, once }
+#define HEADER(which, name, once) [KNOWN_##which] = { name, sizeof(name) - 1, once, false }
+#define LIST(which, name) [KNOWN_##which] = { name, sizeof(name) - 1, NULL, true }
 	HEADER(AUTHORIZATION, "authorization", "credentials"),
-	HEADER(ACCEPT, "accept", NULL),
+	LIST(ACCEPT, "accept"),
 	HEADER(CONTENT_TYPE, "content-type", NULL),
 	HEADER(CONTENT_LENGTH, "content-length", "length"),
 	HEADER(TRANSFER_ENCODING, "transfer-encoding", "length"),
 	HEADER(HOST, "host", "host"),
-	HEADER(IF_MATCH, "if-match", NULL),
-	HEADER(IF_NONE_MATCH, "if-none-match", NULL),
-	HEADER(FORWARDED_FOR, "x-forwarded-for", NULL),
+	LIST(IF_MATCH, "if-match"),
+	LIST(IF_NONE_MATCH, "if-none-match"),
+	LIST(FORWARDED_FOR, "x-forwarded-for"),
+#undef LIST
 #undef HEADER
 };
 
@@ -69,6 +74,23 @@ struct headers_seen {
 	const char *twice;
 };
 
+/* One more line of a list. */
+static void list_on(struct http_req *req, size_t which, const char *line)
+{
+	size_t had = strlen(req->known[which]), more = strlen(line);
+	char *all = malloc(had + more + 3);
+
+	if (!all) {
+		req->lost_memory = true;
+		return;
+	}
+	memcpy(all, req->known[which], had);
+	memcpy(all + had, ", ", 2);
+	memcpy(all + had + 2, line, more + 1);
+	free(req->joined[which]);
+	req->known[which] = req->joined[which] = all;
+}
+
 static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const char *name,
 				   size_t name_len, const char *value, size_t value_len)
 {
@@ -85,6 +107,8 @@ static enum MHD_Result note_header(void *cls, enum MHD_ValueKind kind, const cha
 			s->twice = known[which].once;
 	if (!s->req->known[which])
 		s->req->known[which] = value ? value : "";
+	else if (known[which].list)
+		list_on(s->req, which, value ? value : "");
 	return MHD_YES;
 }
 

@@ -30,6 +30,7 @@
 #include "scim/profile.h"
 
 #define SCIM_MARK_BYTES 2048
+#define SCIM_ETAG_BYTES 48 /* W/"VERSION.MARK" with its NUL */
 #define SCIM_NAME_BYTES 64 /* room for names of sources and tokens with their NUL */
 
 /* What a read or apply answers when there is no such thing: not a fault. SCIM_LATER is an

@@ -41,7 +41,7 @@ struct operation {
 	bool stripped; /* runs without its references */
 	int status;
 	char id[ENC_UUID_CHARS + 1]; /* of what a POST created; "" before */
-	char etag[CODEC_ETAG_BYTES];
+	char etag[SCIM_ETAG_BYTES];
 	char *location; /* NULL: not known */
 	char *response; /* Error body; NULL: none */
 	UT_hash_handle hh;

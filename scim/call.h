@@ -6,6 +6,7 @@
 #ifndef SCIM_CALL_H
 #define SCIM_CALL_H
 
+#include "scim/codec.h"
 #include "scim/service.h"
 
 #define CALL_BASE_BYTES 400
@@ -20,7 +21,7 @@ struct scim_call {
 	const struct scim_request *req;
 	struct scim_response *res;
 	struct scim_fresh fresh; /* what the answer was made of; unknown: not to be kept */
-	uint64_t version;        /* of the one resource that it is; 0: a list */
+	struct codec_tag tag;    /* of the one resource that it is; version 0: a list */
 	json_t *json; /* the body, already read: of an operation of a bulk request; or NULL */
 };
 

@@ -11,8 +11,6 @@
 #include "model/schema.h"
 #include "scim/backend.h"
 
-#define CODEC_ETAG_BYTES 32
-
 /* --- projections: RFC 7644 section 3.9 ------------------------------------------------------
  */
 
@@ -35,8 +33,21 @@ bool codec_wants(const struct codec_projection *p, const char *name);
 /* --- sending --------------------------------------------------------------------------------
  */
 
-/* W/"3" */
-void codec_etag(uint64_t version, char ret[CODEC_ETAG_BYTES]);
+/*
+ * What a resource's entity-tag says: its own version and, of a user who is sent with groups, a
+ * mark of these. They are no part of what is kept, so that its version stands still when a
+ * group takes somebody in or is renamed; but whoever has the answer from before has another
+ * one.
+ */
+struct codec_tag {
+	uint64_t version;
+	uint64_t groups; /* 0: sent without any */
+};
+
+/* linked: as for codec_send(). The same over restarts. */
+struct codec_tag codec_tag_of(const struct scim_row *row, struct str linked);
+/* W/"3", or W/"3.9e107d9d372bb682" */
+void codec_etag(struct codec_tag tag, char ret[SCIM_ETAG_BYTES]);
 /* Adds BASE/Users/ID. base: "https://host/scim/v2/idp". */
 void codec_location(struct buf *into, const char *base, enum scim_type type, struct str id);
 

@@ -410,7 +410,7 @@ static void fresh_take(struct page *p)
 		return;
 	p->call->fresh = p->found.fresh;
 	p->call->fresh.groups = p->rows.n > 0 && !p->rows.v[0].row.alone;
-	p->call->version = 0;
+	p->call->tag = (struct codec_tag){ 0 };
 }
 
 static int page_write(struct page *p, struct err *err)

@@ -34,15 +34,29 @@ static bool tag_take(struct str *s, struct str *tag)
 	return true;
 }
 
-int resource_tag_matches(const char *header, uint64_t version, struct err *err)
+/* Whether it is the tag: what codec_etag() says between the quotes. */
+static bool tag_is(struct str said, struct codec_tag tag, bool own)
+{
+	char text[SCIM_ETAG_BYTES];
+	struct str ours;
+
+	if (own) {
+		said = str_n(said.p, str_find(said, '.'));
+		tag.groups = 0;
+	}
+	codec_etag(tag, text);
+	ours = str_of(text + 3);
+	return str_eq(said, str_n(ours.p, ours.len - 1));
+}
+
+int resource_tag_matches(const char *header, struct codec_tag own, bool versions,
+			 struct err *err)
 {
 	struct str rest = str_trim(str_of(header)), tag;
-	char own[24];
 	int found = 0, tags = 0;
 
 	if (str_eq(rest, STR("*")))
 		return 1;
-	snprintf(own, sizeof(own), "%llu", (unsigned long long)version);
 	for (;;) {
 		while (str_starts(rest, STR(",")))
 			rest = str_trim(str_n(rest.p + 1, rest.len - 1));
@@ -53,7 +67,7 @@ int resource_tag_matches(const char *header, uint64_t version, struct err *err)
 				       "an entity-tag such as W/\"3\", or *, was expected in "
 				       "If-Match or If-None-Match");
 		tags++;
-		found |= str_eq(tag, str_of(own));
+		found |= tag_is(tag, own, versions);
 		if (rest.len > 0 && rest.p[0] != ',')
 			return err_set(err, ERR_INVALID_SYNTAX,
 				       "entity-tags must be separated by commas");
@@ -65,34 +79,34 @@ int resource_tag_matches(const char *header, uint64_t version, struct err *err)
  * read of what the client has. Fault: PRECONDITION, INVALID_SYNTAX.
  */
 static int conditions_check(const struct scim_request *req, enum scim_type type,
-			    uint64_t version, struct err *err)
+			    struct codec_tag tag, struct err *err)
 {
 	bool reads = req->method == HTTP_GET || req->method == HTTP_HEAD;
 	const char *name = codec_schema(type)->name;
-	int r = req->if_match ? resource_tag_matches(req->if_match, version, err) : 1;
+	int r = req->if_match ? resource_tag_matches(req->if_match, tag, true, err) : 1;
 
 	if (r == 0)
 		return err_set(err, ERR_PRECONDITION,
 			       "the %s has changed: its version is W/\"%llu\" now", name,
-			       (unsigned long long)version);
+			       (unsigned long long)tag.version);
 	if (r > 0 && req->if_none_match)
-		r = resource_tag_matches(req->if_none_match, version, err);
+		r = resource_tag_matches(req->if_none_match, tag, !reads, err);
 	else if (r > 0)
 		return 0;
 	if (r <= 0 || reads)
 		return r < 0 ? r : r * NOT_MODIFIED;
 	return err_set(err, ERR_PRECONDITION,
 		       "the %s is there, of version W/\"%llu\", which If-None-Match excludes",
-		       name, (unsigned long long)version);
+		       name, (unsigned long long)tag.version);
 }
 
-int resource_read_tag(struct scim_call *call, enum scim_type type, uint64_t version,
+int resource_read_tag(struct scim_call *call, enum scim_type type, struct codec_tag tag,
 		      bool *answered, struct err *err)
 {
 	int r;
 
-	codec_etag(version, call->res->etag);
-	r = conditions_check(call->req, type, version, err);
+	codec_etag(tag, call->res->etag);
+	r = conditions_check(call->req, type, tag, err);
 	*answered = r == NOT_MODIFIED;
 	if (*answered)
 		call_answer(call, 304, false);
@@ -102,23 +116,22 @@ int resource_read_tag(struct scim_call *call, enum scim_type type, uint64_t vers
 /* --- sending --------------------------------------------------------------------------------
  */
 
-/* The resource with its ETag and, at creation, its Location. */
-static int row_answer(struct scim_call *call, const struct scim_row *row,
+/* Whether members or groups go with it, which want a read of their own. */
+static bool row_wants(const struct scim_row *row, const struct codec_projection *projection)
+{
+	return !row->alone &&
+	       codec_wants(projection, row->type == SCIM_GROUP ? "members" : "groups");
+}
+
+/* The resource with what goes with it and, at creation, its Location. */
+static int row_answer(struct scim_call *call, const struct scim_row *row, struct str linked,
 		      const struct codec_projection *projection, int status, struct err *err)
 {
-	const char *linked = row->type == SCIM_GROUP ? "members" : "groups";
-	CLEANUP(buf_done) struct buf members, location;
-	int r = 0;
+	CLEANUP(buf_done) struct buf location;
+	int r;
 
-	buf_init(&members, call->res->body->max);
 	buf_init(&location, sizeof(call->res->location) - 1);
-	/* a new user is in no group */
-	if (!row->alone && codec_wants(projection, linked) &&
-	    !(status == 201 && row->type == SCIM_USER))
-		r = list_linked(call, row->type, row->id, &members, err);
-	if (r == 0)
-		r = codec_send(call->res->body, row, call->base, buf_str(&members), projection,
-			       err);
+	r = codec_send(call->res->body, row, call->base, linked, projection, err);
 	if (r == 0)
 		r = buf_fault(call->res->body, err, "the response");
 	if (r == 0 && status == 201) {
@@ -151,16 +164,20 @@ static int row_take(void *arg, const struct scim_row *row, struct err *err)
 {
 	struct reading *into = arg;
 	struct scim_call *call = into->call;
-	int r = resource_read_tag(call, row->type, row->version, &into->answered, err);
+	/* a group's members count in its version: no need to read 100,000 for a 304 */
+	bool marked = row->type == SCIM_USER && row_wants(row, into->projection);
+	int r = 0;
 
 	call->fresh = row->fresh;
 	call->fresh.groups = !row->alone;
-	call->version = row->version;
+	call->tag = (struct codec_tag){ row->version, 0 };
+	if (!marked)
+		r = resource_read_tag(call, row->type, call->tag, &into->answered, err);
 	if (r < 0 || into->answered)
 		return r;
 	if (row->alone) {
 		into->answered = true;
-		return row_answer(call, row, into->projection, 200, err);
+		return row_answer(call, row, STR(""), into->projection, 200, err);
 	}
 	into->row = *row;
 	buf_add_str(&into->bytes, row->bytes);
@@ -171,6 +188,27 @@ static int row_take(void *arg, const struct scim_row *row, struct err *err)
 static void reading_done(struct reading *r)
 {
 	buf_done(&r->bytes);
+}
+
+/* What wants a read of members or groups beside its own. */
+static int reading_answer(struct reading *got, struct err *err)
+{
+	struct scim_call *call = got->call;
+	const struct scim_row *row = &got->row;
+	CLEANUP(buf_done) struct buf linked;
+	int r = 0;
+
+	buf_init(&linked, call->res->body->max);
+	if (row_wants(row, got->projection)) {
+		r = list_linked(call, row->type, row->id, &linked, err);
+		if (r == 0 && row->type == SCIM_USER) {
+			call->tag = codec_tag_of(row, buf_str(&linked));
+			r = resource_read_tag(call, row->type, call->tag, &got->answered, err);
+		}
+	}
+	if (r < 0 || got->answered)
+		return r < 0 ? r : HTTP_DONE;
+	return row_answer(call, row, buf_str(&linked), got->projection, 200, err);
 }
 
 int resource_get(struct scim_call *call, enum scim_type type, struct str id, struct err *err)
@@ -188,7 +226,7 @@ int resource_get(struct scim_call *call, enum scim_type type, struct str id, str
 	if (got.answered)
 		return HTTP_DONE;
 	got.row.id = id;
-	return row_answer(call, &got.row, &projection, 200, err);
+	return reading_answer(&got, err);
 }
 
 /* --- a write on its way ---------------------------------------------------------------------
@@ -234,6 +272,34 @@ static bool any_version(const char *if_match)
 	return if_match && str_eq(str_trim(str_of(if_match)), STR("*"));
 }
 
+/* The resource as the write left it. */
+static int job_answer(struct job *job, const struct scim_after *after, struct err *err)
+{
+	struct scim_call *call = &job->call;
+	CLEANUP(buf_done) struct buf linked;
+	struct scim_row row = { .type = job->write.type,
+				.id = job_id(job),
+				.bytes = buf_str(&job->bytes),
+				.version = after->version,
+				.created_ms = after->created_ms,
+				.modified_ms = after->modified_ms };
+	/* a new user is in no group */
+	bool none = job->status == 204 || (job->status == 201 && row.type == SCIM_USER);
+	int r = 0;
+
+	buf_init(&linked, call->res->body->max);
+	if (!none && row_wants(&row, &job->projection))
+		r = list_linked(call, row.type, row.id, &linked, err);
+	if (r < 0)
+		return r;
+	codec_etag(codec_tag_of(&row, buf_str(&linked)), call->res->etag);
+	if (job->status == 204) {
+		call_answer(call, 204, false);
+		return HTTP_DONE;
+	}
+	return row_answer(call, &row, buf_str(&linked), &job->projection, job->status, err);
+}
+
 static void job_done(struct scim_write *w, int r, const struct scim_after *after,
 		     const struct err *fault)
 {
@@ -250,19 +316,8 @@ static void job_done(struct scim_write *w, int r, const struct scim_after *after
 		call_fault(call, &err);
 	} else if (w->kind == SCIM_DELETE) {
 		call_answer(call, 204, false);
-	} else {
-		struct scim_row row = { .type = w->type,
-					.id = job_id(job),
-					.bytes = buf_str(&job->bytes),
-					.version = after->version,
-					.created_ms = after->created_ms,
-					.modified_ms = after->modified_ms };
-
-		codec_etag(after->version, res->etag);
-		if (job->status == 204)
-			call_answer(call, 204, false);
-		else if (row_answer(call, &row, &job->projection, job->status, &err) < 0)
-			call_fault(call, &err);
+	} else if (job_answer(job, after, &err) < 0) {
+		call_fault(call, &err);
 	}
 	job_free(job);
 	res->resume(res);
@@ -270,7 +325,9 @@ static void job_done(struct scim_write *w, int r, const struct scim_after *after
 
 static int match_check(const struct job *job, const struct scim_before *before, struct err *err)
 {
-	return conditions_check(job->call.req, job->write.type, before->row->version, err);
+	struct codec_tag tag = { before->row->version, 0 };
+
+	return conditions_check(job->call.req, job->write.type, tag, err);
 }
 
 /* What the job made, for the backend. doc NULL: the document stays. */
@@ -354,13 +411,15 @@ static unsigned tolerance(const struct scim_client *client)
 static int job_new(struct job **ret, struct scim_call *call, enum scim_write_kind kind,
 		   enum scim_type type, struct str id, struct err *err)
 {
+	const struct codec_tag none = { 0 };
 	struct job *job;
 
 	if (id.len > ENC_UUID_CHARS || memchr(id.p ? id.p : "", '\0', id.len))
 		return not_found(type, err); /* none of our ids is like that */
-	if ((call->req->if_match && resource_tag_matches(call->req->if_match, 0, err) < 0) ||
+	if ((call->req->if_match &&
+	     resource_tag_matches(call->req->if_match, none, true, err) < 0) ||
 	    (call->req->if_none_match &&
-	     resource_tag_matches(call->req->if_none_match, 0, err) < 0))
+	     resource_tag_matches(call->req->if_none_match, none, true, err) < 0))
 		return -ERR_INVALID_SYNTAX;
 	job = calloc(1, sizeof(*job));
 	if (!job)

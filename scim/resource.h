@@ -23,17 +23,19 @@ int resource_delete(struct scim_call *call, enum scim_type type, struct str id, 
 
 /*
  * If-Match and If-None-Match hold entity-tags or "*", in lists whose empty elements say nothing
- * (RFC 9110 section 5.6.1). 1: version is among them, compared weakly (SCIM's tags are weak,
- * and its samples send them in If-Match); 0: it is not. Fault: INVALID_SYNTAX, also of a list
- * without any.
+ * (RFC 9110 section 5.6.1). 1: the tag is among them, compared weakly (SCIM's tags are weak,
+ * and its samples send them in If-Match); 0: it is not. own: the resource's own version alone
+ * is compared, whatever either says of groups: who changes a user changes none of them. Fault:
+ * INVALID_SYNTAX, also of a list without any.
  */
-int resource_tag_matches(const char *header, uint64_t version, struct err *err) MUST_USE;
+int resource_tag_matches(const char *header, struct codec_tag tag, bool own, struct err *err)
+	MUST_USE;
 
 /*
- * The ETag of a read of that version, and 304 where the client has it: then *answered. Faults:
- * PRECONDITION (If-Match), INVALID_SYNTAX.
+ * The ETag of a read, and 304 where the client has it: then *answered. Faults: PRECONDITION
+ * (If-Match), INVALID_SYNTAX.
  */
-int resource_read_tag(struct scim_call *call, enum scim_type type, uint64_t version,
+int resource_read_tag(struct scim_call *call, enum scim_type type, struct codec_tag tag,
 		      bool *answered, struct err *err) MUST_USE;
 
 #endif

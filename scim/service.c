@@ -481,14 +481,14 @@ static bool is_kept(const struct scim_route *route)
 static bool shelf_answers(const struct scim_service *s, struct scim_call *call,
 			  const struct shelf_key *key, int *r, struct err *err)
 {
-	uint64_t version = 0;
+	struct codec_tag tag = { 0 };
 	bool answered = false;
 
-	if (!shelf_find(s->shelf, key, call->backend, call->res->body, &version))
+	if (!shelf_find(s->shelf, key, call->backend, call->res->body, &tag))
 		return false;
 	*r = HTTP_DONE;
-	if (version)
-		*r = resource_read_tag(call, SCIM_USER, version, &answered, err);
+	if (tag.version)
+		*r = resource_read_tag(call, SCIM_USER, tag, &answered, err);
 	if (answered)
 		buf_clear(call->res->body);
 	else if (*r == HTTP_DONE)
@@ -507,8 +507,7 @@ static int kept_run(const struct scim_service *s, struct scim_call *call,
 		return r;
 	r = route->handler(call, route->types, id, err);
 	if (r == HTTP_DONE && call->fresh.known && call->res->status == 200)
-		shelf_keep(s->shelf, &key, &call->fresh, call->version,
-			   buf_str(call->res->body));
+		shelf_keep(s->shelf, &key, &call->fresh, call->tag, buf_str(call->res->body));
 	return r;
 }
 

@@ -82,7 +82,7 @@ struct scim_response {
 	struct buf *body;         /* the caller's, empty, with its ceiling */
 	char location[512];       /* header values; "" : none */
 	bool content_location;    /* location is that of the content as well */
-	char etag[32];
+	char etag[SCIM_ETAG_BYTES];
 	char allow[64];
 	const char *www_authenticate; /* static; NULL: none */
 	int retry_after_s;            /* 0: none */

@@ -19,7 +19,7 @@ struct entry {
 	bool asked; /* since the hand came by */
 	struct shelf_key key;
 	struct scim_fresh fresh;
-	uint64_t version;
+	struct codec_tag tag;
 	size_t len;
 	char body[];
 };
@@ -137,7 +137,7 @@ static struct entry **entry_at(const struct shard *d, const struct shelf_key *ke
 }
 
 bool shelf_find(struct shelf *s, const struct shelf_key *key,
-		const struct scim_backend *backend, struct buf *into, uint64_t *version)
+		const struct scim_backend *backend, struct buf *into, struct codec_tag *tag)
 {
 	struct shard *d = shard_of(s, key);
 	struct entry **at, *e = NULL;
@@ -150,7 +150,7 @@ bool shelf_find(struct shelf *s, const struct shelf_key *key,
 		e = *at;
 	if (e) {
 		buf_add(into, e->body, e->len);
-		*version = e->version;
+		*tag = e->tag;
 		e->asked = true;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -218,7 +218,7 @@ static bool add(struct shelf *s, struct shard *d, struct entry *e)
 }
 
 void shelf_keep(struct shelf *s, const struct shelf_key *key, const struct scim_fresh *fresh,
-		uint64_t version, struct str body)
+		struct codec_tag tag, struct str body)
 {
 	struct shard *d = shard_of(s, key);
 	struct entry *e;
@@ -229,9 +229,7 @@ void shelf_keep(struct shelf *s, const struct shelf_key *key, const struct scim_
 	e = malloc(sizeof(*e) + body.len);
 	if (!e)
 		return;
-	*e = (struct entry){
-		.key = *key, .fresh = *fresh, .version = version, .len = body.len
-	};
+	*e = (struct entry){ .key = *key, .fresh = *fresh, .tag = tag, .len = body.len };
 	memcpy(e->body, body.p, body.len);
 
 	pthread_mutex_lock(&d->lock);

@@ -11,6 +11,7 @@
 #define SCIM_SHELF_H
 
 #include "scim/backend.h"
+#include "scim/codec.h"
 
 #define SHELF_BODY_MOST 32768 /* longer bodies are not kept */
 #define SHELF_KEY_BYTES 16
@@ -28,13 +29,13 @@ OWNED(struct shelf, shelf_free)
 /* Of a request as it was sent; what differs in Accept alone has the same body. */
 void shelf_key(const struct shelf *s, int64_t source, struct str path, struct str query,
 	       struct shelf_key *ret);
-/* Adds the body to *into. version: of the User; 0: of a list. False: it is not there, or no
- * longer so; *into is as it was, or has a fault. */
+/* Adds the body to *into. *tag: of the User; version 0: of a list. False: it is not there, or
+ * no longer so; *into is as it was, or has a fault. */
 bool shelf_find(struct shelf *s, const struct shelf_key *key,
-		const struct scim_backend *backend, struct buf *into, uint64_t *version);
+		const struct scim_backend *backend, struct buf *into, struct codec_tag *tag);
 /* Without memory, or where it is longer than may be, nothing is kept. */
 void shelf_keep(struct shelf *s, const struct shelf_key *key, const struct scim_fresh *fresh,
-		uint64_t version, struct str body);
+		struct codec_tag tag, struct str body);
 /* Memory that it takes now. */
 size_t shelf_bytes(struct shelf *s);
 

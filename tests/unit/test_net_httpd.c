@@ -842,6 +842,10 @@ static void test_only_trusted_proxies_speak_for_others(void **state)
 	ask("GET /things/1 HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.7, "
 	    "10.0.0.1\r\n" CLOSE);
 	assert_non_null(strstr(got.text, "peer=192.0.2.7 "));
+	/* a client's own line stands first: what the proxy saw is in the last one */
+	ask("GET /things/1 HTTP/1.1\r\nX-Forwarded-For: 203.0.113.9\r\n"
+	    "x-forwarded-for: 192.0.2.7\r\nX-Forwarded-For: 10.0.0.1\r\n" CLOSE);
+	assert_non_null(strstr(got.text, "peer=192.0.2.7 "));
 	ask("GET /things/1 HTTP/1.1\r\nX-Forwarded-For: nonsense\r\n" CLOSE);
 	assert_non_null(strstr(got.text, "peer=127.0.0.1 "));
 	stop();

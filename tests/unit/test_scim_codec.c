@@ -32,16 +32,19 @@ static void test_kept_bytes_are_sent_as_they_are_with_what_is_spliced_in(void **
 				   "\"User\",\"created\":\"1970-01-01T00:00:01Z\","
 				   "\"lastModified\":\"1970-01-01T00:00:01.500Z\","
 				   "\"location\":\"" BASE "/Users/u%201\","
-				   "\"version\":\"W/\\\"18446744073709551615\\\"\"}}");
+				   "\"version\":\"W/\\\"18446744073709551615."
+				   "6d7f4cfe96cb60cf\\\"\"}}");
 }
 
 static void test_the_tag_is_the_version_of_meta(void **state)
 {
-	char tag[CODEC_ETAG_BYTES];
+	char tag[SCIM_ETAG_BYTES];
 
 	(void)state;
-	codec_etag(18446744073709551615u, tag);
+	codec_etag((struct codec_tag){ 18446744073709551615u, 0 }, tag);
 	assert_string_equal(tag, "W/\"18446744073709551615\"");
+	codec_etag((struct codec_tag){ 18446744073709551615u, 0xfedcba9876543210 }, tag);
+	assert_string_equal(tag, "W/\"18446744073709551615.fedcba9876543210\"");
 }
 
 static void test_damaged_bytes_are_not_sent(void **state)

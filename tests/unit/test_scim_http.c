@@ -383,6 +383,11 @@ static void *busy_client(void *arg)
 		ask("GET", target, "If-None-Match: W/\"2\"\r\n", "", answer);
 		if (status_of(answer) != 304)
 			break;
+		/* lines of a list are one list */
+		ask("GET", target, "If-None-Match: W/\"1\"\r\nIf-None-Match: W/\"2\"\r\n", "",
+		    answer);
+		if (status_of(answer) != 304)
+			break;
 		*(int *)arg = number;
 		if (i == EACH - 1)
 			*(int *)arg = -1;

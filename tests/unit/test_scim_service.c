@@ -11,7 +11,8 @@
  *               missing), of an array each element in order, "*" for any string
  *     "head"    response headers: location etag allow type; "*" for any
  *     "says"    part of an Error's detail
- *     "keep"    { "u": "id" }: members of the answer kept as {{u}} for later steps
+ *     "keep"    { "u": "id" }: members of the answer kept as {{u}} for later steps;
+ * "meta/version" is one inside another
  */
 #include "tests/lib/test.h"
 
@@ -63,8 +64,8 @@ static void stage_end(struct stage *s)
 		fail_msg("%s: %s: step %zu: %s", (s)->file, (s)->name, (s)->step, why_);       \
 	} while (0)
 
-/* {{name}} becomes what was kept under it. */
-static void fill(const struct stage *s, const char *text, struct buf *into)
+/* {{name}} becomes what was kept under it; inside JSON with its quotes escaped. */
+static void fill(const struct stage *s, const char *text, bool json, struct buf *into)
 {
 	const char *at;
 
@@ -77,7 +78,11 @@ static void fill(const struct stage *s, const char *text, struct buf *into)
 		buf_add(into, text, (size_t)(at - text));
 		if (!jx_get_text(s->kept, name))
 			lament(s, "nothing is kept as %s", name);
-		buf_add_text(into, jx_get_text(s->kept, name));
+		for (const char *c = jx_get_text(s->kept, name); *c; c++) {
+			if (json && *c == '"')
+				buf_add_char(into, '\\');
+			buf_add_char(into, *c);
+		}
 		text = end + 2;
 	}
 	buf_add_text(into, text);
@@ -95,7 +100,7 @@ static const char *step_text(const struct stage *s, const json_t *j, struct buf 
 	text = json_is_string(j) ? strdup(json_string_value(j))
 				 : json_dumps(j, JSON_COMPACT | JSON_ENCODE_ANY);
 	assert_non_null(text);
-	fill(s, text, into);
+	fill(s, text, !json_is_string(j), into);
 	free(text);
 	return into->p ? into->p : "";
 }
@@ -212,8 +217,16 @@ static void check_body(struct stage *s, const json_t *step, const struct buf *bo
 	    (!jx_get_text(have, "detail") || !strstr(jx_get_text(have, "detail"), says)))
 		lament(s, "%s does not say \"%s\"", body->p ? body->p : "(nothing)", says);
 	json_object_foreach (json_object_get(step, "keep"), name, value) {
-		const char *found = jx_get_text(have, json_string_value(value));
+		const char *path = json_string_value(value), *last = strrchr(path, '/');
+		char outer[40] = "";
+		const json_t *in = have;
+		const char *found;
 
+		if (last) {
+			snprintf(outer, sizeof(outer), "%.*s", (int)(last - path), path);
+			in = json_object_get(have, outer);
+		}
+		found = jx_get_text(in, last ? last + 1 : path);
 		if (!found)
 			lament(s, "no %s in %s", json_string_value(value), body->p);
 		json_object_set_new(s->kept, name, json_string(found));
@@ -250,7 +263,7 @@ static void play_step(struct stage *s, const json_t *step)
 	const char *line = jx_get_text(step, "do");
 	const json_t *with = json_object_get(step, "with"),
 		     *raw = json_object_get(step, "text");
-	CLEANUP(buf_done) struct buf target, body, answer;
+	CLEANUP(buf_done) struct buf target, body, answer, match, none_match;
 	struct scim_request req = { .id = "r-1", .peer = "192.0.2.1" };
 	struct scim_response res;
 	struct str path, query;
@@ -266,7 +279,7 @@ static void play_step(struct stage *s, const json_t *step)
 	buf_init(&answer, BODY_BYTES);
 	if (at[1] != '!')
 		buf_add_text(&target, "/v2/idp");
-	fill(s, at[1] == '!' ? at + 2 : at + 1, &target);
+	fill(s, at[1] == '!' ? at + 2 : at + 1, false, &target);
 	str_cut(buf_str(&target), '?', &path, &query);
 	assert_true(enc_unpercent(&decoded, path, false));
 	req.path = buf_str(&decoded);
@@ -278,8 +291,8 @@ static void play_step(struct stage *s, const json_t *step)
 				    : "Bearer good";
 	req.accept = jx_get_text(with, "accept");
 	req.content_type = jx_get_text(with, "type");
-	req.if_match = jx_get_text(with, "if-match");
-	req.if_none_match = jx_get_text(with, "if-none-match");
+	req.if_match = step_text(s, json_object_get(with, "if-match"), &match);
+	req.if_none_match = step_text(s, json_object_get(with, "if-none-match"), &none_match);
 
 	ask(s, &req, &res, &answer);
 	if (res.status != json_integer_value(json_object_get(step, "status")))

@@ -37,20 +37,20 @@ static void keep(struct shelf *s, const char *path, int64_t at, const char *body
 	const struct scim_fresh fresh = { .known = true, .at = at };
 	struct shelf_key key = key_of(s, 1, path, "");
 
-	shelf_keep(s, &key, &fresh, 7, str_of(body));
+	shelf_keep(s, &key, &fresh, (struct codec_tag){ 7, 9 }, str_of(body));
 }
 
 static bool finds(struct shelf *s, const char *path, const char *body)
 {
 	struct shelf_key key = key_of(s, 1, path, "");
-	uint64_t version = 0;
+	struct codec_tag tag = { 0 };
 	struct buf got;
 	bool found;
 
 	buf_init(&got, 65536);
-	found = shelf_find(s, &key, &backend, &got, &version);
+	found = shelf_find(s, &key, &backend, &got, &tag);
 	if (found) {
-		assert_int_equal(version, 7);
+		assert_true(tag.version == 7 && tag.groups == 9);
 		assert_true(str_eq(buf_str(&got), str_of(body)));
 	} else {
 		assert_int_equal(got.len, 0);
