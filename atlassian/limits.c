@@ -8,6 +8,7 @@ const struct atl_limit atl_limits[ATL_FAMILY_COUNT] = {
 	[ATL_LAST_ACTIVE] = { "last active dates",    10,   3 }, /* 200 a minute were measured */
 	[ATL_MANAGE]      = { "user management",      10,   0 },
 	[ATL_TOKENS]      = { "API tokens",           10,   0 },
+	[ATL_EVENTS]      = { "audit events",         10,   3 },
 };
 /* clang-format on */
 

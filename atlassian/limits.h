@@ -15,6 +15,7 @@ enum atl_family {
 	ATL_LAST_ACTIVE, /* one request an account: about 200 a minute were measured */
 	ATL_MANAGE,      /* user management: privileges, lifecycle, an account's tokens */
 	ATL_TOKENS,      /* API access: every token of the organisation */
+	ATL_EVENTS,      /* audit events, as a stream */
 	ATL_FAMILY_COUNT
 };
 

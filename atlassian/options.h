@@ -31,6 +31,8 @@ struct atl_options {
 	int roles;                    /* enum atl_roles */
 	int64_t idle_after_ms;        /* a seat unused for so long is idle */
 	bool tokens;                  /* read when API tokens were last used */
+	bool events;                  /* read who changed what: the audit events */
+	int64_t events_keep_ms;       /* events of others are kept so long */
 	int64_t page_size;
 	int64_t per_second; /* requests a second until Atlassian's headers say otherwise */
 	int64_t at_once;

@@ -80,6 +80,10 @@ static const struct cli_operand gone_operands[] = {
 static const struct cli_option gone_options[] = {
 	OPT_REASON(false, "how it is known that they left; stands in the audit chain"), OPT_END
 };
+static const struct cli_option events_options[] = {
+	{ "foreign", 'F', NULL, CLI_FLAG, NULL, false, "only what was done under our key and not by us", NULL },
+	OPT_LIMIT, OPT_END
+};
 static const struct cli_operand source_maybe[] = { ARG_MAYBE("SOURCE", "source"), ARG_END };
 static const struct cli_option source_accept_options[] = {
 	{ "read", 0, "N", CLI_INT, NULL, false, "this read; default: the newest", NULL },
@@ -345,6 +349,18 @@ const struct command commands[] = {
 	  "  the organisation is as it was read\n",
 	  .options = reason_options, .operands = collect_accept_operands, .verb = "collect.accept",
 	  .render = render_collect },
+	{ "events", READ, "what others changed in an organisation",
+	  "From Atlassian's audit events, as read with each collection: who changed which account or group, and when; "
+	  "and what was done under our key that our journal does not know, which holds every plan of that organisation. "
+	  "What was lost, or not read, is said. Reading it is logged.",
+	  "leaverd events acme\n  newest first\n"
+	  "leaverd events acme --foreign\n  what holds the plans\n",
+	  .options = events_options, .operands = collect_operands, .verb = "events", .render = render_events },
+	{ "events explain", READ, "say who else uses our key",
+	  "Explains what was done under our key and is not in our journal: it no longer holds plans. Later writes hold "
+	  "them again. Better than explaining is a key that nobody else has.",
+	  "leaverd events explain acme --reason 'script of IT of 3 March, has a key of its own now'\n  plans go on\n",
+	  .options = reason_options, .operands = collect_accept_operands, .verb = "events.explain" },
 	{ "source status", READ, "where each source stands",
 	  "State, newest read, newest accepted read and its age, records, and why the newest read was not "
 	  "accepted.",

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "atlassian/events.h"
 #include "atlassian/org.h"
 #include "atlassian/provision.h"
 #include "atlassian/users.h"
@@ -300,6 +301,8 @@ static const struct right rights[] = {
 	{ "read managed accounts", atl_users_managed,    "organisations of the older kind are not read whole",      true },
 	{ "read API tokens",       atl_users_all_tokens, "activity that only tokens show is unknown: whoever works "
 							 "through the API alone may seem idle",                    false },
+	{ "read audit events",     atl_events_list,      "who else changes accounts is not told, and nobody notices what "
+							 "is done under our key",                                  false },
 };
 /* clang-format on */
 

@@ -7,6 +7,7 @@
 #include "reconcile/guard.h"
 #include "reconcile/report.h"
 #include "store/accounts.h"
+#include "store/events.h"
 #include "store/facts.h"
 #include "store/persons.h"
 #include "store/plans.h"
@@ -50,13 +51,22 @@ static const char *issuer_of(const struct config_source *s, const struct config_
 	return NULL;
 }
 
+/* What was done under our key that nobody knows of. */
+static int foreign_writes(struct db *db, const char *org, int64_t *ret, struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row row = { 0 };
+	int r = accounts_org_get(db, org, &row, err);
+
+	return r == 0 ? events_foreign(db, row.id, ret, err) : r < 0 ? r : 0;
+}
+
 static int read_round(struct app *app, const struct config_org *org, struct facts_round *ret,
 		      struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(free_at) char *armed = NULL;
 	enum store_mode mode;
-	int64_t armed_ms = 0;
+	int64_t armed_ms = 0, foreign = 0;
 	int r;
 
 	r = store_read_begin(app->store, &db, err);
@@ -64,6 +74,8 @@ static int read_round(struct app *app, const struct config_org *org, struct fact
 		r = store_mode_get(db, org->name, &mode, err);
 	if (r >= 0)
 		r = store_setting_get(db, org->name, "armed_ms", &armed, err);
+	if (r >= 0)
+		r = foreign_writes(db, org->name, &foreign, err);
 	if (r < 0)
 		return r;
 	if (armed && !str_int64(str_of(armed), &armed_ms))
@@ -77,6 +89,7 @@ static int read_round(struct app *app, const struct config_org *org, struct fact
 			: mode == STORE_PROPOSE ? ORG_PROPOSE
 						: ORG_OBSERVE,
 		.armed_ms = armed ? armed_ms : FACT_ABSENT,
+		.foreign_write = foreign > 0,
 	};
 	return 0;
 }

@@ -84,6 +84,7 @@ int render_block(struct cli *cli, const json_t *out);
 int render_undo(struct cli *cli, const json_t *out);
 int render_why(struct cli *cli, const json_t *out);
 int render_handover(struct cli *cli, const json_t *out);
+int render_events(struct cli *cli, const json_t *out);
 
 /* bridge/render_admin.c */
 int render_doctor(struct cli *cli, const json_t *out);

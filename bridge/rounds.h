@@ -92,6 +92,15 @@ int rounds_provision(struct app *app, const struct config_org *org, const atomic
 		     json_t *out, struct err *err) MUST_USE;
 
 /*
+ * Reads the organisation's audit events from where the last reading stopped (store/events.h);
+ * a part of rounds_collect(). What could not be read ends nothing. Adds "events" to out: read,
+ * kept, foreign (new), end (all there are), why; nothing where the settings leave them out.
+ * Below zero only for us, and CANCELLED.
+ */
+int rounds_events(struct app *app, const struct config_org *org, const atomic_bool *cancel,
+		  json_t *out, struct err *err) MUST_USE;
+
+/*
  * Reads what these accounts (ledger numbers) own on the organisation's sites, and keeps it; so
  * many and for so long as one round may. *ret is how many were read. A site that cannot be read
  * makes the inventory less than whole and ends nothing. Below zero only for us.

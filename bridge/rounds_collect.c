@@ -734,6 +734,8 @@ static int collect_run(struct collect *c, json_t *out, struct err *err)
 	r = rounds_sites(c->app, c->org, c->cancel, out, err);
 	if (r == 0)
 		r = rounds_provision(c->app, c->org, c->cancel, out, err);
+	if (r == 0)
+		r = rounds_events(c->app, c->org, c->cancel, out, err);
 	return r < 0 ? r : collect_out(c, stamp_mono_ms() - begun, out, err);
 }
 

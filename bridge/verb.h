@@ -59,6 +59,7 @@ extern const struct verb verbs_scim[];  /* scim.check */
 extern const struct verb verbs_overdue[];  /* overdue */
 extern const struct verb verbs_hr[];       /* source.gone */
 extern const struct verb verbs_handover[]; /* handover */
+extern const struct verb verbs_events[];   /* events, events.explain */
 
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);

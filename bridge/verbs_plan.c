@@ -13,6 +13,7 @@
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/backup.h"
+#include "store/events.h"
 #include "store/persons.h"
 #include "store/plans.h"
 #include "store/sources.h"
@@ -935,10 +936,11 @@ static int verb_block(struct app *app, const struct who *who, const json_t *in, 
 
 #define PAST_MOST 50
 
+/* What we did, and what others did at Atlassian, PAST_MOST of each. */
 struct past_read {
-	struct why_past rows[PAST_MOST];
-	char texts[PAST_MOST][4][128];
-	size_t n;
+	struct why_past rows[2 * PAST_MOST];
+	char texts[2 * PAST_MOST][4][128];
+	size_t n, most;
 };
 
 static int past_row(void *ctx, int64_t plan, const struct action_row *row, struct err *err)
@@ -961,7 +963,38 @@ static int past_row(void *ctx, int64_t plan, const struct action_row *row, struc
 		.who = "applier",
 		.text = t[3],
 	};
-	return ++p->n == PAST_MOST;
+	return ++p->n == p->most;
+}
+
+/* What somebody else changed, as Atlassian's audit events tell it. */
+static int past_event(void *ctx, const struct event_row *row, struct err *err)
+{
+	static const char *const outcomes[] = { "by others", "under our key, not by us",
+						"under our key, explained" };
+	struct past_read *p = ctx;
+	char(*t)[128] = p->texts[p->n];
+
+	(void)err;
+	snprintf(t[0], 128, STR_FMT, STR_ARG(row->action));
+	snprintf(t[1], 128, STR_FMT, STR_ARG(row->email.len ? row->email : row->actor));
+	snprintf(t[2], 128, "%s", outcomes[row->by]);
+	snprintf(t[3], 128, "at Atlassian%s" STR_FMT, row->group.len ? ", group " : "",
+		 STR_ARG(row->name.len ? row->name : row->group));
+	p->rows[p->n] = (struct why_past){
+		.at_ms = row->at_ms,
+		.kind = t[0],
+		.outcome = t[2],
+		.who = t[1][0] ? t[1] : "somebody",
+		.text = t[3],
+	};
+	return ++p->n == p->most;
+}
+
+static int newest_first(const void *x, const void *y)
+{
+	const struct why_past *a = x, *b = y;
+
+	return (a->at_ms < b->at_ms) - (a->at_ms > b->at_ms);
 }
 
 static int past_read(struct app *app, uint64_t person, uint64_t account, struct past_read *ret,
@@ -971,11 +1004,19 @@ static int past_read(struct app *app, uint64_t person, uint64_t account, struct 
 	int r;
 
 	r = store_read_begin(app->store, &db, err);
+	ret->most = PAST_MOST;
 	if (r == 0 && person)
 		r = plans_of_person(db, (int64_t)person, PAST_MOST, past_row, ret, err);
 	else if (r == 0)
 		r = plans_of_account(db, (int64_t)account, PAST_MOST, past_row, ret, err);
-	return r < 0 ? r : 0;
+	ret->most = ret->n + PAST_MOST;
+	if (r >= 0)
+		r = events_of(db, (int64_t)person, (int64_t)account, PAST_MOST, past_event, ret,
+			      err);
+	if (r < 0)
+		return r;
+	qsort(ret->rows, ret->n, sizeof(ret->rows[0]), newest_first);
+	return 0;
 }
 
 /* Reading somebody's story is itself recorded (law 11). */

@@ -582,10 +582,11 @@ static int tell_past(struct telling *t, const struct why_past *past, size_t n, s
 
 	for (size_t i = 0; r == 0 && i < n; i++)
 		r = row_add(t, WHY_PAST, 0, past[i].kind ? past[i].kind : "",
-			    past[i].outcome ? past[i].outcome : "", err,
-			    "%s: rule %s, by %s%s%s", when(past[i].at_ms, at),
-			    past[i].rule ? past[i].rule : "-", past[i].who ? past[i].who : "-",
-			    past[i].text ? ": " : "", past[i].text ? past[i].text : "");
+			    past[i].outcome ? past[i].outcome : "", err, "%s: %s%s%sby %s%s%s",
+			    when(past[i].at_ms, at), past[i].rule ? "rule " : "",
+			    past[i].rule ? past[i].rule : "", past[i].rule ? ", " : "",
+			    past[i].who ? past[i].who : "-", past[i].text ? ": " : "",
+			    past[i].text ? past[i].text : "");
 	return r;
 }
 

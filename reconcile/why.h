@@ -47,7 +47,8 @@ struct why_who {
 /* What happened before, handed in by the store; newest first. */
 struct why_past {
 	int64_t at_ms;
-	const char *kind, *rule, *outcome, *who; /* who decided */
+	const char *kind, *rule, *outcome, *who; /* rule NULL: none, somebody else did it; who
+						    decided */
 	const char *text;
 };
 

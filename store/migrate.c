@@ -66,6 +66,10 @@
  * inventory, owned, heir. What an account owns on sites (titles are personal), when that was
  * read, and who was named to receive it.
  *
+ * org_event, org_event_read. What others changed in an organisation, by its audit events, and
+ * what was done under our key that the journal does not know (standing 1; 2 once a person
+ * explained it); and where the reading of the events stands (store/events.h).
+ *
  * cursor. Where readers of streams stand.
  *
  * token. API tokens, by keyed hash. `self` is the key of the record that a token is of itself.
@@ -421,12 +425,29 @@ static const char *const step_5[] = {
 	NULL,
 };
 
+/* What others changed in an organisation, and where the reading of it stands. */
+static const char *const step_6[] = {
+	"CREATE TABLE org_event (org INTEGER NOT NULL, event TEXT NOT NULL,"
+	" account INTEGER NOT NULL, at_ms INTEGER NOT NULL, action TEXT NOT NULL,"
+	" actor TEXT NOT NULL, grp TEXT NOT NULL, token TEXT NOT NULL,"
+	" standing INTEGER NOT NULL, PRIMARY KEY (org, event, account)) STRICT, WITHOUT ROWID",
+	"CREATE INDEX org_event_account ON org_event (account, at_ms) WHERE account > 0",
+	"CREATE INDEX org_event_time ON org_event (org, at_ms)",
+	"CREATE INDEX org_event_foreign ON org_event (org) WHERE standing = 1",
+	"CREATE TABLE org_event_read (org INTEGER PRIMARY KEY, since_ms INTEGER NOT NULL,"
+	" cursor TEXT NOT NULL, newest_ms INTEGER NOT NULL, read_ms INTEGER NOT NULL,"
+	" why TEXT NOT NULL, gap_from_ms INTEGER NOT NULL, gap_to_ms INTEGER NOT NULL,"
+	" token TEXT NOT NULL) STRICT",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
 	{ 3, "sites, and what accounts own there", step_3 },
 	{ 4, "what provisioning directories hold, and seats in licences", step_4 },
 	{ 5, "tokens that are somebody", step_5 },
+	{ 6, "what others change in organisations", step_6 },
 	{ 0, NULL, NULL },
 };
 

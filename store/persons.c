@@ -1021,6 +1021,13 @@ static const char *const forget_sql[] = {
 	" (SELECT account FROM account_link WHERE person = ?1)",
 	"DELETE FROM heir WHERE person = ?1 OR account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",
+	"UPDATE org_event SET actor = '' WHERE (org, actor) IN (SELECT a.org, a.account_id FROM"
+	" account_link l JOIN account a ON a.id = l.account WHERE l.person = ?1)",
+	/* what holds plans goes on holding them, of nobody */
+	"UPDATE OR REPLACE org_event SET account = 0 WHERE standing = 1 AND account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
+	"DELETE FROM org_event WHERE account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
 	"UPDATE account_link SET evidence = '' WHERE person = ?1",
 	"UPDATE person SET salt = x'', state = 1, change = ?2 WHERE id = ?1",
 };

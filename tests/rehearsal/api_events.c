@@ -1,6 +1,8 @@
 /*
  * The audit events of the organisation, made of the effects of the ledger that changed
- * something: what was done under the organisation's key stands there whoever did it.
+ * something: what was done under the organisation's key stands there whoever did it, and what a
+ * test says that somebody did by hand (POST /_rehearsal/events). Ids of keys are made up; the
+ * provisioning directory and sites have keys of their own.
  */
 #include <inttypes.h>
 
@@ -63,10 +65,35 @@ static int event_actions(struct call *c)
 	return 200;
 }
 
-static void actor_write(struct call *c, struct jw *w)
+static bool is_scim(const struct effect *e)
+{
+	return strncmp(e->op, "scim-", 5) == 0;
+}
+
+static bool is_known(const char *op)
+{
+	for (size_t i = 0; i < COUNT_OF(actions); i++) {
+		if (strcmp(actions[i].op, op) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void actor_write(struct call *c, struct jw *w, const struct effect *e)
 {
 	const struct account *owner =
 		c->org->key_owner != UINT32_MAX ? c->org->accounts.v[c->org->key_owner] : NULL;
+	bool org_key = is_known(e->op);
+	uint32_t who;
+
+	if (e->by) {
+		jw_open(w, "actor", '{');
+		jw_text(w, "id", e->by);
+		if (org_account_by_id(c->org, str_of(e->by), &who))
+			jw_text(w, "email", c->org->accounts.v[who]->email);
+		jw_close(w, '}');
+		return;
+	}
 
 	jw_open(w, "actor", '{');
 	jw_text(w, "id", owner ? owner->id : "unknown");
@@ -75,15 +102,19 @@ static void actor_write(struct call *c, struct jw *w)
 		jw_text(w, "email", owner->email);
 	}
 	jw_open(w, "auth", '{');
-	jw_text(w, "authType", "container-token");
-	jw_text(w, "tokenId", "key-1");
-	jw_text(w, "tokenLabel", "organization-api-key");
+	jw_text(w, "authType", org_key || is_scim(e) ? "container-token" : "api-token");
+	jw_text(w, "tokenId", org_key ? "key-1" : is_scim(e) ? "scim-key-1" : "site-token-1");
+	jw_text(w, "tokenLabel",
+		org_key      ? "organization-api-key"
+		: is_scim(e) ? "scim"
+			     : "site");
 	jw_close(w, '}');
 	jw_close(w, '}');
 }
 
 static void event_write(struct call *c, struct jw *w, const struct effect *e, size_t n)
 {
+	uint32_t g;
 	char id[40];
 
 	snprintf(id, sizeof(id), "event-%012zu", n + 1);
@@ -94,7 +125,7 @@ static void event_write(struct call *c, struct jw *w, const struct effect *e, si
 	jw_time(w, "time", e->at_ms);
 	jw_time(w, "processedAt", e->at_ms);
 	jw_text(w, "action", action_id(e->op));
-	actor_write(c, w);
+	actor_write(c, w, e);
 	jw_open(w, "context", '[');
 	if (e->account[0]) {
 		jw_open(w, NULL, '{');
@@ -103,9 +134,16 @@ static void event_write(struct call *c, struct jw *w, const struct effect *e, si
 		jw_close(w, '}');
 	}
 	if (e->detail[0]) {
+		bool group = strstr(e->op, "group") &&
+			     org_group_by_name(c->org, str_of(e->detail), &g);
+
 		jw_open(w, NULL, '{');
-		jw_text(w, "id", e->detail);
-		jw_text(w, "type", "detail");
+		if (group)
+			jw_textf(w, "id", "ari:cloud:identity::group/%s",
+				 c->org->groups.v[g]->id);
+		else
+			jw_text(w, "id", e->detail);
+		jw_text(w, "type", group ? "groups" : "detail");
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
@@ -140,13 +178,14 @@ static bool bound_read(const json_t *asked, const char *name, int64_t otherwise,
 static size_t events_write(struct call *c, struct jw *w, const struct page *page, size_t top,
 			   bool down, int64_t from, int64_t to)
 {
+	const struct ledger *l = &c->re->ledger;
 	size_t sent = 0, i;
 
 	for (i = page->from; i < top && sent < page->limit; i++) {
 		size_t n = down ? top - 1 - i : i;
-		const struct effect *e = &c->re->ledger.effects.v[n];
+		const struct effect *e = n < l->cleared ? NULL : &l->effects.v[n - l->cleared];
 
-		if (!e->changed || e->at_ms < from || e->at_ms > to)
+		if (!e || !e->changed || e->at_ms < from || e->at_ms > to)
 			continue;
 		sent++;
 		if (!page->lost)
@@ -180,7 +219,7 @@ static int events_stream(struct call *c)
 	CLEANUP(json_decref_at) json_t *asked = call_query_object(c, no_lists);
 	CLEANUP(page_close) struct page page = { 0 };
 	struct jw w = { .b = &c->out };
-	size_t top = c->re->ledger.effects.n;
+	size_t most = c->re->ledger.cleared + c->re->ledger.effects.n, top = most;
 	const char *order;
 	int64_t from, to;
 	bool down;
@@ -200,8 +239,8 @@ static int events_stream(struct call *c)
 		top = (size_t)json_integer_value(json_object_get(page.asked, "top"));
 	else if (down)
 		json_object_set_new(page.asked, "top", json_integer((json_int_t)top));
-	if (top > c->re->ledger.effects.n)
-		top = c->re->ledger.effects.n; /* the log was cleared */
+	if (top > most)
+		top = most;
 	jw_open(&w, NULL, '{');
 	jw_open(&w, "data", '[');
 	page.next = events_write(c, &w, &page, top, down, from, to);
@@ -209,6 +248,24 @@ static int events_stream(struct call *c)
 	stream_end(c, &w, &page);
 	jw_close(&w, '}');
 	return 200;
+}
+
+int events_post(struct call *c)
+{
+	const char *action = json_string_value(json_object_get(c->body, "action"));
+	const char *account = json_string_value(json_object_get(c->body, "account"));
+	const char *group = json_string_value(json_object_get(c->body, "group"));
+	const char *actor = json_string_value(json_object_get(c->body, "actor"));
+
+	for (size_t i = 0; action && actor && i < COUNT_OF(actions); i++) {
+		if (strcmp(actions[i].id, action) != 0)
+			continue;
+		ledger_event(&c->re->ledger, c->now_ms, actions[i].op, account ? account : "",
+			     group ? group : "", actor);
+		buf_add_text(&c->out, "{\"ok\":true}");
+		return 200;
+	}
+	return answer_proxy(c, 400, "events: a known action, and an actor");
 }
 
 /* clang-format off */

@@ -8,6 +8,7 @@
  *   POST   clock {"advance_ms"} or {"to"}             GET clock
  *   POST   set {"account", ...}, {"person"}, {"group"}, {"org"}; or {"all": [...]} of these
  *   POST   rate {"limit", "window_ms"}
+ *   POST   events {"action", "actor"[, "account", "group"]}   somebody did it by hand
  *   GET    endpoints                                  what the organisation understands
  */
 #include "base/jx.h"
@@ -487,6 +488,7 @@ const struct endpoint endpoints_control[] = {
 	{ "POST",   "/_rehearsal/clock", clock_move, ENDPOINT_OBJECT },
 	{ "POST",   "/_rehearsal/rate", rate_set, ENDPOINT_OBJECT },
 	{ "GET",    "/_rehearsal/endpoints", endpoints_get, 0 },
+	{ "POST",   "/_rehearsal/events", events_post, ENDPOINT_OBJECT },
 	{ "POST",   "/_rehearsal/set", set_post, ENDPOINT_OBJECT },
 	{ NULL, NULL, NULL, 0 },
 };

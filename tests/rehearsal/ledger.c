@@ -15,6 +15,7 @@ void ledger_clear(struct ledger *l)
 	struct ledger_count *c, *c_next;
 	struct effect_count *e, *e_next;
 	struct ledger_request *ring = l->ring;
+	size_t cleared;
 
 	for (size_t i = 0; ring && i < LEDGER_REQUESTS; i++) {
 		free(ring[i].path);
@@ -23,7 +24,10 @@ void ledger_clear(struct ledger *l)
 	for (size_t i = 0; i < l->effects.n; i++) {
 		free(l->effects.v[i].account);
 		free(l->effects.v[i].detail);
+		free(l->effects.v[i].by);
 	}
+	l->cleared += l->effects.n;
+	cleared = l->cleared;
 	vec_effect_done(&l->effects);
 	HASH_ITER (hh, l->counts, c, c_next) {
 		HASH_DEL(l->counts, c);
@@ -35,7 +39,7 @@ void ledger_clear(struct ledger *l)
 		free(e->key);
 		free(e);
 	}
-	*l = (struct ledger){ .ring = ring };
+	*l = (struct ledger){ .ring = ring, .cleared = cleared };
 }
 
 void ledger_done(struct ledger *l)
@@ -144,6 +148,23 @@ void ledger_effect(struct ledger *l, uint64_t n, int64_t at_ms, const char *op,
 	}
 }
 
+void ledger_event(struct ledger *l, int64_t at_ms, const char *op, const char *account,
+		  const char *detail, const char *by)
+{
+	struct effect e = { .at_ms = at_ms, .op = op, .changed = true };
+
+	if (l->effects.n == LEDGER_EFFECTS)
+		return;
+	e.account = strdup(account);
+	e.detail = strdup(detail);
+	e.by = strdup(by);
+	if (!e.account || !e.detail || !e.by || vec_effect_add(&l->effects, e) < 0) {
+		free(e.account);
+		free(e.detail);
+		free(e.by);
+	}
+}
+
 static void counts_show(const struct ledger *l, struct jw *w)
 {
 	struct ledger_count *c, *next;
@@ -178,6 +199,8 @@ static void effects_show(const struct ledger *l, struct jw *w)
 	for (size_t i = 0; i < l->effects.n; i++) {
 		const struct effect *f = &l->effects.v[i];
 
+		if (f->by)
+			continue;
 		jw_open(w, NULL, '{');
 		jw_int(w, "request", (int64_t)f->n);
 		jw_time(w, "at", f->at_ms);

@@ -30,6 +30,7 @@ struct effect {
 	int64_t at_ms;
 	const char *op; /* static */
 	char *account, *detail;
+	char *by; /* account id of somebody else who did it, without a key; NULL: our key */
 	bool changed;
 };
 
@@ -55,6 +56,7 @@ struct ledger {
 	uint64_t run_429, longest_429; /* 429s in a row */
 	uint64_t statuses[600];
 	struct vec_effect effects;
+	size_t cleared; /* effects that were before these: audit events count on */
 	struct ledger_count *counts;
 	struct effect_count *effect_counts;
 };
@@ -68,6 +70,11 @@ uint64_t ledger_request(struct ledger *l, int64_t at_ms, const char *method, str
 			struct str query, const char *endpoint, int status, const char *fault);
 void ledger_effect(struct ledger *l, uint64_t n, int64_t at_ms, const char *op,
 		   const char *account, const char *detail, bool changed);
+
+/* Something that somebody else did, by a page of the console: an audit event, no effect of a
+ * request. op is static. */
+void ledger_event(struct ledger *l, int64_t at_ms, const char *op, const char *account,
+		  const char *detail, const char *by);
 
 /* The log as JSON members: counts, effects, and the last `last` requests. */
 void ledger_show(const struct ledger *l, struct jw *w, size_t last);

@@ -170,6 +170,7 @@ extern const struct endpoint endpoints_writes[];     /* api_writes.c */
 extern const struct endpoint endpoints_groups[];     /* api_groups.c */
 extern const struct endpoint endpoints_manage[];     /* api_manage.c */
 extern const struct endpoint endpoints_events[];     /* api_events.c */
+int events_post(struct call *c);                     /* the same file, for control.c */
 extern const struct endpoint endpoints_jira[];       /* api_jira.c */
 extern const struct endpoint endpoints_confluence[]; /* api_confluence.c */
 extern const struct endpoint endpoints_scim[];       /* api_scim.c */

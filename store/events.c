@@ -1,0 +1,264 @@
+#include "store/events.h"
+
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "store/audit.h"
+#include "store/plans.h"
+
+/* Atlassian's clock beside ours, and how long a change may have been under way after its intent
+ * was written (all tries of it). */
+#define SKEW_MS (5 * 60 * 1000LL)
+#define UNDER_WAY_MS (20 * 60 * 1000LL)
+#define JOURNAL_BACK 20000 /* lines looked at for what is about no account */
+
+void event_reading_done(struct event_reading *r)
+{
+	free(r->cursor);
+	free(r->why);
+	free(r->token);
+	*r = (struct event_reading){ 0 };
+}
+
+/* A text column, NULL where it is empty. */
+static int text_take(struct stmt *q, int column, char **ret, struct err *err)
+{
+	if (!db_text(q, column).len)
+		return 0;
+	*ret = db_text_dup(q, column);
+	return *ret ? 0 : err_nomem(err);
+}
+
+int events_reading(struct db *db, int64_t org, struct event_reading *ret, struct err *err)
+{
+	CLEANUP(event_reading_done) struct event_reading row = { 0 };
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT since_ms, cursor, newest_ms, read_ms, why, gap_from_ms, gap_to_ms,"
+		     " token FROM org_event_read WHERE org = ?1",
+		     DB_I(org));
+	if (r == 0)
+		r = db_step(q, err);
+	if (r <= 0)
+		return r < 0 ? r : STORE_NOT_FOUND;
+	row.since_ms = db_int(q, 0);
+	row.newest_ms = db_int(q, 2);
+	row.read_ms = db_int(q, 3);
+	row.gap_from_ms = db_int(q, 5);
+	row.gap_to_ms = db_int(q, 6);
+	r = text_take(q, 1, &row.cursor, err);
+	if (r == 0)
+		r = text_take(q, 4, &row.why, err);
+	if (r == 0)
+		r = text_take(q, 7, &row.token, err);
+	if (r < 0)
+		return r;
+	*ret = row;
+	row = (struct event_reading){ 0 }; /* it is the caller's now */
+	return 0;
+}
+
+int events_reading_set(struct db *db, int64_t org, const struct event_reading *in,
+		       struct err *err)
+{
+	return db_run(db, err,
+		      "INSERT OR REPLACE INTO org_event_read (org, since_ms, cursor, newest_ms,"
+		      " read_ms, why, gap_from_ms, gap_to_ms, token) VALUES (?1, ?2, ?3, ?4,"
+		      " ?5, ?6, ?7, ?8, ?9)",
+		      DB_I(org), DB_I(in->since_ms), DB_T(in->cursor), DB_I(in->newest_ms),
+		      DB_I(in->read_ms), DB_T(in->why), DB_I(in->gap_from_ms),
+		      DB_I(in->gap_to_ms), DB_T(in->token));
+}
+
+/* --- ours or not ----------------------------------------------------------------------------
+ */
+
+int events_is_ours(struct db *db, const char *org, int64_t account, struct str group,
+		   int64_t at_ms, bool *ret, struct err *err)
+{
+	int64_t from = at_ms - UNDER_WAY_MS - SKEW_MS, to = at_ms + SKEW_MS, found = 0;
+	int r;
+
+	if (account)
+		r = db_one(db, &found, err,
+			   "SELECT j.seq FROM action a JOIN journal j ON j.plan = a.plan"
+			   " AND j.n = a.n WHERE (a.account = ?1 OR (a.account = 0 AND"
+			   " a.person > 0 AND a.person = (SELECT person FROM account_link"
+			   " WHERE account = ?1))) AND j.kind = ?2 AND j.ms BETWEEN ?3 AND ?4"
+			   " AND (?5 = '' OR instr(j.args, ?5) > 0) LIMIT 1",
+			   DB_I(account), DB_I(JOURNAL_INTENT), DB_I(from), DB_I(to),
+			   DB_S(group));
+	else
+		r = db_one(db, &found, err,
+			   "SELECT seq FROM journal WHERE seq > (SELECT coalesce(max(seq), 0)"
+			   " - ?5 FROM journal) AND org = ?1 AND kind = ?2 AND ms BETWEEN ?3"
+			   " AND ?4 AND (?6 = '' OR instr(args, ?6) > 0) LIMIT 1",
+			   DB_T(org), DB_I(JOURNAL_INTENT), DB_I(from), DB_I(to),
+			   DB_I(JOURNAL_BACK), DB_S(group));
+	if (r < 0)
+		return r;
+	*ret = r == 0;
+	return 0;
+}
+
+int events_put(struct db *db, int64_t org, const struct event_row *row, struct err *err)
+{
+	int r = db_run(db, err,
+		       "INSERT OR IGNORE INTO org_event (org, event, account, at_ms, action,"
+		       " actor, grp, token, standing) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
+		       " ?9)",
+		       DB_I(org), DB_S(row->event), DB_I(row->account), DB_I(row->at_ms),
+		       DB_S(row->action), DB_S(row->actor), DB_S(row->group), DB_S(row->token),
+		       DB_I(row->by));
+
+	if (r < 0)
+		return r;
+	if (!db_changes(db))
+		return STORE_UNCHANGED;
+	if (row->by == EVENT_FOREIGN)
+		(void)db_next_change(db); /* plans are held by it */
+	return 0;
+}
+
+int events_token_is(struct db *db, int64_t org, struct str token, int64_t since_ms,
+		    int64_t *ret, struct err *err)
+{
+	int r = db_run(db, err,
+		       "UPDATE org_event SET standing = ?4 WHERE org = ?1 AND token = ?2 AND"
+		       " at_ms >= ?3 AND standing = ?5",
+		       DB_I(org), DB_S(token), DB_I(since_ms), DB_I(EVENT_FOREIGN),
+		       DB_I(EVENT_BY_OTHERS));
+
+	if (r < 0)
+		return r;
+	*ret = db_changes(db);
+	if (*ret)
+		(void)db_next_change(db);
+	return 0;
+}
+
+int events_prune(struct db *db, int64_t org, int64_t before_ms, size_t most, struct err *err)
+{
+	int r = db_run(db, err,
+		       "DELETE FROM org_event WHERE org = ?1 AND at_ms < ?2 AND standing <> ?3",
+		       DB_I(org), DB_I(before_ms), DB_I(EVENT_FOREIGN));
+
+	if (r < 0)
+		return r;
+	return db_run(db, err,
+		      "DELETE FROM org_event WHERE org = ?1 AND standing <> ?3 AND at_ms <"
+		      " (SELECT at_ms FROM org_event WHERE org = ?1 ORDER BY at_ms DESC LIMIT 1"
+		      " OFFSET ?2)",
+		      DB_I(org), DB_I(most), DB_I(EVENT_FOREIGN));
+}
+
+/* --- what nobody knows of -------------------------------------------------------------------
+ */
+
+int events_foreign(struct db *db, int64_t org, int64_t *ret, struct err *err)
+{
+	int r = db_one(db, ret, err,
+		       "SELECT count(*) FROM org_event WHERE org = ?1 AND standing = 1",
+		       DB_I(org));
+
+	return r < 0 ? r : 0;
+}
+
+int events_explain(struct db *db, int64_t org, const char *name, const char *who,
+		   const char *why, int64_t now_ms, int64_t *ret, struct err *err)
+{
+	CLEANUP(buf_done) struct buf body;
+	char target[200];
+	struct audit_new entry = {
+		.who = who, .what = "events.explain", .target = target, .now_ms = now_ms
+	};
+	int64_t count;
+	int r;
+
+	buf_init(&body, 65536);
+	r = db_run(db, err,
+		   "UPDATE org_event SET standing = ?2 WHERE org = ?1 AND standing = 1",
+		   DB_I(org), DB_I(EVENT_EXPLAINED));
+	if (r < 0)
+		return r;
+	count = db_changes(db);
+	if (!count)
+		return err_set(err, ERR_NOT_FOUND,
+			       "organisation %s: nothing was done under our key that our "
+			       "journal does not know",
+			       name);
+	(void)db_next_change(db);
+	(void)snprintf(target, sizeof(target), "organisation %.180s", name);
+	buf_addf(&body, "{\"events\":%lld,\"why\":", (long long)count);
+	buf_add_json(&body, str_of(why));
+	buf_add_char(&body, '}');
+	r = buf_fault(&body, err, "the audit entry");
+	entry.body = buf_str(&body);
+	if (r == 0)
+		r = audit_add(db, &entry, NULL, err);
+	if (r == 0)
+		*ret = count;
+	return r;
+}
+
+/* --- reading --------------------------------------------------------------------------------
+ */
+
+#define COLUMNS                                                                                \
+	"SELECT e.event, e.account, e.at_ms, e.action, e.actor, e.grp, e.token, e.standing,"   \
+	" (SELECT a.email FROM account a WHERE a.org = e.org AND a.account_id = e.actor),"     \
+	" (SELECT g.name FROM org_group g WHERE g.org = e.org AND g.group_id = e.grp)"         \
+	" FROM org_event e "
+
+static int each(struct stmt *q, event_fn fn, void *ctx, struct err *err)
+{
+	int r;
+
+	while ((r = db_step(q, err)) == DB_ROW) {
+		struct event_row row = { .event = db_text(q, 0),
+					 .account = db_int(q, 1),
+					 .at_ms = db_int(q, 2),
+					 .action = db_text(q, 3),
+					 .actor = db_text(q, 4),
+					 .group = db_text(q, 5),
+					 .token = db_text(q, 6),
+					 .by = (enum event_by)db_int(q, 7),
+					 .email = db_text(q, 8),
+					 .name = db_text(q, 9) };
+
+		r = fn(ctx, &row, err);
+		if (r != 0)
+			break;
+	}
+	return r;
+}
+
+int events_list(struct db *db, int64_t org, bool foreign_only, size_t most, event_fn fn,
+		void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     COLUMNS "WHERE e.org = ?1 AND (?2 = 0 OR e.standing = 1)"
+			     " ORDER BY e.at_ms DESC, e.event, e.account LIMIT ?3",
+		     DB_I(org), DB_I(foreign_only),
+		     DB_I(most > INT32_MAX ? -1 : (int64_t)most));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
+
+int events_of(struct db *db, int64_t person, int64_t account, size_t most, event_fn fn,
+	      void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     COLUMNS "WHERE e.account > 0 AND e.account IN (SELECT ?2 WHERE ?1 = 0"
+			     " UNION SELECT account FROM account_link WHERE person = ?1 AND"
+			     " ?1 > 0) ORDER BY e.at_ms DESC, e.event, e.account LIMIT ?3",
+		     DB_I(person), DB_I(account), DB_I(most));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
