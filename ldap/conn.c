@@ -18,6 +18,9 @@
 #include "ldap/cert.h"
 #include "ldap/code.h"
 #include "ldap/entry.h"
+#include "ldap/krb.h"
+#include "ldap/srv.h"
+#include "ldap/tls.h"
 
 #define WATCH_TICK_MS 50
 #define WATCH_SLACK_MS 1000 /* libldap's own limits come first: their faults say more */
@@ -28,7 +31,7 @@ enum { FIRED_NOT, FIRED_DEADLINE, FIRED_CANCEL };
 struct dir_conn {
 	LDAP *ld;
 	const struct dir_options *o;
-	const char *uri;
+	char *uri;
 	size_t number;
 	char *host; /* of the URL, for sentences and for looking at its certificate */
 	int port;
@@ -47,6 +50,7 @@ struct dir_conn {
 	atomic_int fired;
 	struct ldap_conncb callbacks;
 	bool binding; /* what is sent holds the password */
+	bool spoke;   /* something of LDAP was sent: TLS, if any, stands */
 };
 
 /* --- the bind password ---------------------------------------------------------------------
@@ -81,10 +85,11 @@ static ber_slen_t wipe_read(Sockbuf_IO_Desc *d, void *p, ber_len_t len)
 
 static ber_slen_t wipe_write(Sockbuf_IO_Desc *d, void *p, ber_len_t len)
 {
-	const struct dir_conn *c = d->sbiod_pvt;
+	struct dir_conn *c = d->sbiod_pvt;
 	ber_slen_t done = LBER_SBIOD_WRITE_NEXT(d, p, len);
 	int saved = errno;
 
+	c->spoke = true;
 	if (c->binding && done > 0)
 		secret_wipe(p, (size_t)done);
 	else if (c->binding && saved != EAGAIN && saved != EINTR)
@@ -121,6 +126,8 @@ int dir_start(struct err *err)
 	ber_memfree(info.ldapai_vendor_name);
 	if (!ok)
 		return err_set(err, ERR_INTERNAL, "libldap does not take its settings");
+	if (dir_servers_start(err) < 0)
+		return -ERR_INTERNAL;
 	started = true;
 	return 0;
 }
@@ -345,27 +352,11 @@ static int options_set(struct dir_conn *c, struct err *err)
 	return 0;
 }
 
-/* Without NEWCTX libldap would silently use the global context. */
 static int tls_set(struct dir_conn *c, struct err *err)
 {
-	int demand = c->look ? LDAP_OPT_X_TLS_NEVER : LDAP_OPT_X_TLS_DEMAND;
-	int least = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
-
 	if (c->ipc || (!c->tls_at_once && c->o->tls == DIR_TLS_OFF))
 		return 0;
-	if (access(c->o->ca_file, R_OK) < 0)
-		return err_errno(err, ERR_CONFIG, errno, "ca_file %s cannot be read",
-				 c->o->ca_file);
-	if (ldap_set_option(c->ld, LDAP_OPT_X_TLS_CACERTFILE, c->o->ca_file) != 0 ||
-	    ldap_set_option(c->ld, LDAP_OPT_X_TLS_REQUIRE_CERT, &demand) != 0 ||
-	    ldap_set_option(c->ld, LDAP_OPT_X_TLS_PROTOCOL_MIN, &least) != 0)
-		return err_set(err, ERR_INTERNAL, "libldap does not take its TLS settings");
-	if (ldap_set_option(c->ld, LDAP_OPT_X_TLS_NEWCTX, &client) != 0)
-		return err_set(
-			err, ERR_CONFIG,
-			"ca_file %s holds no certificate that can be used: PEM is expected",
-			c->o->ca_file);
-	return 0;
+	return c->look ? dir_tls_look(c->ld, err) : dir_tls_set(c->ld, c->o, err);
 }
 
 /* Waits for the socket, when libldap says LDAP_X_CONNECTING; false when there is no time. */
@@ -418,13 +409,23 @@ static int connect_fault(struct dir_conn *c, int code, struct err *err, bool tls
 	ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
 	if (fd >= 0)
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	/* it had come to a handshake if there are words for it, or somebody to reset it */
-	if (tls && fd >= 0 &&
+	/* it had come to a handshake if there are words for it, or somebody to reset it; and it
+	 * is over when something of LDAP went through it */
+	if (tls && fd >= 0 && !(c->tls_at_once && c->spoke) &&
 	    (words || error == ECONNRESET ||
 	     getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0))
 		r = tls_fault(c, words, err);
 	else
 		r = dir_code_fault(code, words, err, "%s", c->uri);
+	/* TLS 1.3: what the server thinks of our certificate it says after the handshake */
+	if (r == -ERR_NETWORK && err && c->spoke && (c->tls_at_once || c->tls_started))
+		r = err_context(err, r, "%s",
+				c->o->cert_file ? "the server ended the connection after TLS; "
+						  "perhaps it does not take the certificate of "
+						  "cert_file"
+						: "the server ended the connection after TLS; "
+						  "perhaps it wants a certificate of ours "
+						  "(cert_file)");
 	ldap_memfree(words);
 	return r;
 }
@@ -521,7 +522,9 @@ static int bind_now(struct dir_conn *c, const struct secret *password, int64_t u
 		return r;
 	if (code != LDAP_SUCCESS)
 		return fault_text(c, code, err,
-				  c->o->auth == DIR_AUTH_EXTERNAL ? "bind by our uid" : "bind");
+				  c->o->auth != DIR_AUTH_EXTERNAL ? "bind"
+				  : c->ipc                        ? "bind by our uid"
+								  : "bind by our certificate");
 	return 0;
 }
 
@@ -533,6 +536,101 @@ static int send_nothing(struct dir_conn *c, const struct secret *password, int *
 	(void)password;
 	return ldap_search_ext(c->ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL, 1,
 			       id);
+}
+
+/* --- by Kerberos ---------------------------------------------------------------------------
+ */
+
+#define KRB_TOKEN_BYTES (1 << 18)
+
+static int krb_send(struct dir_conn *c, struct str token, int *id, struct err *err)
+{
+	struct berval credentials = { token.len, (char *)(uintptr_t)token.p };
+	int code = ldap_sasl_bind(c->ld, NULL, "GSSAPI", &credentials, NULL, NULL, id);
+
+	return code == LDAP_SUCCESS ? 0 : connect_fault(c, code, err, false);
+}
+
+/* The server's answer to a step: its result code, and what it says in *came. */
+static int krb_answer(struct dir_conn *c, int id, int64_t until_ms, int *code, struct buf *came,
+		      struct err *err)
+{
+	LDAPMessage *message = NULL;
+	struct berval *said = NULL;
+	int64_t left = until_ms - stamp_mono_ms();
+	struct timeval tv = { left > 0 ? left / 1000 : 0, left > 0 ? left % 1000 * 1000 : 1 };
+	int type = ldap_result(c->ld, id, LDAP_MSG_ALL, &tv, &message), rc;
+
+	if (type <= 0)
+		return connect_fault(c, type == 0 ? LDAP_TIMEOUT : last_code(c), err, false);
+	buf_clear(came);
+	rc = ldap_parse_sasl_bind_result(c->ld, message, &said, 0);
+	if (rc == LDAP_SUCCESS || rc == LDAP_SASL_BIND_IN_PROGRESS)
+		rc = ldap_parse_result(c->ld, message, code, NULL, NULL, NULL, NULL, 0);
+	else
+		*code = rc; /* it is the result, too */
+	if (said)
+		buf_add(came, said->bv_val, said->bv_len);
+	ber_bvfree(said);
+	ldap_msgfree(message);
+	if (rc == LDAP_DECODING_ERROR)
+		return err_set(err, ERR_PROTOCOL, "%s: an answer that does not decode", c->uri);
+	return buf_fault(came, err, "a token");
+}
+
+static int krb_steps(struct dir_conn *c, struct dir_krb *k, int64_t until_ms, struct buf *came,
+		     struct buf *send, struct err *err)
+{
+	int code = LDAP_SASL_BIND_IN_PROGRESS, id, r = 0;
+
+	while (r == 0 && code == LDAP_SASL_BIND_IN_PROGRESS) {
+		r = dir_krb_step(k, buf_str(came), send, err);
+		if (r == 0)
+			r = krb_send(c, buf_str(send), &id, err);
+		if (r == 0)
+			r = krb_answer(c, id, until_ms, &code, came, err);
+	}
+	if (r < 0)
+		return r;
+	if (code != LDAP_SUCCESS)
+		return fault_text(c, code, err, "bind by Kerberos");
+	if (!dir_krb_done(k))
+		return err_set(err, ERR_UNAUTHORIZED,
+			       "%s let us in before it proved by Kerberos who it is", c->uri);
+	return 0;
+}
+
+/* Only a connection that stands has a certificate to bind the ticket to. */
+static int connect_now(struct dir_conn *c, int64_t until_ms, struct err *err)
+{
+	int id, code, r;
+
+	if (c->tls_started)
+		return 0;
+	r = send_first(c, send_nothing, NULL, until_ms, &id, err);
+	return r < 0 ? r : answer_code(c, id, until_ms, &code, err);
+}
+
+static int bind_krb(struct dir_conn *c, int64_t until_ms, struct err *err)
+{
+	CLEANUP(dir_krb_free_at) struct dir_krb *k = NULL;
+	CLEANUP(buf_done) struct buf came = { 0 }, send = { 0 };
+	struct berval der = { 0, NULL };
+	int r;
+
+	buf_init(&came, KRB_TOKEN_BYTES);
+	buf_init(&send, KRB_TOKEN_BYTES);
+	r = connect_now(c, until_ms, err);
+	if (r < 0)
+		return r;
+	if (c->tls_at_once || c->tls_started)
+		ldap_get_option(c->ld, LDAP_OPT_X_TLS_PEERCERT, &der);
+	r = dir_krb_new(c->o, c->host, str_n(der.bv_val, der.bv_len), until_ms, c->cancel, &k,
+			err);
+	ber_memfree(der.bv_val);
+	if (r == 0)
+		r = krb_steps(c, k, until_ms, &came, &send, err);
+	return r < 0 ? err_context(err, r, "%s", c->uri) : 0;
 }
 
 static void tls_describe(struct dir_conn *c)
@@ -577,23 +675,26 @@ static int open_one(struct dir_conn *c, const struct secret *password, struct er
 	if (r == 0 && c->look && c->tls_at_once)
 		r = send_first(c, send_nothing, NULL, until, &id, err);
 	if (r == 0 && !c->look)
-		r = bind_now(c, password, until, err);
+		r = c->o->auth == DIR_AUTH_GSSAPI ? bind_krb(c, until, err)
+						  : bind_now(c, password, until, err);
 	if (r == 0)
 		tls_describe(c);
 	step_over(c);
 	return r;
 }
 
-static int conn_new(const struct dir_options *o, size_t number, int64_t deadline_ms,
-		    const atomic_bool *cancel, struct dir_conn **ret, struct err *err)
+static int conn_new(const struct dir_options *o, const char *uri, size_t number,
+		    int64_t deadline_ms, const atomic_bool *cancel, struct dir_conn **ret,
+		    struct err *err)
 {
 	struct dir_conn *c = calloc(1, sizeof(*c));
 
-	if (!c)
+	if (!c || !(c->uri = str_dup(str_of(uri)))) {
+		free(c);
 		return err_nomem(err);
+	}
 	c->o = o;
 	c->number = number;
-	c->uri = o->uris.v[number];
 	c->deadline_ms = deadline_ms;
 	c->cancel = cancel;
 	c->callbacks = (struct ldap_conncb){ socket_made, socket_gone, c };
@@ -611,8 +712,8 @@ static int look_at_certificate(struct dir_conn *refused, struct buf *why)
 	CLEANUP(dir_conn_close_at) struct dir_conn *c = NULL;
 	struct berval der = { 0, NULL };
 	struct dir_cert cert;
-	int r = conn_new(refused->o, refused->number, refused->deadline_ms, refused->cancel, &c,
-			 NULL);
+	int r = conn_new(refused->o, refused->uri, refused->number, refused->deadline_ms,
+			 refused->cancel, &c, NULL);
 
 	if (r < 0)
 		return r;
@@ -640,23 +741,20 @@ static bool final(int r)
 	       r == -ERR_CONFIG || r == -ERR_INTERNAL;
 }
 
-int dir_conn_open(const struct dir_options *o, const struct secret *password, size_t first,
-		  int64_t deadline_mono_ms, const atomic_bool *cancel, struct dir_conn **ret,
-		  struct err *err)
+static int open_any(const struct dir_options *o, const struct dir_servers *servers,
+		    const struct secret *password, size_t first, int64_t deadline_mono_ms,
+		    const atomic_bool *cancel, struct dir_conn **ret, struct err *err)
 {
 	CLEANUP(buf_done) struct buf all = { 0 };
 	struct err one = { 0 };
 	int r = 0;
 
-	if (!started)
-		return err_set(err, ERR_INTERNAL, "dir_start() was not called");
-	if (o->uris.n == 0)
-		return err_set(err, ERR_CONFIG, "uris is missing");
 	buf_init(&all, 8 * ERR_TEXT_BYTES);
-	for (size_t i = 0; i < o->uris.n; i++) {
+	for (size_t i = 0; i < servers->n; i++) {
 		CLEANUP(dir_conn_close_at) struct dir_conn *c = NULL;
+		size_t number = (first + i) % servers->n;
 
-		r = conn_new(o, (first + i) % o->uris.n, deadline_mono_ms, cancel, &c, &one);
+		r = conn_new(o, servers->v[number], number, deadline_mono_ms, cancel, &c, &one);
 		if (r == 0)
 			r = open_one(c, password, &one);
 		if (r == 0) {
@@ -668,6 +766,25 @@ int dir_conn_open(const struct dir_options *o, const struct secret *password, si
 			break;
 	}
 	return err_set(err, -r, "%s", all.p ? all.p : one.text);
+}
+
+int dir_conn_open(const struct dir_options *o, const struct secret *password, size_t first,
+		  int64_t deadline_mono_ms, const atomic_bool *cancel, struct dir_conn **ret,
+		  struct err *err)
+{
+	CLEANUP(dir_servers_free) struct dir_servers servers = { 0 };
+	int64_t until_ms = stamp_mono_ms() + o->connect_timeout_ms;
+	int r;
+
+	if (!started)
+		return err_set(err, ERR_INTERNAL, "dir_start() was not called");
+	if (o->uris.n == 0 && !o->domain)
+		return err_set(err, ERR_CONFIG, "uris is missing");
+	r = dir_servers_find(o, until_ms < deadline_mono_ms ? until_ms : deadline_mono_ms,
+			     cancel, &servers, err);
+	if (r < 0)
+		return r;
+	return open_any(o, &servers, password, first, deadline_mono_ms, cancel, ret, err);
 }
 
 void dir_conn_close(struct dir_conn *c)
@@ -683,6 +800,7 @@ void dir_conn_close(struct dir_conn *c)
 		close(c->fd);
 	pthread_mutex_destroy(&c->lock);
 	free(c->host);
+	free(c->uri);
 	free(c);
 }
 

@@ -26,9 +26,10 @@ struct dir_conn;
 int dir_start(struct err *err) MUST_USE;
 
 /*
- * Connects to the first URL that lets us in, beginning with number `first` (from 0, modulo
- * their count) and going round, and binds. deadline_mono_ms bounds all of it (STAMP_NEVER:
- * only connect_timeout for each URL). cancel may be NULL; password is NULL for EXTERNAL. A
+ * Connects to the first server (ldap/srv.h) that lets us in, beginning with number `first`
+ * (from 0, modulo their count) and going round, and binds. deadline_mono_ms bounds all of it
+ * (STAMP_NEVER: only connect_timeout for finding them, and for each of them). cancel may be
+ * NULL; password is NULL where auth is not simple. A
  * refused password ends at once: another server would only count it again. Faults: NETWORK,
  * TLS, TIMEOUT, UNAUTHORIZED, CONFIG, CANCELLED, NOMEM, one sentence for all URLs.
  */

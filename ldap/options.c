@@ -9,10 +9,11 @@
 #include "ldap/entry.h"
 #include "ldap/mapping.h"
 #include "ldap/rootdse.h"
+#include "ldap/srv.h"
 #include "ldap/strategy.h"
 
 static const char *const tls_words[] = { "require", "off", NULL };
-static const char *const auth_words[] = { "simple", "external", NULL };
+static const char *const auth_words[] = { "simple", "external", "gssapi", NULL };
 
 #define AT(field) offsetof(struct dir_options, field)
 #define KIB 1024LL
@@ -24,14 +25,32 @@ const struct conf_key dir_option_keys[] = {
 	{ "uris", CONF_LIST, AT(uris), .least = 1, .most = 8, .reload = true,
 	  .help = "servers in the order in which they are tried: ldaps://, ldap:// (StartTLS), "
 		  "ldapi://" },
+	{ "domain", CONF_TEXT, AT(domain), .reload = true,
+	  .help = "instead of uris: the servers that the DNS names for it (SRV records)" },
+	{ "site", CONF_TEXT, AT(site), .reload = true,
+	  .help = "site of Active Directory whose servers of the domain come first" },
+	{ "nameservers", CONF_LIST, AT(nameservers), .least = 0, .most = 8, .reload = true,
+	  .help = "addresses that are asked about the domain; default: the system's" },
 	{ "tls", CONF_ENUM, AT(tls), "require", .words = tls_words, .reload = true,
 	  .help = "require, or off: ldap:// in the clear, to loopback addresses only" },
 	{ "ca_file", CONF_PATH, AT(ca_file), "/etc/ssl/certs/ca-certificates.crt",
 	  .reload = true,
 	  .help = "PEM file of the authorities that may have signed the servers' "
 		  "certificates" },
+	{ "cert_file", CONF_PATH, AT(cert_file), .reload = true,
+	  .help = "PEM file of the certificate that we show, then of those that signed it" },
+	{ "key_file", CONF_PATH, AT(key_file), .reload = true,
+	  .help = "PEM file of its key, without a passphrase and not for everybody to read" },
 	{ "auth", CONF_ENUM, AT(auth), "simple", .words = auth_words, .reload = true,
-	  .help = "simple: bind_dn and bind_password; external: by our uid, over ldapi://" },
+	  .help = "simple: bind_dn and bind_password; external: by our uid over ldapi://, or "
+		  "by "
+		  "cert_file; gssapi: by Kerberos" },
+	{ "keytab", CONF_PATH, AT(keytab), .reload = true,
+	  .help = "of gssapi: file with the account's keys; without it the ticket cache of the "
+		  "environment" },
+	{ "principal", CONF_TEXT, AT(principal), .reload = true,
+	  .help = "of gssapi: the account, as in leaverd@EXAMPLE.COM; default: the keytab's "
+		  "first" },
 	{ "bind_dn", CONF_TEXT, AT(bind_dn), .reload = true,
 	  .help = "the account that reads (on AD also name@domain); it needs no right to "
 		  "write" },
@@ -193,8 +212,12 @@ static void check_uri(struct check *c, const char *uri)
 		    "%s would send the password in the clear: use ldaps://, or leave tls "
 		    "at require for StartTLS",
 		    uri);
-	if (c->o->auth == DIR_AUTH_EXTERNAL && !ipc)
-		bad(c, "auth", "external needs ldapi://, not %s", uri);
+	if (c->o->auth == DIR_AUTH_EXTERNAL && !ipc &&
+	    (!c->o->cert_file ||
+	     (c->o->tls == DIR_TLS_OFF && strcmp(d->lud_scheme, "ldap") == 0)))
+		bad(c, "auth", "external needs ldapi://, or TLS with cert_file, not %s", uri);
+	if (c->o->auth == DIR_AUTH_GSSAPI && ipc)
+		bad(c, "auth", "gssapi needs a host whose ticket is asked for, not %s", uri);
 	if (!ipc && !(d->lud_host && d->lud_host[0]))
 		bad(c, "uris", "%s names no host", uri);
 }
@@ -203,9 +226,12 @@ static void check_bind(struct check *c)
 {
 	const struct dir_options *o = c->o;
 
-	if (o->auth == DIR_AUTH_EXTERNAL) {
+	if (o->auth != DIR_AUTH_GSSAPI && (o->keytab || o->principal))
+		bad(c, o->keytab ? "keytab" : "principal", "is for auth: gssapi alone");
+	if (o->auth != DIR_AUTH_SIMPLE) {
 		if (o->bind_dn || o->bind_password)
-			bad(c, "auth", "external takes no bind_dn and no bind_password");
+			bad(c, "auth", "%s takes no bind_dn and no bind_password",
+			    auth_words[o->auth]);
 		return;
 	}
 	if (!o->bind_dn || !o->bind_dn[0])
@@ -214,6 +240,32 @@ static void check_bind(struct check *c)
 		bad(c, "bind_password",
 		    "is missing: the name of a secret in the vault (without a password the "
 		    "server would let us in as nobody)");
+}
+
+/* Who are the servers, and what we show them. */
+static void check_servers(struct check *c)
+{
+	const struct dir_options *o = c->o;
+
+	if (o->uris.n == 0 && !o->domain)
+		bad(c, "uris", "is missing: ldaps://host of the directory, or domain");
+	if (o->uris.n && o->domain)
+		bad(c, "domain", "stands beside uris: either, or");
+	if (!o->domain && (o->site || o->nameservers.n))
+		bad(c, o->site ? "site" : "nameservers", "needs domain");
+	if (o->domain && !dir_srv_host_ok(str_of(o->domain), str_of(o->domain)))
+		bad(c, "domain", "%s is no name such as example.com", o->domain);
+	if (o->site && !dir_srv_host_ok(str_of(o->site), str_of(o->site)))
+		bad(c, "site", "%s is no name of a site", o->site);
+	if (o->domain && o->tls == DIR_TLS_OFF)
+		bad(c, "tls", "off is for loopback addresses, and domain names others");
+	if (o->domain && o->auth == DIR_AUTH_EXTERNAL && !o->cert_file)
+		bad(c, "auth", "external needs ldapi://, or TLS with cert_file");
+	if (!o->cert_file != !o->key_file)
+		bad(c, o->cert_file ? "cert_file" : "key_file",
+		    "given alone: expected cert_file and key_file together");
+	for (size_t i = 0; i < o->uris.n; i++)
+		check_uri(c, o->uris.v[i]);
 }
 
 static void check_base(struct check *c)
@@ -269,10 +321,7 @@ int dir_options_check(const struct dir_options *o, struct conf_faults *faults, s
 	struct check c = { .o = o, .faults = faults };
 	struct err e;
 
-	if (o->uris.n == 0)
-		bad(&c, "uris", "is missing: ldaps://host of the directory");
-	for (size_t i = 0; i < o->uris.n; i++)
-		check_uri(&c, o->uris.v[i]);
+	check_servers(&c);
 	check_bind(&c);
 	check_base(&c);
 	if (o->filter && dir_filter_check(str_of(o->filter), &e) < 0)

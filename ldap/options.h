@@ -16,16 +16,23 @@ enum dir_tls {
 
 enum dir_auth {
 	DIR_AUTH_SIMPLE,   /* bind_dn and bind_password */
-	DIR_AUTH_EXTERNAL, /* SASL EXTERNAL over ldapi://: we are who our uid is */
+	DIR_AUTH_EXTERNAL, /* SASL EXTERNAL: we are who our uid (ldapi://) or our certificate is
+			    */
+	DIR_AUTH_GSSAPI,   /* Kerberos, below TLS */
 };
 
 struct dir_options {
 	struct conf_mark mark;
 	const char *name; /* the source's name, for sentences; set by the caller, borrowed */
 	struct conf_list uris;
-	int tls;  /* enum dir_tls */
-	int auth; /* enum dir_auth */
+	char *domain;                 /* servers by DNS SRV, instead of uris (ldap/srv.h) */
+	char *site;                   /* of Active Directory: its servers first; or NULL */
+	struct conf_list nameservers; /* for domain; none: the system's */
+	int tls;                      /* enum dir_tls */
+	int auth;                     /* enum dir_auth */
 	char *ca_file;
+	char *cert_file, *key_file; /* PEM: our own; NULL: none */
+	char *keytab, *principal;   /* of auth: gssapi; may be NULL */
 	char *bind_dn;
 	char *bind_password; /* name of a secret */
 	char *base;

@@ -144,9 +144,14 @@ static int question_digest(struct dir_session *s, struct err *err)
 	int r;
 
 	buf_init(&text, 2 << 20);
-	buf_addf(&text, "bind %s\nbase %s\nscope subtree\nfilter %s\n",
-		 s->o->auth == DIR_AUTH_EXTERNAL ? "external" : s->o->bind_dn, s->o->base,
-		 s->filter);
+	/* by certificate or ticket: the server says who that is */
+	buf_addf(&text, "bind %s%s%s\nbase %s\nscope subtree\nfilter %s\n",
+		 s->o->auth == DIR_AUTH_EXTERNAL ? "external"
+		 : s->o->auth == DIR_AUTH_GSSAPI ? "gssapi "
+						 : s->o->bind_dn,
+		 s->o->auth == DIR_AUTH_EXTERNAL && s->o->cert_file && s->who ? s->who : "",
+		 s->o->auth == DIR_AUTH_GSSAPI && s->o->principal ? s->o->principal : "",
+		 s->o->base, s->filter);
 	dir_mapping_digest(s->mapping, &text);
 	r = buf_fault(&text, err, "the question to the directory");
 	if (r < 0)
