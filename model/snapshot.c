@@ -670,6 +670,7 @@ int facts_add_progress(struct facts *f, const struct facts_progress *in, struct 
 	struct row_progress row = { .done_ms = in->done_ms,
 				    .account = in->account,
 				    .product = in->product,
+				    .times = in->times,
 				    .kind = (uint8_t)in->kind };
 	int r;
 

@@ -282,6 +282,7 @@ struct facts_progress {
 	struct str rule;
 	enum action_kind kind;
 	int64_t done_ms;
+	uint32_t times; /* how often; 0 is once */
 };
 
 /* A subject that an applied (or approved and running) action counted in a window. */
@@ -514,7 +515,7 @@ struct row_bar {
 
 struct row_progress {
 	int64_t done_ms;
-	uint32_t account, product, rule;
+	uint32_t account, product, rule, times;
 	uint8_t kind;
 };
 

@@ -318,11 +318,14 @@ static int check_change_hours(struct applying *a)
 	const struct policy *p = a->policy;
 	struct calendar c = { .quiet = p->quiet,
 			      .quiet_from = p->quiet_from,
-			      .quiet_until = p->quiet_until };
+			      .quiet_until = p->quiet_until,
+			      .freezes = p->freezes,
+			      .freeze_count = p->freeze_count };
 	int64_t now = now_ms(a);
 	int r;
 
-	if (!p->quiet || !stage_keeps_hours(a->action->kind, a->action->class) ||
+	if ((!p->quiet && !p->freeze_count) ||
+	    !stage_keeps_hours(a->action->kind, a->action->class) ||
 	    strcmp(a->action->rule, ORDER_BLOCK) == 0)
 		return GO_ON;
 	r = zone_get(a->item->zone.len ? a->item->zone : STR("UTC"), &c.zone, &a->said);

@@ -69,6 +69,7 @@ bool desire_is_orphan(const struct round *r, uint32_t account)
 struct unknowns {
 	size_t told;
 	uint64_t count;
+	uint64_t outside; /* for whom it is true but that they are not in its pilot */
 };
 
 static uint64_t person_number(const struct world *w, uint32_t person)
@@ -89,6 +90,92 @@ static int unknown_tell(struct round *r, const struct rule *rule, const struct s
 	return finding_add(r, "unknown", rule->name, person_number(w, s->person),
 			   s->account == FACTS_NONE ? 0 : w->f->accounts.v[s->account].number,
 			   err, "rule %s does nothing here: %s", rule->name, what);
+}
+
+/* The filter and, where there is one, the pilot's. */
+static enum truth rule_truth(const struct world *w, const struct rule *rule,
+			     const struct subject *s, bool *outside)
+{
+	enum truth t = view_eval(w, rule->when, s), in;
+
+	*outside = false;
+	if (t == TRUTH_FALSE || !rule->pilot)
+		return t;
+	in = view_eval(w, rule->pilot, s);
+	*outside = in == TRUTH_FALSE && t == TRUTH_TRUE;
+	if (in == TRUTH_FALSE)
+		return TRUTH_FALSE;
+	return in == TRUTH_TRUE ? t : TRUTH_UNKNOWN;
+}
+
+/* Where only the first rule about a subject acts: what those before this one say. */
+static enum truth earlier_truth(const struct world *w, const struct rule *rule,
+				const struct subject *s)
+{
+	enum truth ret = TRUTH_FALSE;
+	bool outside;
+
+	for (size_t i = 0; i < rule->order && ret != TRUTH_TRUE; i++) {
+		const struct rule *earlier = &w->p->rules[i];
+		enum truth t = earlier->subject == rule->subject
+				       ? rule_truth(w, earlier, s, &outside)
+				       : TRUTH_FALSE;
+
+		if (t != TRUTH_FALSE)
+			ret = t;
+	}
+	return ret;
+}
+
+enum truth desire_truth(const struct world *w, const struct rule *rule, const struct subject *s,
+			const char **why, bool *outside)
+{
+	enum truth t = rule_truth(w, rule, s, outside);
+
+	*why = t == TRUTH_UNKNOWN ? "what it asks for is not known" : "it does not hold";
+	if (t != TRUTH_TRUE || !w->p->first_match)
+		return t;
+	switch (earlier_truth(w, rule, s)) {
+	case TRUTH_FALSE:
+		return TRUTH_TRUE;
+	case TRUTH_TRUE:
+		*why = "a rule before it holds, and only the first acts";
+		return TRUTH_FALSE;
+	case TRUTH_UNKNOWN:
+		break;
+	}
+	*why = "whether a rule before it holds is not known, and only the first acts";
+	return TRUTH_UNKNOWN;
+}
+
+enum truth desire_leaves(const struct world *w, const struct subject *s)
+{
+	enum truth ret = TRUTH_FALSE;
+
+	for (size_t i = 0; i < w->p->rule_count && ret != TRUTH_TRUE; i++) {
+		const struct rule *rule = &w->p->rules[i];
+		struct subject of = { rule->subject, s->person, s->account, FACTS_NONE };
+		struct moment anchor;
+		const char *why;
+		enum truth t;
+		bool outside;
+
+		if (rule->class == PLAN_RESTORE ||
+		    (rule->subject == SUBJECT_PERSON
+			     ? s->person == FACTS_NONE
+			     : rule->subject != SUBJECT_ACCOUNT || s->account == FACTS_NONE))
+			continue;
+		t = desire_truth(w, rule, &of, &why, &outside);
+		anchor = stage_anchor(w, rule, &of);
+		if (t == TRUTH_TRUE && anchor.state == VALUE_PRESENT &&
+		    anchor.ms > w->f->round.now_ms + PLAN_HORIZON_MS)
+			continue;
+		if (t == TRUTH_TRUE && anchor.state != VALUE_PRESENT)
+			t = TRUTH_UNKNOWN;
+		if (t != TRUTH_FALSE)
+			ret = t;
+	}
+	return ret;
 }
 
 /* The rule is true: each step of the ladder that is due becomes a candidate. */
@@ -114,8 +201,16 @@ static int ladder_desire(struct round *r, const struct rule *rule, const struct 
 			.basis = *basis,
 		};
 
+		if (stages[i].state == STAGE_NOT_OURS && r->not_ours++ < DESIRE_FINDINGS_EACH &&
+		    finding_add(r, "not-ours", rule->name,
+				s->person == FACTS_NONE ? 0 : w->numbers[s->person],
+				w->f->accounts.v[s->account].number, err,
+				"rule %s gives nothing back here: the account was not switched "
+				"off by a rule of ours",
+				rule->name) < 0)
+			return err_nomem(err);
 		if (stages[i].state == STAGE_DONE || stages[i].state == STAGE_WAITS ||
-		    stages[i].state == STAGE_OFF)
+		    stages[i].state == STAGE_OFF || stages[i].state == STAGE_NOT_OURS)
 			continue;
 		/* an unknown state is planned and held, so that it is seen */
 		if (stages[i].state == STAGE_UNKNOWN)
@@ -132,23 +227,45 @@ static int ladder_desire(struct round *r, const struct rule *rule, const struct 
 	return 0;
 }
 
+void desire_basis(const struct world *w, const struct rule *rule, const struct subject *s,
+		  struct basis *ret)
+{
+	struct basis pilot = { 0 };
+
+	view_basis(w, rule->when, &rule->anchor, s, ret);
+	if (!rule->pilot)
+		return;
+	view_basis(w, rule->pilot, NULL, s, &pilot);
+	ret->sources |= pilot.sources;
+	ret->absent |= pilot.absent;
+	ret->org = ret->org || pilot.org;
+}
+
 /* True and its anchor known: *yes, with what it rests on. Unknown is told. */
 static int rule_judge(struct round *r, const struct rule *rule, const struct subject *s,
 		      struct unknowns *u, bool *yes, struct moment *anchor, struct basis *basis,
 		      struct err *err)
 {
-	enum truth t = view_eval(r->w, rule->when, s);
+	const char *why;
+	bool outside;
+	enum truth t = desire_truth(r->w, rule, s, &why, &outside);
 
 	*yes = false;
+	u->outside += outside;
+	if (t == TRUTH_TRUE && rule->class == PLAN_RESTORE) {
+		t = desire_leaves(r->w, s);
+		why = "whether another rule says that they leave is not known";
+		t = t == TRUTH_TRUE ? TRUTH_FALSE : t == TRUTH_FALSE ? TRUTH_TRUE : t;
+	}
 	if (t == TRUTH_FALSE)
 		return 0;
 	if (t == TRUTH_UNKNOWN)
-		return unknown_tell(r, rule, s, u, "what it asks for is not known", err);
+		return unknown_tell(r, rule, s, u, why, err);
 	*anchor = stage_anchor(r->w, rule, s);
 	if (anchor->state != VALUE_PRESENT)
 		return unknown_tell(r, rule, s, u, "the time from which it counts is not known",
 				    err);
-	view_basis(r->w, rule->when, &rule->anchor, s, basis);
+	desire_basis(r->w, rule, s, basis);
 	r->counts.true_rules++;
 	*yes = true;
 	return 0;
@@ -186,7 +303,8 @@ static int person_desire(struct round *r, uint32_t person, const struct rule *ru
 		s.account = w->account_rows[i];
 		if (!desire_is_subject(w, s.account))
 			continue;
-		if (anchor.ms <= w->f->round.now_ms + PLAN_HORIZON_MS)
+		if (rule->class != PLAN_RESTORE &&
+		    anchor.ms <= w->f->round.now_ms + PLAN_HORIZON_MS)
 			r->leaving[s.account] = true;
 		ret = inventory_desire(r, rule, s.account, anchor.ms, err);
 		if (ret == 0)
@@ -234,8 +352,14 @@ static int seats_desire(struct round *r, uint32_t account, const struct rule *ru
 static int unknowns_sum(struct round *r, const struct rule *rule, const struct unknowns *u,
 			struct err *err)
 {
-	if (u->count <= u->told)
-		return 0;
+	int ret = 0;
+
+	if (u->outside)
+		ret = finding_add(r, "outside-pilot", rule->name, 0, 0, err,
+				  "rule %s holds for %llu more, who are not in its pilot",
+				  rule->name, (unsigned long long)u->outside);
+	if (ret < 0 || u->count <= u->told)
+		return ret;
 	return finding_add(r, "unknown", rule->name, 0, 0, err,
 			   "rule %s is unknown about %llu subjects; %zu of them are named",
 			   rule->name, (unsigned long long)u->count, u->told);

@@ -53,6 +53,7 @@ struct round {
 	struct reconcile_counts counts;
 	struct vec_u64 inventories; /* accounts (ledger numbers) of which what they own is to be
 				       read */
+	uint64_t not_ours;          /* findings of what others switched off */
 	bool *leaving;              /* per account: a person rule says that its owner leaves */
 	uint64_t scope_leavers, scope_managed, scope_seats,
 		scope_provision; /* subjects that rules can be about */
@@ -66,6 +67,18 @@ int desire_all(struct round *r, struct err *err) MUST_USE;
 /* Only the seats of one account, by every seat rule: for one judged again. */
 int desire_seats(struct round *r, uint32_t account, struct err *err) MUST_USE;
 void round_done(struct round *r);
+
+/* Whether the rule acts on the subject: its filter, its pilot, and, where only the first rule
+ * acts, those before it. *why (a part of a sentence) where it does not; *outside: but for the
+ * pilot it would. */
+enum truth desire_truth(const struct world *w, const struct rule *rule, const struct subject *s,
+			const char **why, bool *outside);
+/* A rule about the person or the account that takes something away holds, within the horizon:
+ * nothing is given back to whom it is taken from. */
+enum truth desire_leaves(const struct world *w, const struct subject *s);
+/* What that judgement rests on. */
+void desire_basis(const struct world *w, const struct rule *rule, const struct subject *s,
+		  struct basis *ret);
 
 /* Whether an account can be a subject at all: a person's, and no service account. */
 bool desire_is_subject(const struct world *w, uint32_t account);

@@ -482,20 +482,94 @@ static int ownership_judge(const struct world *w, const struct candidate *c,
 	return r;
 }
 
+/* --- flapping: we take, somebody else gives, round and round --- */
+
+#define FLAPPING_MS (180 * STAMP_DAY_MS) /* what was taken longer ago is forgotten */
+
+/* How often that was taken from the account, and when last. */
+static unsigned taken_before(const struct world *w, const struct candidate *c,
+			     enum action_kind kind, int64_t *last_ms)
+{
+	const struct facts *f = w->f;
+	unsigned times = 0;
+
+	for (size_t i = stage_progress(f, c->s.account);
+	     i < f->progress.n && f->progress.v[i].account == c->s.account; i++) {
+		const struct row_progress *p = &f->progress.v[i];
+
+		if (p->kind != kind || p->product != c->product ||
+		    p->done_ms <= f->round.now_ms - FLAPPING_MS)
+			continue;
+		times += p->times ? p->times : 1;
+		*last_ms = p->done_ms > *last_ms ? p->done_ms : *last_ms;
+	}
+	return times;
+}
+
+/* The group that gives the seat now: one that somebody else fills, before others. */
+static const struct row_group *giving_group(const struct facts *f, const struct candidate *c)
+{
+	const struct row_group *ret = NULL;
+
+	for (uint32_t m = f->member_at[c->s.account];
+	     c->product != FACTS_NONE && m < f->member_at[c->s.account + 1]; m++) {
+		const struct row_group *group = &f->groups.v[f->members.v[m].b];
+
+		for (uint32_t g = f->grant_at[f->members.v[m].b];
+		     g < f->grant_at[f->members.v[m].b + 1]; g++)
+			if (f->grants.v[g].product == c->product &&
+			    (!ret || (group->synced == TRI_YES && ret->synced != TRI_YES) ||
+			     (group->synced == ret->synced &&
+			      str_cmp(pool_str(&f->pool, group->id),
+				      pool_str(&f->pool, ret->id)) < 0)))
+				ret = group;
+	}
+	return ret;
+}
+
+/* Who leaves is not kept in: only what may come back for good reasons is left alone. */
+static int flapping_judge(const struct world *w, const struct candidate *c,
+			  struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	enum action_kind kind = c->kind == ACTION_WARN ? ACTION_FREE_SEAT : c->kind;
+	const struct row_group *group;
+	char last[STAMP_TEXT_BYTES];
+	int64_t last_ms = 0;
+	unsigned times;
+
+	if (!w->p->flapping || !c->rule || c->s.account == FACTS_NONE ||
+	    c->class == PLAN_LEAVER || !action_kinds[kind].destructive ||
+	    action_kinds[kind].provision)
+		return 0;
+	times = taken_before(w, c, kind, &last_ms);
+	if (times < w->p->flapping)
+		return 0;
+	group = giving_group(w->f, c);
+	stamp_text(last_ms, last);
+	return guard_hit(hits, arena, GUARD_FLAPPING, err,
+			 "taken %u times already, last on %s, and given back since%s" STR_FMT
+			 "%s",
+			 times, last, group ? ": by group " : " by somebody else",
+			 STR_ARG(group ? pool_str(&w->f->pool, group->name) : STR("")),
+			 group && group->synced == TRI_YES
+				 ? ", whose members come from the identity provider"
+				 : "");
+}
+
 int guard_judge(const struct world *w, const struct candidate *c, struct plan_arena *arena,
 		struct guard_hits *hits, struct err *err)
 {
 	static int (*const judges[])(const struct world *w, const struct candidate *c,
 				     struct plan_arena *arena, struct guard_hits *hits,
 				     struct err *err) = {
-		source_judge, rows_judge,  filters_judge, leave_judge,
-		bars_judge,   admin_judge, lever_judge,   ownership_judge,
+		source_judge, rows_judge,  filters_judge,   leave_judge,    bars_judge,
+		admin_judge,  lever_judge, ownership_judge, flapping_judge,
 	};
 	int r = 0;
 
 	/* what gives back is a person's order about our own deed: only the account can object
 	 */
-	if (c->class == PLAN_RESTORE)
+	if (c->class == PLAN_RESTORE && !c->rule)
 		return lever_judge(w, c, arena, hits, err);
 	for (size_t i = 0; i < COUNT_OF(judges) && r == 0; i++)
 		r = judges[i](w, c, arena, hits, err);

@@ -1148,7 +1148,9 @@ static int world_begin(struct world *w, const struct facts *f, const struct poli
 					 .quiet_until = p->quiet_until,
 					 .business_days = p->business_days,
 					 .holidays = p->holidays,
-					 .holiday_count = p->holiday_count };
+					 .holiday_count = p->holiday_count,
+					 .freezes = p->freezes,
+					 .freeze_count = p->freeze_count };
 	r = zone_get(f->round.zone.len ? f->round.zone : STR("UTC"), &w->calendar.zone, err);
 	if (r < 0)
 		return err_context(err, r, "the instance's zone");

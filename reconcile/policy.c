@@ -5,13 +5,13 @@
 
 #include "model/filter.h"
 #include "model/schema.h"
-#include "reconcile/calendar.h"
 #include "reconcile/policy_keys.h"
 
 /* --- words --- */
 
 static const char *const subject_words[] = { "person", "account", "seat", "orphan", NULL };
-static const char *const class_words[] = { "leaver", "absence", "inactive", "orphan", NULL };
+static const char *const class_words[] = { "leaver", "absence", "inactive",
+					   "orphan", "restore", NULL };
 static const char *const match_words[] = { "external-id", "email", NULL };
 static const char *const protection_words[] = { "exemption", "service-account", "operator",
 						"sole-role", "legal-hold",      "leave",
@@ -228,16 +228,16 @@ static void query_bind(struct binding *b, const char *key, struct query *q,
 		query_bind(b, key, q->right, part);
 }
 
-static struct query *when_bind(struct binding *b, const char *text)
+static struct query *when_bind(struct binding *b, const char *key, const char *text)
 {
 	struct query *q = NULL;
 	struct err why;
 	int r = filter_parse(str_of(text), dialects[b->subject], &q, &why);
 
 	if (r < 0)
-		fault_from(b, "when", r, &why);
+		fault_from(b, key, r, &why);
 	else
-		query_bind(b, "when", q, NULL);
+		query_bind(b, key, q, NULL);
 	return q;
 }
 
@@ -273,11 +273,13 @@ static void anchor_bind(struct binding *b, struct rule *rule, const char *text)
 	path_bind(b, "anchor", whose_of(b, &rule->anchor), &rule->anchor);
 }
 
-/* Which kinds follow on which subject. */
-static bool step_fits(enum rule_subject subject, enum action_kind kind)
+/* Which kinds follow on which subject, in which class: what gives back stands alone. */
+static bool step_fits(const struct rule *rule, enum action_kind kind)
 {
-	if (subject == SUBJECT_SEAT)
+	if (rule->subject == SUBJECT_SEAT)
 		return kind == ACTION_WARN || kind == ACTION_FREE_SEAT;
+	if (rule->class == PLAN_RESTORE)
+		return kind == ACTION_RESTORE || kind == ACTION_ENABLE;
 	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE ||
 	       kind == ACTION_REVOKE_TOKENS || kind == ACTION_HAND_OVER;
 }
@@ -289,10 +291,11 @@ static void step_bind(struct binding *b, struct rule *rule, const char *text)
 	struct rule_step step = { 0 };
 	bool waits = str_cut(after, ' ', &word, &rest);
 
-	if (!action_kind_of(word, &step.kind) || !step_fits(b->subject, step.kind)) {
+	if (!action_kind_of(word, &step.kind) || !step_fits(rule, step.kind)) {
 		fault(b, "then", "found " STR_FMT ", expected %s", STR_ARG(after),
-		      b->subject == SUBJECT_SEAT
-			      ? "warn or free-seat"
+		      b->subject == SUBJECT_SEAT ? "warn or free-seat"
+		      : rule->class == PLAN_RESTORE
+			      ? "restore or enable"
 			      : "suspend, deactivate, revoke-tokens or hand-over");
 		return;
 	}
@@ -321,7 +324,7 @@ static void step_bind(struct binding *b, struct rule *rule, const char *text)
 
 /* What the file or the shipped rule says, whichever stands. */
 struct stated {
-	const char *name, *subject, *when, *anchor, *class;
+	const char *name, *subject, *when, *anchor, *class, *pilot;
 	const char *const *then;
 	size_t then_count;
 	bool settle, automatic;
@@ -338,7 +341,8 @@ static void rule_bind(struct binding *b, const struct stated *s)
 		fault(b, "for", "found %s, expected person, account, seat or orphan",
 		      s->subject ? s->subject : "nothing");
 	if (class < 0)
-		fault(b, "class", "found %s, expected leaver, absence, inactive or orphan",
+		fault(b, "class",
+		      "found %s, expected leaver, absence, inactive, orphan or restore",
 		      s->class ? s->class : "nothing");
 	if (s->then_count == 0)
 		fault(b, "then", "found nothing, expected at least one step");
@@ -360,14 +364,18 @@ static void rule_bind(struct binding *b, const struct stated *s)
 	rule->name = keep(b, s->name);
 	rule->when_text = keep(b, s->when);
 	if (s->when)
-		rule->when = when_bind(b, s->when);
+		rule->when = when_bind(b, "when", s->when);
 	else if (rule->subject != SUBJECT_ORPHAN)
 		fault(b, "when", "found nothing, expected a filter");
+	if (s->pilot)
+		rule->pilot = when_bind(b, "pilot", s->pilot);
 	anchor_bind(b, rule, s->anchor ? s->anchor : "now");
 	for (size_t i = 0; i < s->then_count; i++)
 		step_bind(b, rule, s->then[i]);
 	if ((rule->class == PLAN_ORPHAN) != (rule->subject == SUBJECT_ORPHAN))
 		fault(b, "class", "orphan rules and only they count as orphan");
+	if (rule->class == PLAN_RESTORE && rule->subject == SUBJECT_SEAT)
+		fault(b, "class", "a rule about seats gives nothing back: leaverd undo does");
 	if (rule->class == PLAN_ORPHAN && rule->automatic)
 		fault(b, "automatic", "what is done to orphans is never automatic");
 }
@@ -394,9 +402,14 @@ static struct stated stated_of(const struct shipped_rule *shipped,
 {
 	static const struct shipped_rule nothing;
 	const struct shipped_rule *base = shipped ? shipped : &nothing;
-	struct stated s = { base->name,     base->subject, base->when, base->anchor,
-			    base->class,    base->then,    0,          base->settle,
-			    base->automatic };
+	struct stated s = { .name = base->name,
+			    .subject = base->subject,
+			    .when = base->when,
+			    .anchor = base->anchor,
+			    .class = base->class,
+			    .then = base->then,
+			    .settle = base->settle,
+			    .automatic = base->automatic };
 
 	while (s.then_count < POLICY_MAX_STEPS && base->then[s.then_count])
 		s.then_count++;
@@ -407,6 +420,7 @@ static struct stated stated_of(const struct shipped_rule *shipped,
 	s.when = conf->when ? conf->when : s.when;
 	s.anchor = conf->anchor ? conf->anchor : s.anchor;
 	s.class = conf->class ? conf->class : s.class;
+	s.pilot = conf->pilot;
 	if (conf->then.n) {
 		s.then = (const char *const *)conf->then.v;
 		s.then_count = conf->then.n;
@@ -501,7 +515,7 @@ static void protection_bind(struct binding *b, const struct policy_protection_co
 	ret->rule = keep(b, conf->rule);
 	ret->owner = keep(b, conf->owner);
 	ret->reason = keep(b, conf->reason);
-	ret->when = when_bind(b, conf->when);
+	ret->when = when_bind(b, "when", conf->when);
 	if (!conf->until)
 		return;
 	if (stamp_parse_date(str_of(conf->until), &date))
@@ -535,6 +549,35 @@ static int date_cmp(const void *pa, const void *pb)
 	return a < b ? -1 : a > b;
 }
 
+static void freezes_bind(struct binding *b, const struct conf_list *list)
+{
+	struct policy *p = b->policy;
+
+	b->name = "change_hours";
+	p->freezes = calloc(list->n + 1, sizeof(*p->freezes));
+	if (!p->freezes) {
+		b->lost = true;
+		return;
+	}
+	for (size_t i = 0; i < list->n; i++)
+		if (calendar_freeze_of(str_of(list->v[i]), &p->freezes[p->freeze_count]))
+			p->freeze_count++;
+		else
+			fault(b, "freeze",
+			      "found %s, expected days such as 2026-12-20..2027-01-06",
+			      list->v[i]);
+}
+
+static void leave_bind(struct binding *b, const struct policy_conf *conf)
+{
+	b->mark = &conf->mark;
+	b->name = "leave_time";
+	b->policy->leave_date = (enum policy_leave_date)conf->leave_date;
+	if (!calendar_day_minute(str_of(conf->leave_time), &b->policy->leave_minute))
+		fault(b, "leave_time", "found %s, expected a time such as 17:00, or 24:00",
+		      conf->leave_time);
+}
+
 static void hours_bind(struct binding *b, const struct policy_conf *conf)
 {
 	struct policy *p = b->policy;
@@ -563,6 +606,7 @@ static void hours_bind(struct binding *b, const struct policy_conf *conf)
 			fault(b, "holidays", "found %s, expected a date such as 2026-12-25",
 			      conf->holidays.v[i]);
 	qsort(p->holidays, p->holiday_count, sizeof(*p->holidays), date_cmp);
+	freezes_bind(b, &conf->change_hours.freeze);
 }
 
 static void limits_bind(struct policy *p, const struct policy_limits_conf *conf)
@@ -672,7 +716,7 @@ static void provision_bind(struct binding *b, const struct policy_provision_conf
 	b->subject = SUBJECT_PERSON;
 	ret->org = keep(b, conf->org);
 	ret->issuer = keep(b, conf->issuer);
-	ret->scope = conf->scope ? when_bind(b, conf->scope) : NULL;
+	ret->scope = conf->scope ? when_bind(b, "scope", conf->scope) : NULL;
 	provision_rules_bind(b, conf, ret);
 	ret->groups = calloc(conf->group_count + 1, sizeof(*ret->groups));
 	if (!ret->groups)
@@ -682,7 +726,7 @@ static void provision_bind(struct binding *b, const struct policy_provision_conf
 		b->name = conf->groups[i].name;
 		ret->group_count = i + 1;
 		ret->groups[i].name = keep(b, conf->groups[i].name);
-		ret->groups[i].when = when_bind(b, conf->groups[i].when);
+		ret->groups[i].when = when_bind(b, "when", conf->groups[i].when);
 		for (size_t k = 0; k < i; k++)
 			if (ret->groups[i].name && ret->groups[k].name &&
 			    strcasecmp(ret->groups[i].name, ret->groups[k].name) == 0)
@@ -753,6 +797,8 @@ static int bind(const struct policy_conf *conf, struct conf_faults *faults, stru
 		protections_bind(&b, conf);
 	if (!b.lost)
 		hours_bind(&b, conf);
+	if (!b.lost)
+		leave_bind(&b, conf);
 	if (b.lost)
 		return err_nomem(err);
 	if (b.wrong)
@@ -760,7 +806,8 @@ static int bind(const struct policy_conf *conf, struct conf_faults *faults, stru
 	limits_bind(p, &conf->limits);
 	p->settle_ms = conf->settle_ms;
 	p->hand_approval_ms = conf->hand_approval_ms;
-	p->leave_date = (enum policy_leave_date)conf->leave_date;
+	p->first_match = conf->evaluate == EVALUATE_FIRST;
+	p->flapping = (unsigned)conf->flapping;
 	*ret = TAKE(p);
 	return 0;
 }
@@ -791,6 +838,7 @@ void policy_free(struct policy *p)
 		free(p->rules[i].name);
 		free(p->rules[i].when_text);
 		query_free(p->rules[i].when);
+		query_free(p->rules[i].pilot);
 		path_done(&p->rules[i].anchor);
 	}
 	for (size_t i = 0; i < p->match_count; i++) {
@@ -807,6 +855,7 @@ void policy_free(struct policy *p)
 	}
 	free(p->protections);
 	free(p->holidays);
+	free(p->freezes);
 	provisions_free(p);
 	facts_columns_free(&p->columns);
 	free(p);

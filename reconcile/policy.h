@@ -15,6 +15,7 @@
 #include "model/plan.h"
 #include "model/query.h"
 #include "model/snapshot.h"
+#include "reconcile/calendar.h"
 
 #define POLICY_MAX_RULES 64
 #define POLICY_MAX_STEPS 8 /* of one ladder */
@@ -34,8 +35,9 @@ struct policy_rule_conf {
 	char *name;
 	char *subject; /* `for`: person, account, seat, orphan */
 	char *when;    /* filter text, PATH_POLICY dialects */
+	char *pilot;   /* the same: only for whom it is true, too; NULL: for all */
 	char *anchor;  /* "now", PATH, or PATH + DURATION: what the ladder counts from */
-	char *class;   /* leaver, absence, inactive, orphan */
+	char *class;   /* leaver, absence, inactive, orphan, restore */
 	struct conf_list then; /* "suspend", "deactivate after 7d", "free-seat after 14d" */
 	int settle; /* enum policy_stated: waits `settle` after the anchor before its first step
 		     */
@@ -75,6 +77,7 @@ struct policy_hours_conf {
 	bool on;
 	char *quiet_from, *quiet_until; /* "Fri 15:00", "Mon 07:00": no destructive start
 					   between them, in the instance's zone */
+	struct conf_list freeze;        /* "2026-12-20..2027-01-06": nor on these days */
 };
 
 /* Whom an organisation's provisioning directory is told of: from the organisation's own section
@@ -107,6 +110,9 @@ struct policy_conf {
 	int leave_date;            /* enum policy_leave_date */
 	bool business_days;        /* waits of whole days count Monday to Friday */
 	struct conf_list holidays; /* dates that are no business days */
+	int evaluate;              /* enum policy_evaluate */
+	char *leave_time;          /* "17:00": when the last day ends access; "24:00" */
+	int64_t flapping;          /* so often taken and given back, and no more; 0: any */
 	int64_t hand_approval_ms;  /* from the first arm: nothing is automatic before */
 	/* not of this section: set before policy_bind(); borrowed until it returns */
 	const struct policy_provision_conf *provision;
@@ -114,6 +120,9 @@ struct policy_conf {
 };
 
 enum policy_leave_date { LEAVE_LAST_WORKING_DAY, LEAVE_TERMINATION_DATE };
+
+/* Of the rules about one subject: all that are true act, or only the first. */
+enum policy_evaluate { EVALUATE_ALL, EVALUATE_FIRST };
 
 /* For a CONF_SECTION row of sub_size sizeof(struct policy_conf). */
 extern const struct conf_key policy_keys[];
@@ -133,9 +142,10 @@ struct rule {
 	char *name, *when_text;
 	enum rule_subject subject;
 	enum plan_class class;
-	struct query *when; /* NULL: always true */
-	struct path anchor; /* .name NULL: counts from the round's now */
-	int64_t anchor_ms;  /* added to the anchor's time */
+	struct query *when;  /* NULL: always true */
+	struct query *pilot; /* who is in the pilot; NULL: everybody */
+	struct path anchor;  /* .name NULL: counts from the round's now */
+	int64_t anchor_ms;   /* added to the anchor's time */
 	bool settle, automatic;
 	struct rule_step steps[POLICY_MAX_STEPS];
 	size_t step_count;
@@ -256,9 +266,14 @@ struct policy {
 	int quiet_from, quiet_until; /* minutes since Sunday 00:00 */
 	int64_t settle_ms, hand_approval_ms;
 	enum policy_leave_date leave_date;
+	int leave_minute;  /* of the last day: CALENDAR_DAY_END, or earlier */
+	bool first_match;  /* of the rules about one subject only the first that is true */
+	unsigned flapping; /* 0: never */
 	bool business_days;
 	int64_t *holidays; /* midnights UTC, sorted */
 	size_t holiday_count;
+	struct calendar_freeze *freezes;
+	size_t freeze_count;
 	struct policy_provision *provisions;
 	size_t provision_count;
 	/* where there are provisions: columns of provision_attrs (.from), and of

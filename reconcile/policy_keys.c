@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 static const char *const stated_words[] = { "as-shipped", "true", "false", NULL };
+static const char *const evaluate_words[] = { "all", "first", NULL };
 static const char *const leave_date_words[] = { "lastWorkingDay", "terminationDate", NULL };
 
 /* clang-format off */
@@ -17,12 +18,14 @@ static const struct conf_key rule_keys[] = {
 	    .help = "whom the rule judges: person, account, seat, orphan"),
 	ROW("when", CONF_TEXT, policy_rule_conf, when,
 	    .help = "a filter that must be true, such as leaveDate pr"),
+	ROW("pilot", CONF_TEXT, policy_rule_conf, pilot,
+	    .help = "a filter: the rule acts only for whom it is true, too; for the others it is counted"),
 	ROW("anchor", CONF_TEXT, policy_rule_conf, anchor,
 	    .help = "what the steps count from: now, or a time such as leaveDate or lastActive + 91d"),
 	ROW("class", CONF_TEXT, policy_rule_conf, class,
-	    .help = "whose limits it counts on: leaver, absence, inactive, orphan"),
+	    .help = "whose limits it counts on: leaver, absence, inactive, orphan; restore: it gives back"),
 	ROW("then", CONF_LIST, policy_rule_conf, then, WITHIN(0, POLICY_MAX_STEPS),
-	    .help = "steps in order: suspend, deactivate after 7d, warn, free-seat after 14d, revoke-tokens, hand-over"),
+	    .help = "steps in order: suspend, deactivate after 7d, warn, free-seat after 14d, revoke-tokens, hand-over; restore, enable"),
 	ROW("settle", CONF_ENUM, policy_rule_conf, settle, .preset = "as-shipped", .words = stated_words,
 	    .help = "true: wait policy.settle after the anchor, so that a burst is seen first"),
 	ROW("automatic", CONF_ENUM, policy_rule_conf, automatic, .preset = "as-shipped", .words = stated_words,
@@ -98,6 +101,8 @@ static const struct conf_key hours_keys[] = {
 	    .help = "from here no destructive step starts, but for leavers and block"),
 	ROW("quiet_until", CONF_TEXT, policy_hours_conf, quiet_until, .preset = "Mon 07:00",
 	    .help = "until here, in the zone of the instance"),
+	ROW("freeze", CONF_LIST, policy_hours_conf, freeze, WITHIN(0, 100),
+	    .help = "days on which no such step starts either, such as 2026-12-20..2027-01-06"),
 	{ 0 }
 };
 
@@ -123,6 +128,12 @@ const struct conf_key policy_keys[] = {
 	    .help = "how long a directory's or push source's word waits, so that a burst is seen"),
 	ROW("leave_date", CONF_ENUM, policy_conf, leave_date, .preset = "lastWorkingDay", .words = leave_date_words,
 	    .help = "which of the two dates ends access where both are known"),
+	ROW("leave_time", CONF_TEXT, policy_conf, leave_time, .preset = "24:00",
+	    .help = "at which time of that day access ends, where the person is; 24:00: when the day is over"),
+	ROW("evaluate", CONF_ENUM, policy_conf, evaluate, .preset = "all", .words = evaluate_words,
+	    .help = "which of the rules about one subject act: all that are true, or only the first in the order of the file"),
+	ROW("flapping", CONF_INT, policy_conf, flapping, .preset = "2", WITHIN(0, 100),
+	    .help = "what was taken so often and given back by somebody else is held; 0: never"),
 	ROW("business_days", CONF_BOOL, policy_conf, business_days, .preset = "false",
 	    .help = "true: waits of whole days count Monday to Friday, without holidays"),
 	ROW("holidays", CONF_LIST, policy_conf, holidays, WITHIN(0, 1000),

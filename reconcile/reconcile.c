@@ -372,6 +372,30 @@ static bool rule_find(struct judging *j)
 	return true;
 }
 
+static bool truth_judge(struct judging *j)
+{
+	const struct rule *rule = j->rule;
+	const char *why;
+	bool outside;
+
+	switch (desire_truth(&j->w, rule, &j->c.s, &why, &outside)) {
+	case TRUTH_FALSE:
+		say(j->ret, JUDGE_NOT_WANTED, "rule %s does not hold any more%s", rule->name,
+		    outside ? ": they are not in its pilot" : "");
+		return false;
+	case TRUTH_UNKNOWN:
+		say(j->ret, JUDGE_UNKNOWN, "whether rule %s still holds is not known: %s",
+		    rule->name, why);
+		return false;
+	case TRUTH_TRUE:
+		break;
+	}
+	if (rule->class != PLAN_RESTORE || desire_leaves(&j->w, &j->c.s) == TRUTH_FALSE)
+		return true;
+	say(j->ret, JUDGE_NOT_WANTED, "another rule says, or may say, that they leave");
+	return false;
+}
+
 /* Rule and ladder, as they stand now. */
 static bool rule_judge(struct judging *j)
 {
@@ -381,17 +405,8 @@ static bool rule_judge(struct judging *j)
 	char due[STAMP_TEXT_BYTES];
 	struct moment anchor;
 
-	switch (view_eval(w, rule->when, &j->c.s)) {
-	case TRUTH_FALSE:
-		say(j->ret, JUDGE_NOT_WANTED, "rule %s does not hold any more", rule->name);
+	if (!truth_judge(j))
 		return false;
-	case TRUTH_UNKNOWN:
-		say(j->ret, JUDGE_UNKNOWN, "whether rule %s still holds is not known",
-		    rule->name);
-		return false;
-	case TRUTH_TRUE:
-		break;
-	}
 	if (rule->subject == SUBJECT_ORPHAN && !desire_is_orphan(&j->round, j->c.s.account)) {
 		say(j->ret, desire_sources_whole(w) ? JUDGE_NOT_WANTED : JUDGE_UNKNOWN,
 		    "the account is no orphan any more, or a source is not whole");
@@ -417,6 +432,11 @@ static bool rule_judge(struct judging *j)
 		    stages[j->c.step].state == STAGE_WAITS ? "" : due);
 		return false;
 	}
+	if (stages[j->c.step].state == STAGE_NOT_OURS) {
+		say(j->ret, JUDGE_NOT_WANTED,
+		    "the account was not switched off by a rule of ours");
+		return false;
+	}
 	if (stages[j->c.step].state == STAGE_OFF) {
 		say(j->ret, JUDGE_NOT_WANTED, "no site is configured any more");
 		return false;
@@ -430,7 +450,7 @@ static bool rule_judge(struct judging *j)
 	}
 	j->c.due_ms = stages[j->c.step].at_ms;
 	j->c.anchor_ms = anchor.ms;
-	view_basis(w, rule->when, &rule->anchor, &j->c.s, &j->c.basis);
+	desire_basis(w, rule, &j->c.s, &j->c.basis);
 	j->c.basis.org = j->c.basis.org || rule->subject == SUBJECT_ORPHAN;
 	return true;
 }

@@ -2,6 +2,10 @@
 
 #include "reconcile/handover.h"
 
+#define STAGE_SEEN_MS                                                                          \
+	(36 * STAMP_HOUR_MS) /* a state is seen so long after it came, at most                 \
+			      */
+
 struct moment stage_anchor(const struct world *w, const struct rule *rule,
 			   const struct subject *s)
 {
@@ -13,16 +17,9 @@ struct moment stage_anchor(const struct world *w, const struct rule *rule,
 	return m;
 }
 
-/*
- * When the rule did that to the account (and product) for this cause; 0 if it did not. A
- * warning counts whichever rule sent it: nobody is warned twice of losing one seat.
- */
-static int64_t done_at(const struct world *w, const struct rule *rule, enum action_kind kind,
-		       uint32_t account, uint32_t product, int64_t since_ms)
+size_t stage_progress(const struct facts *f, uint32_t account)
 {
-	const struct facts *f = w->f;
 	size_t low = 0, high = f->progress.n;
-	int64_t newest = 0;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -32,6 +29,20 @@ static int64_t done_at(const struct world *w, const struct rule *rule, enum acti
 		else
 			high = middle;
 	}
+	return low;
+}
+
+/*
+ * When the rule did that to the account (and product) for this cause; 0 if it did not. A
+ * warning counts whichever rule sent it: nobody is warned twice of losing one seat.
+ */
+static int64_t done_at(const struct world *w, const struct rule *rule, enum action_kind kind,
+		       uint32_t account, uint32_t product, int64_t since_ms)
+{
+	const struct facts *f = w->f;
+	size_t low = stage_progress(f, account);
+	int64_t newest = 0;
+
 	for (; low < f->progress.n && f->progress.v[low].account == account; low++) {
 		const struct row_progress *p = &f->progress.v[low];
 
@@ -49,6 +60,40 @@ static struct stage done(int64_t at_ms)
 	return (struct stage){ STAGE_DONE, at_ms };
 }
 
+/*
+ * To give back what a rule of ours took: it was the newest to do so, and the state is the one
+ * it left. We see states when we read them: one that is newer than the deed by more than a day
+ * and a half was made by somebody else. What a person ordered (block) no rule lifts.
+ */
+static struct stage return_stage(const struct world *w, enum action_kind kind, uint32_t account,
+				 int64_t anchor_ms)
+{
+	const struct facts *f = w->f;
+	const struct row_account *a = &f->accounts.v[account];
+	enum action_kind took = action_kinds[kind].undo;
+	int64_t newest = 0;
+	bool ordered = false;
+
+	if (a->status == ACCOUNT_UNKNOWN)
+		return (struct stage){ STAGE_UNKNOWN, 0 };
+	if (a->status != action_kinds[took].to)
+		return done(anchor_ms);
+	for (size_t i = stage_progress(f, account);
+	     i < f->progress.n && f->progress.v[i].account == account; i++) {
+		const struct row_progress *p = &f->progress.v[i];
+		struct str rule = pool_str(&f->pool, p->rule);
+
+		if (p->kind != took || p->done_ms <= newest)
+			continue;
+		newest = p->done_ms;
+		ordered = str_eq(rule, STR(ORDER_BLOCK)) || str_eq(rule, STR(ORDER_UNDO));
+	}
+	if (!newest || ordered || a->status_since_ms <= 0 ||
+	    a->status_since_ms > newest + STAGE_SEEN_MS)
+		return (struct stage){ STAGE_NOT_OURS, 0 };
+	return (struct stage){ STAGE_WAITS, 0 };
+}
+
 /* Done, or not (WAITS), as the account shows it. */
 static struct stage account_stage(const struct world *w, const struct rule *rule,
 				  enum action_kind kind, uint32_t account, int64_t anchor_ms)
@@ -63,6 +108,8 @@ static struct stage account_stage(const struct world *w, const struct rule *rule
 		since = w->f->round.now_ms;
 	if (kind == ACTION_HAND_OVER)
 		return handover_stage(w, account, anchor_ms);
+	if (kind == ACTION_RESTORE || kind == ACTION_ENABLE)
+		return return_stage(w, kind, account, anchor_ms);
 	if (kind == ACTION_REVOKE_TOKENS && (a->tokens == TRI_NO || did))
 		return done(did ? did : anchor_ms);
 	if (kind == ACTION_REVOKE_TOKENS)
@@ -121,7 +168,8 @@ void stage_ladder(const struct world *w, const struct rule *rule, const struct s
 		int64_t due = calendar_after(c, anchor_ms, step->after_ms), after;
 
 		ret[i] = step_stage(w, rule, step->kind, s, anchor_ms);
-		if (ret[i].state == STAGE_DONE || ret[i].state == STAGE_OFF)
+		if (ret[i].state == STAGE_DONE || ret[i].state == STAGE_OFF ||
+		    ret[i].state == STAGE_NOT_OURS)
 			continue;
 		if (gate != SIZE_MAX && ret[gate].state != STAGE_DONE) {
 			ret[i] = (struct stage){ STAGE_WAITS, 0 };

@@ -9,17 +9,21 @@
 #include "reconcile/view.h"
 
 enum stage_state {
-	STAGE_UNKNOWN, /* whether it is done cannot be told */
-	STAGE_DONE,    /* it is so already, since .at_ms */
-	STAGE_DUE,     /* at .at_ms, which may be ahead */
-	STAGE_WAITS,   /* for the step before it */
-	STAGE_OFF,     /* the configuration has nothing that it could be done on */
+	STAGE_UNKNOWN,  /* whether it is done cannot be told */
+	STAGE_DONE,     /* it is so already, since .at_ms */
+	STAGE_DUE,      /* at .at_ms, which may be ahead */
+	STAGE_WAITS,    /* for the step before it */
+	STAGE_OFF,      /* the configuration has nothing that it could be done on */
+	STAGE_NOT_OURS, /* to give back: it was not us who took it */
 };
 
 struct stage {
 	enum stage_state state;
 	int64_t at_ms;
 };
+
+/* The first row of what was done to the account. */
+size_t stage_progress(const struct facts *f, uint32_t account);
 
 /* When the rule's ladder begins for the subject: anchor and offset, not yet settled. */
 struct moment stage_anchor(const struct world *w, const struct rule *rule,

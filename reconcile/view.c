@@ -103,8 +103,9 @@ static enum truth starts_after(const struct world *w, uint32_t record, int64_t d
 	return start > date_ms ? TRUTH_TRUE : TRUTH_FALSE;
 }
 
-/* The end of that day where the person is; *doubt where the zone cannot be told. */
-static int64_t day_end(const struct world *w, uint32_t record, int64_t date_ms, bool *doubt)
+/* That minute of that day where the person is; *doubt where the zone cannot be told. */
+static int64_t day_time(const struct world *w, uint32_t record, int64_t date_ms, int minute,
+			bool *doubt)
 {
 	struct str zone;
 	enum value_state state = facts_text(w->f, record, w->p->fixed[COL_TIME_ZONE], &zone);
@@ -113,10 +114,10 @@ static int64_t day_end(const struct world *w, uint32_t record, int64_t date_ms, 
 	if (state == VALUE_ABSENT)
 		state = facts_text(w->f, record, w->p->fixed[COL_USER_ZONE], &zone);
 	if (state == VALUE_ABSENT)
-		return zone_day_end_ms(w->calendar.zone, date_ms);
+		return calendar_day_time(w->calendar.zone, date_ms, minute);
 	if (state == VALUE_UNKNOWN)
 		zone = STR("");
-	if (!calendar_day_end(zone, date_ms, &at))
+	if (!calendar_day_time_in(zone, date_ms, minute, &at))
 		*doubt = true;
 	return at;
 }
@@ -184,7 +185,7 @@ struct leave_date view_leave_date(const struct world *w, uint32_t person)
 			continue;
 		only = row->source;
 		doubt = false;
-		at = day_end(w, record, date.ms, &doubt);
+		at = day_time(w, record, date.ms, w->p->leave_minute, &doubt);
 		if (ret.at.state != VALUE_PRESENT || at > ret.at.ms) {
 			ret.at = (struct moment){ VALUE_PRESENT, at };
 			ret.zone_doubt = doubt;
@@ -203,8 +204,8 @@ struct moment view_start(const struct world *w, uint32_t person)
 
 	m.state = view_cell(w, person, w->p->fixed[COL_START_DATE], &cell, &record);
 	if (m.state == VALUE_PRESENT)
-		m.ms = day_end(w, record, w->f->numbers.v[cell - FRAME_FIRST] - STAMP_DAY_MS,
-			       &doubt);
+		m.ms = day_time(w, record, w->f->numbers.v[cell - FRAME_FIRST] - STAMP_DAY_MS,
+				CALENDAR_DAY_END, &doubt);
 	return m;
 }
 
@@ -223,7 +224,7 @@ bool view_idp_says_left(const struct world *w, uint32_t person)
 			continue;
 		date = end_date(w, record);
 		if (date.state == VALUE_PRESENT &&
-		    day_end(w, record, date.ms, &doubt) <= f->round.now_ms)
+		    day_time(w, record, date.ms, w->p->leave_minute, &doubt) <= f->round.now_ms)
 			return true;
 	}
 	return false;

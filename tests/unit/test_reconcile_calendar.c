@@ -82,7 +82,8 @@ static void test_a_day_ends_where_the_person_is(void **state)
 		int64_t date, end;
 
 		assert_true(stamp_parse_date(str_of(cases[i].date), &date));
-		assert_int_equal(calendar_day_end(str_of(cases[i].zone), date, &end),
+		assert_int_equal(calendar_day_time_in(str_of(cases[i].zone), date,
+						      CALENDAR_DAY_END, &end),
 				 cases[i].known);
 		same_time(end, cases[i].end);
 	}

@@ -21,6 +21,9 @@
  *   finding KIND [RULE]      supersedes PLAN N      orphans N    pending N   later N
  *
  *   does KIND ACCOUNT OP                            its one step
+ *   anchor KIND ACCOUNT TIME                        what its clock counts from
+ *   evidence KIND ACCOUNT PATH VALUE [SOURCE]       what it rests on
+ *   present TEXT / absent TEXT                      the plans' bytes hold it, or do not
  * person:N instead of an ACCOUNT is a record of the provisioning directory of no account yet.
  *
  * Every action of both plans must be named by an act or a held line.
@@ -31,7 +34,21 @@
 #include "tests/unit/plan_world.h"
 
 #define FOLDER "tests/data/plans"
-#define CASES_MOST 200
+#define CASES_MOST 300
+#define CASES_LEAST 120
+
+/*
+ * Wishes of users that the judgement answers: every disaster, and whatever must be had of
+ * identity, joiners, movers and leavers, licences and audit. Each has a folder named by its
+ * number, w42-...
+ */
+static const int wishes[] = {
+	1,  2,  3,  4,  5,  6,  7,  8, 9, 10, 11, 12, 13, /* disasters */
+	33, 34, 35, 36, 38, 39,                           /* identity */
+	41, 42, 43, 44, 46,                               /* joiners, movers, leavers */
+	59, 60, 61, 64, 65,                               /* licences */
+	66, 67, 68, 69, 70, 72, 74,                       /* audit */
+};
 
 struct golden {
 	const char *name;
@@ -237,6 +254,43 @@ static void check_due(struct golden *g, const struct world_line *l)
 	stamp_text(a->due_ms, due);
 	if (strcmp(due, l->words[3]) != 0)
 		fail_msg("%s: %s of %s is due %s", g->name, l->words[1], l->words[2], due);
+}
+
+static void check_anchor(struct golden *g, const struct world_line *l)
+{
+	const struct action *a = action_of(g, l->words[1], l->words[2], false);
+	char anchor[STAMP_TEXT_BYTES];
+
+	stamp_text(a->anchor_ms, anchor);
+	if (strcmp(anchor, l->words[3]) != 0)
+		fail_msg("%s: %s of %s counts from %s", g->name, l->words[1], l->words[2],
+			 anchor);
+}
+
+static void check_evidence(struct golden *g, const struct world_line *l)
+{
+	const struct action *a = action_of(g, l->words[1], l->words[2], false);
+
+	for (size_t i = 0; i < a->evidence_count; i++) {
+		const struct action_evidence *e = &a->evidence[i];
+
+		if (strcmp(e->path, l->words[3]) == 0 && e->value &&
+		    strcmp(e->value, l->words[4]) == 0 &&
+		    (l->n < 6 || strcmp(e->source, l->words[5]) == 0))
+			return;
+	}
+	fail_msg("%s: %s of %s does not say that %s is %s (%s)", g->name, l->words[1],
+		 l->words[2], l->words[3], l->words[4], a->reason);
+}
+
+static void check_text(struct golden *g, const struct world_line *l)
+{
+	CLEANUP(free_at) char *bytes = world_bytes(g->result);
+	bool wanted = l->words[0][0] == 'p';
+
+	if ((strstr(bytes, l->words[1]) != NULL) != wanted)
+		fail_msg("%s: the plans %s \"%s\":\n%s", g->name, wanted ? "do not say" : "say",
+			 l->words[1], bytes);
 }
 
 static void check_does(struct golden *g, const struct world_line *l)
@@ -485,6 +539,12 @@ static void check_line(struct golden *g, const struct world_line *l)
 		check_step(g, l);
 	else if (strcmp(word, "does") == 0)
 		check_does(g, l);
+	else if (strcmp(word, "anchor") == 0)
+		check_anchor(g, l);
+	else if (strcmp(word, "evidence") == 0)
+		check_evidence(g, l);
+	else if (strcmp(word, "present") == 0 || strcmp(word, "absent") == 0)
+		check_text(g, l);
 	else if (strcmp(word, "with") == 0)
 		check_with(g, l);
 	else if (strcmp(word, "kept") == 0)
@@ -642,6 +702,34 @@ static void run_case(void **state)
 	golden_done(&g);
 }
 
+static void test_every_wish_has_a_case(void **state)
+{
+	size_t cases = 0;
+	bool has[100] = { false };
+	struct dirent *e;
+	DIR *d = opendir(FOLDER);
+
+	(void)state;
+	assert_non_null(d);
+	while ((e = readdir(d))) {
+		struct str number, rest;
+		int64_t wish;
+
+		cases += e->d_name[0] != '.';
+		if (e->d_name[0] == 'w' &&
+		    str_cut(str_of(e->d_name + 1), '-', &number, &rest) &&
+		    str_int64(number, &wish) && wish > 0 && wish < 100)
+			has[wish] = true;
+	}
+	(void)closedir(d);
+	for (size_t i = 0; i < COUNT_OF(wishes); i++)
+		if (!has[wishes[i]])
+			fail_msg("wish W%d has no folder " FOLDER "/w%02d-...", wishes[i],
+				 wishes[i]);
+	if (cases < CASES_LEAST)
+		fail_msg("%zu cases, %d are the least", cases, CASES_LEAST);
+}
+
 static int name_cmp(const void *a, const void *b)
 {
 	return strcmp(((const struct CMUnitTest *)a)->name,
@@ -661,7 +749,7 @@ int main(void)
 		(void)fprintf(stderr, "%s: run from the top of the tree\n", FOLDER);
 		return 1;
 	}
-	while ((e = readdir(d)) && n < CASES_MOST) {
+	while ((e = readdir(d)) && n < CASES_MOST - 1) {
 		if (e->d_name[0] == '.' || strlen(e->d_name) >= sizeof(names[0]))
 			continue;
 		(void)snprintf(names[n], sizeof(names[n]), "%.63s", e->d_name);
@@ -670,6 +758,7 @@ int main(void)
 	}
 	(void)closedir(d);
 	qsort(tests, n, sizeof(tests[0]), name_cmp);
+	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_every_wish_has_a_case);
 	r = _cmocka_run_group_tests("plans", tests, n, NULL, NULL);
 	zone_done();
 	return r;

@@ -290,6 +290,86 @@ static void test_binding_survives_each_lost_allocation(void **state)
 	assert_true(nth > 100);
 }
 
+static void test_what_a_policy_may_say_more(void **state)
+{
+	CLEANUP(policy_free_at) struct policy *p = NULL;
+	struct conf_faults faults = { 0 };
+	const struct rule *rule;
+	int64_t date;
+	struct err err;
+
+	(void)state;
+	assert_ok(bind_text("leave_time: \"17:30\"\n"
+			    "evaluate: first\n"
+			    "flapping: 0\n"
+			    "change_hours: { freeze: [2026-12-24..2027-01-01, 2026-11-27] }\n"
+			    "rules:\n"
+			    "  - name: inactive-jira\n"
+			    "    pilot: 'person.enterprise.department eq \"IT\"'\n"
+			    "  - name: back\n"
+			    "    for: person\n"
+			    "    when: 'hr.status eq \"active\"'\n"
+			    "    class: restore\n"
+			    "    then: [restore, enable]\n",
+			    &p, &faults, &err),
+		  &err);
+	assert_int_equal(p->leave_minute, 17 * 60 + 30);
+	assert_true(p->first_match);
+	assert_int_equal(p->flapping, 0);
+	assert_int_equal(p->freeze_count, 2);
+	assert_true(stamp_parse_date(STR("2027-01-01"), &date));
+	assert_int_equal(p->freezes[0].last_ms, date);
+	assert_int_equal(p->freezes[1].first_ms, p->freezes[1].last_ms);
+	assert_non_null(policy_rule(p, STR("inactive-jira"))->pilot);
+	rule = policy_rule(p, STR("back"));
+	assert_int_equal(rule->class, PLAN_RESTORE);
+	assert_int_equal(rule->steps[1].kind, ACTION_ENABLE);
+	conf_faults_free(&faults);
+}
+
+static void test_what_a_policy_may_not_say_of_these(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
+		{ "leave_time: \"24:01\"\n", "expected a time such as 17:00" },
+		{ "leave_time: five\n", "expected a time such as 17:00" },
+		{ "evaluate: second\n", "evaluate" },
+		{ "change_hours: { freeze: [2027-01-01..2026-12-24] }\n",
+		  "expected days such as" },
+		{ "change_hours: { freeze: [2026-12-24-2027-01-01] }\n",
+		  "expected days such as" },
+		{ "change_hours: { freeze: [2026-12-24.2027-01-01] }\n",
+		  "expected days such as" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: restore, then: "
+		  "suspend }]\n",
+		  "expected restore or enable" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "restore }]\n",
+		  "expected suspend, deactivate, revoke-tokens or hand-over" },
+		{ "rules: [{ name: x, for: seat, when: lastActive pr, class: restore, then: "
+		  "warn }]\n",
+		  "leaverd undo does" },
+		{ "rules: [{ name: invited, pilot: 'nothing eq' }]\n", "pilot" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct policy *p = NULL;
+		struct conf_faults faults = { 0 };
+		struct err err;
+		bool found = false;
+
+		assert_int_equal(bind_text(cases[i].text, &p, &faults, &err), -ERR_CONFIG);
+		assert_null(p);
+		for (size_t k = 0; k < faults.n; k++)
+			found = found || strstr(faults.v[k], cases[i].says);
+		if (!found)
+			fail_msg("%s: %s", cases[i].text, faults.n ? faults.v[0] : err.text);
+		conf_faults_free(&faults);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +380,8 @@ int main(void)
 		cmocka_unit_test(test_all_faults_of_a_file_are_told_at_once),
 		cmocka_unit_test(test_what_is_shipped_is_shown_as_a_file_would_say_it),
 		cmocka_unit_test(test_binding_survives_each_lost_allocation),
+		cmocka_unit_test(test_what_a_policy_may_say_more),
+		cmocka_unit_test(test_what_a_policy_may_not_say_of_these),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
