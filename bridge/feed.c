@@ -4,24 +4,25 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/jx.h"
 #include "base/stamp.h"
 #include "store/writer.h"
 
-/* Entries that go to the writer at once: enough to amortise a commit, few enough to keep SCIM
- * requests behind it waiting for milliseconds only. */
-#define FEED_BATCH 512
+/*
+ * Entries that go to the writer at once. Their keys lie anywhere in the indices, so a commit
+ * writes most pages of these again however few entries it has: many at once. Not so many that
+ * SCIM requests behind them wait longer than the writer lets a batch grow (WRITER_BATCH_MS).
+ */
+#define FEED_BATCH 2048
+#define FEED_BYTES (4u << 20)
 #define FEED_SAME 8192 /* a bit each */
-#define TEXT_MAX (1u << 20)
 
 /* A mark is twice the place, and one more where attributes are unknown. */
 #define MARK_OF(place, unknown) ((uint32_t)(place) << 1 | (unknown))
 #define MARK_PLACE_MAX (INT64_C(1) << 31)
 
+/* Where its texts stand in the batch, one behind the other. */
 struct fed {
-	char *key, *unknown, *bytes;
-	size_t bytes_len;
-	json_t *doc;
+	size_t at, key_len, unknown_len, doc_len;
 	int64_t place;
 };
 
@@ -30,6 +31,7 @@ struct batch {
 	struct read_run *run;
 	struct fed v[FEED_BATCH];
 	size_t n;
+	struct buf text;
 	uint32_t same[2][FEED_SAME]; /* places: of whole entries, and of such with unknowns */
 	size_t same_n[2];
 	bool under_way; /* the writer's until done */
@@ -43,19 +45,13 @@ struct feed {
 	struct read_run *run;
 	struct batch batch[2];
 	int filling;
-	struct buf text; /* of the document at hand */
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 };
 
 static void batch_clear(struct batch *b)
 {
-	for (size_t i = 0; i < b->n; i++) {
-		free(b->v[i].key);
-		free(b->v[i].unknown);
-		free(b->v[i].bytes);
-		json_decref(b->v[i].doc);
-	}
+	buf_clear(&b->text);
 	b->n = b->same_n[0] = b->same_n[1] = 0;
 	b->r = 0;
 }
@@ -69,8 +65,10 @@ int feed_new(struct feed **ret, struct writer *writer, struct dir_memory *memory
 		return err_nomem(err);
 	f->writer = writer;
 	f->memory = memory;
-	buf_init(&f->text, TEXT_MAX);
-	f->batch[0].feed = f->batch[1].feed = f;
+	for (size_t i = 0; i < COUNT_OF(f->batch); i++) {
+		f->batch[i].feed = f;
+		buf_init(&f->batch[i].text, FEED_BYTES);
+	}
 	pthread_mutex_init(&f->lock, NULL);
 	pthread_cond_init(&f->over, NULL);
 	*ret = f;
@@ -98,7 +96,8 @@ void feed_free(struct feed *f)
 	if (!f)
 		return;
 	feed_quiet(f);
-	buf_done(&f->text);
+	for (size_t i = 0; i < COUNT_OF(f->batch); i++)
+		buf_done(&f->batch[i].text);
 	pthread_cond_destroy(&f->over);
 	pthread_mutex_destroy(&f->lock);
 	free(f);
@@ -113,24 +112,41 @@ void feed_into(struct feed *f, struct read_run *run)
 /* --- on the writer's thread ----------------------------------------------------------------
  */
 
+static struct str key_of(const struct batch *b, const struct fed *one)
+{
+	return str_n(b->text.p + one->at, one->key_len);
+}
+
+static struct read_entry entry_of(const struct batch *b, struct fed *one)
+{
+	const char *rest = b->text.p + one->at + one->key_len;
+
+	return (struct read_entry){
+		.key = key_of(b, one),
+		.unknown = str_n(rest, one->unknown_len),
+		.bytes = str_n(rest + one->unknown_len, one->doc_len),
+		.ret_place = &one->place,
+	};
+}
+
+#define ENTRIES_AT_ONCE 64
+
 static int batch_write(void *ctx, struct db *db, struct err *err)
 {
 	struct batch *b = ctx;
-	struct read_entry entries[FEED_BATCH];
+	struct read_entry entries[ENTRIES_AT_ONCE];
+	int64_t now_ms = stamp_now_ms();
 	int r = 0;
 
-	for (size_t i = 0; i < b->n; i++)
-		entries[i] = (struct read_entry){
-			.key = str_of(b->v[i].key),
-			.doc = b->v[i].doc,
-			.bytes = str_n(b->v[i].bytes, b->v[i].bytes_len),
-			.unknown = str_of(b->v[i].unknown),
-			.ret_place = &b->v[i].place,
-		};
 	for (int u = 0; r == 0 && u < 2; u++)
 		r = sources_read_same(b->run, b->same[u], b->same_n[u], u == 1, err);
-	if (r == 0)
-		r = sources_read_put(db, b->run, entries, b->n, stamp_now_ms(), err);
+	for (size_t at = 0; r == 0 && at < b->n;) {
+		size_t n = 0;
+
+		while (n < ENTRIES_AT_ONCE && at < b->n)
+			entries[n++] = entry_of(b, &b->v[at++]);
+		r = sources_read_put(db, b->run, entries, n, now_ms, err);
+	}
 	return r;
 }
 
@@ -162,8 +178,8 @@ static int batch_settle(struct batch *b, struct err *err)
 		*err = b->err;
 	for (size_t i = 0; r >= 0 && f->memory && i < b->n; i++)
 		if (b->v[i].place > 0 && b->v[i].place < MARK_PLACE_MAX)
-			dir_memory_mark(f->memory, str_of(b->v[i].key),
-					MARK_OF(b->v[i].place, b->v[i].unknown[0] != '\0'));
+			dir_memory_mark(f->memory, key_of(b, &b->v[i]),
+					MARK_OF(b->v[i].place, b->v[i].unknown_len > 0));
 	batch_clear(b);
 	return r < 0 ? r : 0;
 }
@@ -185,28 +201,27 @@ static int batch_give(struct feed *f, struct err *err)
 	return batch_settle(&f->batch[f->filling], err);
 }
 
-int feed_entry(struct feed *f, struct str key, const json_t *doc, struct str unknown,
+int feed_entry(struct feed *f, struct str key, struct str doc, struct str unknown,
 	       struct err *err)
 {
 	struct batch *b = &f->batch[f->filling];
-	struct fed *one = &b->v[b->n];
-	int r;
+	int r = 0;
 
-	buf_clear(&f->text);
-	r = jx_canonical(doc, &f->text, err);
-	if (r == 0)
-		r = buf_fault(&f->text, err, "the document of an entry");
+	/* what is full is given away first, so that one entry more always finds room */
+	if (b->n == FEED_BATCH ||
+	    (b->n > 0 && b->text.len + key.len + unknown.len + doc.len > FEED_BYTES))
+		r = batch_give(f, err);
 	if (r < 0)
 		return r;
-	*one = (struct fed){ .key = str_dup(key),
-			     .unknown = str_dup(unknown),
-			     .bytes = str_dup(buf_str(&f->text)),
-			     .bytes_len = f->text.len };
-	one->doc = json_incref((json_t *)(uintptr_t)doc);
-	b->n++;
-	if (!one->key || !one->unknown || !one->bytes)
-		return err_nomem(err);
-	return b->n == FEED_BATCH ? batch_give(f, err) : 0;
+	b = &f->batch[f->filling];
+	b->v[b->n++] = (struct fed){ .at = b->text.len,
+				     .key_len = key.len,
+				     .unknown_len = unknown.len,
+				     .doc_len = doc.len };
+	buf_add_str(&b->text, key);
+	buf_add_str(&b->text, unknown);
+	buf_add_str(&b->text, doc);
+	return buf_fault(&b->text, err, "an entry's document");
 }
 
 int feed_same(struct feed *f, uint32_t mark, struct err *err)

@@ -5,8 +5,6 @@
 #ifndef BRIDGE_FEED_H
 #define BRIDGE_FEED_H
 
-#include <jansson.h>
-
 #include "ldap/memory.h"
 #include "store/sources.h"
 
@@ -25,9 +23,8 @@ OWNED(struct feed, feed_free)
 void feed_quiet(struct feed *f);
 void feed_into(struct feed *f, struct read_run *run);
 
-/* Copies key and unknown, and takes a reference to doc, which must not be changed any more. A
- * fault may be that of an earlier batch. */
-int feed_entry(struct feed *f, struct str key, const json_t *doc, struct str unknown,
+/* Copies key, doc (canonical JSON) and unknown. A fault may be that of an earlier batch. */
+int feed_entry(struct feed *f, struct str key, struct str doc, struct str unknown,
 	       struct err *err) MUST_USE;
 /* An entry as it was (sources_read_same), by the mark that the memory kept of it. */
 int feed_same(struct feed *f, uint32_t mark, struct err *err) MUST_USE;

@@ -25,8 +25,7 @@
 #define MOST_LEAST 100
 
 struct changed {
-	char *key, *unknown;
-	json_t *doc;
+	char *key, *unknown, *doc;
 };
 VEC(vec_changed, struct changed);
 
@@ -52,7 +51,7 @@ static void run_done(struct delta_run *d)
 	for (size_t i = 0; i < d->changed.n; i++) {
 		free(d->changed.v[i].key);
 		free(d->changed.v[i].unknown);
-		json_decref(d->changed.v[i].doc);
+		free(d->changed.v[i].doc);
 	}
 	vec_changed_done(&d->changed);
 	dir_idset_done(&d->known);
@@ -136,10 +135,10 @@ static int on_person(void *ctx, const struct dir_person *person, struct err *err
 	int r = c.key ? unknown_text(d, person, &c.unknown, err) : err_nomem(err);
 
 	if (r == 0) {
-		c.doc = json_incref((json_t *)(uintptr_t)person->doc);
-		if (vec_changed_add(&d->changed, c) == 0)
+		c.doc = str_dup(person->doc);
+		if (c.doc && vec_changed_add(&d->changed, c) == 0)
 			return 0;
-		json_decref(c.doc);
+		free(c.doc);
 		r = err_nomem(err);
 	}
 	free(c.key);
@@ -232,7 +231,7 @@ static int batch_write(void *ctx, struct db *db, struct err *err)
 		agrees = m->memory && read_run_newest(run) == m->newest;
 	for (size_t i = 0; r == 0 && i < d->changed.n; i++) {
 		struct read_entry e = { .key = str_of(d->changed.v[i].key),
-					.doc = d->changed.v[i].doc,
+					.bytes = str_of(d->changed.v[i].doc),
 					.unknown = str_of(d->changed.v[i].unknown) };
 
 		r = sources_read_put(db, run, &e, 1, verdict.now_ms, err);

@@ -381,7 +381,7 @@ static int give(struct delta *d, const struct dir_entry *e, const struct dir_map
 		struct err *err)
 {
 	struct dir_person person = { .key = mapped->key,
-				     .doc = mapped->map.doc,
+				     .doc = mapped->map.text,
 				     .unknown = mapped->map.unknown,
 				     .unknown_n = mapped->map.unknown_n,
 				     .status = &mapped->status };

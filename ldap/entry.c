@@ -31,6 +31,12 @@ static int attr_take(struct dir_entry *e, const struct berval *name, const BerVa
 	return 0;
 }
 
+/* What libldap decoded stands in one piece of memory, one behind the other. */
+static void bytes_up_to(struct dir_entry *e, const struct berval *v)
+{
+	e->bytes = str_n(e->dn.p, (size_t)(v->bv_val + v->bv_len - e->dn.p));
+}
+
 int dir_entry_read(struct ldap *ld, struct ldapmsg *message, struct dir_entry *ret,
 		   struct err *err)
 {
@@ -45,9 +51,13 @@ int dir_entry_read(struct ldap *ld, struct ldapmsg *message, struct dir_entry *r
 	if (rc != LDAP_SUCCESS || !ber)
 		return err_set(err, ERR_PROTOCOL, "an entry's name does not decode");
 	ret->dn = str_n(dn.bv_val, dn.bv_len);
+	bytes_up_to(ret, &dn);
 	while ((rc = ldap_get_attribute_ber(ld, message, ber, &name, &values)) ==
 		       LDAP_SUCCESS &&
 	       name.bv_val) {
+		bytes_up_to(ret, &name);
+		for (size_t i = 0; values && values[i].bv_val; i++)
+			bytes_up_to(ret, &values[i]);
 		r = attr_take(ret, &name, values, err);
 		ber_memfree(values); /* the array; the values stand in the message */
 		values = NULL;
@@ -65,7 +75,7 @@ void dir_entry_done(struct dir_entry *e)
 {
 	dir_attrs_done(&e->attrs);
 	dir_values_done(&e->values);
-	e->dn = (struct str){ 0 };
+	e->dn = e->bytes = (struct str){ 0 };
 }
 
 const struct dir_attr *dir_entry_attr(const struct dir_entry *e, struct str name,

@@ -31,6 +31,10 @@ struct dir_entry {
 	struct str dn;
 	struct dir_attrs attrs;
 	struct dir_values values;
+	/* All of it as it came, lengths between the texts: two entries are the same when this
+	 * is.
+	 */
+	struct str bytes;
 };
 
 /*

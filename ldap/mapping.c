@@ -108,6 +108,7 @@ VEC(names_list, char *);
 
 struct dir_mapping {
 	struct map *map;
+	struct map_work *work; /* of the entry at hand */
 	struct dir_status_table *states;
 	struct wanted_list wanted;
 	struct names_list names; /* NULL-terminated, borrowed from wanted */
@@ -350,6 +351,8 @@ int dir_mapping_new(enum dir_kind kind, const struct dir_options *o, struct dir_
 	if (r == 0)
 		r = map_new(&m->map, rows.v, rows.n, err);
 	if (r == 0)
+		r = map_work_new(&m->work, m->map, err);
+	if (r == 0)
 		r = dir_status_table_new(kind, o, &m->states, err);
 	if (r == 0)
 		r = wanted_fill(m, kind, o, &rows, err);
@@ -389,6 +392,7 @@ void dir_mapping_free(struct dir_mapping *m)
 	names_list_done(&m->names);
 	dir_values_done(&m->values);
 	dir_status_table_free(m->states);
+	map_work_free(m->work);
 	map_free(m->map);
 	buf_done(&m->manager);
 	free(m->question);
@@ -611,8 +615,9 @@ int dir_mapping_key_of(const struct dir_mapping *m, const struct dir_entry *e,
 		       m->key);
 }
 
-int dir_mapping_told(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
-		     map_step_fn fn, void *ctx, struct dir_mapped *ret, struct err *err)
+/* With a document, and fn told of its making; or without. */
+static int apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms, bool tree,
+		 map_step_fn fn, void *ctx, struct dir_mapped *ret, struct err *err)
 {
 	struct map_source from = { get, m };
 	struct dir_mapped mapped = { 0 };
@@ -625,7 +630,8 @@ int dir_mapping_told(struct dir_mapping *m, const struct dir_entry *e, int64_t n
 	m->status = mapped.status;
 	m->key_text = mapped.key;
 	m->lost = false;
-	r = map_apply_told(m->map, &from, fn, ctx, &mapped.map, err);
+	r = tree ? map_apply_told(m->map, &from, fn, ctx, &mapped.map, err)
+		 : map_write(m->work, &from, &mapped.map, err);
 	made_clear(m);
 	m->entry = NULL;
 	if (r == 0 && m->lost) {
@@ -638,10 +644,16 @@ int dir_mapping_told(struct dir_mapping *m, const struct dir_entry *e, int64_t n
 	return 0;
 }
 
+int dir_mapping_told(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
+		     map_step_fn fn, void *ctx, struct dir_mapped *ret, struct err *err)
+{
+	return apply(m, e, now_ms, true, fn, ctx, ret, err);
+}
+
 int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
 		      struct dir_mapped *ret, struct err *err)
 {
-	int r = dir_mapping_told(m, e, now_ms, NULL, NULL, ret, err);
+	int r = apply(m, e, now_ms, false, NULL, NULL, ret, err);
 
 	if (r == 0)
 		dir_mapping_count(m, e);

@@ -37,7 +37,8 @@ void dir_mapping_hide(struct dir_mapping *m, struct str name, const char *why);
 void dir_mapping_hidden(const struct dir_mapping *m, struct buf *into);
 
 struct dir_mapped {
-	struct map_result map; /* the document and what is unknown in it */
+	struct map_result map; /* the document's text (model/map.h: borrowed until the next),
+				  and what is unknown in it */
 	struct dir_status status;
 	char key[DIR_ID_BYTES];
 };
@@ -54,7 +55,8 @@ void dir_mapping_count(struct dir_mapping *m, const struct dir_entry *e);
  */
 int dir_mapping_apply(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
 		      struct dir_mapped *ret, struct err *err) MUST_USE;
-/* The same, and fn is told of every row of the map (model/map.h). Counts nothing. */
+/* The same, with the document as a tree, and fn is told of every row of the map (model/map.h).
+ * Counts nothing. */
 int dir_mapping_told(struct dir_mapping *m, const struct dir_entry *e, int64_t now_ms,
 		     map_step_fn fn, void *ctx, struct dir_mapped *ret, struct err *err)
 	MUST_USE;

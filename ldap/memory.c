@@ -19,6 +19,7 @@ struct place {
 
 struct dir_memory {
 	struct secret key; /* so that nobody outside can make two entries look the same */
+	unsigned char quick[DIGEST_QUICK_KEY_BYTES]; /* of the rows: likewise */
 	struct dir_memory_row *v;
 	size_t n, room; /* n counts rows of earlier turns too */
 	uint8_t turn;
@@ -33,9 +34,12 @@ int dir_memory_new(struct dir_memory **ret, struct err *err)
 {
 	CLEANUP(dir_memory_free_at) struct dir_memory *m = calloc(1, sizeof(*m));
 	int r = m ? secret_random(&m->key, 32, err) : err_nomem(err);
+	struct digest d;
 
 	if (r < 0)
 		return r;
+	digest_of(&d, &m->key, STR("rows"));
+	memcpy(m->quick, d.b, sizeof(m->quick));
 	*ret = TAKE(m);
 	return 0;
 }
@@ -134,40 +138,13 @@ static int grow(struct dir_memory *m)
 	return 0;
 }
 
-static void id_of(const struct dir_memory *m, struct str key, unsigned char ret[16])
+/* Of a key, of an entry. */
+static void quick(const struct dir_memory *m, struct str of, unsigned char *ret, size_t n)
 {
-	struct digest d;
+	struct digest_quick d;
 
-	digest_of(&d, &m->key, key);
-	memcpy(ret, d.b, 16);
-}
-
-static void add_text(struct digest_run *run, struct str s)
-{
-	digest_add(run, &s.len, sizeof(s.len));
-	digest_add(run, s.p ? s.p : "", s.len);
-}
-
-/* A digest over all that was shown: lengths in front, so that nothing runs into the next. */
-static void content_of(const struct dir_memory *m, const struct dir_entry *e,
-		       unsigned char ret[8])
-{
-	struct digest_run run;
-	struct digest d;
-
-	digest_begin(&run, &m->key);
-	add_text(&run, e->dn);
-	for (size_t i = 0; i < e->attrs.n; i++) {
-		const struct dir_attr *a = &e->attrs.v[i];
-
-		add_text(&run, a->name);
-		add_text(&run, a->options);
-		digest_add(&run, &a->n, sizeof(a->n));
-		for (size_t k = 0; k < a->n; k++)
-			add_text(&run, e->values.v[a->first + k]);
-	}
-	digest_end(&run, &d);
-	memcpy(ret, d.b, 8);
+	digest_quick(&d, m->quick, of);
+	memcpy(ret, d.b, n);
 }
 
 int dir_memory_see(struct dir_memory *m, struct str key, const struct dir_entry *e,
@@ -179,8 +156,8 @@ int dir_memory_see(struct dir_memory *m, struct str key, const struct dir_entry 
 
 	if (m->n >= m->room / 8 * 7 && grow(m) < 0)
 		return -ERR_NOMEM;
-	id_of(m, key, id);
-	content_of(m, e, content);
+	quick(m, key, id, sizeof(id));
+	quick(m, e->bytes, content, sizeof(content));
 	row = row_at(m->v, m->room, id);
 	same = row->turn && memcmp(row->content, content, sizeof(content)) == 0;
 	if (row->turn == m->turn)
@@ -206,7 +183,7 @@ static struct dir_memory_row *find(const struct dir_memory *m, struct str key)
 
 	if (!m->room)
 		return NULL;
-	id_of(m, key, id);
+	quick(m, key, id, sizeof(id));
 	row = row_at(m->v, m->room, id);
 	return row->turn == m->turn ? row : NULL;
 }

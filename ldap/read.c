@@ -37,7 +37,7 @@ static int person_give(struct reading *rd, const struct dir_mapped *mapped, stru
 	struct dir_person person = {
 		.key = mapped->key,
 		.dn = rd->dn.p ? rd->dn.p : "",
-		.doc = mapped->map.doc,
+		.doc = mapped->map.text,
 		.unknown = mapped->map.unknown,
 		.unknown_n = mapped->map.unknown_n,
 		.status = &mapped->status,

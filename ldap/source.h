@@ -20,7 +20,7 @@
 struct dir_person {
 	const char *key;      /* immutable id in text */
 	const char *dn;       /* normal spelling: personal data */
-	const json_t *doc;    /* without id and meta; take a reference to keep it */
+	struct str doc;       /* canonical JSON, without id and meta */
 	char *const *unknown; /* SCIM paths that this entry leaves unknown, sorted */
 	size_t unknown_n;
 	const struct dir_status *status;

@@ -6,12 +6,14 @@
 #include "base/stamp.h"
 #include "base/vec.h"
 #include "model/filter.h"
+#include "model/mapform.h"
 #include "model/schema.h"
 #include "model/validate.h"
 
 #define TEXT_MAX_BYTES (64 * 1024) /* of one value, joined and rewritten */
 #define EACH_MAX 1000              /* values of one MAP_EACH */
 #define PATH_TEXT_BYTES 1024
+#define DOC_MAX_BYTES (4U << 20)
 
 /* A compiled row. */
 struct row {
@@ -19,7 +21,7 @@ struct row {
 	struct filter_target to;
 	const struct schema_attr *attr; /* what a value is converted to: the target or its
 					   .value */
-	json_t *example;                /* eq-terms of the bracket; NULL without */
+	struct form_at at;              /* where its values stand in a document */
 	struct rewrite *rewrite;
 	size_t target; /* rows with the same `to` have the same number */
 	char *path;    /* how it is named in unknown */
@@ -30,6 +32,7 @@ VEC(name_vec, char *);
 
 struct map {
 	struct row_vec rows;
+	struct form form;
 	size_t targets;
 	struct name_vec names; /* ended by NULL */
 };
@@ -56,7 +59,7 @@ static void row_done(struct row *row)
 	free((char *)row->given.otherwise);
 	words_free((struct map_word *)row->given.words);
 	filter_target_done(&row->to);
-	json_decref(row->example);
+	form_at_done(&row->at);
 	rewrite_free(row->rewrite);
 	free(row->path);
 	*row = (struct row){ 0 };
@@ -149,8 +152,9 @@ static int target_attr(struct row *row, struct err *err)
 	return 0;
 }
 
-static int target_compile(struct row *row, struct err *err)
+static int target_compile(struct map *m, struct row *row, struct err *err)
 {
+	CLEANUP(json_decref_at) json_t *example = NULL;
 	const struct map_row *given = &row->given;
 	int r = filter_target_parse(str_of(given->to), PATH_POLICY_PERSON, &row->to, err);
 
@@ -159,13 +163,14 @@ static int target_compile(struct row *row, struct err *err)
 	if (!writable(&row->to))
 		return err_set(err, ERR_CONFIG, "a source may not write this path");
 	r = target_attr(row, err);
-	if (r < 0 || !row->to.where)
-		return r;
-	r = query_example(row->to.where, &row->example, err);
+	if (r == 0 && row->to.where)
+		r = query_example(row->to.where, &example, err);
 	if (r == QUERY_NO_EXAMPLE)
 		return err_set(err, ERR_CONFIG,
 			       "the bracket must be eq, or several joined by and");
-	return r;
+	return r < 0 ? r
+		     : form_add(&m->form, &row->to, example, given->how == MAP_EACH, &row->at,
+				err);
 }
 
 /* How the target is named when it is unknown: a multi-valued attribute as a whole. */
@@ -182,7 +187,8 @@ static int path_name(struct row *row, struct err *err)
 	return row->path ? 0 : err_nomem(err);
 }
 
-static int row_compile(struct row *row, const struct map_row *given, struct err *err)
+static int row_compile(struct map *m, struct row *row, const struct map_row *given,
+		       struct err *err)
 {
 	int r;
 
@@ -190,7 +196,7 @@ static int row_compile(struct row *row, const struct map_row *given, struct err 
 		return err_set(err, ERR_CONFIG, "a row needs to, and from or constant");
 	r = row_copy(row, given, err);
 	if (r == 0)
-		r = target_compile(row, err);
+		r = target_compile(m, row, err);
 	if (r == 0)
 		r = path_name(row, err);
 	if (r == 0 && given->pattern)
@@ -234,7 +240,7 @@ static int names_add(struct map *m, const struct row *row, struct err *err)
 static int row_add(struct map *m, const struct map_row *given, struct err *err)
 {
 	CLEANUP(row_done) struct row row = { 0 };
-	int r = row_compile(&row, given, err);
+	int r = row_compile(m, &row, given, err);
 
 	if (r < 0)
 		return r;
@@ -258,6 +264,9 @@ int map_new(struct map **ret, const struct map_row *rows, size_t n, struct err *
 		return err_nomem(err);
 	if (n > MAP_ROWS_MAX)
 		return err_set(err, ERR_CONFIG, "map: more than %d rows", MAP_ROWS_MAX);
+	r = form_new(&m->form, err);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < n; i++) {
 		r = row_add(m, &rows[i], &why);
 		if (r < 0)
@@ -277,6 +286,7 @@ void map_free(struct map *m)
 	for (size_t i = 0; i < m->rows.n; i++)
 		row_done(&m->rows.v[i]);
 	row_vec_done(&m->rows);
+	form_done(&m->form);
 	for (size_t i = 0; i < m->names.n; i++)
 		free(m->names.v[i]);
 	name_vec_done(&m->names);
@@ -314,7 +324,7 @@ struct texts {
 struct making {
 	const struct map *m;
 	const struct map_source *from;
-	json_t *members;      /* the document in the making, unordered */
+	struct form_doc doc;
 	enum value_state *is; /* by target: PRESENT or UNKNOWN settle it */
 	struct name_vec unknown, bad;
 	struct texts texts;   /* of the row at hand */
@@ -472,127 +482,70 @@ static int texts_take(struct making *k, const struct row *row, struct texts *int
 /* --- from text to the type of the target ----------------------------------------------------
  */
 
-static json_t *boolean_json(struct str text)
+static const char *boolean_word(struct str text)
 {
 	static const struct {
-		const char *word;
-		bool is;
-	} words[] = { { "true", true }, { "false", false }, { "yes", true },
-		      { "no", false },  { "1", true },      { "0", false } };
+		const char *word, *is;
+	} words[] = { { "true", "true" }, { "false", "false" }, { "yes", "true" },
+		      { "no", "false" },  { "1", "true" },      { "0", "false" } };
 
 	for (size_t i = 0; i < COUNT_OF(words); i++)
 		if (str_ieq(text, str_of(words[i].word)))
-			return json_boolean(words[i].is);
+			return words[i].is;
 	return NULL;
 }
 
-/* *ret NULL with 0: the text is none of that type. */
-static int text_json(const struct schema_attr *attr, struct str text, json_t **ret,
-		     struct err *err)
+static bool is_base64(struct str text, struct err *err, int *r)
 {
 	CLEANUP(buf_done) struct buf raw;
+	bool is;
+
+	buf_init(&raw, TEXT_MAX_BYTES);
+	is = enc_unbase64(&raw, text);
+	if (raw.fault == ERR_NOMEM)
+		*r = err_nomem(err);
+	return is;
+}
+
+/* Adds text to *into as the attribute's type has it; false: it is none of that type. */
+static bool value_write(const struct schema_attr *attr, struct str text, struct buf *into,
+			int *r, struct err *err)
+{
 	char stamp[STAMP_TEXT_BYTES];
 	int64_t ms;
 
-	buf_init(&raw, TEXT_MAX_BYTES);
-	*ret = NULL;
 	switch (attr->type) {
 	case ATTR_BOOLEAN:
-		*ret = boolean_json(text); /* never allocated */
-		return 0;
+		buf_add_text(into, boolean_word(text));
+		return boolean_word(text) != NULL;
 	case ATTR_DATETIME:
 		if (!stamp_parse(text, &ms) && !stamp_parse_generalized(text, &ms))
-			return 0;
+			return false;
 		stamp_text(ms, stamp);
-		*ret = json_string(stamp);
+		text = str_of(stamp);
 		break;
 	case ATTR_DATE:
 		if (stamp_parse(text, &ms)) /* the date that was written, in its own zone */
 			text.len = sizeof("2026-11-20") - 1;
 		if (!stamp_parse_date(text, &ms) && !stamp_parse_generalized(text, &ms))
-			return 0;
+			return false;
 		stamp_date_text(ms, stamp);
-		*ret = json_string(stamp);
+		text = str_of(stamp);
 		break;
 	case ATTR_BINARY:
-		if (!enc_unbase64(&raw, text))
-			return 0;
-		*ret = json_stringn(text.p, text.len);
+		if (!is_base64(text, err, r))
+			return false;
 		break;
 	default:
 		if (!str_utf8(text, NULL))
-			return 0;
-		*ret = json_stringn(text.p, text.len);
+			return false;
 	}
-	return *ret ? 0 : err_nomem(err);
+	buf_add_str(into, text);
+	return true;
 }
 
 /* --- into the document ----------------------------------------------------------------------
  */
-
-/* The member of object, made if it is not there. Borrowed; NULL when memory is lost. */
-static json_t *child(json_t *object, const char *name, bool array)
-{
-	json_t *at = json_object_get(object, name);
-
-	if (at)
-		return at;
-	at = array ? json_array() : json_object();
-	return at && json_object_set_new(object, name, at) == 0 ? at : NULL;
-}
-
-static bool matches(const json_t *element, const json_t *example)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach ((json_t *)example, name, value) {
-		if (!json_equal(json_object_get(element, name), value))
-			return false;
-	}
-	return true;
-}
-
-/* The element of list that the row writes: an old one that its bracket names, or a new one. */
-static json_t *element_at(const struct row *row, json_t *list)
-{
-	json_t *element;
-	size_t i;
-
-	if (row->example && row->given.how != MAP_EACH) {
-		json_array_foreach (list, i, element) {
-			if (matches(element, row->example))
-				return element;
-		}
-	}
-	element = row->example ? json_deep_copy(row->example) : json_object();
-	return element && json_array_append_new(list, element) == 0 ? element : NULL;
-}
-
-/* Steals value. */
-static int value_put(struct making *k, const struct row *row, json_t *value)
-{
-	const struct path *p = &row->to.path;
-	json_t *at = k->members;
-	const char *name = p->name;
-
-	if (p->urn)
-		at = child(at, p->urn, false);
-	if (at && p->top->multi) {
-		at = child(at, p->name, true);
-		if (at)
-			at = element_at(row, at);
-		name = row->to.sub ? row->to.sub : "value";
-	} else if (at && p->top->type == ATTR_COMPLEX) {
-		at = child(at, p->name, false);
-		name = p->sub ? p->sub : "value";
-	}
-	if (!at) {
-		json_decref(value);
-		return err_nomem(k->err);
-	}
-	return jx_set(at, name, value, k->err);
-}
 
 /* All texts of a row, or none: what cannot be converted makes the target unknown. */
 static int texts_put(struct making *k, const struct row *row, const struct texts *texts)
@@ -601,11 +554,12 @@ static int texts_put(struct making *k, const struct row *row, const struct texts
 	int r = 0;
 
 	for (size_t i = 0; i < texts->n && r == 0; i++, p += strlen(p) + 1) {
-		json_t *value;
+		size_t from = k->doc.texts.len;
+		bool is = value_write(row->attr, str_of(p), &k->doc.texts, &r, k->err);
 
-		r = text_json(row->attr, str_of(p), &value, k->err);
-		if (r == 0 && value)
-			r = value_put(k, row, value);
+		if (r == 0 && is)
+			r = form_put(&k->m->form, &k->doc, &row->at, from,
+				     row->attr->type == ATTR_BOOLEAN, k->err);
 		else if (r == 0) {
 			k->is[row->target] = VALUE_UNKNOWN;
 			return bad_add(k, row, "a value is not of the attribute's type");
@@ -664,18 +618,6 @@ static int name_cmp(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Takes what is unknown out of the document: a part of a list is not the list. */
-static void unknown_drop(json_t *members, const struct row *row)
-{
-	const struct path *p = &row->to.path;
-	json_t *at = p->urn ? json_object_get(members, p->urn) : members;
-
-	if (at && p->sub && !p->top->multi)
-		json_object_del(json_object_get(at, p->name), p->sub);
-	else if (at)
-		json_object_del(at, p->name);
-}
-
 static int unknown_list(struct making *k)
 {
 	for (size_t i = 0; i < k->m->rows.n; i++) {
@@ -685,7 +627,8 @@ static int unknown_list(struct making *k)
 
 		if (k->is[row->target] != VALUE_UNKNOWN)
 			continue;
-		unknown_drop(k->members, row);
+		/* a part of a list is not the list */
+		form_drop(&k->m->form, &k->doc, &row->at);
 		for (size_t u = 0; u < k->unknown.n && !known; u++)
 			known = strcmp(k->unknown.v[u], row->path) == 0;
 		if (known)
@@ -708,14 +651,91 @@ static void names_done(struct name_vec *v)
 	name_vec_done(v);
 }
 
-static void making_done(struct making *k)
+/* --- the whole -----------------------------------------------------------------------------
+ */
+
+struct map_work {
+	struct making k;
+	struct buf text;
+};
+
+void map_work_free(struct map_work *w)
 {
-	json_decref(k->members);
-	free(k->is);
-	buf_done(&k->texts.bytes);
-	buf_done(&k->rewritten);
+	if (!w)
+		return;
+	free(w->k.is);
+	buf_done(&w->k.texts.bytes);
+	buf_done(&w->k.rewritten);
+	names_done(&w->k.unknown);
+	names_done(&w->k.bad);
+	form_doc_done(&w->k.doc);
+	buf_done(&w->text);
+	free(w);
+}
+
+int map_work_new(struct map_work **ret, const struct map *m, struct err *err)
+{
+	CLEANUP(map_work_free_at) struct map_work *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		return err_nomem(err);
+	buf_init(&w->k.texts.bytes, (size_t)TEXT_MAX_BYTES * 16);
+	buf_init(&w->k.rewritten, TEXT_MAX_BYTES);
+	buf_init(&w->k.doc.texts, DOC_MAX_BYTES);
+	buf_init(&w->text, DOC_MAX_BYTES);
+	w->k.m = m;
+	w->k.is = calloc(m->targets + 1, sizeof(*w->k.is));
+	if (!w->k.is)
+		return err_nomem(err);
+	*ret = TAKE(w);
+	return 0;
+}
+
+static int work_off(struct map_work *w, const struct map_source *from, map_step_fn fn,
+		    void *ctx, struct err *err)
+{
+	struct making *k = &w->k;
+	int r = form_begin(&k->m->form, &k->doc, err);
+
+	k->from = from;
+	k->err = err;
 	names_done(&k->unknown);
 	names_done(&k->bad);
+	memset(k->is, 0, k->m->targets * sizeof(*k->is));
+	for (size_t i = 0; i < k->m->rows.n && r == 0; i++)
+		r = row_step(k, &k->m->rows.v[i], fn, ctx);
+	if (r == 0)
+		r = unknown_list(k);
+	return r;
+}
+
+/* What is left of a document beside its text. */
+static struct map_result result_take(struct making *k)
+{
+	struct map_result ret = { .unknown = k->unknown.v,
+				  .unknown_n = k->unknown.n,
+				  .bad = k->bad.v,
+				  .bad_n = k->bad.n };
+
+	k->unknown = k->bad = (struct name_vec){ 0 };
+	return ret;
+}
+
+int map_write(struct map_work *w, const struct map_source *from, struct map_result *ret,
+	      struct err *err)
+{
+	int r = work_off(w, from, NULL, NULL, err);
+
+	buf_clear(&w->text);
+	if (r == 0)
+		form_write(&w->k.m->form, &w->k.doc, &w->text);
+	if (r == 0)
+		r = buf_fault(&w->text, err, "a document");
+	if (r < 0)
+		return r;
+	*ret = result_take(&w->k);
+	ret->text = buf_str(&w->text);
+	return 0;
 }
 
 int map_apply(const struct map *m, const struct map_source *from, struct map_result *ret,
@@ -727,30 +747,21 @@ int map_apply(const struct map *m, const struct map_source *from, struct map_res
 int map_apply_told(const struct map *m, const struct map_source *from, map_step_fn fn,
 		   void *ctx, struct map_result *ret, struct err *err)
 {
-	CLEANUP(making_done) struct making k = { .m = m, .from = from, .err = err };
+	CLEANUP(map_work_free_at) struct map_work *w = NULL;
+	CLEANUP(json_decref_at) json_t *members = NULL;
 	json_t *doc = NULL;
-	int r = 0;
+	int r = map_work_new(&w, m, err);
 
-	buf_init(&k.texts.bytes, (size_t)TEXT_MAX_BYTES * 16);
-	buf_init(&k.rewritten, TEXT_MAX_BYTES);
-	k.members = json_object();
-	k.is = calloc(m->targets + 1, sizeof(*k.is));
-	if (!k.members || !k.is)
-		return err_nomem(err);
-	for (size_t i = 0; i < m->rows.n && r == 0; i++)
-		r = row_step(&k, &m->rows.v[i], fn, ctx);
 	if (r == 0)
-		r = unknown_list(&k);
+		r = work_off(w, from, fn, ctx, err);
 	if (r == 0)
-		r = validate_order(k.members, &schema_user, &doc, err);
+		r = form_tree(&m->form, &w->k.doc, &members, err);
+	if (r == 0)
+		r = validate_order(members, &schema_user, &doc, err);
 	if (r < 0)
 		return r;
-	*ret = (struct map_result){ .doc = doc,
-				    .unknown = k.unknown.v,
-				    .unknown_n = k.unknown.n,
-				    .bad = k.bad.v,
-				    .bad_n = k.bad.n };
-	k.unknown = k.bad = (struct name_vec){ 0 };
+	*ret = result_take(&w->k);
+	ret->doc = doc;
 	return 0;
 }
 

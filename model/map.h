@@ -68,9 +68,12 @@ struct map_source {
 };
 
 struct map_result {
-	json_t *doc;    /* a SCIM User: schemas and what was found; without id and meta */
-	char **unknown; /* SCIM paths (path_text), sorted, each once; of a multi-valued
-			   attribute the attribute as a whole */
+	json_t *doc; /* a SCIM User: schemas and what was found; without id and meta. NULL of
+			map_write() */
+	struct str text; /* of map_write(): the same document as canonical JSON; borrowed until
+			    the next */
+	char **unknown;  /* SCIM paths (path_text), sorted, each once; of a multi-valued
+			    attribute the attribute as a whole */
 	size_t unknown_n;
 	char **bad; /* sentences, without values: a text that the target's type refuses; its
 		       path is in unknown too */
@@ -127,6 +130,15 @@ int map_apply(const struct map *m, const struct map_source *from, struct map_res
 /* The same, and fn is told of every row, in order. */
 int map_apply_told(const struct map *m, const struct map_source *from, map_step_fn fn,
 		   void *ctx, struct map_result *ret, struct err *err) MUST_USE;
+
+/* The same for many entries: no tree is built, and what one needs of memory the next uses
+ * again. One thread. m must live as long. */
+struct map_work;
+int map_work_new(struct map_work **ret, const struct map *m, struct err *err) MUST_USE;
+void map_work_free(struct map_work *w);
+OWNED(struct map_work, map_work_free)
+int map_write(struct map_work *w, const struct map_source *from, struct map_result *ret,
+	      struct err *err) MUST_USE;
 void map_result_done(struct map_result *r); /* NULL and twice are fine */
 
 #endif

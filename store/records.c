@@ -201,7 +201,7 @@ static int create(struct db *db, int64_t source, const struct record_put *put,
 	int64_t id = 0;
 	int r;
 
-	r = shape_of(doc->json, doc->bytes, put->unknown, &shape, err);
+	r = shape_of(doc->bytes, put->unknown, &shape, err);
 	if (r == 0)
 		r = shape_find(db, source, put->key, &before, NULL, err);
 	if (r < 0)
@@ -245,7 +245,7 @@ static int replace(struct db *db, int64_t source, const struct shape_before *bef
 				 .push = true };
 	int r;
 
-	r = shape_of(doc->json, doc->bytes, put->unknown, &shape, err);
+	r = shape_of(doc->bytes, put->unknown, &shape, err);
 	if (r < 0)
 		return r;
 	if (memcmp(shape.hash, before->hash, SHAPE_HASH_BYTES) == 0)

@@ -13,6 +13,9 @@ void shape_done(struct shape *s)
 	for (i = 0; i < s->mails.n; i++)
 		free(s->mails.v[i].p);
 	vec_shape_text_done(&s->mails);
+	for (i = 0; i < s->own.n; i++)
+		free(s->own.v[i].p);
+	vec_shape_text_done(&s->own);
 	*s = (struct shape){ 0 };
 }
 
@@ -31,13 +34,6 @@ bool shape_has_word(struct str words, struct str name)
 static int fold(struct str s, struct shape_text *ret, struct err *err)
 {
 	return str_fold(s, &ret->p, &ret->len, err);
-}
-
-static struct str text_of(const json_t *doc, const char *name)
-{
-	const json_t *v = jx_get_i(doc, str_of(name));
-
-	return str_n(json_string_value(v), json_string_length(v));
 }
 
 static bool has_mail(const struct shape *s, const struct shape_text *t)
@@ -72,32 +68,211 @@ static int add_mail(struct shape *s, struct str value, struct err *err)
 	return 0;
 }
 
-/* Without the blanks around it, as people match; and as it stands, as filters ask. */
-static int take_mails(const json_t *doc, struct shape *s, struct err *err)
+/* --- the members that count -----------------------------------------------------------------
+ *
+ * Documents are our own text or jansson's, valid JSON; whatever does not scan is no document.
+ */
+
+static void skip_blanks(struct str *s)
 {
-	const json_t *mail, *list = jx_get_i(doc, STR("emails"));
-	size_t i;
-	int r = 0;
-
-	json_array_foreach (list, i, mail) {
-		struct str value = text_of(mail, "value");
-
-		r = add_mail(s, str_trim(value), err);
-		if (r == 0 && str_trim(value).len != value.len)
-			r = add_mail(s, value, err);
-		if (r < 0)
-			return r;
+	while (s->len > 0 &&
+	       (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r')) {
+		s->p++;
+		s->len--;
 	}
+}
+
+static bool next_is(struct str *s, char c)
+{
+	skip_blanks(s);
+	if (s->len == 0 || *s->p != c)
+		return false;
+	s->p++;
+	s->len--;
+	return true;
+}
+
+static struct str cut_at(struct str *s, size_t n)
+{
+	struct str head = str_n(s->p, n);
+
+	s->p += n;
+	s->len -= n;
+	return head;
+}
+
+/* A string with its quotes. */
+static bool next_string(struct str *s, struct str *ret)
+{
+	size_t i = 1;
+
+	skip_blanks(s);
+	if (s->len < 2 || *s->p != '"')
+		return false;
+	for (; i < s->len && s->p[i] != '"'; i++)
+		i += s->p[i] == '\\';
+	if (i >= s->len)
+		return false;
+	*ret = cut_at(s, i + 1);
+	return true;
+}
+
+/* Any value: a string, what stands between brackets that match, or a word. */
+static bool next_value(struct str *s, struct str *ret)
+{
+	size_t depth = 0, i = 0;
+	struct str rest, text;
+
+	skip_blanks(s);
+	if (s->len > 0 && *s->p == '"')
+		return next_string(s, ret);
+	for (; i < s->len; i++) {
+		char c = s->p[i];
+
+		if (c == '"') {
+			rest = str_n(s->p + i, s->len - i);
+			if (!next_string(&rest, &text))
+				return false;
+			i += text.len - 1;
+		} else if (c == '{' || c == '[') {
+			depth++;
+		} else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+			break;
+		} else if (c == '}' || c == ']') {
+			depth--;
+		}
+	}
+	if (depth > 0 || i == 0)
+		return false;
+	*ret = str_trim(cut_at(s, i));
+	return true;
+}
+
+/* name with its quotes */
+static bool next_member(struct str *s, struct str *name, struct str *value)
+{
+	return next_string(s, name) && next_is(s, ':') && next_value(s, value);
+}
+
+/* The text that a string stands for; empty of another value. */
+static int text_of(struct shape *s, struct str value, struct str *ret, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *j = NULL;
+	struct shape_text own = { 0 };
+	int r;
+
+	*ret = STR("");
+	if (value.len < 2 || *value.p != '"')
+		return 0;
+	*ret = str_n(value.p + 1, value.len - 2);
+	if (!memchr(value.p, '\\', value.len))
+		return 0;
+	r = jx_parse(value, JX_LENIENT, &j, err);
+	if (r < 0)
+		return r;
+	own.len = json_string_length(j);
+	own.p = str_dup(str_n(json_string_value(j), own.len));
+	if (!own.p || vec_shape_text_add(&s->own, own) < 0) {
+		free(own.p);
+		return err_nomem(err);
+	}
+	*ret = str_n(own.p, own.len);
 	return 0;
 }
 
-static enum tri take_active(const json_t *doc, struct str unknown)
+/* Without the blanks around it, as people match; and as it stands, as filters ask. */
+static int take_mail(struct shape *s, struct str element, struct err *err)
 {
-	const json_t *v = jx_get_i(doc, STR("active"));
+	struct str name, value, text;
+	int r = 0;
 
-	if (shape_has_word(unknown, STR("active")))
-		return TRI_UNKNOWN;
-	return tri_of(!v || !json_is_false(v));
+	if (!next_is(&element, '{'))
+		return 0;
+	while (r == 0 && next_member(&element, &name, &value)) {
+		if (str_ieq(name, STR("\"value\""))) {
+			r = text_of(s, value, &text, err);
+			if (r == 0)
+				r = add_mail(s, str_trim(text), err);
+			return r == 0 && str_trim(text).len != text.len ? add_mail(s, text, err)
+									: r;
+		}
+		if (!next_is(&element, ','))
+			break;
+	}
+	return r;
+}
+
+static int take_mails(struct shape *s, struct str list, struct err *err)
+{
+	struct str element;
+	int r = 0;
+
+	if (!next_is(&list, '['))
+		return 0;
+	while (r == 0 && next_value(&list, &element)) {
+		r = take_mail(s, element, err);
+		if (!next_is(&list, ','))
+			break;
+	}
+	return r;
+}
+
+static int take_user(struct shape *s, struct str value, struct err *err)
+{
+	return text_of(s, value, &s->user_name, err);
+}
+
+static int take_external(struct shape *s, struct str value, struct err *err)
+{
+	return text_of(s, value, &s->external_id, err);
+}
+
+static int take_display(struct shape *s, struct str value, struct err *err)
+{
+	return text_of(s, value, &s->display, err);
+}
+
+static int take_active(struct shape *s, struct str value, struct err *err)
+{
+	(void)err;
+	s->active = tri_of(!str_eq(value, STR("false")));
+	return 0;
+}
+
+static int take_members(struct str bytes, struct shape *s, struct err *err)
+{
+	static const struct {
+		struct str name;
+		int (*take)(struct shape *s, struct str value, struct err *err);
+	} rows[] = {
+		{ STR("\"userName\""), take_user },
+		{ STR("\"externalId\""), take_external },
+		{ STR("\"displayName\""), take_display },
+		{ STR("\"active\""), take_active },
+		{ STR("\"emails\""), take_mails },
+	};
+	struct str name, value;
+	unsigned taken = 0;
+	int r = 0;
+
+	if (!next_is(&bytes, '{'))
+		return err_set(err, ERR_INVALID_SYNTAX, "a record's document is no object");
+	if (next_is(&bytes, '}'))
+		return 0;
+	do {
+		if (!next_member(&bytes, &name, &value))
+			return err_set(err, ERR_INVALID_SYNTAX,
+				       "a record's document is broken");
+		for (unsigned i = 0; r == 0 && i < COUNT_OF(rows); i++) {
+			if ((taken & 1U << i) || !str_ieq(name, rows[i].name))
+				continue;
+			taken |= 1U << i;
+			r = rows[i].take(s, value, err);
+		}
+	} while (r == 0 && next_is(&bytes, ','));
+	if (r == 0 && !next_is(&bytes, '}'))
+		r = err_set(err, ERR_INVALID_SYNTAX, "a record's document has no end");
+	return r;
 }
 
 static void take_hash(struct str bytes, struct str unknown, unsigned char *ret)
@@ -113,24 +288,20 @@ static void take_hash(struct str bytes, struct str unknown, unsigned char *ret)
 	memcpy(ret, d.b, SHAPE_HASH_BYTES);
 }
 
-int shape_of(const json_t *doc, struct str bytes, struct str unknown, struct shape *ret,
-	     struct err *err)
+int shape_of(struct str bytes, struct str unknown, struct shape *ret, struct err *err)
 {
-	struct shape s = { 0 };
+	struct shape s = { .active = TRI_YES };
 	int r;
 
-	if (!json_is_object(doc))
-		return err_set(err, ERR_INVALID_SYNTAX, "a record's document is no object");
-	s.user_name = text_of(doc, "userName");
-	s.external_id = text_of(doc, "externalId");
-	s.display = text_of(doc, "displayName");
-	s.active = take_active(doc, unknown);
+	s.user_name = s.external_id = s.display = STR("");
+	r = take_members(bytes, &s, err);
+	if (shape_has_word(unknown, STR("active")))
+		s.active = TRI_UNKNOWN;
 	take_hash(bytes, unknown, s.hash);
-	r = fold(s.user_name, &s.user_fold, err);
+	if (r == 0)
+		r = fold(s.user_name, &s.user_fold, err);
 	if (r == 0)
 		r = fold(s.display, &s.display_fold, err);
-	if (r == 0)
-		r = take_mails(doc, &s, err);
 	if (r < 0) {
 		shape_done(&s);
 		return r;

@@ -5,8 +5,6 @@
 #ifndef STORE_SHAPE_H
 #define STORE_SHAPE_H
 
-#include <jansson.h>
-
 #include "base/digest.h"
 #include "base/vec.h"
 #include "model/account.h"
@@ -21,16 +19,17 @@ struct shape_text {
 VEC(vec_shape_text, struct shape_text);
 
 struct shape {
-	struct str user_name, external_id, display; /* borrowed from the document */
+	struct str user_name, external_id, display; /* borrowed from the bytes, or of own */
 	struct shape_text user_fold, display_fold;
 	struct vec_shape_text mails; /* e-mails, folded, each once */
+	struct vec_shape_text own;   /* texts that stand escaped in the bytes */
 	enum tri active;
 	unsigned char hash[SHAPE_HASH_BYTES]; /* of document bytes and unknown */
 };
 
-/* doc must live as long as the shape. */
-int shape_of(const json_t *doc, struct str bytes, struct str unknown, struct shape *ret,
-	     struct err *err) MUST_USE;
+/* bytes, a document's JSON, must live as long as the shape. No tree is built of it: of a record
+ * five members count. Fault: INVALID_SYNTAX when it is no object. */
+int shape_of(struct str bytes, struct str unknown, struct shape *ret, struct err *err) MUST_USE;
 void shape_done(struct shape *s);
 /* True when the blank-separated names hold name. */
 bool shape_has_word(struct str words, struct str name);

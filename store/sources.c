@@ -458,12 +458,12 @@ static int count_entry(struct db *db, struct read_run *run, const struct read_en
 }
 
 static int write_entry(struct db *db, struct read_run *run, const struct read_entry *e,
-		       const struct shape *shape, const struct shape_before *before,
-		       int64_t now_ms, struct err *err)
+		       struct str bytes, const struct shape *shape,
+		       const struct shape_before *before, int64_t now_ms, struct err *err)
 {
 	struct shape_write w = { .source = run->source,
 				 .key = e->key,
-				 .bytes = buf_str(&run->doc),
+				 .bytes = bytes,
 				 .unknown = e->unknown,
 				 .now_ms = now_ms,
 				 .read = run->no };
@@ -471,7 +471,7 @@ static int write_entry(struct db *db, struct read_run *run, const struct read_en
 	int r;
 
 	if (!run->direct)
-		return stage(db, run, e->key, false, e->unknown, buf_str(&run->doc), err);
+		return stage(db, run, e->key, false, e->unknown, bytes, err);
 	r = shape_put(db, shape, before, &w, &id, err);
 	if (r == 0 && e->ret_place)
 		*e->ret_place = place_of(run, id);
@@ -483,17 +483,20 @@ static int put_entry(struct db *db, struct read_run *run, const struct read_entr
 {
 	CLEANUP(shape_done) struct shape shape = { 0 };
 	struct shape_before before = { 0 };
+	struct str bytes = e->bytes;
 	bool seen, changed;
 	int r;
 
 	buf_clear(&run->doc);
 	buf_clear(&run->unknown);
-	if (e->bytes.p)
-		buf_add_str(&run->doc, e->bytes);
-	r = e->bytes.p ? buf_fault(&run->doc, err, "an entry's document")
-		       : jx_canonical(e->doc, &run->doc, err);
+	r = bytes.p ? 0 : jx_canonical(e->doc, &run->doc, err);
+	if (!bytes.p)
+		bytes = buf_str(&run->doc);
+	if (r == 0 && bytes.len > DOC_MAX_BYTES)
+		r = err_set(err, ERR_LIMIT, "an entry's document would be longer than %u bytes",
+			    DOC_MAX_BYTES);
 	if (r == 0)
-		r = shape_of(e->doc, buf_str(&run->doc), e->unknown, &shape, err);
+		r = shape_of(bytes, e->unknown, &shape, err);
 	if (r == 0)
 		r = shape_find(db, run->source, e->key, &before, &run->unknown, err);
 	if (r < 0)
@@ -507,7 +510,7 @@ static int put_entry(struct db *db, struct read_run *run, const struct read_entr
 	if (r < 0)
 		return r;
 	if (changed)
-		return write_entry(db, run, e, &shape, &before, now_ms, err);
+		return write_entry(db, run, e, bytes, &shape, &before, now_ms, err);
 	/* the same entry came before with something else: what stands is right after all */
 	if (seen && !run->direct)
 		return db_run(db, err,
@@ -689,7 +692,6 @@ static int apply_row(struct db *db, int64_t source, int64_t no, struct str key,
 		     struct str unknown, struct str bytes, int64_t now_ms, int64_t *id,
 		     struct tally *tally, struct err *err)
 {
-	CLEANUP(json_decref_at) json_t *doc = NULL;
 	CLEANUP(shape_done) struct shape shape = { 0 };
 	struct shape_before before = { 0 };
 	struct shape_write w = { .source = source,
@@ -700,9 +702,7 @@ static int apply_row(struct db *db, int64_t source, int64_t no, struct str key,
 				 .read = no };
 	int r;
 
-	r = jx_parse(bytes, JX_LENIENT, &doc, err);
-	if (r == 0)
-		r = shape_of(doc, bytes, unknown, &shape, err);
+	r = shape_of(bytes, unknown, &shape, err);
 	if (r == 0)
 		r = shape_find(db, source, key, &before, NULL, err);
 	if (r == 0)

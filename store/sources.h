@@ -90,10 +90,9 @@ OWNED(struct read_run, read_run_free)
 /* One entry as read. Nothing is kept of it but copies. */
 struct read_entry {
 	struct str key;     /* immutable: entryUUID, objectGUID, employee number */
-	const json_t *doc;  /* SCIM User document; stored as canonical text */
+	const json_t *doc;  /* SCIM User document; stored as canonical text; or */
+	struct str bytes;   /* that text, where it is made already; p NULL: it is made of doc */
 	struct str unknown; /* names of attributes not known, separated by blanks; "" none */
-	struct str bytes;   /* the document's text, where it is made already; p NULL: it is made
-			       here */
 	int64_t *ret_place; /* NULL, or where the record's place among its source's goes, from
 			       1; 0 of one that is not stored yet */
 };

@@ -91,12 +91,14 @@ struct heard {
 static int on_person(void *ctx, const struct dir_person *p, struct err *err)
 {
 	struct heard *h = ctx;
-	const char *name = jx_get_text(p->doc, "userName");
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	const char *name;
 
-	(void)err;
+	assert_ok(jx_parse(p->doc, JX_LENIENT, &doc, err), err);
+	name = jx_get_text(doc, "userName");
 	h->people++;
 	snprintf(h->name, sizeof(h->name), "%s", name ? name : "");
-	h->active = json_is_true(json_object_get(p->doc, "active"));
+	h->active = json_is_true(json_object_get(doc, "active"));
 	return 0;
 }
 

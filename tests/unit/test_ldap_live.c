@@ -152,9 +152,10 @@ static int on_person(void *ctx, const struct dir_person *person, struct err *err
 	struct keeper *k = ctx;
 	struct kept one = { .key = strdup(person->key),
 			    .dn = strdup(person->dn),
-			    .doc = json_incref((json_t *)(uintptr_t)person->doc),
 			    .state = person->status->state };
 	struct buf unknown;
+
+	assert_ok(jx_parse(person->doc, JX_LENIENT, &one.doc, err), err);
 
 	buf_init(&unknown, 4096);
 	for (size_t i = 0; i < person->unknown_n; i++)

@@ -35,16 +35,20 @@ static struct dir_mapping *mapping_of(enum dir_kind kind, const struct settings 
 	return m;
 }
 
-static void same_doc(const json_t *doc, const char *want)
+static void same_doc(struct str doc, const char *want)
 {
-	struct buf text;
+	if (!str_eq(doc, str_of(want)))
+		fail_msg("\n" STR_FMT "\nnot\n%s", STR_ARG(doc), want);
+}
+
+/* The caller's. */
+static json_t *doc_of(const struct dir_mapped *m)
+{
+	json_t *doc = NULL;
 	struct err err;
 
-	buf_init(&text, 1 << 20);
-	assert_ok(jx_canonical(doc, &text, &err), &err);
-	if (strcmp(text.p, want) != 0)
-		fail_msg("\n%s\nnot\n%s", text.p, want);
-	buf_done(&text);
+	assert_ok(jx_parse(m->map.text, JX_LENIENT, &doc, &err), &err);
+	return doc;
 }
 
 static void test_expressions_of_the_map_are_read(void **state)
@@ -188,7 +192,7 @@ static void test_a_person_of_openldap_becomes_a_scim_user(void **state)
 	entry_make(&e, "uid=ada,dc=x", person);
 	assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
 	assert_string_equal(got.key, UUID);
-	same_doc(got.map.doc,
+	same_doc(got.map.text,
 		 "{\"active\":true,\"displayName\":\"Zo\xc3\xab\","
 		 "\"emails\":[{\"value\":\"ada@example.test\"},"
 		 "{\"value\":\"a.example@example.test\"}],"
@@ -239,7 +243,7 @@ static void test_a_person_of_active_directory_becomes_a_scim_user(void **state)
 	assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
 	assert_string_equal(got.key, "00112233-4455-6677-8899-aabbccddeeff");
 	/* the primary address first, and each once */
-	same_doc(got.map.doc,
+	same_doc(got.map.text,
 		 "{\"active\":false,"
 		 "\"emails\":[{\"value\":\"Ada@example.test\"},{\"value\":\"old@example.test\"}"
 		 "],"
@@ -277,6 +281,7 @@ static void test_what_cannot_be_taken_is_unknown_and_never_absent(void **state)
 	struct dir_mapping *m;
 	struct dir_entry e = { 0 };
 	struct dir_mapped got;
+	json_t *doc;
 	struct err err;
 
 	(void)state;
@@ -289,7 +294,9 @@ static void test_what_cannot_be_taken_is_unknown_and_never_absent(void **state)
 	assert_true(unknown_says(&got, "emails"));
 	assert_true(unknown_says(&got, ENTERPRISE ":manager"));
 	assert_false(unknown_says(&got, "userType")); /* an empty value is none */
-	assert_null(json_object_get(got.map.doc, "title"));
+	doc = doc_of(&got);
+	assert_null(json_object_get(doc, "title"));
+	json_decref(doc);
 	dir_mapped_done(&got);
 	dir_mapping_free(m);
 	dir_entry_done(&e);
@@ -303,6 +310,7 @@ static void test_a_hidden_attribute_is_unknown_for_all_and_counted_apart(void **
 	struct dir_entry e = { 0 };
 	struct dir_mapped got;
 	struct dir_attr_stats stats = { 0 };
+	json_t *doc;
 	struct err err;
 	bool seen = false;
 
@@ -316,7 +324,9 @@ static void test_a_hidden_attribute_is_unknown_for_all_and_counted_apart(void **
 	assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
 	assert_true(unknown_says(&got, "emails"));
 	assert_true(unknown_says(&got, "active"));
-	assert_null(json_object_get(got.map.doc, "active"));
+	doc = doc_of(&got);
+	assert_null(json_object_get(doc, "active"));
+	json_decref(doc);
 	dir_mapped_done(&got);
 	entry_make(&e, "uid=ada,dc=x", person);
 	assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
@@ -382,6 +392,7 @@ static void test_the_operators_rows_replace_the_default_ones(void **state)
 	struct dir_mapping *m;
 	struct dir_entry e = { 0 };
 	struct dir_mapped got;
+	json_t *doc;
 	struct err err;
 
 	(void)state;
@@ -389,17 +400,18 @@ static void test_the_operators_rows_replace_the_default_ones(void **state)
 	m = mapping_of(DIR_OPENLDAP, &s);
 	entry_make(&e, "uid=ada,dc=x", person);
 	assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
-	assert_null(json_object_get(got.map.doc, "title"));
-	assert_int_equal(json_array_size(json_object_get(got.map.doc, "emails")), 1);
+	doc = doc_of(&got);
+	assert_null(json_object_get(doc, "title"));
+	assert_int_equal(json_array_size(json_object_get(doc, "emails")), 1);
+	assert_string_equal(jx_get_text(json_object_get(doc, ENTERPRISE), "employeeNumber"),
+			    "42");
 	assert_string_equal(
-		jx_get_text(json_object_get(got.map.doc, ENTERPRISE), "employeeNumber"), "42");
-	assert_string_equal(
-		jx_get_text(
-			json_object_get(got.map.doc,
-					"urn:ietf:params:scim:schemas:extension:leaverd:2.0:"
-					"Employment"),
-			"status"),
+		jx_get_text(json_object_get(
+				    doc, "urn:ietf:params:scim:schemas:extension:leaverd:2.0:"
+					 "Employment"),
+			    "status"),
 		"active");
+	json_decref(doc);
 	dir_mapped_done(&got);
 	dir_mapping_free(m);
 	dir_entry_done(&e);
@@ -566,17 +578,20 @@ static void test_logins_are_read_only_when_asked_for_and_hidden_ones_are_unknown
 		struct dir_entry e = { 0 };
 		struct dir_mapped got;
 		const json_t *job;
+		json_t *doc;
 
 		settings_make(&s, NULL);
 		s.o.logins = asked;
 		m = mapping_of(DIR_OPENLDAP, &s);
 		entry_make(&e, "uid=ada", lines);
 		assert_ok(dir_mapping_apply(m, &e, NOW, &got, &err), &err);
-		job = json_object_get(got.map.doc, SCHEMA_EMPLOYMENT);
+		doc = doc_of(&got);
+		job = json_object_get(doc, SCHEMA_EMPLOYMENT);
 		if (asked)
 			assert_string_equal(jx_get_text(job, "lastLogin"), "2026-11-20");
 		else
 			assert_null(job);
+		json_decref(doc);
 		dir_mapped_done(&got);
 		/* who shows none is absent; once it is known to be hidden, unknown */
 		entry_make(&e, "uid=ada", none);

@@ -461,10 +461,61 @@ static void test_each_lost_allocation_leaves_no_half_record(void **state)
 	world_close(&w);
 }
 
+/* What stands in a record's columns is taken from its text. */
+static void test_columns_come_from_the_text_of_a_document(void **state)
+{
+	static const struct {
+		const char *doc, *user, *external, *display, *mails;
+		enum tri active;
+	} cases[] = {
+		{ "{}", "", "", "", "", TRI_YES },
+		{ "{\"userName\":\"ada\",\"active\":false}", "ada", "", "", "", TRI_NO },
+		{ " { \"USERNAME\" : \"ada\" , \"active\" : null } ", "ada", "", "", "",
+		  TRI_YES },
+		{ "{\"userName\":\"a\\\"\\u0041\",\"displayName\":\"Zo\xc3\xab\"}", "a\"A", "",
+		  "Zo\xc3\xab", "", TRI_YES },
+		{ "{\"name\":{\"userName\":\"no\",\"x\":[1,{\"y\":\"}]\"}]},\"userName\":"
+		  "\"yes\"}",
+		  "yes", "", "", "", TRI_YES },
+		{ "{\"emails\":[{\"type\":\"work\",\"value\":\" "
+		  "A@b.test\"},{\"value\":\"a@B.test\"},{},7],"
+		  "\"externalId\":\"7\"}",
+		  "", "7", "", "a@b.test| a@b.test|", TRI_YES },
+		{ "{\"userName\":7,\"emails\":{\"value\":\"x\"}}", "", "", "", "", TRI_YES },
+		{ "{\"userName\":\"one\",\"username\":\"two\"}", "one", "", "", "", TRI_YES },
+	};
+	static const char *const none[] = { "",           "[]",         "{\"a\":1",
+					    "{\"a\":1,}", "{\"a\":\"x", "{\"a\"}" };
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		CLEANUP(shape_done) struct shape s = { 0 };
+		char mails[100] = "";
+
+		assert_ok(shape_of(str_of(cases[i].doc), STR(""), &s, &err), &err);
+		assert_true(str_eq(s.user_name, str_of(cases[i].user)));
+		assert_true(str_eq(s.external_id, str_of(cases[i].external)));
+		assert_true(str_eq(s.display, str_of(cases[i].display)));
+		assert_int_equal(s.active, cases[i].active);
+		for (size_t k = 0; k < s.mails.n; k++)
+			snprintf(mails + strlen(mails), sizeof(mails) - strlen(mails), "%s|",
+				 s.mails.v[k].p);
+		assert_string_equal(mails, cases[i].mails);
+	}
+	for (size_t i = 0; i < COUNT_OF(none); i++) {
+		struct shape s = { 0 };
+
+		assert_fault(shape_of(str_of(none[i]), STR(""), &s, &err), ERR_INVALID_SYNTAX,
+			     &err, "document");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_record_keeps_its_bytes_and_columns),
+		cmocka_unit_test(test_columns_come_from_the_text_of_a_document),
 		cmocka_unit_test(test_names_and_ids_are_unique_in_their_source),
 		cmocka_unit_test(test_replacing_counts_versions_and_checks_them),
 		cmocka_unit_test(test_deleting_leaves_a_tombstone_and_frees_the_name),
