@@ -599,8 +599,7 @@ static void on_interrupt(int signal_number)
 	verb_cancel();
 }
 
-/* The first interrupt asks the verb to end at its next good place, the second ends us. */
-static void interrupts_catch(void)
+void cli_interrupts(void)
 {
 	struct sigaction act = { .sa_handler = on_interrupt, .sa_flags = SA_RESETHAND };
 
@@ -630,7 +629,7 @@ static int call_here(struct cli *cli, const char *file, const struct verb *verb,
 	if (r < 0)
 		return r;
 	control_who_self(&who);
-	interrupts_catch();
+	cli_interrupts();
 	r = verb->run(&app, &who, in, answer, err);
 	app_close(&app);
 	*out = TAKE(answer);
@@ -657,6 +656,82 @@ static int call_somewhere(struct cli *cli, const struct config *config, const ch
 			return r;
 		stamp_sleep_ms(CLI_LEASE_AGAIN_MS);
 	}
+}
+
+struct cli_line {
+	struct cli *cli;
+	struct config config;
+	const char *file;
+	struct app app;
+	bool here; /* the lease is ours */
+};
+
+int cli_line_open(struct cli *cli, struct cli_line **ret, struct err *err)
+{
+	CLEANUP(cli_line_free_at) struct cli_line *line = calloc(1, sizeof(*line));
+	CLEANUP(conf_faults_free) struct conf_faults faults = { 0 };
+	int r;
+
+	if (!line)
+		return err_nomem(err);
+	line->cli = cli;
+	line->file = config_find(cli->config_file);
+	r = config_read(line->file, &line->config, &faults, err);
+	for (size_t i = 0; r < 0 && i < faults.n; i++)
+		fprintf(stderr, "%s\n", faults.v[i]);
+	if (r == 0)
+		*ret = TAKE(line);
+	return r;
+}
+
+static int line_here(struct cli_line *line, struct err *err)
+{
+	int64_t until_ms = stamp_mono_ms() + CLI_LEASE_WAIT_MS;
+	int r;
+
+	unlock_passphrase_from(line->cli->passphrase_fd);
+	for (;;) {
+		r = app_open(&line->app, line->file, APP_STORE, err);
+		if (r != -ERR_LEASE || stamp_mono_ms() >= until_ms)
+			break;
+		stamp_sleep_ms(CLI_LEASE_AGAIN_MS);
+	}
+	line->here = r == 0;
+	return r;
+}
+
+int cli_line_call(struct cli_line *line, const char *name, const json_t *in, json_t **out,
+		  struct err *err)
+{
+	const struct verb *verb = verb_find(name);
+	struct who who;
+	int r;
+
+	if (!verb)
+		return err_set(err, ERR_INTERNAL, "no verb %s in this binary", name);
+	if (!line->here) {
+		r = control_ask(line->config.control.socket, name, in, out, err);
+		if (r != CONTROL_NOBODY)
+			return r;
+		r = line_here(line, err);
+		if (r < 0)
+			return r;
+	}
+	*out = json_object();
+	if (!*out)
+		return err_nomem(err);
+	control_who_self(&who);
+	return verb->run(&line->app, &who, in, *out, err);
+}
+
+void cli_line_free(struct cli_line *line)
+{
+	if (!line)
+		return;
+	if (line->here)
+		app_close(&line->app);
+	config_free(&line->config);
+	free(line);
 }
 
 /* What is shown while a long verb runs, of the reads that are under way. */

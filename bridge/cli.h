@@ -119,6 +119,20 @@ int cli_main(int argc, char *const argv[]);
 int cli_call(struct cli *cli, const char *verb, const json_t *in, json_t **out, struct err *err)
 	MUST_USE;
 
+/*
+ * Many verbs in one go, without progress of their own. Where no daemon listens, the lease is
+ * taken at the first and kept until the end.
+ */
+struct cli_line;
+int cli_line_open(struct cli *cli, struct cli_line **ret, struct err *err) MUST_USE;
+int cli_line_call(struct cli_line *line, const char *verb, const json_t *in, json_t **out,
+		  struct err *err) MUST_USE;
+void cli_line_free(struct cli_line *line); /* NULL is fine */
+OWNED(struct cli_line, cli_line_free)
+
+/* From now on the first interrupt makes verb_cancelled() true, and the second ends us. */
+void cli_interrupts(void);
+
 /* True for a CLI_SWITCH that was given; text of a CLI_LOCAL or NULL. */
 bool cli_switch(const struct cli *cli, const char *name);
 const char *cli_local(const struct cli *cli, const char *name);

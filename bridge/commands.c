@@ -1,5 +1,6 @@
 #include "bridge/commands.h"
 
+#include "bridge/export_file.h"
 #include "bridge/local.h"
 #include "bridge/render.h"
 
@@ -254,6 +255,20 @@ static const struct cli_option verify_options[] = {
 static const struct cli_option export_options[] = {
 	{ "after", 0, "N", CLI_INT, NULL, false, "only entries after this number", NULL },
 	{ "limit", 'n', "N", CLI_INT, NULL, false, "at most so many entries (0: all, the default)", NULL },
+	OPT_END
+};
+static const struct cli_operand rows_operands[] = {
+	{ .name = "WHAT", .member = "what", .least = 1, .most = 1, .words = "users accounts seats groups plans actions" }, ARG_END
+};
+static const struct cli_option rows_options[] = {
+	OPT_FILTER("only rows that it names: in the language of the command of that name; of plans and actions by the names of the columns"),
+	{ "format", 'F', "FORM", CLI_TEXT, NULL, false, "default csv", "csv jsonl table" },
+	{ "output", 'O', "FILE", CLI_LOCAL, NULL, false, "into this file, which has its name only when it is whole; default: standard output", NULL },
+	{ "bom", 0, NULL, CLI_FLAG, NULL, false, "CSV: begin with a byte order mark, as some spreadsheets want it", NULL },
+	OPT_ORG,
+	{ "source", 's', "SOURCE", CLI_TEXT, NULL, false, "users and groups: one source instead of all", NULL },
+	{ "limit", 'n', "N", CLI_INT, NULL, false, "at most so many rows (0: all, the default)", NULL },
+	{ "token-file", 0, "FILE", CLI_LOCAL, NULL, false, "a token of role hr-confidential: show ends that lie ahead", NULL },
 	OPT_END
 };
 static const struct cli_operand file_operands[] = { ARG_ONE("FILE", "file"), ARG_END };
@@ -594,6 +609,15 @@ const struct command commands[] = {
 	  "  the cases of PATCH, on users of its own\n",
 	  .options = scim_check_options, .operands = url_operands, .verb = "scim.check", .prepare = prepare_ca_file,
 	  .render = render_scim_check },
+
+	{ "export", KEEP, "users, accounts, seats, groups, plans or actions as a file",
+	  "Every row there is, or those that a filter names, as CSV (RFC 4180), JSON Lines or a table; columns are "
+	  "stable: leaverd-report(7). Cells that a spreadsheet would take for a formula are made text. Rows are read "
+	  "page by page, so a million need no more memory than a hundred; each row is right by itself, all of them "
+	  "are not of one moment. How many they were is said on stderr. Exporting stands in the audit chain.",
+	  "leaverd export seats --filter 'product eq \"jira\"' --output jira.csv\n  a file for a spreadsheet\n"
+	  "leaverd export actions --filter 'state eq \"done\"' --format jsonl\n  for a program\n",
+	  .options = rows_options, .operands = rows_operands, .local = local_export },
 
 	{ "audit verify", KEEP, "walk the audit chain",
 	  "Names the first entry that was changed, removed or put in. With --head it also notices a cut tail "

@@ -38,6 +38,9 @@ struct listing {
 	json_t *page; /* of {doc, row} while a page is read */
 	json_t *rows; /* borrowed from the answer */
 	bool truncated;
+	listing_fn walk; /* who gets the rows instead; NULL: the answer */
+	void *walk_ctx;
+	bool enough; /* it said */
 };
 
 size_t listing_limit(const json_t *in)
@@ -264,8 +267,9 @@ static json_t *row_of(const struct listing *l, const struct account_row *a)
 	enum account_class class =
 		account_class_of(a->type, a->managed, a->synced, a->can_disable);
 
-	return json_pack("{s:s,s:s%,s:I,s:s%,s:s%,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "org",
-			 l->org->name, "account_id", ASK_S(a->account_id), "account",
+	return json_pack("{s:s,s:s%,s:I,s:s%,s:s%,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,"
+			 "s:o,s:o,s:o,s:o,s:o,s:s%,s:o}",
+			 "org", l->org->name, "account_id", ASK_S(a->account_id), "account",
 			 (json_int_t)a->id, "email", ASK_S(a->email), "name", ASK_S(a->name),
 			 "status", account_status_word(a->status), "type",
 			 account_type_word(a->type), "class", account_class_word(class),
@@ -273,7 +277,11 @@ static json_t *row_of(const struct listing *l, const struct account_row *a)
 			 answer_ms(a->last_active_ms), "never_active",
 			 json_boolean(a->last_active_ms == FACT_ABSENT), "added_ms",
 			 answer_ms(a->added_ms), "person",
-			 a->person ? json_integer(a->person) : json_null());
+			 a->person ? json_integer(a->person) : json_null(), "managed",
+			 answer_tri(a->managed), "synced", answer_tri(a->synced), "accepted",
+			 answer_tri(a->accepted), "org_admin", answer_tri(a->org_admin),
+			 "status_since_ms", answer_ms(a->status_since_ms), "roles",
+			 ASK_S(a->roles), "first_ms", answer_ms(a->first_ms));
 }
 
 /* --- one page --------------------------------------------------------------------------------
@@ -520,7 +528,14 @@ static int filter_read(struct listing *l, const json_t *in, struct err *err)
 
 static int row_take(struct listing *l, json_t *row, struct err *err)
 {
+	int r;
+
 	l->matched++;
+	if (l->walk) {
+		r = l->walk(l->walk_ctx, row, err);
+		l->enough |= r > 0;
+		return r < 0 ? r : 0;
+	}
 	if (json_array_size(l->rows) >= l->limit) {
 		l->truncated = true;
 		return 0;
@@ -534,13 +549,15 @@ static int seat_answer(struct listing *l, const json_t *row, const json_t *seat,
 	CLEANUP(json_decref_at) json_t *made = NULL;
 
 	made = json_pack(
-		"{s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "org", json_object_get(row, "org"),
+		"{s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O*}", "org",
+		json_object_get(row, "org"), "account", json_object_get(row, "account"),
 		"account_id", json_object_get(row, "account_id"), "email",
 		json_object_get(row, "email"), "name", json_object_get(row, "name"), "person",
 		json_object_get(row, "person"), "product", json_object_get(seat, "product"),
 		"site", json_object_get(seat, "site"), "last_active_ms",
 		json_object_get(seat, "last_active_ms"), "never_used",
-		json_object_get(seat, "never_used"), "paths", json_object_get(seat, "paths"));
+		json_object_get(seat, "never_used"), "paths", json_object_get(seat, "paths"),
+		"added", json_object_get(seat, "added"));
 	if (!made)
 		return err_nomem(err);
 	return row_take(l, made, err);
@@ -659,6 +676,90 @@ static int run(struct app *app, const struct who *who, const json_t *in, json_t 
 			     : orphans ? "orphans"
 				       : "accounts",
 			     (int64_t)json_array_size(l.rows), err);
+}
+
+/* --- the walk --------------------------------------------------------------------------------
+ */
+
+static int walk_pages(struct listing *l, struct listing_place *place, struct err *err)
+{
+	int64_t before;
+	int r = names_read(l, err);
+
+	l->after = place->after;
+	do {
+		json_t *pair;
+		size_t at;
+
+		if (r == 0 && verb_cancelled(l->app))
+			r = err_set(err, ERR_CANCELLED, "the list was interrupted");
+		before = l->after;
+		json_array_clear(l->page);
+		if (r == 0)
+			r = page_read(l, err);
+		json_array_foreach (l->page, at, pair) {
+			if (r == 0)
+				r = pair_judge(l, pair, err);
+		}
+	} while (r == 0 && !l->enough && l->after != before);
+	place->after = l->after;
+	if (r == 0 && l->after == before)
+		*place = (struct listing_place){ .org = place->org + 1 };
+	return r;
+}
+
+static int walk_org(struct listing *l, struct listing_place *place, struct err *err)
+{
+	struct org_row row = { 0 };
+	struct db *db = NULL;
+	int r;
+
+	l->org = config_org_at(&l->app->config, place->org);
+	r = store_read_begin(l->app->store, &db, err);
+	if (r < 0)
+		return r;
+	r = accounts_org_get(db, l->org->name, &row, err);
+	store_read_end(db);
+	if (r < 0)
+		return r;
+	l->org_id = row.id;
+	org_row_done(&row);
+	r = walk_pages(l, place, err);
+	names_forget(l);
+	return r;
+}
+
+int listing_walk(struct app *app, const json_t *in, bool seats, struct listing_place *place,
+		 listing_fn fn, void *ctx, struct err *err)
+{
+	const char *only = jx_get_text(in, "org");
+	struct listing l = {
+		.app = app,
+		.seat_rows = seats,
+		.with_seats = seats,
+		.now_ms = stamp_now_ms(),
+		.page = json_array(),
+		.walk = fn,
+		.walk_ctx = ctx,
+	};
+	const struct config_org *org;
+	int r = l.page ? 0 : err_nomem(err);
+
+	if (r == 0 && only)
+		r = ask_org(app, only, &org, err);
+	if (r == 0)
+		r = filter_read(&l, in, err);
+	while (r == 0 && !l.enough && place->org < app->config.organisations.n) {
+		const struct config_org *each = config_org_at(&app->config, place->org);
+
+		if (only && strcmp(only, each->name) != 0)
+			*place = (struct listing_place){ .org = place->org + 1 };
+		else
+			r = walk_org(&l, place, err);
+	}
+	json_decref(l.page);
+	query_free(l.query);
+	return r;
 }
 
 int listing_accounts(struct app *app, const struct who *who, const json_t *in, json_t *out,

@@ -1,0 +1,26 @@
+/*
+ * `leaverd export`, the client's side: chunks into a file or to standard output, one at a time.
+ * A file has its name only when it is whole; until then it is NAME.XXXXXX beside it.
+ */
+#ifndef BRIDGE_EXPORT_FILE_H
+#define BRIDGE_EXPORT_FILE_H
+
+#include "bridge/cli.h"
+
+int local_export(struct cli *cli, const json_t *request, struct err *err);
+
+/*
+ * A file being written: only its owner can read it, and it is nobody's until out_file_keep()
+ * has synced and renamed it. path NULL or "-": standard output.
+ */
+struct out_file {
+	const char *path;
+	struct buf temp;
+	int fd;
+};
+int out_file_open(struct out_file *f, const char *path, struct err *err) MUST_USE;
+int out_file_write(struct out_file *f, struct str bytes, struct err *err) MUST_USE;
+int out_file_keep(struct out_file *f, struct err *err) MUST_USE;
+void out_file_done(struct out_file *f); /* removes what was not kept; twice is fine */
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * Ends that lie ahead are sealed: who is to leave, and when, is shown to role hr-confidential
+ * alone. That role is a token's (`leaverd token new NAME --role hr-confidential`): a request
+ * that brings one may see.
+ */
+#ifndef BRIDGE_SEALED_H
+#define BRIDGE_SEALED_H
+
+#include "base/jx.h"
+#include "bridge/app.h"
+#include "store/plans.h"
+
+/* Whether the request's "token" (may be missing: then no) opens what is sealed. Fault:
+ * UNAUTHORIZED for a token that opens nothing, FORBIDDEN for one of another role. */
+int sealed_may_see(struct app *app, const json_t *in, bool *ret, struct err *err) MUST_USE;
+
+/* An employment extension (may be NULL) with a last day or a termination after now. A date
+ * counts as ahead until the day is over everywhere. */
+bool sealed_ends(const json_t *employment, int64_t now_ms);
+
+/* A step about a leaver that is not due yet. */
+bool sealed_action(const struct action_row *a, int64_t now_ms);
+
+#endif
