@@ -73,9 +73,7 @@ void atl_client_free(struct atl_client *c)
 {
 	if (!c)
 		return;
-	for (int i = 0; i < ATL_FAMILY_COUNT; i++)
-		if (c->budget[i])
-			httpc_budget_drop(c->http, c->budget[i]);
+	atl_limits_drop(c->http, c->budget);
 	secret_done(&c->authorization);
 	secret_done(&c->standby);
 	secret_done(&c->proxy_login);

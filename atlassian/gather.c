@@ -162,7 +162,11 @@ int gather_walk(struct gather *c, struct atl_pages *p, unsigned parts, gather_ro
 			if (r < 0)
 				return r;
 		}
-		r = gather_beside(c, GATHER_TOKEN_PAGES, err);
+		r = gather_beside(c,
+				  c->waiting_bytes > GATHER_WAIT_BYTES / 2
+					  ? 2 * GATHER_TOKEN_PAGES
+					  : GATHER_TOKEN_PAGES,
+				  err);
 		if (r < 0)
 			return r;
 		if (c->sink->progress)

@@ -15,9 +15,13 @@
 #define GATHER_HELD_MOST 1024 /* resources of one account; more is not believed */
 /* Accounts that wait, as text, for the list of tokens to end; more are not read before it has.
  */
-#define GATHER_WAIT_BYTES (8 << 20)
-/* Pages of tokens for each page of accounts: what a round trip and the rate allow together. */
-#define GATHER_TOKEN_PAGES 2
+#define GATHER_WAIT_BYTES (16 << 20)
+/* Of those who waited, so many are handed out for each one more that comes: all at once would
+ * leave the network idle while they are written. */
+#define GATHER_WAIT_STEP 4
+/* Pages of tokens for each page of accounts, whose answer takes a round trip just so; twice as
+ * many while more than half of the room for those who wait is taken. */
+#define GATHER_TOKEN_PAGES 1
 /* Requests of a kind that fail in a row: then it is not asked again. */
 #define GATHER_FAILURES_MOST 10
 
@@ -72,6 +76,7 @@ struct gather_waiting {
 	char *roles;          /* JSON: pages of its roles; NULL: not asked for */
 	bool roles_whole;     /* all of these pages came */
 	struct str directory; /* of c->directories */
+	size_t bytes;
 };
 VEC(vec_gather_waiting, struct gather_waiting);
 
@@ -96,7 +101,7 @@ struct gather {
 	bool tokens_open; /* their list goes on beside the others */
 	bool tokens_told; /* all of it */
 	struct vec_gather_waiting waiting;
-	size_t waiting_bytes;
+	size_t waiting_at, waiting_bytes; /* the first that still waits; texts of all that do */
 	struct atl_seen *seen, *seen_here;
 	struct gather_group_ask group_asks[GATHER_WINDOW_MOST];
 	struct gather_user_ask user_asks[GATHER_WINDOW_MOST];
@@ -170,7 +175,7 @@ int gather_groups_emit(struct gather *c, struct err *err) MUST_USE;
 void gather_group_free(struct gather_group *g);
 OWNED(struct gather_group, gather_group_free)
 int gather_users_of(struct gather *c, struct str directory, struct err *err) MUST_USE;
-/* So many more pages of tokens (SIZE_MAX: all), and after the last one whoever waited. */
+/* So many more pages of tokens; SIZE_MAX: all, and then everybody who waited. */
 int gather_beside(struct gather *c, size_t pages, struct err *err) MUST_USE;
 void gather_waiting_done(struct gather *c);
 /* Managed accounts that are in no directory. */

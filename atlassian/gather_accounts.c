@@ -413,6 +413,7 @@ void gather_waiting_done(struct gather *c)
 	for (size_t i = 0; i < c->waiting.n; i++)
 		waiting_free(&c->waiting.v[i]);
 	vec_gather_waiting_done(&c->waiting);
+	c->waiting_at = c->waiting_bytes = 0;
 }
 
 static int text_of(const json_t *j, char **ret, size_t *bytes, struct err *err)
@@ -455,14 +456,16 @@ static int wait_add(struct gather *c, const json_t *row, struct str directory,
 		    const json_t *pages, bool whole, struct err *err)
 {
 	struct gather_waiting w = { .directory = directory, .roles_whole = whole };
-	int r = row_text(row, &w.row, &c->waiting_bytes, err);
+	int r = row_text(row, &w.row, &w.bytes, err);
 
 	if (r == 0 && pages)
-		r = text_of(pages, &w.roles, &c->waiting_bytes, err);
+		r = text_of(pages, &w.roles, &w.bytes, err);
 	if (r == 0 && vec_gather_waiting_add(&c->waiting, w) < 0)
 		r = err_nomem(err);
 	if (r < 0)
 		waiting_free(&w);
+	else
+		c->waiting_bytes += w.bytes;
 	return r;
 }
 
@@ -481,31 +484,36 @@ static int wait_emit(struct gather *c, const struct gather_waiting *w, struct er
 	return emit_account(c, &u, w->directory, pages, w->roles_whole, err);
 }
 
-/* The list of tokens is at its end: they wait no longer. */
-static int wait_over(struct gather *c, struct err *err)
+/* The list of tokens is at its end: so many wait no longer, in the order in which they came. */
+static int wait_over(struct gather *c, size_t most, struct err *err)
 {
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < c->waiting.n; i++) {
-		r = wait_emit(c, &c->waiting.v[i], err);
-		waiting_free(&c->waiting.v[i]);
-		c->waiting.v[i] = (struct gather_waiting){ 0 };
+	while (r == 0 && most-- && c->waiting_at < c->waiting.n) {
+		struct gather_waiting *w = &c->waiting.v[c->waiting_at++];
+
+		r = wait_emit(c, w, err);
+		waiting_free(w);
+		c->waiting_bytes -= w->bytes;
+		*w = (struct gather_waiting){ 0 };
 	}
-	gather_waiting_done(c);
-	c->waiting_bytes = 0;
+	if (r == 0 && c->waiting_at == c->waiting.n)
+		gather_waiting_done(c);
 	return r;
 }
 
 int gather_beside(struct gather *c, size_t pages, struct err *err)
 {
+	bool all = pages == SIZE_MAX;
 	int r = 0;
 
 	while (r == 0 && c->tokens_open && pages--)
 		r = gather_tokens_step(c, err);
-	return r == 0 && !c->tokens_open ? wait_over(c, err) : r;
+	return r == 0 && all ? wait_over(c, SIZE_MAX, err) : r;
 }
 
-/* Hands an account out, now or when the list of tokens is at its end. */
+/* Hands an account out, now or when the list of tokens is at its end and those before it are
+ * through. */
 static int account_out(struct gather *c, const json_t *row, struct atl_user *u,
 		       struct str directory, const json_t *pages, bool whole, struct err *err)
 {
@@ -513,11 +521,13 @@ static int account_out(struct gather *c, const json_t *row, struct atl_user *u,
 
 	if (c->waiting_bytes > GATHER_WAIT_BYTES)
 		r = gather_beside(c, SIZE_MAX, err);
-	if (r == 0 && c->tokens_open)
+	if (r == 0 && !c->tokens_open)
+		r = wait_over(c, GATHER_WAIT_STEP, err);
+	if (r < 0)
+		return r;
+	if (c->tokens_open || c->waiting.n)
 		return wait_add(c, row, directory, pages, whole, err);
-	if (r == 0)
-		r = wait_over(c, err);
-	return r == 0 ? emit_account(c, u, directory, pages, whole, err) : r;
+	return emit_account(c, u, directory, pages, whole, err);
 }
 
 /* --- the queue of accounts whose roles were asked for ------------------------------------- */

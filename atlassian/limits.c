@@ -2,13 +2,13 @@
 
 /* clang-format off */
 const struct atl_limit atl_limits[ATL_FAMILY_COUNT] = {
-	/*                     name                  most   at_first */
-	[ATL_ORG_READ]    = { "organisation, reads",  50,   0 },
-	[ATL_ORG_WRITE]   = { "organisation, writes", 10,   0 },
-	[ATL_LAST_ACTIVE] = { "last active dates",    10,   3 }, /* 200 a minute were measured */
-	[ATL_MANAGE]      = { "user management",      10,   0 },
-	[ATL_TOKENS]      = { "API tokens",           10,   0 },
-	[ATL_EVENTS]      = { "audit events",         10,   3 },
+	/*                     name                  most   at_first  of */
+	[ATL_ORG_READ]    = { "organisation, reads",  50,   0,        ATL_ORG_READ },
+	[ATL_ORG_WRITE]   = { "organisation, writes", 10,   0,        ATL_ORG_WRITE },
+	[ATL_LAST_ACTIVE] = { "last active dates",    10,   3,        ATL_LAST_ACTIVE }, /* 200 a minute were measured */
+	[ATL_MANAGE]      = { "user management",      10,   0,        ATL_MANAGE },
+	[ATL_TOKENS]      = { "API tokens",           50,   0,        ATL_ORG_READ },
+	[ATL_EVENTS]      = { "audit events",         50,   0,        ATL_ORG_READ },
 };
 /* clang-format on */
 
@@ -32,7 +32,17 @@ int atl_limits_register(struct httpc *http, const struct atl_options *o,
 			rule.most_per_second = rule.per_second;
 		else if (l->at_first > 0 && rule.per_second > l->at_first)
 			rule.per_second = l->at_first;
-		r = httpc_budget(http, &rule, &ret[i], err);
+		if (l->of == i)
+			r = httpc_budget(http, &rule, &ret[i], err);
+		else
+			ret[i] = ret[l->of];
 	}
 	return r;
+}
+
+void atl_limits_drop(struct httpc *http, const unsigned budgets[ATL_FAMILY_COUNT])
+{
+	for (int i = 0; i < ATL_FAMILY_COUNT; i++)
+		if (budgets[i] && atl_limits[i].of == i)
+			httpc_budget_drop(http, budgets[i]);
 }

@@ -111,7 +111,8 @@ struct collect {
 	struct pending_seats seats;
 	struct pending_roles roles;
 	struct member_pairs members;
-	bool frame_put; /* products, groups and grants were put */
+	size_t members_early; /* so many of them were given to the store at once */
+	bool frame_put;       /* products, groups and grants were put */
 	char identity[128];
 	struct atl_result result;
 	struct org_counts counts;
@@ -434,6 +435,22 @@ static int put_roles(struct collect *c, struct db *db, struct err *err)
 	return r;
 }
 
+/* Members of the accounts of this batch, where the store takes them before the end. */
+static int put_members_early(struct collect *c, struct db *db, struct err *err)
+{
+	int r = 0;
+
+	for (; r == 0 && c->members_early < c->members.n; c->members_early++) {
+		uint64_t pair = c->members.v[c->members_early];
+		int64_t group = c->group_at.v[pair >> 32]->number;
+		uint32_t account = c->account_numbers.v[(uint32_t)pair];
+
+		if (group && account)
+			r = accounts_put_member_early(db, c->run, group, account, err);
+	}
+	return r;
+}
+
 static int flush_write(void *ctx, struct db *db, struct err *err)
 {
 	struct collect *c = ctx;
@@ -445,7 +462,9 @@ static int flush_write(void *ctx, struct db *db, struct err *err)
 		r = put_accounts(c, db, stamp_now_ms(), err);
 	if (r == 0)
 		r = put_seats(c, db, err);
-	return r == 0 ? put_roles(c, db, err) : r;
+	if (r == 0)
+		r = put_roles(c, db, err);
+	return r == 0 ? put_members_early(c, db, err) : r;
 }
 
 static int flush(struct collect *c, struct err *err)

@@ -666,6 +666,12 @@ static int members_sorted(const uint32_t *accounts, size_t count, struct vec_u32
 	return 0;
 }
 
+int accounts_put_member_early(struct db *db, struct org_run *run, int64_t group,
+			      int64_t account, struct err *err)
+{
+	return run->direct ? member_change(db, run, group, (uint32_t)account, true, err) : 0;
+}
+
 int accounts_put_members(struct db *db, struct org_run *run, int64_t group,
 			 const uint32_t *accounts, size_t count, bool whole, struct err *err)
 {

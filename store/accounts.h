@@ -127,6 +127,10 @@ int accounts_put_products(struct db *db, struct org_run *run, const struct produ
 			  size_t count, int64_t *numbers, struct err *err) MUST_USE;
 int accounts_put_grants(struct db *db, struct org_run *run, const struct grant_row *rows,
 			size_t count, struct err *err) MUST_USE;
+/* While the first generation is collected: writes a membership at once, so that little is left
+ * for accounts_put_members(), which still is told of it. Does nothing in any later one. */
+int accounts_put_member_early(struct db *db, struct org_run *run, int64_t group,
+			      int64_t account, struct err *err) MUST_USE;
 /* All members of one group, as account numbers in any order; whole: nobody is missing. */
 int accounts_put_members(struct db *db, struct org_run *run, int64_t group,
 			 const uint32_t *accounts, size_t count, bool whole, struct err *err)

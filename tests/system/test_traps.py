@@ -23,11 +23,11 @@ def test_a_trap_without_its_test_would_be_found():
 
 # Everything that leaverd may ask of Atlassian. Not among them: what ended in June 2026 (v1 directory)
 # or ends in June 2027 (GET lists of v2), what sees no suspended people or counts late (Jira,
-# Confluence), what is limited to ten a minute (events), whole-organisation revocation of tokens,
+# Confluence), what is limited to ten a minute (events; their stream is not), whole-organisation revocation of tokens,
 # the list of organisations, SCIM, Data Center, Crowd.
 LIVING = [re.compile(pattern + "$") for pattern in (
     r"GET /admin/v1/orgs/[^/]+",
-    r"GET /admin/v1/orgs/[^/]+/(users|domains)",
+    r"GET /admin/v1/orgs/[^/]+/(users|domains|events-stream)",
     r"GET /admin/v1/orgs/[^/]+/directory/users/[^/]+/last-active-dates",
     r"POST /admin/v1/orgs/[^/]+/users/[^/]+/(roles|role-assignments)/(assign|revoke)",
     r"GET /admin/v2/orgs/[^/]+/directories",
