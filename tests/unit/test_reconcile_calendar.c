@@ -1,4 +1,9 @@
 /* When days end, when steps may start. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "reconcile/calendar.h"
 #include "tests/lib/test.h"
 
@@ -89,6 +94,204 @@ static void test_a_day_ends_where_the_person_is(void **state)
 	}
 }
 
+/*
+ * The days around each change of clocks in 2025 and 2026 (and the day that Samoa left out), in
+ * zones that changed theirs of late or are not whole hours from UTC: as date(1) has it.
+ */
+static const char *const date_zones[] = { "Australia/Melbourne", "Pacific/Apia",
+					  "Asia/Kathmandu",      "America/New_York",
+					  "Africa/Cairo",        "Asia/Almaty",
+					  "America/Asuncion",    "America/Mexico_City",
+					  "America/Nuuk" };
+static const char *const date_days[] = {
+	"2011-12-29", "2011-12-31",                             /* Apia crosses the date line */
+	"2023-04-27", "2023-04-28", "2023-10-26", "2023-10-27", /* Cairo has summer time again
+								 */
+	"2023-03-24", "2023-03-25", "2023-03-26", "2024-03-30", "2024-03-31", /* Nuuk's new zone
+									       */
+	"2024-02-29", "2024-03-01",                             /* Almaty's new zone */
+	"2024-10-05", "2024-10-06", "2025-03-22", "2025-03-23", /* Asuncion stays in summer */
+	"2022-10-29", "2022-10-30", "2023-04-02", /* Mexico City has no summer time any more */
+	"2025-03-08", "2025-03-09", "2025-03-29", "2025-03-30", "2025-04-05", "2025-04-06",
+	"2025-04-24", "2025-04-25", "2025-10-04", "2025-10-05", "2025-10-25", "2025-10-26",
+	"2025-10-30", "2025-10-31", "2025-11-01", "2025-11-02", "2025-12-31", "2026-03-08",
+	"2026-03-29", "2026-04-05", "2026-04-24", "2026-10-04", "2026-10-25", "2026-10-30",
+	"2026-11-01",
+};
+
+/* Lines for date(1), and what it made of each. */
+struct asking {
+	char path[40];
+	FILE *lines, *answers;
+};
+
+static void asking_begin(struct asking *a)
+{
+	int fd;
+
+	(void)snprintf(a->path, sizeof(a->path), "/tmp/leaverd-dates-XXXXXX");
+	fd = mkstemp(a->path);
+	assert_true(fd >= 0);
+	a->lines = fdopen(fd, "w");
+	a->answers = tmpfile();
+	assert_non_null(a->lines);
+	assert_non_null(a->answers);
+}
+
+static void asking_run(struct asking *a, const char *zone, const char *format)
+{
+	int status = -1;
+	pid_t pid;
+
+	assert_int_equal(fclose(a->lines), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (setenv("TZ", zone, 1) == 0 && dup2(fileno(a->answers), STDOUT_FILENO) >= 0)
+			(void)execlp("date", "date", "-f", a->path, format, (char *)NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	rewind(a->answers);
+}
+
+static void asking_end(struct asking *a)
+{
+	assert_int_equal(unlink(a->path), 0);
+	assert_int_equal(fclose(a->answers), 0);
+}
+
+static void answer(struct asking *a, char line[64])
+{
+	assert_non_null(fgets(line, 64, a->answers));
+	line[strcspn(line, "\n")] = '\0';
+}
+
+static int64_t day_time(const char *zone, const char *day, int minute)
+{
+	int64_t date, ret;
+
+	assert_true(stamp_parse_date(str_of(day), &date));
+	assert_true(calendar_day_time_in(str_of(zone), date, minute, &ret));
+	return ret / STAMP_SECOND_MS;
+}
+
+static void test_five_in_the_afternoon_is_when_date_says(void **state)
+{
+	struct asking a;
+	char line[64];
+
+	(void)state;
+	asking_begin(&a);
+	for (size_t z = 0; z < COUNT_OF(date_zones); z++)
+		for (size_t d = 0; d < COUNT_OF(date_days); d++)
+			(void)fprintf(a.lines, "TZ=\"%s\" %s 17:00\n", date_zones[z],
+				      date_days[d]);
+	asking_run(&a, "UTC", "+%s");
+	for (size_t z = 0; z < COUNT_OF(date_zones); z++)
+		for (size_t d = 0; d < COUNT_OF(date_days); d++) {
+			int64_t have = day_time(date_zones[z], date_days[d], 17 * 60), want;
+
+			answer(&a, line);
+			assert_true(str_int64(str_of(line), &want));
+			if (have != want)
+				fail_msg("17:00 in %s on %s is %lld, date says %lld",
+					 date_zones[z], date_days[d], (long long)have,
+					 (long long)want);
+		}
+	asking_end(&a);
+}
+
+static void test_a_day_is_over_when_date_shows_another(void **state)
+{
+	(void)state;
+	for (size_t z = 0; z < COUNT_OF(date_zones); z++) {
+		struct asking a;
+		char line[64];
+
+		asking_begin(&a);
+		for (size_t d = 0; d < COUNT_OF(date_days); d++) {
+			int64_t end = day_time(date_zones[z], date_days[d], CALENDAR_DAY_END);
+
+			(void)fprintf(a.lines, "@%lld\n@%lld\n", (long long)end - 1,
+				      (long long)end);
+		}
+		asking_run(&a, date_zones[z], "+%F");
+		for (size_t d = 0; d < COUNT_OF(date_days); d++) {
+			answer(&a, line);
+			if (strcmp(line, date_days[d]) != 0)
+				fail_msg("in %s the second before the end of %s is on %s",
+					 date_zones[z], date_days[d], line);
+			answer(&a, line);
+			if (strcmp(line, date_days[d]) == 0)
+				fail_msg("in %s it is still %s at its end", date_zones[z],
+					 line);
+		}
+		asking_end(&a);
+	}
+}
+
+static void test_a_minute_that_comes_twice_or_never(void **state)
+{
+	static const struct {
+		const char *zone, *day;
+		int minute;
+		const char *at;
+	} cases[] = {
+		/* half past two twice: the later; never: by the clock of before */
+		{ "Europe/Berlin", "2026-10-25", 150, "2026-10-25T01:30:00Z" },
+		{ "Europe/Berlin", "2026-03-29", 150, "2026-03-29T01:30:00Z" },
+		/* the last hour of a Thursday in Cairo comes twice; midnight of Friday never */
+		{ "Africa/Cairo", "2025-10-30", 23 * 60 + 30, "2025-10-30T21:30:00Z" },
+		{ "Africa/Cairo", "2025-04-25", 30, "2025-04-24T22:30:00Z" },
+		/* a day that was not: it is over when it would have begun */
+		{ "Pacific/Apia", "2011-12-30", 17 * 60, "2011-12-30T10:00:00Z" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char text[STAMP_TEXT_BYTES];
+
+		stamp_text(day_time(cases[i].zone, cases[i].day, cases[i].minute) *
+				   STAMP_SECOND_MS,
+			   text);
+		if (strcmp(text, cases[i].at) != 0)
+			fail_msg("minute %d of %s in %s is at %s", cases[i].minute,
+				 cases[i].day, cases[i].zone, text);
+	}
+}
+
+static void test_a_freeze_holds_from_the_first_day_to_the_last(void **state)
+{
+	static const struct {
+		const char *at, *open;
+	} cases[] = {
+		{ "2026-12-22T22:59:59Z", "2026-12-22T22:59:59Z" },
+		/* to the end of the sixth of January in Berlin, a Wednesday */
+		{ "2026-12-22T23:00:00Z", "2027-01-06T23:00:00Z" },
+		{ "2027-01-06T22:59:59Z", "2027-01-06T23:00:00Z" },
+		{ "2027-01-06T23:00:00Z", "2027-01-06T23:00:00Z" },
+		/* the freeze of a Friday ends in the quiet hours, and those on Monday, which is
+		   frozen, too */
+		{ "2026-03-06T09:00:00Z", "2026-03-09T23:00:00Z" },
+	};
+	struct calendar_freeze freezes[3];
+	struct calendar c = calendar_in("Europe/Berlin");
+
+	(void)state;
+	assert_true(calendar_freeze_of(STR("2026-12-23..2027-01-06"), &freezes[0]));
+	assert_true(calendar_freeze_of(STR("2026-03-09"), &freezes[1]));
+	assert_true(calendar_freeze_of(STR(" 2026-03-06 .. 2026-03-06 "), &freezes[2]));
+	c.freezes = freezes;
+	c.freeze_count = COUNT_OF(freezes);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		same_time(calendar_open(&c, at(cases[i].at)), cases[i].open);
+		assert_int_equal(calendar_is_open(&c, at(cases[i].at)),
+				 strcmp(cases[i].at, cases[i].open) == 0);
+	}
+}
+
 static void test_quiet_hours_end_on_monday(void **state)
 {
 	static const struct {
@@ -169,6 +372,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_minutes_of_the_week_are_read),
 		cmocka_unit_test(test_a_day_ends_where_the_person_is),
+		cmocka_unit_test(test_five_in_the_afternoon_is_when_date_says),
+		cmocka_unit_test(test_a_day_is_over_when_date_shows_another),
+		cmocka_unit_test(test_a_minute_that_comes_twice_or_never),
+		cmocka_unit_test(test_a_freeze_holds_from_the_first_day_to_the_last),
 		cmocka_unit_test(test_quiet_hours_end_on_monday),
 		cmocka_unit_test(test_no_quiet_hours_are_always_open),
 		cmocka_unit_test(test_business_days_leave_weekends_and_holidays_out),

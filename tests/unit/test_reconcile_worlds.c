@@ -1,16 +1,25 @@
 /*
  * Properties over random worlds: whatever the world, the order of its rows does not matter,
- * unknown never acts, what protects protects, limits are kept, and a world to which its plan
- * was applied wants nothing more. A failing seed is printed; it makes the same world
- * everywhere.
+ * unknown never acts, what protects protects, limits are kept, over ten runs too, a world to
+ * which its plan was applied wants nothing more, and undoing it makes the world of before. A
+ * failing seed is printed; it makes the same world everywhere.
+ *
+ *   WORLD_SEEDS=100000 tests/unit/test_reconcile_worlds      more than by default
+ *   WORLD_FROM=4711 WORLD_SEEDS=1 ...                         one again
  */
 #include "base/zone.h"
+#include "reconcile/undo.h"
 #include "tests/unit/plan_world.h"
 
-#define SEEDS 400
+#define SEEDS 1000 /* by default */
 #define PEOPLE_MOST 24
 #define ACCOUNTS_MOST 32
 #define NOW "2026-03-02T09:00:00Z"
+#define RUNS 10 /* of one organisation, one after the other */
+#define RUN_MS (5 * STAMP_HOUR_MS)
+#define COUNTED_MOST 400
+
+static uint64_t first_seed = 1, last_seed = SEEDS;
 
 enum { GROUPS = 4, PRODUCTS = 2 };
 static const char *const products[PRODUCTS] = { "jira@acme", "confluence@acme" };
@@ -21,19 +30,29 @@ struct gen_person {
 	const char *state[3];
 	int since_days[3];
 	int leave_days; /* -1: none; -2: unknown; else so many days ago + 10 */
-	bool unknown_leave, exempt, barred, expected;
+	bool unknown_leave, exempt, barred, expected, doubtful, on_leave;
 };
 
 struct gen_account {
 	int person; /* -1: nobody */
 	const char *status, *type, *managed, *synced, *admin, *accepted, *tokens, *paths;
-	bool adopted, org_admin, unknown_added;
-	int status_days; /* so long ago; -1: unknown */
+	bool adopted, org_admin, unknown_added, doubtful, robot;
+	int status_days;   /* so long ago; -1: unknown */
+	int64_t status_ms; /* 0: as status_days says */
 	bool seat[PRODUCTS];
-	int last_days[PRODUCTS];   /* -1 never, -2 unknown */
-	int added_days[PRODUCTS];  /* -2 unknown */
-	int warned_days[PRODUCTS]; /* -1: not; 0: now */
+	int last_days[PRODUCTS];     /* -1 never, -2 unknown */
+	int added_days[PRODUCTS];    /* -2 unknown */
+	int warned_days[PRODUCTS];   /* -1: not; 0: now */
+	int64_t warned_ms[PRODUCTS]; /* 0: as warned_days says */
 	unsigned groups;
+};
+
+/* What an action of a run before counted. */
+struct gen_counted {
+	enum plan_class class;
+	uint64_t account;
+	int product; /* -1: none */
+	int64_t at_ms;
 };
 
 struct gen_world {
@@ -42,6 +61,9 @@ struct gen_world {
 	size_t person_count, account_count;
 	bool whole[3], org_complete;
 	int counted_days[4]; /* of past leavers, accounts 901.. */
+	int64_t later_ms;    /* so long after NOW */
+	struct gen_counted counted[COUNTED_MOST];
+	size_t counted_count;
 };
 
 /* --- making one --- */
@@ -77,6 +99,8 @@ static void person_make(uint64_t *seed, struct gen_person *p)
 	p->exempt = pick(seed, 10) == 0;
 	p->barred = pick(seed, 10) == 0;
 	p->expected = pick(seed, 6) == 0;
+	p->doubtful = pick(seed, 12) == 0;
+	p->on_leave = pick(seed, 10) == 0;
 }
 
 static void account_make(uint64_t *seed, struct gen_account *a, size_t people)
@@ -101,6 +125,8 @@ static void account_make(uint64_t *seed, struct gen_account *a, size_t people)
 	a->tokens = one_of(seed, tris, COUNT_OF(tris));
 	a->paths = one_of(seed, mostly_yes, COUNT_OF(mostly_yes));
 	a->adopted = pick(seed, 5) != 0;
+	a->doubtful = pick(seed, 12) == 0;
+	a->robot = pick(seed, 15) == 0;
 	a->status_days = pick(seed, 6) == 0 ? -1 : (int)pick(seed, 30);
 	for (int i = 0; i < PRODUCTS; i++) {
 		a->seat[i] = pick(seed, 2);
@@ -163,6 +189,27 @@ static void put_date(struct buf *b, const char *key, int days)
 	buf_addf(b, " %s=%s", key, text);
 }
 
+static int64_t now_of(const struct gen_world *g)
+{
+	int64_t now;
+
+	assert_true(stamp_parse(STR(NOW), &now));
+	return now + g->later_ms;
+}
+
+/* A time that a run left, or so many days before the first. */
+static void put_moment(struct buf *b, const char *key, int days, int64_t ms)
+{
+	char text[STAMP_TEXT_BYTES];
+
+	if (!ms) {
+		put_days(b, key, days);
+		return;
+	}
+	stamp_text(ms, text);
+	buf_addf(b, " %s=%s", key, text);
+}
+
 static void person_text(struct buf *b, const struct gen_person *p, size_t number)
 {
 	static const char *const names[3] = { "hr", "corp", "okta" };
@@ -179,6 +226,10 @@ static void person_text(struct buf *b, const struct gen_person *p, size_t number
 			put_date(b, "employment.lastWorkingDay", p->leave_days - 10);
 		if (i == 0 && p->unknown_leave)
 			buf_add_text(b, " employment.leave.from=?");
+		else if (i == 0 && p->on_leave)
+			buf_add_text(b, " employment.leave.from=2026-01-01");
+		if (p->doubtful)
+			buf_add_text(b, " doubtful=yes");
 		buf_add_char(b, '\n');
 	}
 	if (p->exempt)
@@ -198,12 +249,16 @@ static void account_text(struct buf *b, const struct gen_account *a, size_t i)
 		 i, 100 + i, i, a->status, a->type, a->managed, a->synced, a->admin,
 		 a->org_admin ? "yes" : "no", a->accepted, a->tokens, a->paths,
 		 a->adopted ? "yes" : "no");
-	put_days(b, "status_since", a->status_days < 0 ? -2 : a->status_days);
+	put_moment(b, "status_since", a->status_days < 0 ? -2 : a->status_days, a->status_ms);
+	if (a->doubtful)
+		buf_add_text(b, " doubtful=yes");
 	if (a->unknown_added)
 		buf_add_text(b, " added=?");
 	if (a->person >= 0)
 		buf_addf(b, " person=%d", a->person + 1);
 	buf_add_char(b, '\n');
+	if (a->robot)
+		buf_addf(b, "protect service-account account=a%zu\n", i);
 	for (int k = 0; k < PRODUCTS; k++) {
 		if (!a->seat[k])
 			continue;
@@ -211,10 +266,10 @@ static void account_text(struct buf *b, const struct gen_account *a, size_t i)
 		put_days(b, "last", a->last_days[k]);
 		put_days(b, "added", a->added_days[k]);
 		buf_add_char(b, '\n');
-		if (a->warned_days[k] < 0)
+		if (a->warned_days[k] < 0 && !a->warned_ms[k])
 			continue;
 		buf_addf(b, "progress a%zu never-used warn product=%s", i, products[k]);
-		put_days(b, "at", a->warned_days[k]);
+		put_moment(b, "at", a->warned_days[k], a->warned_ms[k]);
 		buf_add_char(b, '\n');
 	}
 	for (int g = 0; g < GROUPS; g++)
@@ -222,12 +277,26 @@ static void account_text(struct buf *b, const struct gen_account *a, size_t i)
 			buf_addf(b, "member a%zu g%d\n", i, g);
 }
 
+static void counted_text(struct buf *b, const struct gen_counted *c)
+{
+	char at[STAMP_TEXT_BYTES];
+
+	stamp_text(c->at_ms, at);
+	buf_addf(b, "counted %s %llu at=%s", plan_class_word(c->class),
+		 (unsigned long long)c->account, at);
+	if (c->product >= 0)
+		buf_addf(b, " product=%s", products[c->product]);
+	buf_add_char(b, '\n');
+}
+
 static char *gen_text(const struct gen_world *g)
 {
+	char now[STAMP_TEXT_BYTES];
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	buf_addf(&b, "now " NOW "\nround org=acme zone=UTC complete=%s\n",
+	stamp_text(now_of(g), now);
+	buf_addf(&b, "now %s\nround org=acme zone=UTC complete=%s\n", now,
 		 g->org_complete ? "yes" : "no");
 	buf_addf(&b, "source hr role=hr%s\nsource corp role=directory%s\n",
 		 g->whole[0] ? "" : " accepted=no doubts=schema",
@@ -249,6 +318,8 @@ static char *gen_text(const struct gen_world *g)
 		put_days(&b, "at", g->counted_days[i]);
 		buf_add_char(&b, '\n');
 	}
+	for (size_t i = 0; i < g->counted_count; i++)
+		counted_text(&b, &g->counted[i]);
 	assert_int_equal(b.fault, 0);
 	return buf_take(&b, NULL);
 }
@@ -306,7 +377,7 @@ static void each_passing(const struct outcome *o,
 static void test_the_order_of_rows_never_matters(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+	for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
 		struct gen_world g;
 		struct outcome first, again;
 
@@ -351,6 +422,15 @@ static void check_passing(void *ctx, const struct outcome *o, const struct actio
 		wrong(c, a, "it is, or may be, an administrator's");
 	if (!orphan && !g->adopted)
 		wrong(c, a, "nobody adopted it");
+	if (!orphan && !p)
+		if (!a->product) /* a seat's rule may be about an adopted account of nobody */
+			wrong(c, a, "it is matched with nobody");
+	if (g->doubtful || (p && p->doubtful && (p->in[0] || p->in[1] || p->in[2])))
+		wrong(c, a, "who it is, is in doubt");
+	if (g->robot)
+		wrong(c, a, "it is a service account");
+	if (a->product && p && p->on_leave && p->in[0])
+		wrong(c, a, "the person is on leave");
 	if (p && (p->exempt || p->barred))
 		wrong(c, a, "its owner is exempt or barred");
 	if (hr && (!p || p->leave_days < 0 || !p->in[0] || strcmp(p->state[0], "?") == 0))
@@ -382,7 +462,7 @@ static void test_what_forbids_is_never_passed(void **state)
 	struct checking c = { 0 };
 
 	(void)state;
-	for (c.seed = 1; c.seed <= SEEDS; c.seed++) {
+	for (c.seed = first_seed; c.seed <= last_seed; c.seed++) {
 		struct gen_world g;
 		struct outcome o;
 
@@ -392,7 +472,8 @@ static void test_what_forbids_is_never_passed(void **state)
 		each_passing(&o, check_passing, &c);
 		outcome_done(&o);
 	}
-	assert_true(c.passing > SEEDS); /* the worlds are such that something happens */
+	assert_true(c.passing >
+		    last_seed - first_seed); /* the worlds are such that something happens */
 }
 
 /* Everything that could be read is made unknown: nothing may be left. */
@@ -401,7 +482,7 @@ static void test_unknown_never_acts(void **state)
 	struct checking c = { 0 };
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+	for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
 		struct gen_world g;
 		struct outcome o;
 
@@ -474,7 +555,7 @@ static void test_limits_are_kept(void **state)
 	size_t held = 0, free_ones = 0;
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+	for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
 		struct gen_world g;
 		struct outcome o;
 		const struct plan *urgent;
@@ -500,7 +581,7 @@ static void test_limits_are_kept(void **state)
 		free_ones += urgent && !urgent->held;
 		outcome_done(&o);
 	}
-	if (held < 20 || free_ones < 20)
+	if (last_seed - first_seed > 200 && (held < 20 || free_ones < 20))
 		fail_msg("%zu plans held, %zu free: the worlds prove nothing", held, free_ones);
 }
 
@@ -514,7 +595,7 @@ static void apply_passing(void *ctx, const struct outcome *o, const struct actio
 	(void)o;
 	switch (a->kind) {
 	case ACTION_WARN:
-		account->warned_days[product] = 0;
+		account->warned_ms[product] = now_of(g);
 		break;
 	case ACTION_FREE_SEAT:
 		account->seat[product] = false;
@@ -524,11 +605,11 @@ static void apply_passing(void *ctx, const struct outcome *o, const struct actio
 		break;
 	case ACTION_SUSPEND:
 		account->status = "suspended";
-		account->status_days = 0;
+		account->status_ms = now_of(g);
 		break;
 	case ACTION_DEACTIVATE:
 		account->status = "deactivated";
-		account->status_days = 0;
+		account->status_ms = now_of(g);
 		break;
 	case ACTION_REVOKE_TOKENS:
 		account->tokens = "no";
@@ -552,7 +633,7 @@ static void nothing_left(void *ctx, const struct outcome *o, const struct action
 static void test_a_world_with_its_plan_applied_wants_nothing_more(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+	for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
 		struct gen_world g, after;
 		struct outcome o, again;
 
@@ -565,6 +646,247 @@ static void test_a_world_with_its_plan_applied_wants_nothing_more(void **state)
 		outcome_done(&o);
 		outcome_done(&again);
 	}
+}
+
+/* --- ten runs, one after the other --- */
+
+static const struct {
+	enum plan_class class;
+	int64_t window_ms;
+	size_t most; /* shares of two dozen people, and of their seats, are below the counts */
+} windows[] = {
+	{ PLAN_LEAVER, STAMP_DAY_MS, 3 },       { PLAN_LEAVER, 7 * STAMP_DAY_MS, 6 },
+	{ PLAN_ABSENCE, STAMP_DAY_MS, 2 },      { PLAN_ORPHAN, 7 * STAMP_DAY_MS, 3 },
+	{ PLAN_INACTIVE, 7 * STAMP_DAY_MS, 5 },
+};
+
+/* Whom it counts as: the person where there is one, the account else, and of seats the seat. */
+static uint64_t who_of(const struct gen_world *g, const struct gen_counted *c)
+{
+	int person = c->account >= 900 ? -1 : g->accounts[c->account - 100].person;
+
+	if (c->class == PLAN_INACTIVE)
+		return c->account * 10 + (uint64_t)(c->product + 1);
+	return person < 0 ? c->account + 1000 : (uint64_t)person;
+}
+
+static bool is_announced(const struct gen_world *g, const struct gen_counted *c)
+{
+	int person = c->account >= 900 ? -1 : g->accounts[c->account - 100].person;
+
+	return person >= 0 && g->people[person].expected;
+}
+
+static size_t subjects_within(const struct gen_world *g, size_t w)
+{
+	uint64_t seen[COUNTED_MOST];
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->counted_count; i++) {
+		const struct gen_counted *c = &g->counted[i];
+		bool again = c->class != windows[w].class || is_announced(g, c) ||
+			     c->at_ms <= now_of(g) - windows[w].window_ms;
+
+		for (size_t k = 0; k < n && !again; k++)
+			again = seen[k] == who_of(g, c);
+		if (!again)
+			seen[n++] = who_of(g, c);
+	}
+	return n;
+}
+
+/* Does what passes of the plans that nothing holds whole, and counts it. */
+static void run_apply(struct gen_world *g, const struct outcome *o)
+{
+	for (int u = 0; u < PLAN_URGENCY_COUNT; u++) {
+		const struct plan *plan = o->result->plans[u];
+
+		for (size_t i = 0; plan && !plan->held && i < plan->actions.n; i++) {
+			const struct action *a = &plan->actions.v[i];
+
+			if (a->verdict != VERDICT_PASS || a->due_ms > now_of(g))
+				continue;
+			apply_passing(g, o, a);
+			if (!action_kinds[a->kind].destructive)
+				continue;
+			assert_true(g->counted_count < COUNTED_MOST);
+			g->counted[g->counted_count++] = (struct gen_counted){
+				a->class, a->account,
+				!a->product ? -1 : strcmp(a->product, "confluence") == 0,
+				now_of(g)
+			};
+		}
+	}
+}
+
+/* Three leave tonight and three in five days: as many as a week allows, and more than that
+ * where others do as well. */
+static void leavers_make(struct gen_world *g)
+{
+	for (size_t i = 0; i < 8 && i < g->person_count && i < g->account_count; i++) {
+		struct gen_person *p = &g->people[i];
+		struct gen_account *a = &g->accounts[i];
+
+		*p = (struct gen_person){ .in = { i < 6, i >= 6 },
+					  .state = { "active", "gone", "active" },
+					  .since_days = { 5, 5, 5 },
+					  .leave_days = i < 3 ? 10 : 5 };
+		a->person = (int)i;
+		a->status = "active";
+		a->type = "atlassian";
+		a->admin = "no";
+		a->org_admin = a->doubtful = a->robot = false;
+		a->adopted = true;
+	}
+	for (size_t i = 8; i < 13 && i < g->account_count; i++)
+		g->accounts[i] = (struct gen_account){ .person = -1,
+						       .status = "active",
+						       .type = "atlassian",
+						       .managed = "no",
+						       .synced = "no",
+						       .admin = "no",
+						       .accepted = "yes",
+						       .tokens = "no",
+						       .paths = "yes",
+						       .adopted = true,
+						       .seat = { true },
+						       .last_days = { 200 },
+						       .added_days = { 300 },
+						       .warned_days = { 20, -1 },
+						       .groups = 1 };
+}
+
+static void test_limits_are_kept_over_ten_runs(void **state)
+{
+	size_t done = 0, full[COUNT_OF(windows)] = { 0 };
+
+	(void)state;
+	for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
+		struct gen_world g;
+
+		gen_make(seed, &g);
+		leavers_make(&g);
+		for (int i = 0; i < 4; i++) { /* only what these runs do */
+			g.counted_days[i] = 9;
+			g.whole[i % 3] = true;
+		}
+		for (int run = 0; run < RUNS; run++) {
+			struct outcome o;
+
+			/* half of them within a day, the others over a week */
+			g.later_ms += seed % 2 ? RUN_MS / 2 : 4 * RUN_MS;
+			outcome_make(&g, 0, &o);
+			run_apply(&g, &o);
+			outcome_done(&o);
+			for (size_t w = 0; w < COUNT_OF(windows); w++) {
+				size_t n = subjects_within(&g, w);
+
+				full[w] += n == windows[w].most;
+				if (n > windows[w].most)
+					fail_msg("seed %llu, run %d: %zu of class %s within "
+						 "%lld "
+						 "hours, %zu are allowed",
+						 (unsigned long long)seed, run, n,
+						 plan_class_word(windows[w].class),
+						 (long long)(windows[w].window_ms /
+							     STAMP_HOUR_MS),
+						 windows[w].most);
+			}
+		}
+		done += g.counted_count;
+	}
+	/* limits that nothing comes up to prove nothing */
+	for (size_t w = 0; w < COUNT_OF(windows) && last_seed - first_seed > 100; w++)
+		if (!full[w])
+			fail_msg("no run ever came up to limit %zu (%zu were done)", w, done);
+}
+
+/* --- undo --- */
+
+struct undoing {
+	struct undo_deed deeds[COUNTED_MOST];
+	size_t n;
+	int64_t at_ms;
+};
+
+static bool all_done[64] = { true, true, true, true, true, true, true, true };
+
+static void undo_deed_add(void *ctx, const struct outcome *o, const struct action *a)
+{
+	struct undoing *u = ctx;
+
+	(void)o;
+	assert_true(u->n < COUNTED_MOST && a->step_count <= 8);
+	u->deeds[u->n++] = (struct undo_deed){ 1, a, all_done, u->at_ms };
+}
+
+static const char *status_text(enum account_status status)
+{
+	static const char *const words[] = { "?",           "active",      "suspended",
+					     "not_invited", "deactivated", "for_deletion" };
+
+	return words[status];
+}
+
+static void undo_action(struct gen_world *g, const struct action *a)
+{
+	struct gen_account *account = &g->accounts[a->account - 100];
+
+	if (a->after.status != ACCOUNT_UNKNOWN)
+		account->status = status_text(a->after.status);
+	if (a->product)
+		account->seat[strcmp(a->product, "confluence") == 0] = true;
+	for (size_t i = 0; i < a->step_count; i++)
+		if (a->steps[i].op == STEP_ADD_GROUP)
+			account->groups |= 1u << (a->steps[i].group[1] - '0');
+}
+
+static void test_undoing_what_was_applied_makes_the_world_of_before(void **state)
+{
+	uint64_t given = 0;
+
+	(void)state;
+	for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
+		struct undo_request request = { .reason = "wrong", .by = "uid:ida" };
+		CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
+		struct undoing u = { .n = 0 };
+		struct gen_world g, after;
+		struct outcome o, done;
+		struct err err;
+
+		gen_make(seed, &g);
+		outcome_make(&g, 0, &o);
+		after = g;
+		u.at_ms = now_of(&g);
+		each_passing(&o, apply_passing, &after);
+		each_passing(&o, undo_deed_add, &u);
+		outcome_make(&after, 0, &done);
+		request.deeds = u.deeds;
+		request.n = u.n;
+		assert_ok(reconcile_undo(done.facts, done.policy, &request, &result, &err),
+			  &err);
+		assert_null(result->plans[PLAN_ROUTINE]);
+		for (size_t i = 0;
+		     result->plans[PLAN_URGENT] && i < result->plans[PLAN_URGENT]->actions.n;
+		     i++) {
+			undo_action(&after, &result->plans[PLAN_URGENT]->actions.v[i]);
+			given++;
+		}
+		for (size_t i = 0; i < g.account_count; i++) {
+			const struct gen_account *a = &g.accounts[i], *b = &after.accounts[i];
+
+			if (strcmp(a->status, b->status) != 0 || a->groups != b->groups ||
+			    a->seat[0] != b->seat[0] || a->seat[1] != b->seat[1])
+				fail_msg("seed %llu: account %zu was %s in groups %x, and is "
+					 "%s in "
+					 "%x after all was undone",
+					 (unsigned long long)seed, 100 + i, a->status,
+					 a->groups, b->status, b->groups);
+		}
+		outcome_done(&o);
+		outcome_done(&done);
+	}
+	assert_true(given > (last_seed - first_seed) / 2);
 }
 
 /* Each action that passes is judged the same way alone; made false, it is not wanted. */
@@ -602,7 +924,7 @@ static void test_judging_one_agrees_with_the_round(void **state)
 	struct checking c = { 0 };
 
 	(void)state;
-	for (c.seed = 1; c.seed <= SEEDS; c.seed++) {
+	for (c.seed = first_seed; c.seed <= last_seed; c.seed++) {
 		struct gen_world g;
 		struct outcome o;
 
@@ -611,7 +933,18 @@ static void test_judging_one_agrees_with_the_round(void **state)
 		each_passing(&o, judge_passing, &c);
 		outcome_done(&o);
 	}
-	assert_true(c.passing > 100);
+	assert_true(c.passing > (last_seed - first_seed) / 4);
+}
+
+/* A number of the environment, or the preset. */
+static uint64_t number_of(const char *name, uint64_t preset)
+{
+	const char *text = getenv(name);
+	uint64_t n = preset;
+
+	if (text && !str_uint64(str_of(text), &n))
+		(void)fprintf(stderr, "%s is no number: %s\n", name, text);
+	return n;
 }
 
 int main(void)
@@ -621,10 +954,16 @@ int main(void)
 		cmocka_unit_test(test_what_forbids_is_never_passed),
 		cmocka_unit_test(test_unknown_never_acts),
 		cmocka_unit_test(test_limits_are_kept),
+		cmocka_unit_test(test_limits_are_kept_over_ten_runs),
+		cmocka_unit_test(test_undoing_what_was_applied_makes_the_world_of_before),
 		cmocka_unit_test(test_a_world_with_its_plan_applied_wants_nothing_more),
 		cmocka_unit_test(test_judging_one_agrees_with_the_round),
 	};
-	int r = cmocka_run_group_tests(tests, NULL, NULL);
+	int r;
+
+	first_seed = number_of("WORLD_FROM", 1);
+	last_seed = first_seed + number_of("WORLD_SEEDS", SEEDS) - 1;
+	r = cmocka_run_group_tests(tests, NULL, NULL);
 
 	zone_done();
 	return r;
