@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "atlassian/change.h"
 #include "atlassian/org.h"
 #include "atlassian/users.h"
 
@@ -78,6 +79,16 @@ static int do_enable(const struct doing *d, struct err *err)
 	int r = may_change(d, "activated again", err);
 
 	return r != 0 ? r : lifecycle(atl_users_enable(d->c, d->account, err));
+}
+
+static int do_delete(const struct doing *d, struct err *err)
+{
+	return lifecycle(atl_change_delete(d->c, d->account, err));
+}
+
+static int do_cancel_delete(const struct doing *d, struct err *err)
+{
+	return lifecycle(atl_change_delete_cancel(d->c, d->account, err));
 }
 
 static int do_remove_group(const struct doing *d, struct err *err)
@@ -227,6 +238,27 @@ static int verify_enable(const struct doing *d, enum atl_verified *ret, struct e
 	return verify_life(d, TRI_NO, ret, err);
 }
 
+static int verify_end(const struct doing *d, bool wanted, enum atl_verified *ret,
+		      struct err *err)
+{
+	CLEANUP(atl_reading_done) struct atl_reading now = { 0 };
+	int r = atl_read_account(d->c, d->account, 0, (struct str){ 0 }, d->urgent, &now, err);
+
+	if (r == 0)
+		*ret = is((now.row.status == ACCOUNT_DELETING) == wanted);
+	return r;
+}
+
+static int verify_delete(const struct doing *d, enum atl_verified *ret, struct err *err)
+{
+	return verify_end(d, true, ret, err);
+}
+
+static int verify_cancel_delete(const struct doing *d, enum atl_verified *ret, struct err *err)
+{
+	return verify_end(d, false, ret, err);
+}
+
 static int verify_group(const struct doing *d, bool wanted, enum atl_verified *ret,
 			struct err *err)
 {
@@ -306,6 +338,8 @@ static const struct {
 	[STEP_REVOKE_ROLE]  = { do_revoke_role,   verify_revoke_role,  NEEDS_ROLE },
 	[STEP_ASSIGN_ROLE]  = { do_assign_role,   verify_assign_role,  NEEDS_ROLE },
 	[STEP_REVOKE_TOKEN] = { do_revoke_tokens, verify_tokens,       0 },
+	[STEP_DELETE]       = { do_delete,        verify_delete,       0 },
+	[STEP_CANCEL_DELETE] = { do_cancel_delete, verify_cancel_delete, 0 },
 };
 /* clang-format on */
 

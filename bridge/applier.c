@@ -6,6 +6,7 @@
 #include "bridge/hands.h"
 #include "bridge/hands_gift.h"
 #include "bridge/planner.h"
+#include "store/facts.h"
 #include "store/persons.h"
 #include "store/plans.h"
 #include "store/writer.h"
@@ -13,6 +14,7 @@
 #define APPLIER_LISTED_MOST 1000 /* approved plans of one organisation at once */
 #define APPLIER_LOADED_MOST 64   /* of these in memory */
 #define APPLIER_TRIES_MOST 64    /* a plan that moved under us is looked at again so often */
+#define APPLIER_WITH_MOST 64     /* actions that go with one */
 #define APPLIER_LAPSE_BATCH 500  /* actions in one request to the writer */
 
 /* A plan that may run, with what happened to its actions so far. */
@@ -618,12 +620,29 @@ static int work_finish(void *ctx, const struct apply_item *item, enum apply_outc
 	return 0;
 }
 
+/* Seats of the actions that go with one. */
+static size_t seats_with(const struct apply_item *item, struct identity_seat *into, size_t most)
+{
+	size_t n = item->action->with_count < most ? item->action->with_count : most;
+
+	for (size_t i = 0; i < n; i++) {
+		uint32_t at = item->action->with[i];
+		const struct action *other = at >= 1 && at <= item->plan->actions.n
+						     ? &item->plan->actions.v[at - 1]
+						     : item->action;
+
+		into[i] = (struct identity_seat){ other->product, other->site };
+	}
+	return n;
+}
+
 static int work_judge(void *ctx, const struct apply_item *item, struct judgement *ret,
 		      struct err *err)
 {
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	const struct action *action = item->action;
 	struct applier *a = ctx;
+	struct identity_seat with[APPLIER_WITH_MOST];
 	struct action_identity identity = {
 		.kind = action->kind,
 		.rule = action->rule,
@@ -636,11 +655,19 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 		.says = action->says,
 		.held_count = action->held_count,
 		.subject = &action->subject,
+		.steps = action->steps,
+		.step_count = action->step_count,
+		.with = with,
 	};
+	bool asked = strcmp(action->rule, ORDER_BULK) == 0;
+	/* what was asked for is about one account, or a group: no orphan, for which everybody
+	 * must be known */
+	uint64_t person = asked && !action->person ? FACTS_NOBODY : action->person;
 	int r;
 
-	r = planner_facts(a->app, a->org, action->person, action->person ? 0 : action->account,
-			  &facts, err);
+	identity.with_count = seats_with(item, with, COUNT_OF(with));
+	r = planner_facts(a->app, a->org, person, action->person ? 0 : action->account, &facts,
+			  err);
 	if (r < 0)
 		return r;
 	return reconcile_judge(facts, a->app->config.policy, &identity, ret, err);

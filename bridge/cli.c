@@ -884,6 +884,11 @@ static int run_command(struct cli *cli, json_t *request, struct err *err)
 	if (c->local)
 		return c->local(cli, request, err);
 	r = cli_call(cli, c->verb, request, &answer, err);
+	if (answer && c->finish) {
+		int finished = c->finish(cli, answer, r < 0 ? &later : err);
+
+		r = r < 0 ? r : finished;
+	}
 	if (r < 0 && cli->json) {
 		if (!answer)
 			answer = json_object();

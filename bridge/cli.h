@@ -81,6 +81,8 @@ struct command {
 	int (*prepare)(struct cli *cli, json_t *request, struct err *err);
 	/* Runs instead of a verb. */
 	int (*local)(struct cli *cli, const json_t *request, struct err *err);
+	/* Takes out of the answer what goes elsewhere (a file), before it is printed. */
+	int (*finish)(struct cli *cli, json_t *answer, struct err *err);
 	/* Prints the answer; NULL: render_simple. Below zero: a fault. */
 	int (*render)(struct cli *cli, const json_t *out);
 	bool hidden; /* not in the overview */

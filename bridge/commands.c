@@ -1,6 +1,7 @@
 #include "bridge/commands.h"
 
 #include "bridge/export_file.h"
+#include "bridge/bulk_cli.h"
 #include "bridge/local.h"
 #include "bridge/render.h"
 
@@ -135,6 +136,25 @@ static const struct cli_option undo_options[] = {
 	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
 static const struct cli_option why_options[] = { OPT_ORG, OPT_END };
+
+#define BULK_OPS "activate deactivate suspend restore delete cancel-delete revoke-tokens free-seat add-group remove-group change-profile create-group drop-group"
+#define BULK_ENCODINGS "auto utf-8 utf-16le utf-16be windows-1252 iso-8859-1"
+
+static const struct cli_operand bulk_operands[] = { ARG_MAYBE("FILE", "file"), ARG_END };
+static const struct cli_option bulk_options[] = {
+	OPT_FILTER("all accounts that it names, instead of FILE: as for accounts"),
+	{ "do", 'd', "OP", CLI_TEXT, NULL, false, "what to do, where the row does not say", BULK_OPS },
+	{ "group", 'g', "GROUP", CLI_TEXT, NULL, false, "name or id of a group, where the row does not say", NULL },
+	{ "product", 'p', "PRODUCT", CLI_TEXT, NULL, false, "of a seat, where the row does not say: jira, confluence, ...", NULL },
+	{ "site", 0, "SITE", CLI_TEXT, NULL, false, "of a seat, where several sites have the product", NULL },
+	{ "directory", 0, "ID", CLI_TEXT, NULL, false, "of groups to be made, where there are several", NULL },
+	{ "unused-groups", 0, NULL, CLI_FLAG, NULL, false, "drop every group without members that gives nothing", NULL },
+	{ "skip-faulty", 0, NULL, CLI_FLAG, NULL, false, "plan the other rows, too, where some are faulty", NULL },
+	{ "dry-run", 0, NULL, CLI_FLAG, NULL, false, "judge the rows, make no plan", NULL },
+	{ "result", 0, "FILE", CLI_LOCAL, NULL, false, "write the rows here again, with what became of each; can be fed back", NULL },
+	{ "encoding", 0, "NAME", CLI_LOCAL, NULL, false, "of FILE, where it cannot be told", BULK_ENCODINGS },
+	OPT_ORG, OPT_REASON(true, "why; stands in the plan and in the audit chain"), OPT_END
+};
 static const struct cli_option handover_options[] = {
 	{ "to", 't', "RECEIVER", CLI_TEXT, NULL, false, "address or account id of who is to receive it all", NULL },
 	{ "nobody", 'x', NULL, CLI_FLAG, NULL, false, "nobody is named any more", NULL },
@@ -463,6 +483,24 @@ const struct command commands[] = {
 	  "leaverd undo ada@example.com --reason 'the end date was a mistake'\n  what was done to her in 30 days\n"
 	  "leaverd undo --plan 12 --action 3 --reason 'wrong match'\n  one action\n",
 	  .options = undo_options, .operands = undo_operands, .verb = "undo", .render = render_undo },
+	{ "bulk", PLAN, "a plan of what a file, or a filter, asks for",
+	  "Makes a plan out of a CSV file with a header, or of all accounts that --filter names: the same guards, "
+	  "limits, approval, journal and undo as any plan, and nothing is changed before it is applied. Columns: op "
+	  "(or --do), one that says whom (who, account_id, email or person), and group, product, site, new_name, "
+	  "new_email where the operation takes them. Other columns are kept. Every fault is told with line and column, "
+	  "and one fault keeps all from being planned, unless --skip-faulty. What is so already makes no action, so a "
+	  "file may be fed again. Deletion takes two people.\n"
+	  "Operations: activate, deactivate, suspend, restore, delete (with 14 days of grace), cancel-delete, "
+	  "revoke-tokens, free-seat, add-group, remove-group, change-profile, create-group, drop-group (one that "
+	  "nobody uses).",
+	  "leaverd bulk leavers.csv --do suspend --reason 'site closed, CHG-901' --result answered.csv\n"
+	  "  a plan of those in the file; answered.csv says what became of each row\n"
+	  "leaverd bulk --filter 'lastActive lt now-180d' --do remove-group --group jira-users --reason 'renewal'\n"
+	  "  all whom the filter names\n"
+	  "leaverd bulk --unused-groups --reason 'spring cleaning' --org acme\n"
+	  "  groups without members that give nothing\n",
+	  .options = bulk_options, .operands = bulk_operands, .verb = "bulk", .prepare = prepare_bulk,
+	  .finish = finish_bulk, .render = render_bulk },
 	{ "why", PLAN, "everything about one person",
 	  "Who it is, from which sources, what they hold by which path, what will happen by which rule, what "
 	  "holds it, and who decided what. WHO: a ledger number, mail address, user name, account id or "

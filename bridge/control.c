@@ -20,6 +20,7 @@
 #define CONTROL_SHORT_WORKERS 4
 #define CONTROL_QUEUE_MOST 256
 #define CONTROL_REQUEST_MAX (1 << 20)
+#define CONTROL_BULK_MAX (24 << 20) /* of a request with a file of rows in it */
 #define CONTROL_HEAD_MAX 16384
 /* A verb may wait for directories and Atlassian: the client waits, and may end by itself. */
 #define CONTROL_TIMEOUT_MS (24LL * 60 * 60 * 1000)
@@ -194,7 +195,7 @@ static void lengthy_work(struct worker *self, void *arg)
 static int job_of(struct control *c, struct http_req *req, struct job **ret, struct err *err)
 {
 	CLEANUP(job_free_at) struct job *j = calloc(1, sizeof(*j));
-	struct str name = http_req_param(req, "verb"), body;
+	struct str name = http_req_param(req, "verb"), body; /* a route without it is bulk's */
 	char verb[64];
 	uid_t uid;
 	pid_t pid;
@@ -210,6 +211,8 @@ static int job_of(struct control *c, struct http_req *req, struct job **ret, str
 			"user %lu may not give commands to this leaverd: only root, its own "
 			"user and members of control.group may",
 			(unsigned long)uid);
+	if (!name.len)
+		name = STR("bulk");
 	snprintf(verb, sizeof(verb), STR_FMT, STR_ARG(name));
 	j->verb = verb_find(verb);
 	if (!j->verb)
@@ -266,6 +269,10 @@ static void on_fault(void *ctx, struct http_req *req, struct http_reply *reply,
 }
 
 static const struct http_route routes[] = {
+	{ .method = HTTP_POST,
+	  .path = "/v1/bulk",
+	  .handler = on_verb,
+	  .max_body_bytes = CONTROL_BULK_MAX },
 	{ .method = HTTP_POST,
 	  .path = "/v1/{verb}",
 	  .handler = on_verb,
@@ -444,7 +451,8 @@ static int send_request(int fd, const char *verb, const json_t *in, struct err *
 	CLEANUP(buf_done) struct buf body, head;
 	int r;
 
-	buf_init_secret(&body, CONTROL_REQUEST_MAX);
+	buf_init_secret(&body,
+			strcmp(verb, "bulk") == 0 ? CONTROL_BULK_MAX : CONTROL_REQUEST_MAX);
 	buf_init(&head, 1024);
 	r = jx_text(in, &body, err);
 	if (r < 0)

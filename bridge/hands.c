@@ -8,6 +8,7 @@
 #include "atlassian/act.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
+#include "bridge/hands_asked.h"
 #include "bridge/hands_gift.h"
 #include "bridge/hands_provision.h"
 #include "model/snapshot.h"
@@ -27,6 +28,7 @@ struct hands {
 	char email[HANDS_ID_BYTES], name[HANDS_ID_BYTES];
 	bool urgent;
 	bool writes;                      /* not in mode observe */
+	json_t *values;                   /* of the plan's row; owned */
 	struct hands_provision provision; /* where the action goes through the directory */
 };
 
@@ -123,7 +125,8 @@ static int aim_values(struct hands *h, struct db *db, uint64_t plan,
 		r = text_of(doc, "email", h->email, err);
 	if (r == 0)
 		r = text_of(doc, "name", h->name, err);
-	if (r == 0 && !h->account[0] && !action_kinds[action->kind].provision)
+	if (r == 0 && !h->account[0] && !action_kinds[action->kind].provision &&
+	    !action_kinds[action->kind].group)
 		return err_set(err, ERR_DAMAGED, "it names no account");
 	if (r == 0)
 		*ret_doc = TAKE(doc);
@@ -156,6 +159,10 @@ int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum 
 		return r;
 	atl_client_writes(h->client, writes);
 	r = aim_read(h, plan, action, &doc, err);
+	if (r == 0) {
+		json_decref(h->values);
+		h->values = json_incref(doc);
+	}
 	if (r == 0 && goes_through_directory(action))
 		r = hands_provision_aim(&h->provision, h->app, h->org, doc, writes, err);
 	if (r < 0)
@@ -429,6 +436,8 @@ static int target_read(void *ctx, const struct action *action, struct target_sta
 
 	if (action_kinds[action->kind].provision)
 		return hands_provision_state(&h->provision, action->kind, &ret->provision, err);
+	if (action_kinds[action->kind].group)
+		return hands_asked_group(h->client, action, &ret->provision, err);
 	if (action_kinds[action->kind].managed_only)
 		with |= ATL_WITH_MANAGE;
 	r = atl_read_account(h->client, str_of(h->account), with, (struct str){ 0 }, h->urgent,
@@ -440,6 +449,8 @@ static int target_read(void *ctx, const struct action *action, struct target_sta
 		ret->seat = seat_told(h, &reading);
 		r = fill_paths(h, &reading, ret, err);
 	}
+	if (r == 0)
+		r = hands_asked_fields(action, &reading, h->values, ret, err);
 	if (r == 0)
 		r = writer_call(h->app->writer, seen_run, &seen, err);
 	return r;
@@ -516,6 +527,8 @@ static int target_act(void *ctx, const struct action *action, const struct actio
 		return notify(h, action, key, err);
 	if (hands_gift_is(step->op))
 		return hands_gift_act(h->app, h->org, step, h->writes, err);
+	if (hands_asked_is(step->op))
+		return hands_asked_act(h->client, str_of(h->account), step, h->values, err);
 	if (hands_provision_is(step->op))
 		r = atl_provision_act(h->provision.client, &h->provision.deed, step, h->urgent,
 				      err);
@@ -543,6 +556,9 @@ static int target_verify(void *ctx, const struct action *action, const struct ac
 	}
 	if (hands_gift_is(step->op))
 		return hands_gift_verify(h->app, h->org, step, ret, err);
+	if (hands_asked_is(step->op))
+		return hands_asked_verify(h->client, str_of(h->account), step, h->values, ret,
+					  err);
 	if (hands_provision_is(step->op)) {
 		bool done = false;
 
@@ -576,8 +592,10 @@ int hands_new(struct hands **ret, struct app *app, const struct config_org *org,
 
 void hands_free(struct hands *h)
 {
-	if (h)
-		hands_provision_done(&h->provision);
+	if (!h)
+		return;
+	hands_provision_done(&h->provision);
+	json_decref(h->values);
 	free(h);
 }
 

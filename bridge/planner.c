@@ -4,6 +4,7 @@
 #include "base/stamp.h"
 #include "bridge/approvals.h"
 #include "bridge/rounds.h"
+#include "reconcile/bulk.h"
 #include "reconcile/guard.h"
 #include "reconcile/report.h"
 #include "store/accounts.h"
@@ -789,6 +790,30 @@ int planner_undo(struct app *app, const struct config_org *org,
 	return plan ? save_plan(app, plan, &(*result)->values[PLAN_URGENT], who, ret_plan,
 				&unchanged, err)
 		    : 0;
+}
+
+int planner_bulk(struct app *app, const struct config_org *org,
+		 const struct bulk_request *request, const char *who, uint64_t *ret_plan,
+		 bool *unchanged, struct reconcile_result **result, struct err *err)
+{
+	CLEANUP(facts_free_at) struct facts *facts = NULL;
+	const struct plan *plan;
+	int r;
+
+	*ret_plan = 0;
+	*unchanged = false;
+	r = planner_facts(app, org, 0, 0, &facts, err);
+	if (r == 0)
+		r = reconcile_bulk(facts, app->config.policy, request, result, err);
+	if (r < 0)
+		return r;
+	plan = (*result)->plans[PLAN_ROUTINE];
+	r = plan ? same_plan(app, plan, ret_plan, err) : 0;
+	*unchanged = *ret_plan != 0;
+	if (r < 0 || !plan || *unchanged)
+		return r;
+	return save_plan(app, plan, &(*result)->values[PLAN_ROUTINE], who, ret_plan, unchanged,
+			 err);
 }
 
 /* --- showing -------------------------------------------------------------------------------

@@ -36,6 +36,15 @@ int planner_undo(struct app *app, const struct config_org *org,
 		 const struct undo_request *request, const char *who, uint64_t *ret_plan,
 		 struct reconcile_result **result, struct err *err) MUST_USE;
 
+struct bulk_request; /* reconcile/bulk.h */
+
+/* `leaverd bulk`: the plan of what was asked for; *ret_plan its number, 0 where there is none.
+ * *unchanged: an open plan says the same, and stands. *result (new) has the texts of the
+ * request's answers. */
+int planner_bulk(struct app *app, const struct config_org *org,
+		 const struct bulk_request *request, const char *who, uint64_t *ret_plan,
+		 bool *unchanged, struct reconcile_result **result, struct err *err) MUST_USE;
+
 /*
  * A stored plan for people: report_plan_json()'s members (digest, complete, held, guards,
  * actions with the values joined) with plan, urgency, state and decisions added. *ret is new.

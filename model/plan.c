@@ -21,6 +21,13 @@ const struct action_kind_row action_kinds[ACTION_KIND_COUNT] = {
 	[ACTION_JOIN_GROUPS]    = { "join-groups",    false, false, false, ACCOUNT_UNKNOWN, ACTION_LEAVE_GROUPS, true },
 	[ACTION_HAND_OVER]      = { "hand-over",      true,  false, false, ACCOUNT_UNKNOWN, ACTION_HAND_OVER, false },
 	[ACTION_LEAVE_GROUPS]   = { "leave-groups",   true,  false, false, ACCOUNT_UNKNOWN, ACTION_JOIN_GROUPS, true },
+	[ACTION_DELETE]         = { "delete",         true,  false, true,  ACCOUNT_DELETING, ACTION_CANCEL_DELETE, .asked = true },
+	[ACTION_CANCEL_DELETE]  = { "cancel-delete",  false, false, true,  ACCOUNT_ACTIVE, ACTION_DELETE, .asked = true },
+	[ACTION_ADD_GROUPS]     = { "add-groups",     false, false, false, ACCOUNT_UNKNOWN, ACTION_REMOVE_GROUPS, .asked = true },
+	[ACTION_REMOVE_GROUPS]  = { "remove-groups",  true,  false, false, ACCOUNT_UNKNOWN, ACTION_ADD_GROUPS, .asked = true },
+	[ACTION_CHANGE_PROFILE] = { "change-profile", false, false, true,  ACCOUNT_UNKNOWN, ACTION_CHANGE_PROFILE, .asked = true },
+	[ACTION_CREATE_GROUP]   = { "create-group",   false, false, false, ACCOUNT_UNKNOWN, ACTION_DROP_GROUP, .asked = true, .group = true },
+	[ACTION_DROP_GROUP]     = { "drop-group",     false, false, false, ACCOUNT_UNKNOWN, ACTION_CREATE_GROUP, .asked = true, .group = true },
 };
 
 enum { MEMBERSHIP_LAG_MS = 30 * 1000, STATUS_LAG_MS = 30 * 1000, GIFT_LAG_MS = 120 * 1000, SCIM_LAG_MS = 30 * 1000 };
@@ -50,6 +57,13 @@ const struct step_op_row step_ops[STEP_OP_COUNT] = {
 	[STEP_SCIM_MAKE_GROUP] = { "scim-make-group", false, true, SCIM_LAG_MS, STEP_SCIM_MAKE_GROUP },
 	[STEP_SCIM_JOIN]       = { "scim-join",       true,  true, SCIM_LAG_MS, STEP_SCIM_LEAVE },
 	[STEP_SCIM_LEAVE]      = { "scim-leave",      true,  true, SCIM_LAG_MS, STEP_SCIM_JOIN },
+	[STEP_DELETE]          = { "delete",          true,  true, STATUS_LAG_MS, STEP_CANCEL_DELETE },
+	[STEP_CANCEL_DELETE]   = { "cancel-delete",   true,  true, STATUS_LAG_MS, STEP_DELETE },
+	[STEP_SET_EMAIL]       = { "set-email",       true,  true, STATUS_LAG_MS, STEP_SET_EMAIL },
+	[STEP_SET_NAME]        = { "set-name",        true,  true, STATUS_LAG_MS, STEP_SET_NAME },
+	/* a second group of one name is refused by Atlassian (409): then it is there */
+	[STEP_MAKE_GROUP]      = { "make-group",      true,  true, MEMBERSHIP_LAG_MS, STEP_DROP_GROUP },
+	[STEP_DROP_GROUP]      = { "drop-group",      true,  true, MEMBERSHIP_LAG_MS, STEP_MAKE_GROUP },
 };
 /* clang-format on */
 
@@ -63,6 +77,7 @@ const size_t step_gifts[STEP_OP_COUNT] = {
 static const char *const class_words[PLAN_CLASS_COUNT] = {
 	[PLAN_LEAVER] = "leaver", [PLAN_ABSENCE] = "absence", [PLAN_INACTIVE] = "inactive",
 	[PLAN_ORPHAN] = "orphan", [PLAN_RESTORE] = "restore", [PLAN_PROVISION] = "provision",
+	[PLAN_ASKED] = "asked",
 };
 static const char *const urgency_words[PLAN_URGENCY_COUNT] = { "urgent", "routine" };
 static const char *const verdict_words[] = { [GUARD_PASS] = "pass",
@@ -460,10 +475,11 @@ static void put_guard(struct buf *b, const struct plan_guard *g)
 
 /* By their words, as keys are sorted. */
 static const enum action_kind counted_kinds[] = {
-	ACTION_DEACTIVATE,  ACTION_ENABLE,        ACTION_FREE_SEAT, ACTION_HAND_OVER,
-	ACTION_JOIN_GROUPS, ACTION_LEAVE_GROUPS,  ACTION_PROVISION, ACTION_REPROVISION,
-	ACTION_RESTORE,     ACTION_REVOKE_TOKENS, ACTION_SUSPEND,   ACTION_UPDATE_PROFILE,
-	ACTION_WARN,
+	ACTION_ADD_GROUPS,    ACTION_CANCEL_DELETE, ACTION_CHANGE_PROFILE, ACTION_CREATE_GROUP,
+	ACTION_DEACTIVATE,    ACTION_DELETE,        ACTION_DROP_GROUP,     ACTION_ENABLE,
+	ACTION_FREE_SEAT,     ACTION_HAND_OVER,     ACTION_JOIN_GROUPS,    ACTION_LEAVE_GROUPS,
+	ACTION_PROVISION,     ACTION_REMOVE_GROUPS, ACTION_REPROVISION,    ACTION_RESTORE,
+	ACTION_REVOKE_TOKENS, ACTION_SUSPEND,       ACTION_UPDATE_PROFILE, ACTION_WARN,
 };
 
 static void put_counts(struct buf *b, const struct plan *p)
@@ -482,7 +498,9 @@ static void put_counts(struct buf *b, const struct plan *p)
 		enum action_kind kind = counted_kinds[i];
 		char key[64];
 
-		if ((action_kinds[kind].provision || kind == ACTION_HAND_OVER) && !kinds[kind])
+		if ((action_kinds[kind].provision || action_kinds[kind].asked ||
+		     kind == ACTION_HAND_OVER) &&
+		    !kinds[kind])
 			continue; /* younger than the others: old plans stay as they are */
 		(void)snprintf(key, sizeof(key), "kind_%s", action_kinds[kind].word);
 		put_number(b, &first, key, kinds[kind]);

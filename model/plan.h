@@ -36,6 +36,7 @@ enum plan_class {
 	PLAN_ORPHAN,    /* accounts that nobody explains */
 	PLAN_RESTORE,   /* undo: gives back */
 	PLAN_PROVISION, /* what a provisioning directory is told: joiners, profiles, groups */
+	PLAN_ASKED,     /* a person asked for it, by leaverd bulk */
 	PLAN_CLASS_COUNT
 };
 
@@ -54,6 +55,14 @@ enum action_kind {
 	ACTION_JOIN_GROUPS,
 	ACTION_LEAVE_GROUPS,
 	ACTION_HAND_OVER, /* what the account owns goes to others */
+	/* only where a person asks for it: no rule has these */
+	ACTION_DELETE, /* a managed account, after 14 days of grace */
+	ACTION_CANCEL_DELETE,
+	ACTION_ADD_GROUPS, /* groups of the organisation, not of a provisioning directory */
+	ACTION_REMOVE_GROUPS,
+	ACTION_CHANGE_PROFILE, /* name and address of a managed account */
+	ACTION_CREATE_GROUP,
+	ACTION_DROP_GROUP, /* one without members that gives nothing */
 	ACTION_KIND_COUNT
 };
 
@@ -82,6 +91,12 @@ enum step_op {
 	STEP_GIVE_DASHBOARDS,
 	STEP_GIVE_PROJECTS,   /* project leads */
 	STEP_GIVE_COMPONENTS, /* component leads */
+	STEP_DELETE,
+	STEP_CANCEL_DELETE,
+	STEP_SET_EMAIL, /* to what stands in the action's values */
+	STEP_SET_NAME,
+	STEP_MAKE_GROUP, /* name, in directory */
+	STEP_DROP_GROUP,
 	STEP_OP_COUNT
 };
 
@@ -94,6 +109,8 @@ struct action_kind_row {
 	enum account_status to; /* the status wanted; ACCOUNT_UNKNOWN: not about the status */
 	enum action_kind undo;  /* what gives it back; itself where nothing does */
 	bool provision; /* about a record of the provisioning directory; account may be 0 */
+	bool asked;     /* only a person's order has it, no rule */
+	bool group;     /* about a group: person and account are 0 */
 };
 extern const struct action_kind_row action_kinds[ACTION_KIND_COUNT];
 
@@ -138,7 +155,7 @@ void arena_done(struct plan_arena *a); /* twice is fine */
 
 struct action_step {
 	enum step_op op;
-	const char *directory; /* SUSPEND, RESTORE, REMOVE_GROUP, ADD_GROUP: directoryId;
+	const char *directory; /* SUSPEND, RESTORE, groups: directoryId;
 				  SCIM_...: id of the provisioning directory */
 	const char *group;     /* group id; SCIM_JOIN: NULL until MAKE_GROUP made it */
 	const char *name;      /* group name, for people; SCIM_UPDATE: which attributes */
@@ -153,7 +170,8 @@ struct action_step {
 	uint64_t from, to;
 };
 
-/* A record of the provisioning directory, held against the values of the action. */
+/* A record of the provisioning directory, a profile, held against the values of the action; or
+ * whether a group is there. */
 enum provision_state {
 	PROVISION_UNKNOWN, /* not touched; as read: not told */
 	PROVISION_NONE,    /* there is no record */
@@ -168,7 +186,9 @@ bool provision_state_of(struct str word, enum provision_state *ret);
 /* The fields that an action touches, before and after. Unset ones are not touched. */
 struct action_fields {
 	enum account_status status; /* ACCOUNT_UNKNOWN: not touched */
-	const char *const *groups;  /* ids of the groups that give the seat, sorted */
+	const char *const *groups;  /* ids of the groups that give the seat, sorted; for
+				       ADD_GROUPS and REMOVE_GROUPS those of the steps' groups
+				       that the account is in */
 	size_t group_count;
 	const char *const *roles; /* direct roles that give the seat, sorted */
 	size_t role_count;
@@ -255,7 +275,8 @@ struct plan_values {
 	uint32_t n; /* the action's */
 	unsigned char salt[PLAN_SALT_BYTES];
 	char *json; /* canonical: {"account_id":…,"email":…,"evidence":{…},"name":…}, and for
-		       provisioning "provision":{…} (reconcile/provision.h) */
+		       provisioning "provision":{…} (reconcile/provision.h), for a profile
+		       "profile":{…} (reconcile/bulk.h) */
 };
 VEC(vec_values, struct plan_values);
 void plan_values_free(struct vec_values *v);

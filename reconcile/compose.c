@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "reconcile/bulk.h"
 #include "reconcile/provision.h"
 
 #define EVIDENCE_MAX 32 /* of one action; a rule asks for less */
@@ -141,19 +142,27 @@ static void values_json(struct making *m, struct buf *b)
 		buf_add_json(b, str_of(m->personal[i].value));
 	}
 	buf_add_text(b, "},\"name\":");
+	if (!name.len && m->c->thing)
+		name = str_of(m->c->thing);
 	buf_add_json(b, name.len ? name : view_name(m->r->w, m->c->s.person));
+	if (m->c->profile)
+		bulk_values(m->c, b);
 	if (goes_through_directory(f, m->c))
 		provision_values(m->r, m->c, b);
 	buf_add_char(b, '}');
 }
 
-/* The person's salt; the account's where there is no person in the ledger yet. */
+/* The person's salt; the account's where there is no person in the ledger yet. A group is
+ * nobody: nothing of it is to be hidden. */
 static const unsigned char *salt_of(const struct world *w, const struct candidate *c)
 {
+	static const unsigned char none[FACTS_SALT_BYTES];
 	uint32_t row = c->s.person == FACTS_NONE
 			       ? FACTS_NONE
 			       : facts_person_by_number(w->f, w->numbers[c->s.person]);
 
+	if (c->thing)
+		return none;
 	return row == FACTS_NONE ? w->f->accounts.v[c->s.account].salt
 				 : w->f->persons.v[row].salt;
 }

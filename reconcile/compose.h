@@ -4,12 +4,13 @@
 
 #include "reconcile/order.h"
 
-/* What a person ordered, without a rule: `leaverd block`, `leaverd undo`. */
+/* What a person ordered, without a rule: `leaverd block`, `leaverd undo`, `leaverd bulk`. */
 struct compose_order {
-	const char *word;  /* stands where a rule's name does: ORDER_BLOCK, ORDER_UNDO */
+	const char *word;  /* stands where a rule's name does: ORDER_BLOCK, ORDER_UNDO, ... */
 	const char *begin; /* of the reason: "blocked" */
 	const char *reason, *by;
 	bool given; /* its candidates come with their steps */
+	bool once;  /* what an approved plan is about to do is left to it */
 };
 
 /* The digest of whom a candidate is about, as its action would have it. */

@@ -15,6 +15,7 @@ struct guard_hit {
 };
 
 struct provision_wish; /* reconcile/provision.h */
+struct bulk_profile;   /* reconcile/bulk.h */
 
 /* An action that may come to be. Texts live in the round's arena. */
 struct candidate {
@@ -41,7 +42,14 @@ struct candidate {
 	const size_t *with; /* candidates that take the same group away */
 	size_t with_count;
 	const struct provision_wish *wish; /* NULL: not through the provisioning directory */
-	uint32_t n;                        /* in its plan */
+	/* Asked for by a person (reconcile/bulk.h): the groups of its steps, rows of facts; the
+	 * profile that is wanted; a name for what is about no account, and its number there */
+	const uint32_t *groups;
+	size_t group_count;
+	const struct bulk_profile *profile;
+	const char *thing;
+	uint32_t thing_number;
+	uint32_t n; /* in its plan */
 };
 VEC(vec_candidate, struct candidate);
 
@@ -55,10 +63,10 @@ struct round {
 				       read */
 	uint64_t not_ours;          /* findings of what others switched off */
 	bool *leaving;              /* per account: a person rule says that its owner leaves */
-	uint64_t scope_leavers, scope_managed, scope_seats,
-		scope_provision; /* subjects that rules can be about */
-	bool sources_whole; /* every source is ready, accepted and undoubted: orphans can be
-			       told */
+	uint64_t scope_leavers, scope_managed, scope_seats, scope_provision,
+		scope_asked; /* subjects that rules can be about */
+	bool sources_whole;  /* every source is ready, accepted and undoubted: orphans can be
+				told */
 };
 
 #define DESIRE_FINDINGS_EACH 100 /* unknown judgements told one by one for each rule */

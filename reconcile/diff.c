@@ -426,6 +426,8 @@ static const enum step_op kind_ops[ACTION_KIND_COUNT] = {
 	[ACTION_DEACTIVATE] = STEP_DISABLE,
 	[ACTION_ENABLE] = STEP_ENABLE,
 	[ACTION_REVOKE_TOKENS] = STEP_REVOKE_TOKEN,
+	[ACTION_DELETE] = STEP_DELETE,
+	[ACTION_CANCEL_DELETE] = STEP_CANCEL_DELETE,
 };
 
 static int account_diff(struct round *r, struct candidate *c, struct err *err)
@@ -435,6 +437,8 @@ static int account_diff(struct round *r, struct candidate *c, struct err *err)
 	struct action_step *step = NULL;
 	int ret;
 
+	if (c->step_count) /* asked for with its steps */
+		return 0;
 	if (c->wish)
 		return provision_diff(r, c, err);
 	if (c->kind == ACTION_HAND_OVER)

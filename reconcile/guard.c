@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "reconcile/bulk.h"
 #include "reconcile/provision.h"
 
 const struct guard_row guards[GUARD_COUNT] = {
@@ -119,15 +120,15 @@ static const enum guard_id protection_guards[PROTECT_KIND_COUNT] = {
 	[PROTECT_LEAVE] = GUARD_LEAVE,
 };
 
-/* A legal hold stops deletion and anonymisation, of which there is no kind; leave stops
- * inactivity; the rest stops everything that takes away or announces it. */
+/* A legal hold stops deletion and anonymisation; leave stops inactivity; the rest stops
+ * everything that takes away or announces it. */
 static bool protection_stops(enum protection_kind kind, const struct candidate *c)
 {
 	if (kind == PROTECT_LEGAL_HOLD)
-		return false;
+		return c->kind == ACTION_DELETE;
 	if (kind == PROTECT_LEAVE)
 		return c->class == PLAN_INACTIVE;
-	if (c->class == PLAN_PROVISION)
+	if (c->class == PLAN_PROVISION || c->class == PLAN_ASKED)
 		return action_kinds[c->kind].destructive;
 	return c->class != PLAN_RESTORE;
 }
@@ -319,6 +320,35 @@ static int leave_judge(const struct world *w, const struct candidate *c,
 	return guard_hit(hits, arena, GUARD_LEAVE, err, "the person is on leave");
 }
 
+/* A legal hold that any record of the person tells stops deletion, and so does one that was not
+ * read: what is deleted does not come back. */
+static int hold_judge(const struct world *w, const struct candidate *c,
+		      struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	uint32_t column = w->p->fixed[COL_LEGAL_HOLD];
+	bool held = false, unknown = false;
+
+	if (c->kind != ACTION_DELETE)
+		return 0;
+	/* whose data goes for good is for two people to say */
+	hits->two = true;
+	if (c->s.person == FACTS_NONE)
+		return 0;
+	for (uint32_t i = w->record_at[c->s.person]; i < w->record_at[c->s.person + 1]; i++) {
+		int64_t value = 0;
+		enum value_state state = facts_number(w->f, w->record_rows[i], column, &value);
+
+		held = held || (state == VALUE_PRESENT && value);
+		unknown = unknown || state == VALUE_UNKNOWN;
+	}
+	if (held)
+		return guard_hit(hits, arena, GUARD_LEGAL_HOLD, err,
+				 "a source says that the person is under a legal hold");
+	return unknown ? guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				   "whether the person is under a legal hold was not read")
+		       : 0;
+}
+
 /* The newest; among equals the one whose texts come first. */
 static bool bar_before(const struct facts *f, const struct row_bar *a, const struct row_bar *b)
 {
@@ -386,6 +416,8 @@ static int admin_judge(const struct world *w, const struct candidate *c,
 	const struct row_account *a;
 	int r = 0;
 
+	if (action_kinds[c->kind].group)
+		return 0;
 	/* whose access is taken has to be known: it may be an administrator's */
 	if (c->s.account == FACTS_NONE)
 		return action_kinds[c->kind].destructive
@@ -397,6 +429,10 @@ static int admin_judge(const struct world *w, const struct candidate *c,
 
 	/* what gives, or says who somebody is, takes nothing from an administrator */
 	if (c->class == PLAN_PROVISION && !action_kinds[c->kind].destructive)
+		return 0;
+	/* but who has an administrator's address has the account */
+	if (c->class == PLAN_ASKED && !action_kinds[c->kind].destructive &&
+	    c->kind != ACTION_CHANGE_PROFILE)
 		return 0;
 	if (a->own_credential)
 		r = guard_hit(hits, arena, GUARD_OWN_CREDENTIAL, err,
@@ -411,6 +447,42 @@ static int admin_judge(const struct world *w, const struct candidate *c,
 	return r;
 }
 
+/* The tokens of an account. */
+static int tokens_judge(const struct world *w, const struct candidate *c,
+			struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	enum tri managed = (enum tri)w->f->accounts.v[c->s.account].managed;
+
+	if (c->kind == ACTION_REVOKE_TOKENS && managed == TRI_NO)
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "the tokens of an unmanaged account are out of our reach");
+	if (c->kind == ACTION_REVOKE_TOKENS && managed == TRI_UNKNOWN)
+		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				 "whether it is a managed account was not read");
+	return 0;
+}
+
+/* What only a person asks for, of the population that the account belongs to. */
+static int asked_lever_judge(const struct world *w, const struct candidate *c,
+			     enum account_class class, struct plan_arena *arena,
+			     struct guard_hits *hits, struct err *err)
+{
+	if (c->group_count)
+		return bulk_groups_judge(w, c, arena, hits, err);
+	if (!action_kinds[c->kind].managed_only || c->kind == ACTION_REVOKE_TOKENS)
+		return tokens_judge(w, c, arena, hits, err);
+	if (class == CLASS_UNMANAGED)
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "an unmanaged account is its owner's: only they can do this");
+	if (class == CLASS_SYNCED)
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "an account of an external directory is changed there");
+	return class == CLASS_MANAGED
+		       ? 0
+		       : guard_hit(hits, arena, GUARD_UNKNOWN, err,
+				   "whether we may change the account was not read");
+}
+
 /* What Atlassian allows for the population that the account belongs to. */
 static int lever_judge(const struct world *w, const struct candidate *c,
 		       struct plan_arena *arena, struct guard_hits *hits, struct err *err)
@@ -418,7 +490,7 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	const struct row_account *a;
 	enum account_class class;
 
-	if (action_kinds[c->kind].provision)
+	if (action_kinds[c->kind].provision || action_kinds[c->kind].group)
 		return 0;
 	a = &w->f->accounts.v[c->s.account];
 	class = account_class_of(a->type, a->managed, a->synced, a->can_disable);
@@ -444,6 +516,8 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	case LEVER_ACCOUNT:
 		break;
 	}
+	if (c->class == PLAN_ASKED && c->kind != ACTION_DEACTIVATE)
+		return asked_lever_judge(w, c, class, arena, hits, err);
 	if (c->kind == ACTION_DEACTIVATE && class == CLASS_UNMANAGED)
 		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
 				 "an unmanaged account cannot be deactivated");
@@ -453,13 +527,7 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	if (c->kind == ACTION_DEACTIVATE && class != CLASS_MANAGED)
 		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
 				 "whether it may be deactivated was not read");
-	if (c->kind == ACTION_REVOKE_TOKENS && a->managed == TRI_NO)
-		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
-				 "the tokens of an unmanaged account are out of our reach");
-	if (c->kind == ACTION_REVOKE_TOKENS && a->managed == TRI_UNKNOWN)
-		return guard_hit(hits, arena, GUARD_UNKNOWN, err,
-				 "whether it is a managed account was not read");
-	return 0;
+	return tokens_judge(w, c, arena, hits, err);
 }
 
 static int ownership_judge(const struct world *w, const struct candidate *c,
@@ -563,7 +631,7 @@ int guard_judge(const struct world *w, const struct candidate *c, struct plan_ar
 				     struct plan_arena *arena, struct guard_hits *hits,
 				     struct err *err) = {
 		source_judge, rows_judge,  filters_judge,   leave_judge,    bars_judge,
-		admin_judge,  lever_judge, ownership_judge, flapping_judge,
+		admin_judge,  lever_judge, ownership_judge, flapping_judge, hold_judge,
 	};
 	int r = 0;
 
@@ -606,7 +674,7 @@ static int hits_keep(struct round *r, struct candidate *c, const struct guard_hi
 
 static bool takes_access(enum action_kind kind)
 {
-	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE;
+	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE || kind == ACTION_DELETE;
 }
 
 /*
@@ -765,6 +833,8 @@ static const struct {
 			      "people ended by the push source", "an hour" },
 	/* holds what is told to the directory, not the plan: reconcile/provision.c */
 	[LIMIT_PROVISION_DAY] = { .guard = GUARD_LIMIT_PROVISION, .class = PLAN_PROVISION },
+	[LIMIT_ASKED_DAY] = { GUARD_LIMIT_ASKED_DAY, PLAN_ASKED, STAMP_DAY_MS,
+			      "people asked for by hand", "24 hours" },
 };
 
 /* Who is counted: a person, or an account without one, or a seat. */
@@ -888,6 +958,8 @@ static uint64_t scope_of(const struct round *r, enum plan_class class)
 {
 	if (class == PLAN_INACTIVE)
 		return r->scope_seats;
+	if (class == PLAN_ASKED)
+		return r->scope_asked;
 	return class == PLAN_ORPHAN ? r->scope_managed : r->scope_leavers;
 }
 
@@ -1019,7 +1091,9 @@ int guard_plan(const struct round *r, bool urgent, struct plan *plan, struct err
 	for (size_t i = 0; i < r->candidates.n; i++) {
 		const struct candidate *c = &r->candidates.v[i];
 
-		if (c->gone || !c->rule || candidate_is_urgent(c) != urgent)
+		/* block and undo are held by no limit */
+		if (c->gone || (!c->rule && c->class != PLAN_ASKED) ||
+		    candidate_is_urgent(c) != urgent)
 			continue;
 		if (!action_kinds[c->kind].destructive || !guard_may_run(c))
 			continue;

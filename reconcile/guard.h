@@ -47,7 +47,8 @@ enum guard_release {
 	X(PROVISION_UNREAD,   "provision-unread",   ACTION, NEVER,  "the next complete read of the provisioning directory") \
 	X(LIMIT_PROVISION,    "provision-limit",    ACTION, PERSON, "an approval that names it")    \
 	X(SEATS_OUT,          "seats-out",          ACTION, PERSON, "seats that were freed or bought, or an approval that names it") \
-	X(FLAPPING,           "flapping",           ACTION, PERSON, "an end of what gives it back, or an approval that names it")
+	X(FLAPPING,           "flapping",           ACTION, PERSON, "an end of what gives it back, or an approval that names it") \
+	X(LIMIT_ASKED_DAY,    "limit-asked-day",    PLAN,   PERSON, "a release")
 /* clang-format on */
 
 enum guard_id {

@@ -18,6 +18,8 @@ static int thing_cmp(const struct candidate *a, const struct candidate *b)
 		c = LESS(a->s.person, b->s.person);
 	if (!c)
 		c = LESS(a->product, b->product);
+	if (!c)
+		c = LESS(a->thing_number, b->thing_number);
 	return c ? c : LESS(a->kind, b->kind);
 }
 
@@ -118,7 +120,8 @@ void order_pending(struct round *r)
 		struct candidate *c = &r->candidates.v[i];
 		uint64_t account = account_number(f, c);
 
-		if (c->gone)
+		/* which groups, which profile, is not told of open actions */
+		if (c->gone || c->step_count || action_kinds[c->kind].group)
 			continue;
 		for (size_t o = open_first(f, account);
 		     o < f->open.n && f->open.v[o].account == account && !c->gone; o++)
@@ -162,6 +165,8 @@ static int plan_cmp(const void *pa, const void *pb, void *ctx)
 		c = text_cmp(f, a->product, b->product, true);
 	if (!c)
 		c = LESS(a->step, b->step);
+	if (!c && a->thing && b->thing)
+		c = strcmp(a->thing, b->thing);
 	return c ? c : LESS(a->kind, b->kind);
 }
 

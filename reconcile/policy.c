@@ -348,7 +348,8 @@ static void rule_bind(struct binding *b, const struct stated *s)
 		fault(b, "then", "found nothing, expected at least one step");
 	if (p->rule_count == POLICY_MAX_RULES)
 		fault(b, "name", "more than %d rules", POLICY_MAX_RULES);
-	if (s->name && (strcmp(s->name, ORDER_BLOCK) == 0 || strcmp(s->name, ORDER_UNDO) == 0))
+	if (s->name && (strcmp(s->name, ORDER_BLOCK) == 0 || strcmp(s->name, ORDER_UNDO) == 0 ||
+			strcmp(s->name, ORDER_BULK) == 0))
 		fault(b, "name",
 		      "%s stands for what people order; call the rule something else", s->name);
 	if (b->wrong || b->lost || subject < 0 || class < 0)
@@ -618,6 +619,7 @@ static void limits_bind(struct policy *p, const struct policy_limits_conf *conf)
 	p->limits[LIMIT_INACTIVE_WEEK] = conf->inactive_week;
 	p->limits[LIMIT_PUSH_HOUR] = conf->push_hour;
 	p->limits[LIMIT_PROVISION_DAY] = conf->provision_day;
+	p->limits[LIMIT_ASKED_DAY] = conf->asked_day;
 }
 
 /* --- the columns that are always needed --- */

@@ -23,6 +23,7 @@
 /* What stands for a rule's name where a person ordered it; no rule may be called so. */
 #define ORDER_BLOCK "block"
 #define ORDER_UNDO "undo"
+#define ORDER_BULK "bulk"
 
 /* --- as the file says it -------------------------------------------------------------------
  */
@@ -70,7 +71,7 @@ struct policy_limit_conf {
 
 struct policy_limits_conf {
 	struct policy_limit_conf leavers_day, leavers_week, absence_day, orphans_week,
-		inactive_week, push_hour, provision_day;
+		inactive_week, push_hour, provision_day, asked_day;
 };
 
 struct policy_hours_conf {
@@ -177,6 +178,7 @@ enum policy_limit_kind {
 	LIMIT_INACTIVE_WEEK,
 	LIMIT_PUSH_HOUR,
 	LIMIT_PROVISION_DAY,
+	LIMIT_ASKED_DAY,
 	LIMIT_KIND_COUNT
 };
 

@@ -80,6 +80,7 @@ LIMIT_KEYS(orphans_week,  "3", "1 %");
 LIMIT_KEYS(inactive_week, "5", "5 %");
 LIMIT_KEYS(push_hour,     "3", "0.5 %");
 LIMIT_KEYS(provision_day, "20", "10 %");
+LIMIT_KEYS(asked_day,     "25", "5 %");
 
 #define LIMIT(n, f, h) ROW(n, CONF_SECTION, policy_limits_conf, f, .sub = f##_keys,              \
 			   .sub_size = sizeof(struct policy_limit_conf), .help = (h))
@@ -91,6 +92,7 @@ static const struct conf_key limits_keys[] = {
 	LIMIT("inactive_week", inactive_week, "seats taken for inactivity, within 7 days"),
 	LIMIT("push_hour",     push_hour,     "people ended by one push source within an hour"),
 	LIMIT("provision_day", provision_day, "people told to a provisioning directory within 24 hours; above, what is told to it is held"),
+	LIMIT("asked_day",     asked_day,     "people of whom leaverd bulk takes something within 24 hours"),
 	{ 0 }
 };
 

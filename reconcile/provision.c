@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "reconcile/bulk.h"
+
 /* --- what the directory should hold of one person -------------------------------------------
  */
 
@@ -600,6 +602,8 @@ static bool has_seat(const struct facts *f, uint32_t account, uint32_t product)
 
 static bool takes_seat(const struct facts *f, const struct candidate *c, uint32_t product)
 {
+	if (c->kind == ACTION_ADD_GROUPS)
+		return bulk_takes_seat(f, c, product);
 	if (!is_provision(c) || c->kind == ACTION_LEAVE_GROUPS ||
 	    has_seat(f, c->s.account, product))
 		return false;
@@ -673,7 +677,8 @@ int provision_guards(struct round *r, struct err *err)
 	int ret;
 
 	for (size_t i = 0; i < r->candidates.n && !any; i++)
-		any = is_provision(&r->candidates.v[i]);
+		any = is_provision(&r->candidates.v[i]) ||
+		      r->candidates.v[i].kind == ACTION_ADD_GROUPS;
 	if (!any)
 		return 0;
 	ret = addresses_judge(r, err);

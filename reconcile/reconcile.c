@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "reconcile/bulk.h"
 #include "reconcile/compose.h"
 #include "reconcile/diff.h"
 #include "reconcile/provision.h"
@@ -91,7 +92,7 @@ static int round_finish(struct round *round, const struct compose_order *order,
 
 	if (r == 0)
 		r = order_choose(round, err);
-	if (r == 0 && !order)
+	if (r == 0 && (!order || order->once))
 		order_pending(round);
 	if (r == 0 && !(order && order->given))
 		r = diff_all(round, err);
@@ -144,9 +145,14 @@ int reconcile(const struct facts *facts, const struct policy *policy,
 /* --- what a person orders -------------------------------------------------------------------
  */
 
+/* How an order is made into a plan; ended (may be NULL) looks at what became of it. */
+struct ordering {
+	int (*desire)(struct round *round, const void *request, struct err *err);
+	void (*ended)(const struct round *round, const void *request);
+};
+
 static int order_make(const struct facts *facts, const struct policy *policy,
-		      const struct compose_order *order,
-		      int (*desire)(struct round *round, const void *request, struct err *err),
+		      const struct compose_order *order, const struct ordering *how,
 		      const void *request, struct reconcile_result **ret, struct err *err)
 {
 	CLEANUP(reconcile_result_free_at)
@@ -160,9 +166,11 @@ static int order_make(const struct facts *facts, const struct policy *policy,
 	round.arena = &result->arena;
 	r = match_people(facts, policy, &result->arena, &w, err);
 	if (r == 0)
-		r = desire(&round, request, err);
+		r = how->desire(&round, request, err);
 	if (r == 0)
 		r = round_finish(&round, order, result, err);
+	if (r == 0 && how->ended)
+		how->ended(&round, request);
 	round_done(&round);
 	match_done(&w);
 	if (r == 0)
@@ -223,6 +231,8 @@ static int block_desire(struct round *round, const void *asked, struct err *err)
 	return r;
 }
 
+static const struct ordering block_ordering = { .desire = block_desire };
+
 int reconcile_block(const struct facts *facts, const struct policy *policy,
 		    const struct block_request *request, struct reconcile_result **ret,
 		    struct err *err)
@@ -238,7 +248,7 @@ int reconcile_block(const struct facts *facts, const struct policy *policy,
 			       "nothing is changed; block the account at Atlassian by hand, or "
 			       "leaverd arm first",
 			       STR_ARG(facts->round.org));
-	return order_make(facts, policy, &order, block_desire, request, ret, err);
+	return order_make(facts, policy, &order, &block_ordering, request, ret, err);
 }
 
 /* --- undo -----------------------------------------------------------------------------------
@@ -251,6 +261,8 @@ static int undo_wants(struct round *round, const void *request, struct err *err)
 	return undo_desire(round, in->deeds, in->n, err);
 }
 
+static const struct ordering undo_ordering = { .desire = undo_wants };
+
 int reconcile_undo(const struct facts *facts, const struct policy *policy,
 		   const struct undo_request *request, struct reconcile_result **ret,
 		   struct err *err)
@@ -261,7 +273,35 @@ int reconcile_undo(const struct facts *facts, const struct policy *policy,
 					     .by = request->by,
 					     .given = true };
 
-	return order_make(facts, policy, &order, undo_wants, request, ret, err);
+	return order_make(facts, policy, &order, &undo_ordering, request, ret, err);
+}
+
+/* --- bulk -----------------------------------------------------------------------------------
+ */
+
+static int bulk_wants(struct round *round, const void *request, struct err *err)
+{
+	return bulk_desire(round, request, err);
+}
+
+static void bulk_ended(const struct round *round, const void *request)
+{
+	bulk_answer(round, request);
+}
+
+static const struct ordering bulk_ordering = { bulk_wants, bulk_ended };
+
+int reconcile_bulk(const struct facts *facts, const struct policy *policy,
+		   const struct bulk_request *request, struct reconcile_result **ret,
+		   struct err *err)
+{
+	const struct compose_order order = { .word = ORDER_BULK,
+					     .begin = "asked for",
+					     .reason = request->reason,
+					     .by = request->by,
+					     .once = true };
+
+	return order_make(facts, policy, &order, &bulk_ordering, request, ret, err);
 }
 
 /* --- one action, judged again ---------------------------------------------------------------
@@ -349,6 +389,10 @@ static bool rule_find(struct judging *j)
 	}
 	if (strcmp(j->action->rule, ORDER_UNDO) == 0) {
 		j->c.class = PLAN_RESTORE;
+		return true;
+	}
+	if (strcmp(j->action->rule, ORDER_BULK) == 0) {
+		j->c.class = PLAN_ASKED;
 		return true;
 	}
 	while (rule && i < rule->step_count && rule->steps[i].kind != j->action->kind)
@@ -455,6 +499,25 @@ static bool rule_judge(struct judging *j)
 	return true;
 }
 
+/* The seat that was asked for, and those that were asked for with it. */
+static int asked_seats(struct judging *j, struct err *err)
+{
+	const struct action_identity *a = j->action;
+	struct candidate c = j->c;
+
+	if (vec_candidate_add(&j->round.candidates, c) < 0)
+		return err_nomem(err);
+	for (size_t i = 0; i < a->with_count; i++) {
+		if (!a->with[i].product)
+			continue;
+		c.product = facts_product_find(j->w.f, str_of(a->with[i].product),
+					       str_of(a->with[i].site));
+		if (c.product != FACTS_NONE && vec_candidate_add(&j->round.candidates, c) < 0)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
 /* A seat is judged with its neighbours: one group may give several. */
 static int seat_guards(struct judging *j, struct guard_hits *hits, struct err *err)
 {
@@ -462,7 +525,8 @@ static int seat_guards(struct judging *j, struct guard_hits *hits, struct err *e
 
 	if (j->action->kind != ACTION_FREE_SEAT || j->c.class == PLAN_RESTORE)
 		return 0;
-	r = desire_seats(&j->round, j->c.s.account, err);
+	r = j->c.class == PLAN_ASKED ? asked_seats(j, err)
+				     : desire_seats(&j->round, j->c.s.account, err);
 	if (r == 0)
 		r = guard_candidates(&j->round, err);
 	if (r == 0)
@@ -515,7 +579,8 @@ static int guards_judge(struct judging *j, struct err *err)
 	int r = guard_judge(&j->w, &j->c, &j->arena, &hits, err);
 
 	if (r == 0 &&
-	    (j->action->kind == ACTION_SUSPEND || j->action->kind == ACTION_DEACTIVATE) &&
+	    (j->action->kind == ACTION_SUSPEND || j->action->kind == ACTION_DEACTIVATE ||
+	     j->action->kind == ACTION_DELETE) &&
 	    guard_is_last_admin(&j->w, j->c.s.account))
 		r = guard_hit(
 			&hits, &j->arena, GUARD_LAST_ADMIN, err,
@@ -534,6 +599,30 @@ static int guards_judge(struct judging *j, struct err *err)
 			ret->verdict = JUDGE_UNKNOWN;
 	}
 	return 0;
+}
+
+/* --- what a person asked for, judged again --- */
+
+/* A group is looked at just before it is changed; an account's groups must be ours to change.
+ */
+static int asked_judge(struct judging *j, struct err *err)
+{
+	bool there = true;
+	int r = 0;
+
+	if (action_kinds[j->action->kind].group) {
+		j->c = (struct candidate){ .kind = j->action->kind,
+					   .class = PLAN_ASKED,
+					   .s = { SUBJECT_ACCOUNT, FACTS_NONE, FACTS_NONE,
+						  FACTS_NONE },
+					   .product = FACTS_NONE };
+		return guards_judge(j, err);
+	}
+	r = bulk_again(&j->round, j->action->steps, j->action->step_count, &j->c, &there, err);
+	if (r == 0 && !there)
+		say(j->ret, JUDGE_NOT_WANTED,
+		    "a group that it is about is not there any more, as last collected");
+	return r == 0 && there ? guards_judge(j, err) : r;
 }
 
 /* --- provisioning, judged again --- */
@@ -609,6 +698,10 @@ int reconcile_judge(const struct facts *facts, const struct policy *policy,
 					  .sources_whole = desire_sources_whole(&j.w) };
 		if (action_kinds[action->kind].provision)
 			r = provision_judge(&j, err);
+		else if (action_kinds[action->kind].group)
+			r = asked_judge(&j, err);
+		else if (strcmp(action->rule, ORDER_BULK) == 0)
+			r = subject_find(&j) && rule_find(&j) ? asked_judge(&j, err) : 0;
 		else if (subject_find(&j) && rule_find(&j) &&
 			 (j.rule ? rule_judge(&j) : order_judge(&j)))
 			r = guards_judge(&j, err);

@@ -114,6 +114,14 @@ struct action_identity {
 	size_t held_count;
 	/* Of provisioning: what is wanted must be what was planned. NULL: not compared */
 	const struct digest *subject;
+	/* Of what was asked for by leaverd bulk: the groups that it is about, and the actions
+	 * that take a group away together with it. */
+	const struct action_step *steps;
+	size_t step_count;
+	const struct identity_seat {
+		const char *product, *site; /* NULL: no seat */
+	} * with;
+	size_t with_count;
 };
 
 /*
@@ -164,6 +172,21 @@ struct undo_request {
  */
 int reconcile_undo(const struct facts *facts, const struct policy *policy,
 		   const struct undo_request *request, struct reconcile_result **ret,
+		   struct err *err) MUST_USE;
+
+/* --- leaverd bulk ---------------------------------------------------------------------------
+ */
+
+struct bulk_request; /* reconcile/bulk.h */
+
+/*
+ * The routine plan of what a person asked for (class asked), held like any other by guards and
+ * by a limit of its own; NULL in the result where nothing is to be done, or where a row is
+ * faulty and faulty ones are not to be skipped. What became of each row stands in the request's
+ * answers, whose texts are the result's. Fault: NOMEM, LIMIT.
+ */
+int reconcile_bulk(const struct facts *facts, const struct policy *policy,
+		   const struct bulk_request *request, struct reconcile_result **ret,
 		   struct err *err) MUST_USE;
 
 #endif

@@ -608,12 +608,15 @@ static int step_accounts(struct build *b, struct db *db, struct err *err)
 {
 	struct account_step s = { b, db };
 	size_t i;
-	int r;
+	int r = 0;
 
 	if (!b->want->person)
 		return accounts_page(db, b->org, b->last, PAGE_ROWS, on_account, &s, err);
 	b->approved.n = 0;
-	r = persons_accounts(db, b->want->person, on_persons_account, &s, err);
+	if (b->want->person != FACTS_NOBODY)
+		r = persons_accounts(db, b->want->person, on_persons_account, &s, err);
+	else if (b->want->account && vec_number_add(&b->approved, b->want->account) < 0)
+		r = err_nomem(err);
 	for (i = 0; r == 0 && i < b->approved.n; i++) {
 		r = accounts_get(db, b->approved.v[i], on_own_account, &s, err);
 		r = r == STORE_NOT_FOUND ? 0 : r;

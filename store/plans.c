@@ -80,15 +80,15 @@ static int same_open(struct db *db, const struct plan_new *in, const struct dige
 }
 
 #define IS_ORDER                                                                               \
-	" AND NOT EXISTS (SELECT 1 FROM action o WHERE o.plan = plan.id AND o.class = "        \
-	"'restore' AND o.rule = 'undo')"
+	" AND NOT EXISTS (SELECT 1 FROM action o WHERE o.plan = plan.id AND o.rule IN "        \
+	"('undo', 'bulk'))"
 
 static int supersede_open(struct db *db, const struct plan_new *in, int64_t by, struct err *err)
 {
 	int r;
 
-	if (in->action_count && str_eq(in->actions[0].class_, STR("restore")) &&
-	    str_eq(in->actions[0].rule, STR("undo")))
+	if (in->action_count && (str_eq(in->actions[0].rule, STR("undo")) ||
+				 str_eq(in->actions[0].rule, STR("bulk"))))
 		return 0;
 	r = db_run(db, err,
 		   "UPDATE action SET state = ?5, state_ms = ?4 WHERE state = 0 AND plan IN"

@@ -84,9 +84,8 @@ typedef int (*plan_fn)(void *ctx, const struct plan_row *row, struct err *err);
 typedef int (*plan_action_fn)(void *ctx, const struct action_row *row, struct err *err);
 
 /* Audited. STORE_UNCHANGED with *ret when an open plan of that organisation and urgency has the
- * same bytes. An older open plan of the same organisation and urgency becomes superseded; one
- * that gives back (class restore) was ordered by a person: it supersedes none and none
- * supersedes it. */
+ * same bytes. An older open plan of the same organisation and urgency becomes superseded;
+ * one that a person ordered (undo, bulk) supersedes none, and none supersedes it. */
 int plans_save(struct db *db, const struct plan_new *in, int64_t *ret, struct err *err)
 	MUST_USE;
 int plans_get(struct db *db, int64_t plan, plan_fn fn, void *ctx, struct err *err)

@@ -39,7 +39,7 @@ static void test_every_row_of_the_tables_is_whole(void **state)
 			str_of(account_status_word((enum account_status)i)), &status));
 		assert_int_equal(status, i);
 	}
-	assert_false(action_kind_of(STR("delete"), &(enum action_kind){ 0 }));
+	assert_false(action_kind_of(STR("erase"), &(enum action_kind){ 0 }));
 }
 
 static void test_populations_decide_what_may_be_done(void **state)
@@ -184,7 +184,7 @@ static const struct {
 	const char *from, *to, *says;
 } damages[] = {
 	{ "\"format\":1", "\"format\":2", "format" },
-	{ "\"kind\":\"suspend\"", "\"kind\":\"delete\"", "kind" },
+	{ "\"kind\":\"suspend\"", "\"kind\":\"erase\"", "kind" },
 	{ "\"n\":2", "\"n\":3", "counting from 1" },
 	{ "\"needs\":2", "\"needs\":3", "needs" },
 	{ "\"verdict\":\"held\"", "\"verdict\":\"pass\"", "verdict" },
