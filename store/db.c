@@ -26,6 +26,7 @@ struct db {
 	size_t cached;
 	uint64_t clock;
 	int64_t checkpoint_pages;
+	int64_t wal_before; /* its pages after the commit before */
 	bool mapped;
 	int64_t change;       /* last number given out; -1: not read yet */
 	int64_t change_saved; /* what the file holds */
@@ -103,13 +104,14 @@ bool db_is_mapped(const struct db *db)
 	return db->mapped;
 }
 
-/* FNV-1a: the texts are ours, nobody outside chooses them. */
+/* FNV-1a over the length and one byte of eight: the texts are ours, nobody outside chooses
+ * them, and who looks one up compares it whole. */
 static uint32_t hash_of(struct str sql)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = 2166136261u ^ (uint32_t)sql.len;
 	size_t i;
 
-	for (i = 0; i < sql.len; i++)
+	for (i = 0; i < sql.len; i += 8)
 		h = (h ^ (unsigned char)sql.p[i]) * 16777619u;
 	return h;
 }
@@ -499,11 +501,18 @@ int db_checkpoint(struct db *db, bool cut, struct err *err)
 void db_checkpoint_if_due(struct db *db)
 {
 	int64_t pages = db->driver->wal_pages(db->conn);
+	int64_t grown = pages > db->wal_before ? pages - db->wal_before : pages;
+	int64_t due = db->checkpoint_pages + 3 * grown;
 
+	db->wal_before = pages;
+	/* Large commits write mostly the same pages again: what is folded in after some of them
+	 * is folded in once. */
+	if (due > 4 * db->checkpoint_pages)
+		due = 4 * db->checkpoint_pages;
 	/* A WAL far beyond its size means that readers kept it from starting over: then the
 	 * writer waits for them (they last 2 s at most). What fails here is tried again after
 	 * the next commit; the data is safe in the WAL. */
-	if (pages < db->checkpoint_pages)
+	if (pages < due)
 		return;
 	if (db->store)
 		store_readers_rest(db->store);

@@ -104,13 +104,18 @@ static struct str cut_at(struct str *s, size_t n)
 /* A string with its quotes. */
 static bool next_string(struct str *s, struct str *ret)
 {
+	const char *end;
 	size_t i = 1;
 
 	skip_blanks(s);
 	if (s->len < 2 || *s->p != '"')
 		return false;
-	for (; i < s->len && s->p[i] != '"'; i++)
-		i += s->p[i] == '\\';
+	end = memchr(s->p + 1, '"', s->len - 1);
+	if (end && !memchr(s->p, '\\', (size_t)(end - s->p)))
+		i = (size_t)(end - s->p);
+	else
+		for (; i < s->len && s->p[i] != '"'; i++)
+			i += s->p[i] == '\\';
 	if (i >= s->len)
 		return false;
 	*ret = cut_at(s, i + 1);
@@ -380,9 +385,10 @@ static int insert(struct db *db, const struct shape *s, const struct shape_write
 		"display,"
 		" active, version, created_ms, modified_ms, first_seen_ms, last_seen_read,"
 		" disabled_since_ms, ended_ms, change, hash, unknown, doc, display_fold) VALUES"
-		" ((SELECT coalesce(max(id), ?16 - 1) + 1 FROM record WHERE id BETWEEN ?16"
-		" AND ?17), ?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8, ?8, ?9, ?10, ?11, ?12,"
-		" ?13, ?14, ?15, ?18)",
+		" (coalesce(?19, (SELECT coalesce(max(id), ?16 - 1) + 1 FROM record WHERE id"
+		" BETWEEN ?16 AND ?17)), ?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?8, ?8, ?9, ?10, "
+		"?11, ?12,"
+		" ?13, ?14, ?15, ?18) ON CONFLICT (source, key) DO NOTHING",
 		DB_I(w->source), DB_S(w->key), DB_S(s->external_id), DB_S(s->user_name),
 		DB_S(str_n(s->user_fold.p, s->user_fold.len)), DB_S(s->display),
 		DB_I(s->active), DB_I(w->now_ms), DB_I(w->read),
@@ -390,10 +396,14 @@ static int insert(struct db *db, const struct shape *s, const struct shape_write
 		DB_I(db_next_change_of(db, DB_CHANGE_RECORD)), DB_B(s->hash, SHAPE_HASH_BYTES),
 		DB_S(w->unknown), DB_S(w->bytes), DB_I(SHAPE_FIRST(w->source)),
 		DB_I(SHAPE_LAST(w->source)),
-		DB_S(str_n(s->display_fold.p, s->display_fold.len)));
-	if (r == 0)
-		*ret_id = db_last_id(db);
-	return r;
+		DB_S(str_n(s->display_fold.p, s->display_fold.len)),
+		w->id ? DB_I(w->id) : DB_N);
+	if (r < 0)
+		return r;
+	if (db_changes(db) == 0)
+		return STORE_UNCHANGED;
+	*ret_id = db_last_id(db);
+	return 0;
 }
 
 static int update(struct db *db, const struct shape *s, const struct shape_before *before,
@@ -440,6 +450,19 @@ static int put_addresses(struct db *db, const struct shape *s, int64_t id, int64
 	return r;
 }
 
+int shape_add(struct db *db, const struct shape *shape, const struct shape_write *w,
+	      int64_t *ret_id, struct err *err)
+{
+	int64_t id = 0;
+	int r = insert(db, shape, w, &id, err);
+
+	if (r == 0)
+		r = put_addresses(db, shape, id, 0, w->now_ms, err);
+	if (r == 0)
+		*ret_id = id;
+	return r;
+}
+
 int shape_put(struct db *db, const struct shape *shape, const struct shape_before *before,
 	      const struct shape_write *w, int64_t *ret_id, struct err *err)
 {
@@ -448,6 +471,8 @@ int shape_put(struct db *db, const struct shape *shape, const struct shape_befor
 
 	if (id == 0) {
 		r = insert(db, shape, w, &id, err);
+		if (r == STORE_UNCHANGED)
+			r = err_set(err, ERR_CONFLICT, "a record of that key is there");
 	} else {
 		r = update(db, shape, before, w, err);
 		if (r == 0)

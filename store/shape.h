@@ -59,7 +59,12 @@ struct shape_write {
 	int64_t now_ms;
 	bool push;    /* not active means ended */
 	int64_t read; /* pulled: the read that showed it */
+	int64_t id;   /* of a new one, where whoever writes knows the next number; else 0 */
 };
+/* Inserts what is likely new, without a look for it first. STORE_UNCHANGED where a record of
+ * that key is there: nothing was written. */
+int shape_add(struct db *db, const struct shape *shape, const struct shape_write *w,
+	      int64_t *ret_id, struct err *err) MUST_USE;
 /* Inserts (before->id 0) or updates, addresses too; absence ends. *ret_id may be NULL. */
 int shape_put(struct db *db, const struct shape *shape, const struct shape_before *before,
 	      const struct shape_write *w, int64_t *ret_id, struct err *err) MUST_USE;

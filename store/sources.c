@@ -236,7 +236,10 @@ struct tally {
 struct read_run {
 	int64_t source, no;
 	enum read_kind kind;
-	bool direct; /* no read was accepted yet: nobody looks, so it is written in place */
+	bool direct;  /* no read was accepted yet: nobody looks, so it is written in place */
+	bool nobody;  /* there was no record of the source before: who comes is new, but for
+			 those who come twice */
+	int64_t next; /* number of the next record; 0: not known */
 	int64_t accepted_read; /* the newest accepted one before this */
 	int64_t seen_before; /* of those that the last accepted read had, how many were seen */
 	int64_t absent;      /* live ones that it did not have */
@@ -310,6 +313,16 @@ static int clear_leftovers(struct db *db, int64_t source, int64_t now_ms, struct
 	return r;
 }
 
+static int nobody_yet(struct db *db, struct read_run *run, struct err *err)
+{
+	int64_t one;
+	int r = db_one(db, &one, err, "SELECT 1 FROM record WHERE source = ?1 LIMIT 1",
+		       DB_I(run->source));
+
+	run->nobody = r == STORE_NOT_FOUND;
+	return r < 0 ? r : 0;
+}
+
 static int begin(struct db *db, struct read_run *run, int64_t now_ms, struct err *err)
 {
 	struct source_row row = { 0 };
@@ -338,6 +351,8 @@ static int begin(struct db *db, struct read_run *run, int64_t now_ms, struct err
 			   "SELECT count(*) FROM record WHERE source = ?1 AND deleted = 0"
 			   " AND gone = 0 AND absent_reads > 0",
 			   DB_I(run->source));
+	if (r == 0)
+		r = nobody_yet(db, run, err);
 	if (r == 0)
 		r = clear_leftovers(db, run->source, now_ms, err);
 	if (r == 0)
@@ -478,6 +493,32 @@ static int write_entry(struct db *db, struct read_run *run, const struct read_en
 	return r < 0 ? r : mark(run, id, err);
 }
 
+/* One of a first read. STORE_UNCHANGED: it is there already. */
+static int add_entry(struct db *db, struct read_run *run, const struct read_entry *e,
+		     struct str bytes, const struct shape *shape, int64_t now_ms,
+		     struct err *err)
+{
+	struct shape_write w = { .source = run->source,
+				 .key = e->key,
+				 .bytes = bytes,
+				 .unknown = e->unknown,
+				 .now_ms = now_ms,
+				 .read = run->no,
+				 .id = run->next };
+	int64_t id = 0;
+	int r = shape_add(db, shape, &w, &id, err);
+
+	if (r != 0)
+		return r;
+	run->next = id + 1;
+	run->counts.seen++;
+	run->counts.fresh++;
+	run->counts.unknown += e->unknown.len > 0;
+	if (e->ret_place)
+		*e->ret_place = place_of(run, id);
+	return mark(run, id, err);
+}
+
 static int put_entry(struct db *db, struct read_run *run, const struct read_entry *e,
 		     int64_t now_ms, struct err *err)
 {
@@ -497,6 +538,12 @@ static int put_entry(struct db *db, struct read_run *run, const struct read_entr
 			    DOC_MAX_BYTES);
 	if (r == 0)
 		r = shape_of(bytes, e->unknown, &shape, err);
+	if (r == 0 && run->direct && run->nobody) {
+		r = add_entry(db, run, e, bytes, &shape, now_ms, err);
+		if (r != STORE_UNCHANGED)
+			return r;
+		r = 0;
+	}
 	if (r == 0)
 		r = shape_find(db, run->source, e->key, &before, &run->unknown, err);
 	if (r < 0)
@@ -525,6 +572,8 @@ int sources_read_put(struct db *db, struct read_run *run, const struct read_entr
 	size_t i;
 	int r = newest_before(db, run, err);
 
+	if (run->disturbed) /* somebody else may have taken numbers */
+		run->next = 0;
 	for (i = 0; r == 0 && i < count; i++)
 		r = put_entry(db, run, &entries[i], now_ms, err);
 	return newest_after(db, run, r, err);
