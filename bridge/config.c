@@ -194,6 +194,8 @@ static const struct conf_key source_keys[] = {
 	    .help = "hr: says who is employed; directory: who may log in; idp: who is sent to us"),
 	ROW("every", CONF_MS, config_source, every_ms, .preset = "0", WITHIN(0, DAYS(31)),
 	    .help = "how often it is read; 0: schedule.sync_every"),
+	ROW("at", CONF_TEXT, config_source, at,
+	    .help = "times at which it is read, as those of schedule; in place of every"),
 	ROW("max_age", CONF_MS, config_source, max_age_ms, .preset = "36h", WITHIN(60000, DAYS(31)),
 	    .help = "older accepted reads hold what rests on them"),
 	ROW("gone_reads", CONF_INT, config_source, gone_reads, .preset = "3", WITHIN(2, 100),
@@ -216,6 +218,10 @@ static const struct conf_key org_keys[] = {
 	    .help = "sources whose people this organisation has; left out: all"),
 	ROW("every", CONF_MS, config_org, every_ms, .preset = "0", WITHIN(0, DAYS(31)),
 	    .help = "how often it is read; 0: schedule.collect_every"),
+	ROW("at", CONF_TEXT, config_org, at,
+	    .help = "times at which it is read, as those of schedule; in place of every"),
+	ROW("plan_at", CONF_TEXT, config_org, plan_at,
+	    .help = "times at which plans are made for it; left out: schedule.plan_at"),
 	ROW("max_age", CONF_MS, config_org, max_age_ms, .preset = "12h", WITHIN(60000, DAYS(31)),
 	    .help = "an older picture of the organisation is read again before a plan is made"),
 	ROW("cloud", CONF_SECTION, config_org, cloud, .sub = atl_option_keys,
@@ -235,6 +241,12 @@ static const struct conf_key schedule_keys[] = {
 	    WITHIN(0, DAYS(31)), .reload = true, .help = "how often organisations are read; 0: only when asked"),
 	ROW("plan_every", CONF_MS, config_schedule, plan_every_ms, .preset = "1h", WITHIN(0, DAYS(31)),
 	    .reload = true, .help = "how often plans are made; 0: only when asked"),
+	ROW("sync_at", CONF_TEXT, config_schedule, sync_at,
+	    .help = "times of cron in the instance's zone, such as \"0 6 * * mon-fri\"; in place of sync_every"),
+	ROW("collect_at", CONF_TEXT, config_schedule, collect_at, .help = "the same in place of collect_every"),
+	ROW("plan_at", CONF_TEXT, config_schedule, plan_at, .help = "the same in place of plan_every"),
+	ROW("jitter", CONF_MS, config_schedule, jitter_ms, .preset = "2min", WITHIN(0, DAYS(1)),
+	    .help = "each source and organisation comes later than these times, by a fixed part of this"),
 	{ 0 }
 };
 
@@ -428,11 +440,33 @@ static void check_list(struct config *c, struct conf_faults *faults,
 	}
 }
 
+static void check_times(struct conf_faults *faults, const struct conf_mark *mark,
+			const char *key, const char *text, struct cron *ret)
+{
+	struct err err;
+
+	if (text && cron_read(str_of(text), ret, &err) < 0)
+		conf_fault(faults, mark, key, "%s", err.text);
+}
+
+static void check_schedule(struct config *c, struct conf_faults *faults)
+{
+	struct config_schedule *s = &c->schedule;
+
+	check_times(faults, &s->mark, "sync_at", s->sync_at, &s->sync_times);
+	check_times(faults, &s->mark, "collect_at", s->collect_at, &s->collect_times);
+	check_times(faults, &s->mark, "plan_at", s->plan_at, &s->plan_times);
+}
+
 static void check_source(struct config *c, struct config_source *s, struct conf_faults *faults)
 {
 	struct err err;
 
 	check_name(faults, &s->mark, s->name);
+	check_times(faults, &s->mark, "at", s->at, &s->at_times);
+	if (s->at && s->kind == CONFIG_SCIM)
+		conf_fault(faults, &s->mark, "at",
+			   "the source is pushed, nobody reads it: expected no times");
 	s->ldap.name = s->name;
 	if (s->kind == CONFIG_LDAP)
 		(void)!dir_options_check(&s->ldap, faults, &err);
@@ -472,6 +506,8 @@ static void check_orgs(struct config *c, struct conf_faults *faults)
 
 	for (size_t i = 0; i < c->organisations.n; i++) {
 		check_name(faults, &v[i].mark, v[i].name);
+		check_times(faults, &v[i].mark, "at", v[i].at, &v[i].at_times);
+		check_times(faults, &v[i].mark, "plan_at", v[i].plan_at, &v[i].plan_times);
 		check_list(c, faults, &v[i].mark, "sources", &v[i].sources, false);
 		v[i].cloud.name = v[i].name;
 		(void)!atl_options_check(&v[i].cloud, faults, &err);
@@ -512,6 +548,7 @@ static void check_policy(struct config *c, struct conf_faults *faults)
 static void (*const checks[])(struct config *, struct conf_faults *) = {
 	check_instance, check_master_key, check_control, check_scim,
 	check_sources,  check_orgs,       check_sites,   check_policy,
+	check_schedule,
 };
 
 /* --- reading ---------------------------------------------------------------------------------

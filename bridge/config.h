@@ -14,8 +14,8 @@
 #include "atlassian/options.h"
 #include "atlassian/site.h"
 #include "base/conf.h"
+#include "base/cron.h"
 #include "base/jx.h"
-#include "hr/options.h"
 #include "bridge/config_provision.h"
 #include "hr/options.h"
 #include "ldap/options.h"
@@ -112,9 +112,11 @@ struct config_source {
 	struct config_push scim; /* when kind is CONFIG_SCIM */
 	struct hr_options file;  /* when kind is CONFIG_FILE */
 	int64_t every_ms;        /* 0: schedule.sync_every */
-	int64_t max_age_ms;      /* older accepted reads make the source stale */
-	int64_t gone_reads;      /* complete and plausible reads that lacked it */
-	int64_t gone_after_ms;   /* which they must span */
+	char *at; /* in place of every: times of cron(5); NULL: schedule.sync_at */
+	struct cron at_times;
+	int64_t max_age_ms;    /* older accepted reads make the source stale */
+	int64_t gone_reads;    /* complete and plausible reads that lacked it */
+	int64_t gone_after_ms; /* which they must span */
 };
 
 struct config_org {
@@ -125,11 +127,17 @@ struct config_org {
 	struct conf_items sites;  /* struct atl_site_options: read, and handed over on */
 	struct conf_list sources; /* whose people this organisation has; empty: all */
 	int64_t every_ms;         /* 0: schedule.collect_every */
-	int64_t max_age_ms;       /* an older snapshot is read again before a plan */
+	char *at, *plan_at;       /* NULL: schedule.collect_at, schedule.plan_at */
+	struct cron at_times, plan_times;
+	int64_t max_age_ms; /* an older snapshot is read again before a plan */
 };
 
 struct config_schedule {
+	struct conf_mark mark;
 	int64_t sync_every_ms, collect_every_ms, plan_every_ms;
+	char *sync_at, *collect_at, *plan_at; /* in place of these: times of cron(5) */
+	struct cron sync_times, collect_times, plan_times;
+	int64_t jitter_ms;
 };
 
 struct config_notices {

@@ -14,6 +14,7 @@
 #include "bridge/app.h"
 #include "bridge/applier.h"
 #include "bridge/control.h"
+#include "bridge/due.h"
 #include "bridge/gate.h"
 #include "bridge/hints.h"
 #include "bridge/keeper.h"
@@ -124,6 +125,14 @@ static int sync_now(struct source_worker *w, bool delta, json_t *out, struct err
 	return rounds_sync(w->serve->app, w->source, false, &w->serve->stop, out, err);
 }
 
+/* When it comes again: soon, if it went wrong. */
+static int64_t due_again(const struct due *due, int64_t every_ms, bool well)
+{
+	int64_t now_ms = stamp_now_ms(), next = due_next(due, every_ms, now_ms);
+
+	return well || next < now_ms + SERVE_RETRY_MS ? next : now_ms + SERVE_RETRY_MS;
+}
+
 /* True when the read was accepted and changed what is known about people. */
 static bool sync_scheduled(struct source_worker *w, bool delta, bool *accepted, int64_t *often)
 {
@@ -161,20 +170,25 @@ static int64_t sync_every(const struct source_worker *w)
 static void source_loop(struct worker *self, void *arg)
 {
 	struct source_worker *w = arg;
+	const struct config *c = &w->serve->app->config;
 	bool deltas = w->source->kind == CONFIG_LDAP;
 	int64_t often = deltas ? w->source->ldap.delta_every_ms : 0, every = -1, next = 0,
 		next_delta = stamp_now_ms() + often;
 	struct hints hints;
+	struct due due;
 
+	due_init(&due, c, &w->source->at_times, &c->schedule.sync_times, "sync",
+		 w->source->name);
 	hints_init(&hints, w->serve->app, w->source, &w->serve->stop);
 	while (!worker_wait(self, hints_waits(&hints) ? 0 : beat_ms())) {
 		bool accepted, delta, changed, told = hints_look(&hints, beat_ms());
 
 		if (every != sync_every(w)) {
 			every = sync_every(w);
-			next = last_accepted(w->serve->app, w->source->name) + every;
+			next = due_next(&due, every,
+					last_accepted(w->serve->app, w->source->name));
 		}
-		if (every == 0)
+		if (next == STAMP_NEVER)
 			continue;
 		delta = stamp_now_ms() < next;
 		if (delta && !told && (often == 0 || stamp_now_ms() < next_delta))
@@ -187,8 +201,7 @@ static void source_loop(struct worker *self, void *arg)
 		/* a delta that fails waits for its next turn, or for the full read */
 		next_delta = stamp_now_ms() + often;
 		if (!delta)
-			next = stamp_now_ms() +
-			       (accepted || every < SERVE_RETRY_MS ? every : SERVE_RETRY_MS);
+			next = due_again(&due, every, accepted);
 	}
 	hints_done(&hints);
 }
@@ -254,6 +267,7 @@ static int64_t last_collected(struct app *app, const char *name)
 }
 
 struct schedule {
+	struct due collect, plan;
 	int64_t collect_every, plan_every, settle;
 	int64_t collect_next, plan_next, expire_next; /* wall */
 };
@@ -267,9 +281,10 @@ static void schedule_look(struct org_worker *w, struct schedule *s)
 		plan = atomic_load(&live->plan_every_ms);
 
 	if (collect != s->collect_every)
-		s->collect_next = last_collected(w->serve->app, w->org->name) + collect;
+		s->collect_next = due_next(&s->collect, collect,
+					   last_collected(w->serve->app, w->org->name));
 	if (plan != s->plan_every)
-		s->plan_next = stamp_now_ms() + plan;
+		s->plan_next = due_next(&s->plan, plan, stamp_now_ms());
 	s->collect_every = collect;
 	s->plan_every = plan;
 }
@@ -279,20 +294,16 @@ static void round_beat(struct org_worker *w, struct schedule *s)
 	int64_t now_ms = stamp_now_ms(), event_ms = atomic_load(&w->event_ms);
 	bool event = event_ms && now_ms >= event_ms + s->settle;
 
-	if (s->collect_every && now_ms >= s->collect_next) {
-		bool ok = collect_scheduled(w);
-
-		s->collect_next = stamp_now_ms() + (ok || s->collect_every < SERVE_RETRY_MS
-							    ? s->collect_every
-							    : SERVE_RETRY_MS);
-	}
-	if (event || (s->plan_every && now_ms >= s->plan_next)) {
+	if (now_ms >= s->collect_next)
+		s->collect_next =
+			due_again(&s->collect, s->collect_every, collect_scheduled(w));
+	if (event || now_ms >= s->plan_next) {
 		/* events that come from here on belong to the next round */
 		if (event)
 			atomic_store(&w->event_ms, 0);
 		if (last_collected(w->serve->app, w->org->name))
 			plan_scheduled(w);
-		s->plan_next = stamp_now_ms() + s->plan_every;
+		s->plan_next = due_next(&s->plan, s->plan_every, stamp_now_ms());
 	}
 	if (now_ms >= s->expire_next) {
 		expire(w->serve);
@@ -310,6 +321,10 @@ static void round_loop(struct worker *self, void *arg)
 		.settle = c->policy->settle_ms,
 	};
 
+	due_init(&s.collect, c, &w->org->at_times, &c->schedule.collect_times, "collect",
+		 w->org->name);
+	due_init(&s.plan, c, &w->org->plan_times, &c->schedule.plan_times, "plan",
+		 w->org->name);
 	while (!worker_wait(self, beat_ms())) {
 		schedule_look(w, &s);
 		round_beat(w, &s);
