@@ -124,6 +124,8 @@ static int live_plan_decisions(struct applier *a, struct live_plan *p, struct er
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	int r = approvals_new(&fresh, p->plan, &p->digest, err);
 
+	if (r == 0 && a->app->config.approvals.is_signed == CONFIG_SIGNED_ALWAYS)
+		approvals_signed_only(fresh);
 	if (r == 0)
 		r = store_read_begin(a->app->store, &db, err);
 	if (r == 0)
@@ -199,7 +201,13 @@ static bool has_lapsed(struct live_plan *p, size_t i, char text[LAPSE_TEXT_BYTES
 		snprintf(text, LAPSE_TEXT_BYTES,
 			 "guard %s held it, and was not released by enough people until %s",
 			 guard, when);
-	return guard != NULL;
+	else if (!approvals_enough(p->approvals, &approval, action))
+		snprintf(text, LAPSE_TEXT_BYTES,
+			 "it needs the approval of %u people and had %u until %s",
+			 action->needs, approval.persons, when);
+	else
+		return false;
+	return true;
 }
 
 struct lapses {
@@ -451,8 +459,14 @@ static int next_of_plan(struct applier *a, struct live_plan *p, enum action_stat
 			continue;
 		p->begun = p->begun || state == ACTION_STARTED;
 		if (!approvals_of(p->approvals, action, &approval) ||
-		    (state == ACTION_PLANNED && !approvals_cover(&approval, action))) {
+		    (state == ACTION_PLANNED &&
+		     !approvals_enough(p->approvals, &approval, action))) {
 			waits = true;
+			continue;
+		}
+		if (state == ACTION_PLANNED &&
+		    approvals_wait_ms(p->approvals, action) > now_ms) {
+			wait_until(a, p, approvals_wait_ms(p->approvals, action));
 			continue;
 		}
 		if (may_start(a, p, i, now_ms))

@@ -1,5 +1,8 @@
 #include "bridge/approvals.h"
 
+#include "base/enc.h"
+#include "model/statement.h"
+
 #define APPROVALS_RELEASED_MOST 32 /* guards of a plan, and as many of one action */
 #define APPROVERS_MOST 16
 
@@ -8,7 +11,7 @@ struct given {
 	struct digest digest;
 	enum decision_kind kind;
 	bool person, ours, all; /* ours: about these bytes; all: "*" */
-	int64_t ms;
+	int64_t ms, alone_ms;
 	char *who, *guards;
 	uint64_t *names; /* bit n - 1; NULL with all */
 };
@@ -18,8 +21,9 @@ struct approvals {
 	const struct plan *plan;
 	struct digest digest;
 	struct vec_given given;
-	uint64_t *named; /* by any approval */
-	bool all_named;
+	uint64_t *named;   /* by any approval */
+	uint64_t *refused; /* by a refusal of a part, after which nobody approved it */
+	bool all_named, signed_only;
 	const char *released[2 * APPROVALS_RELEASED_MOST]; /* of the last action asked for */
 };
 
@@ -50,7 +54,8 @@ int approvals_new(struct approvals **ret, const struct plan *plan, const struct 
 	a->plan = plan;
 	a->digest = *digest;
 	a->named = calloc(words_of(plan), sizeof(*a->named));
-	if (!a->named)
+	a->refused = calloc(words_of(plan), sizeof(*a->refused));
+	if (!a->named || !a->refused)
 		return err_nomem(err);
 	*ret = TAKE(a);
 	return 0;
@@ -64,6 +69,7 @@ void approvals_free(struct approvals *a)
 		given_done(&a->given.v[i]);
 	vec_given_done(&a->given);
 	free(a->named);
+	free(a->refused);
 	free(a);
 }
 
@@ -80,6 +86,34 @@ static void names_read(const struct plan *plan, struct str list, uint64_t *bits)
 	}
 }
 
+void approvals_signed_only(struct approvals *a)
+{
+	a->signed_only = true;
+}
+
+/* Whether the row is what its statement says, signed by the key that it names, which is still
+ * its owner's. A row alone proves nothing: whoever can write the database can write rows. */
+static bool is_signed(const struct decision *d)
+{
+	char hex[DIGEST_HEX_BYTES];
+	struct statement s;
+	struct err ignored;
+
+	if (!d->stands || d->key.len != DIGEST_PUB_BYTES ||
+	    statement_parse(d->statement, &s, &ignored) < 0 || !statement_signed(&s))
+		return false;
+	digest_hex(&d->digest, hex);
+	return secret_memequal(s.key, d->key.p, DIGEST_PUB_BYTES) &&
+	       str_starts(d->who, STR("approver:")) &&
+	       str_eq(s.field[STATEMENT_WHO], str_n(d->who.p + sizeof("approver:") - 1,
+						    d->who.len - (sizeof("approver:") - 1))) &&
+	       statement_is(&s, STATEMENT_ABOUT, "plan") &&
+	       statement_is(&s, STATEMENT_DECISION, decision_words[d->kind]) &&
+	       statement_is(&s, STATEMENT_DIGEST, hex) &&
+	       str_eq(s.field[STATEMENT_ACTIONS], d->actions) &&
+	       str_eq(s.field[STATEMENT_GUARDS], d->guards);
+}
+
 int approvals_add(void *ctx, const struct decision *d, struct err *err)
 {
 	struct approvals *a = ctx;
@@ -90,27 +124,41 @@ int approvals_add(void *ctx, const struct decision *d, struct err *err)
 		.ours = digest_equal(&d->digest, &a->digest),
 		.all = str_eq(d->actions, STR("*")),
 		.ms = d->ms,
+		.alone_ms = d->alone_ms,
 		.who = str_dup(d->who),
 		.guards = str_dup(d->guards),
 		.names = calloc(words_of(a->plan), sizeof(*g.names)),
 	};
 
-	if (!g.who || !g.guards || !g.names || vec_given_add(&a->given, g) < 0) {
+	if (!g.who || !g.guards || !g.names) {
+		given_done(&g);
+		return err_nomem(err);
+	}
+	/* it says that it is signed, and is not (any more): nobody's word */
+	if (d->person && !is_signed(d)) {
+		given_done(&g);
+		return 0;
+	}
+	if (vec_given_add(&a->given, g) < 0) {
 		given_done(&g);
 		return err_nomem(err);
 	}
 	names_read(a->plan, d->actions, g.names);
-	if (d->kind != DECISION_APPROVE)
-		return 0;
-	a->all_named = a->all_named || g.all;
-	for (size_t i = 0; i < words_of(a->plan); i++)
+	for (size_t i = 0; i < words_of(a->plan); i++) {
+		if (d->kind == DECISION_REJECT && g.ours)
+			a->refused[i] |= g.names[i];
+		if (d->kind != DECISION_APPROVE)
+			continue;
 		a->named[i] |= g.names[i];
+		a->refused[i] &= g.all ? 0 : ~g.names[i];
+	}
+	a->all_named = a->all_named || (d->kind == DECISION_APPROVE && g.all);
 	return 0;
 }
 
 bool approvals_name(const struct approvals *a, const struct action *action)
 {
-	return a->all_named || bit_of(a->named, action->n);
+	return (a->all_named || bit_of(a->named, action->n)) && !bit_of(a->refused, action->n);
 }
 
 static bool names_action(const struct given *g, const struct action *action)
@@ -136,28 +184,35 @@ static bool names_guard(const struct given *g, const char *guard)
 /* Distinct people behind some decisions. */
 struct approvers {
 	const char *names[APPROVERS_MOST];
-	unsigned signed_ones;
-	bool bare;
-	size_t n;
+	unsigned n; /* who signed */
+	bool bare;  /* somebody who did not, and counts where one is enough */
+	bool alone; /* one administrator's word for two */
 };
 
-static void approver_add(struct approvers *a, const struct given *g)
+static void approver_add(struct approvers *a, const struct given *g, bool bare_counts)
 {
+	a->alone = a->alone || g->alone_ms > 0;
+	a->bare = a->bare || (!g->person && bare_counts);
+	if (!g->person || a->n == APPROVERS_MOST)
+		return;
 	for (size_t i = 0; i < a->n; i++)
 		if (strcmp(a->names[i], g->who) == 0)
 			return;
-	if (a->n == APPROVERS_MOST)
-		return;
 	a->names[a->n++] = g->who;
-	a->signed_ones += g->person;
-	a->bare = a->bare || !g->person;
 }
 
-/* Signed approvals count each; all that are not attributed to a person count as one together,
- * so that two logins of one administrator are never two people. */
-static unsigned approvers_count(const struct approvers *a)
+/* Where one is enough somebody who did not sign is one; where two are needed only those count
+ * who signed, so that two logins of one administrator are never two people. */
+static unsigned approvers_count(const struct approvers *a, unsigned needs)
 {
-	return a->signed_ones + a->bare;
+	if (needs <= 1)
+		return a->n ? a->n : a->bare || a->alone;
+	return a->n < needs && a->alone ? needs : a->n;
+}
+
+static bool bare_counts(const struct approvals *a, const struct action *action)
+{
+	return !a->signed_only || (action->rule && strcmp(action->rule, ORDER_BLOCK) == 0);
 }
 
 /* --- guards ---------------------------------------------------------------------------------
@@ -165,7 +220,7 @@ static unsigned approvers_count(const struct approvers *a)
 
 /* How many persons released a guard of the whole plan, as far as this action goes. */
 static unsigned plan_released_by(const struct approvals *a, const struct action *action,
-				 const char *guard)
+				 const char *guard, unsigned needs)
 {
 	struct approvers by = { .n = 0 };
 
@@ -175,14 +230,14 @@ static unsigned plan_released_by(const struct approvals *a, const struct action 
 		if (g->ours && g->kind != DECISION_REJECT &&
 		    (g->kind == DECISION_RELEASE || names_action(g, action)) &&
 		    names_guard(g, guard))
-			approver_add(&by, g);
+			approver_add(&by, g, bare_counts(a, action));
 	}
-	return approvers_count(&by);
+	return approvers_count(&by, needs);
 }
 
 /* What holds one action is released only by an approval that names both. */
 static unsigned action_released_by(const struct approvals *a, const struct action *action,
-				   const char *guard)
+				   const char *guard, unsigned needs)
 {
 	struct approvers by = { .n = 0 };
 
@@ -191,9 +246,9 @@ static unsigned action_released_by(const struct approvals *a, const struct actio
 
 		if (g->ours && g->kind == DECISION_APPROVE && names_action(g, action) &&
 		    names_guard(g, guard))
-			approver_add(&by, g);
+			approver_add(&by, g, bare_counts(a, action));
 	}
-	return approvers_count(&by);
+	return approvers_count(&by, needs);
 }
 
 /* Each guard of this name has as many persons as it needs: two sources may be over the same
@@ -202,13 +257,11 @@ static bool plan_guard_released(const struct approvals *a, const struct action *
 				const char *name)
 {
 	const struct vec_guard *guards = &a->plan->guards;
-	unsigned by = plan_released_by(a, action, name);
-
 	for (size_t i = 0; i < guards->n; i++) {
 		const struct plan_guard *g = &guards->v[i];
 
 		if (strcmp(g->name, name) == 0 && g->verdict != GUARD_PASS &&
-		    (!g->needs || by < g->needs))
+		    (!g->needs || plan_released_by(a, action, name, g->needs) < g->needs))
 			return false;
 	}
 	return true;
@@ -225,7 +278,7 @@ static size_t released_list(struct approvals *a, const struct action *action)
 		if (guards->v[i].needs && plan_guard_released(a, action, guards->v[i].name))
 			a->released[n++] = guards->v[i].name;
 	for (size_t i = 0; i < action->held_count && i < APPROVALS_RELEASED_MOST; i++)
-		if (action_released_by(a, action, action->held_by[i]) >= needs)
+		if (action_released_by(a, action, action->held_by[i], needs) >= needs)
 			a->released[n++] = action->held_by[i];
 	return n;
 }
@@ -254,14 +307,35 @@ bool approvals_of(struct approvals *a, const struct action *action, struct apply
 		if (strcmp(g->who, "policy") == 0)
 			found.policy = true;
 		else
-			approver_add(&by, g);
+			approver_add(&by, g, bare_counts(a, action));
+		if (g->alone_ms > found.approved_ms)
+			found.approved_ms = g->alone_ms;
 		if (g->ms > found.approved_ms)
 			found.approved_ms = g->ms;
 	}
-	found.persons = approvers_count(&by);
+	found.persons = approvers_count(&by, action->needs);
 	found.released_count = released_list(a, action);
 	*ret = found;
 	return any;
+}
+
+int64_t approvals_wait_ms(const struct approvals *a, const struct action *action)
+{
+	struct approvers by = { .n = 0 };
+	int64_t wait_ms = 0;
+
+	for (size_t i = 0; i < a->given.n; i++) {
+		const struct given *g = &a->given.v[i];
+
+		if (!g->ours || g->kind == DECISION_REJECT ||
+		    (g->kind == DECISION_APPROVE && !names_action(g, action)))
+			continue;
+		if (g->kind == DECISION_APPROVE)
+			approver_add(&by, g, true);
+		if (g->alone_ms > wait_ms)
+			wait_ms = g->alone_ms;
+	}
+	return by.n >= 2 ? 0 : wait_ms;
 }
 
 const char *approvals_lack(const struct apply_approval *approval, const struct action *action)
@@ -280,4 +354,15 @@ const char *approvals_lack(const struct apply_approval *approval, const struct a
 bool approvals_cover(const struct apply_approval *approval, const struct action *action)
 {
 	return approvals_lack(approval, action) == NULL;
+}
+
+bool approvals_enough(const struct approvals *a, const struct apply_approval *approval,
+		      const struct action *action)
+{
+	unsigned needs = action->needs ? action->needs : 1;
+
+	if (!digest_equal(&approval->digest, &a->digest))
+		return approvals_cover(approval, action);
+	return approvals_cover(approval, action) &&
+	       (approval->policy || approval->persons >= needs);
 }

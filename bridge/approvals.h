@@ -7,6 +7,13 @@
  * for no other; one that holds the whole plan by a release of the plan, or for the actions of
  * an approval that names it. Nothing is released beyond the plan whose digest was decided on.
  *
+ * Who counts. A signed decision is a person's: its signature is verified here, against the key
+ * that was enrolled and not retired since, and the statement must say what the row says. One
+ * that is not signed is somebody's at this machine: all of them together are one, never the
+ * second person, and none where signatures are required (but for `leaverd block`, which cannot
+ * wait). Where two are needed both are signed; or, in a shop with one administrator
+ * (approvals.single_admin), one word stands for both from a later time on.
+ *
  * Used by one thread. Plan and its texts outlive it.
  */
 #ifndef BRIDGE_APPROVALS_H
@@ -22,6 +29,9 @@ int approvals_new(struct approvals **ret, const struct plan *plan, const struct 
 void approvals_free(struct approvals *a);
 OWNED(struct approvals, approvals_free)
 
+/* From now on nothing counts that is not signed. Before the first question. */
+void approvals_signed_only(struct approvals *a);
+
 /* One decision more, in their order: a decision_fn whose ctx is the struct approvals. Fault:
  * NOMEM. */
 int approvals_add(void *ctx, const struct decision *d, struct err *err) MUST_USE;
@@ -35,6 +45,15 @@ bool approvals_name(const struct approvals *a, const struct action *action);
  * refuse.
  */
 bool approvals_of(struct approvals *a, const struct action *action, struct apply_approval *ret);
+
+/* Whether as many people as it takes approved the action and released what holds it, so that it
+ * may be offered to the applier (also to refuse what was approved as other bytes). */
+bool approvals_enough(const struct approvals *a, const struct apply_approval *approval,
+		      const struct action *action);
+
+/* Before this time the action does not start: one administrator's word stands for two from then
+ * on. 0: nothing of the kind. */
+int64_t approvals_wait_ms(const struct approvals *a, const struct action *action);
 
 /* Whether every guard that holds the action is released by it. */
 bool approvals_cover(const struct apply_approval *approval, const struct action *action);

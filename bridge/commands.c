@@ -4,6 +4,7 @@
 #include "bridge/bulk_cli.h"
 #include "bridge/local.h"
 #include "bridge/render.h"
+#include "bridge/signing.h"
 
 /* clang-format off */
 
@@ -104,9 +105,19 @@ static const struct cli_operand plan_operands[] = { ARG_PLAN, ARG_END };
 static const struct cli_option plans_options[] = {
 	OPT_ORG, OPT_ALL("finished, expired and superseded ones too"), OPT_LIMIT, OPT_END
 };
+#define OPT_STATEMENT \
+	{ "statement", 0, NULL, CLI_FLAG, NULL, false, "decide nothing, print what there is to sign", NULL }
+#define OPT_SIGN OPT_STATEMENT, \
+	{ "sign", 0, "KEYFILE", CLI_LOCAL, NULL, false, "sign it with this key", NULL }, \
+	{ "signature", 0, "FILE", CLI_LOCAL, NULL, false, "what was signed elsewhere (-: stdin)", NULL }, \
+	OPT_KEY_FD
+#define OPT_KEY_FD { "key-passphrase-fd", 0, "FD", CLI_LOCAL, NULL, false, \
+	  "read the key's passphrase from this open file descriptor", NULL }
 static const struct cli_option show_options[] = {
 	OPT_FILTER("only actions that it names: rule, kind, class, product, email, person, account, held"),
-	OPT_LIMIT, OPT_END
+	OPT_LIMIT,
+	{ "statement", 0, NULL, CLI_FLAG, NULL, false, "what there is to sign to approve all that is not held", NULL },
+	OPT_END
 };
 static const struct cli_option approve_options[] = {
 	{ "rule", 0, "RULE", CLI_TEXTS, "rules", false, "only actions of this rule; may be repeated", NULL },
@@ -114,9 +125,23 @@ static const struct cli_option approve_options[] = {
 	{ "action", 0, "N", CLI_TEXTS, "actions", false, "only this action; may be repeated", NULL },
 	{ "release", 0, "GUARD", CLI_TEXTS, "guards", false, "release this guard as well; may be repeated", NULL },
 	OPT_REASON(false, "why; needed to release a guard"),
-	OPT_END
+	{ "count", 0, "N", CLI_INT, NULL, false,
+	  "where one administrator stands for two: how many actions that are, typed out", NULL },
+	OPT_SIGN, OPT_END
 };
-static const struct cli_operand release_operands[] = { ARG_PLAN, ARG_ONE("GUARD", "guard"), ARG_END };
+static const struct cli_option reject_options[] = {
+	{ "rule", 0, "RULE", CLI_TEXTS, "rules", false, "only actions of this rule; may be repeated", NULL },
+	{ "person", 0, "WHO", CLI_TEXTS, "persons", false, "only actions about this person; may be repeated", NULL },
+	{ "action", 0, "N", CLI_TEXTS, "actions", false, "only this action; may be repeated", NULL },
+	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false,
+	  "for a part: not to be planned again before this date, or for a duration such as 30d", NULL },
+	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"),
+	OPT_SIGN, OPT_END
+};
+static const struct cli_option release_options[] = {
+	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"), OPT_SIGN, OPT_END
+};
+static const struct cli_operand release_operands[] = { ARG_PLAN, ARG_MAYBE("GUARD", "guard"), ARG_END };
 static const struct cli_option apply_options[] = {
 	{ "wait", 'w', NULL, CLI_FLAG, NULL, false, "wait until nothing of it can start any more", NULL }, OPT_END
 };
@@ -231,6 +256,25 @@ static const struct cli_option bar_options[] = {
 	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
 
+/* --- approvers ------------------------------------------------------------------------------- */
+
+static const struct cli_operand file_one_operands[] = { ARG_ONE("FILE", "file"), ARG_END };
+static const struct cli_option key_options[] = {
+	{ "name", 0, "NAME", CLI_TEXT, NULL, true, "whose key it is, such as ada", NULL }, OPT_KEY_FD, OPT_END
+};
+static const struct cli_operand sign_operands[] = { ARG_MAYBE("FILE", "file"), ARG_END };
+static const struct cli_option sign_options[] = {
+	{ "key", 'k', "KEYFILE", CLI_TEXT, NULL, true, "the key that signs", NULL }, OPT_KEY_FD, OPT_END
+};
+static const struct cli_operand approver_operands[] = { ARG_ONE("NAME", "name"), ARG_END };
+static const struct cli_option enrol_options[] = {
+	{ "key", 'k', "FILE.pub", CLI_LOCAL, NULL, false, "the public part of the key; needed unless --signature", NULL },
+	{ "login", 0, "USER", CLI_TEXT, NULL, false, "the same human's user name on this machine", NULL },
+	{ "expires", 'e', "DATE", CLI_TIME, "expires_ms", false, "when it counts no more; default 365d, at most 730d", NULL },
+	OPT_REASON(false, "why; stands in the audit chain"),
+	OPT_SIGN, OPT_END
+};
+
 /* --- secrets and tokens ---------------------------------------------------------------------- */
 
 static const struct cli_operand name_operands[] = { ARG_ONE("NAME", "name"), ARG_END };
@@ -304,6 +348,7 @@ static const struct cli_operand shell_operands[] = {
 #define PLAN "Planning and acting"
 #define PEOPLE "People and accounts"
 #define PROTECT "Protections"
+#define APPROVERS "Whose word counts"
 #define SECRETS "Secrets"
 #define KEEP "Proof and keeping"
 #define HELP "Help"
@@ -439,25 +484,37 @@ const struct command commands[] = {
 	{ "show", PLAN, "one plan with its actions, decisions and outcomes",
 	  "Joins the plan's bytes with the names that stand beside it. Beside each action that is held stands what "
 	  "is missing, and what to do.",
-	  "leaverd show 12 --filter 'rule eq \"leaver-hr\"'\n  only the leavers by HR\n",
+	  "leaverd show 12 --filter 'rule eq \"leaver-hr\"'\n  only the leavers by HR\n"
+	  "leaverd show 12 --statement > plan-12.txt\n  to be signed on another machine\n",
 	  .options = show_options, .operands = plan_operands, .verb = "show", .render = render_show },
 	{ "approve", PLAN, "let a plan, or part of it, be applied",
 	  "Names the plan's digest as it now stands. Without --rule, --person or --action all actions that no "
-	  "guard holds are approved. What holds one action is released with --release by each who approves it.",
+	  "guard holds are approved. What holds one action is released with --release by each who approves it.\n"
+	  "What takes two people is signed by two approvers: with --sign at this machine; or --statement prints "
+	  "what there is to sign, `leaverd sign` signs it on the approver's own machine, and --signature brings "
+	  "it back. An approval that is not signed is nobody's in particular. A statement counts once, for three "
+	  "days at most, for this plan of this instance.",
 	  "leaverd approve 12\n  all that is not held\n"
 	  "leaverd approve 12 --rule orphan --reason 'list checked with IT'\n  orphans are never automatic\n"
-	  "leaverd approve 12 --release limit-leavers-day --reason 'closing of the Lyon office'\n"
-	  "  together with a guard\n",
-	  .options = approve_options, .operands = plan_operands, .verb = "approve", .render = render_decision },
-	{ "reject", PLAN, "this plan is not to be applied",
-	  "Final for this plan; the next round plans anew.",
-	  "leaverd reject 12 --reason 'directory migration still running'\n  nothing of it starts\n",
-	  .options = reason_options, .operands = plan_operands, .verb = "reject", .render = render_decision },
+	  "leaverd approve 12 --action 3 --release admin --reason 'left on Friday' --sign ada.key\n"
+	  "  one of the two who sign that an admin goes\n"
+	  "leaverd approve 12 --signature plan-12.signed\n  signed elsewhere\n",
+	  .options = approve_options, .operands = plan_operands, .verb = "approve", .prepare = prepare_signature,
+	  .render = render_signing },
+	{ "reject", PLAN, "this plan, or a part of it, is not to be applied",
+	  "Of the whole plan it is final; the next round plans anew. Of a part, named by --action, --rule or "
+	  "--person, it is remembered with its reason until a date: the rule is barred for these people so long, "
+	  "and `leaverd why` and `leaverd bars list` say so.",
+	  "leaverd reject 12 --reason 'directory migration still running'\n  nothing of it starts\n"
+	  "leaverd reject 12 --action 4 --until 30d --reason 'back in January, says her manager'\n  not before then\n",
+	  .options = reject_options, .operands = plan_operands, .verb = "reject", .prepare = prepare_signature,
+	  .render = render_signing },
 	{ "release", PLAN, "release one guard of a plan",
-	  "For guards that hold the whole plan. Some need two people; incompleteness can be released "
+	  "For guards that hold the whole plan. Some need two people, who sign; incompleteness can be released "
 	  "by nobody.",
 	  "leaverd release 12 limit-leavers-day --reason 'closing of the Lyon office'\n  the guard lets go\n",
-	  .options = reason_options, .operands = release_operands, .verb = "release", .render = render_decision },
+	  .options = release_options, .operands = release_operands, .verb = "release", .prepare = prepare_signature,
+	  .render = render_signing },
 	{ "apply", PLAN, "start applying what is approved",
 	  "Each action is judged again just before it is done; intent and outcome are in the journal; the "
 	  "result is read back.",
@@ -600,6 +657,32 @@ const struct command commands[] = {
 	{ "bars lift", PROTECT, "allow the rule again", "From the next round on.",
 	  "leaverd bars lift 4\n  lifted\n", .operands = number_operands, .verb = "bars.lift" },
 
+	{ "approver enrol", APPROVERS, "somebody whose signature counts",
+	  "Takes the public part of a key that they made themselves with `leaverd key new`. The first is enrolled "
+	  "by whoever runs the instance, and the audit chain says so; each further one is signed for by an approver. "
+	  "Where all have retired or expired, the operator enrols again, and that key counts only after 72 hours.",
+	  "leaverd approver enrol ada --key ada.key.pub --login ada\n  the first\n"
+	  "leaverd approver enrol bob --key bob.key.pub --sign ada.key\n  signed for by ada\n",
+	  .options = enrol_options, .operands = approver_operands, .verb = "approver.enrol",
+	  .prepare = prepare_enrol, .render = render_signing },
+	{ "approver list", APPROVERS, "whose signatures count, from when, until when", "Retired and expired ones too.",
+	  "leaverd approver list\n  a table\n", .verb = "approver.list", .render = render_approvers },
+	{ "approver retire", APPROVERS, "a signature counts no more",
+	  "At once, also for what was approved and has not begun.",
+	  "leaverd approver retire bob --reason 'left the company'\n  counts no more\n",
+	  .options = reason_options, .operands = approver_operands, .verb = "approver.retire" },
+	{ "key new", APPROVERS, "make a key to sign with, on your own machine",
+	  "Writes FILE, sealed under a passphrase that is asked for, mode 0600, and FILE.pub, which an approver "
+	  "enrols. Needs no configuration and no daemon. A key is never written over another.",
+	  "leaverd key new ada.key --name ada\n  ada.key and ada.key.pub\n",
+	  .options = key_options, .operands = file_one_operands, .local = local_key_new },
+	{ "sign", APPROVERS, "sign a statement, on your own machine",
+	  "Shows the statement, asks for the key's passphrase and prints the statement with who, key, time and "
+	  "signature added. Needs no configuration and no daemon. Read it before you sign: what it says is what "
+	  "counts.",
+	  "leaverd sign plan-12.txt --key ada.key > plan-12.signed\n  for `leaverd approve 12 --signature`\n",
+	  .options = sign_options, .operands = sign_operands, .local = local_sign },
+
 	{ "secret set", SECRETS, "put a secret into the vault",
 	  "The value comes from stdin or from a question without echo, never from the command line. It is "
 	  "sealed at once and never shown again. A name that exists gets a new version.",
@@ -659,7 +742,8 @@ const struct command commands[] = {
 
 	{ "audit verify", KEEP, "walk the audit chain",
 	  "Names the first entry that was changed, removed or put in. With --head it also notices a cut tail "
-	  "and a chain that was rewritten as a whole: leaverd-audit(5).",
+	  "and a chain that was rewritten as a whole: leaverd-audit(5). Each signature is held against the key that "
+	  "was enrolled then.",
 	  "leaverd audit verify --head\n  against state_dir/audit.head\n"
 	  "leaverd audit verify --head=/mnt/worm/audit.head\n  against a copy kept elsewhere\n",
 	  .options = verify_options, .verb = "audit.verify", .prepare = prepare_head, .render = render_verify },

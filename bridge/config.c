@@ -28,6 +28,7 @@ static const char *const tls_client_words[] = { "ask", "require", NULL };
 static const char *const passphrase_words[] = { "no", "ask", NULL };
 static const char *const kinds[] = { "scim", "ldap", "file", NULL };
 static const char *const roles[] = { "hr", "directory", "idp", NULL };
+static const char *const signed_words[] = { "where-two-are-needed", "always", NULL };
 static const char *const put_members[] = { "profile", "keep", "clear", NULL };
 
 const char *config_kind_word(int kind)
@@ -256,6 +257,20 @@ static const struct conf_key notices_keys[] = {
 	{ 0 }
 };
 
+static const struct conf_key approvals_keys[] = {
+	ROW("signed", CONF_ENUM, config_approvals, is_signed, .preset = "where-two-are-needed",
+	    .words = signed_words,
+	    .help = "which approvals are signed with an approver's key: where-two-are-needed, or always"),
+	ROW("single_admin", CONF_BOOL, config_approvals, single_admin, .preset = "false",
+	    .help = "true: there is one administrator; where two people are needed a typed count, a delay and "
+		    "a notice stand for the second"),
+	ROW("single_delay", CONF_MS, config_approvals, single_delay_ms, .preset = "4h", WITHIN(600000, DAYS(7)),
+	    .help = "how long after such an approval nothing of it starts"),
+	ROW("second_address", CONF_TEXT, config_approvals, second_address,
+	    .help = "who is told of such an approval; required with single_admin"),
+	{ 0 }
+};
+
 const struct conf_key config_keys[] = {
 	ROW("instance", CONF_SECTION, config, instance, .sub = instance_keys,
 	    .sub_size = sizeof(struct config_instance), .preset = "!", .help = "whose leaverd this is"),
@@ -280,6 +295,8 @@ const struct conf_key config_keys[] = {
 	    .sub_size = sizeof(struct config_schedule), .help = "when serve does what"),
 	ROW("notices", CONF_SECTION, config, notices, .sub = notices_keys,
 	    .sub_size = sizeof(struct config_notices), .help = "what people are told"),
+	ROW("approvals", CONF_SECTION, config, approvals, .sub = approvals_keys,
+	    .sub_size = sizeof(struct config_approvals), .help = "whose word counts"),
 	{ 0 }
 };
 /* clang-format on */
@@ -335,6 +352,20 @@ static void check_master_key(struct config *c, struct conf_faults *faults)
 		conf_fault(faults, &m->mark, "master_key",
 			   "%s: expected exactly one of file, credential, passphrase: ask",
 			   given ? "several ways are given" : "nothing is given");
+}
+
+static void check_approvals(struct config *c, struct conf_faults *faults)
+{
+	const struct config_approvals *a = &c->approvals;
+
+	if (a->single_admin && !a->second_address)
+		conf_fault(faults, &a->mark, "second_address",
+			   "nothing: expected the address of somebody who is told when one "
+			   "administrator decides for two");
+	if (a->single_admin && !c->notices.folder)
+		conf_fault(faults, &a->mark, "single_admin",
+			   "true: expected notices.folder too, so that the second address can "
+			   "be told");
 }
 
 /* "0660" */
@@ -546,9 +577,8 @@ static void check_policy(struct config *c, struct conf_faults *faults)
 }
 
 static void (*const checks[])(struct config *, struct conf_faults *) = {
-	check_instance, check_master_key, check_control, check_scim,
-	check_sources,  check_orgs,       check_sites,   check_policy,
-	check_schedule,
+	check_instance, check_approvals, check_master_key, check_control, check_scim,
+	check_sources,  check_orgs,      check_sites,      check_policy,  check_schedule,
 };
 
 /* --- reading ---------------------------------------------------------------------------------

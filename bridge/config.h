@@ -144,6 +144,17 @@ struct config_notices {
 	char *folder; /* NULL: no notices are written; absolute */
 };
 
+enum config_signed { CONFIG_SIGNED_NEEDED, CONFIG_SIGNED_ALWAYS };
+
+/* Whose word counts: bridge/approvals.h. */
+struct config_approvals {
+	struct conf_mark mark;
+	int is_signed; /* enum config_signed */
+	bool single_admin;
+	int64_t single_delay_ms;
+	char *second_address; /* NULL: none */
+};
+
 struct config {
 	struct config_instance instance;
 	struct config_log log;
@@ -154,6 +165,7 @@ struct config {
 	struct conf_items organisations; /* struct config_org */
 	struct config_schedule schedule;
 	struct config_notices notices;
+	struct config_approvals approvals;
 
 	/* Made by config_read(). */
 	struct policy *policy; /* bound: the shipped rules and what the file changes of them */

@@ -936,11 +936,12 @@ static int state_row(void *ctx, const struct action_row *row, struct err *err)
 
 static int decision_row(void *ctx, const struct decision *row, struct err *err)
 {
-	json_t *d = json_pack(
-		"{s:s,s:s%,s:s%,s:s%,s:s%,s:I}", "decision", decision_words[row->kind], "who",
-		row->who.p, row->who.len, "actions", row->actions.p, row->actions.len, "guards",
-		row->guards.p ? row->guards.p : "", row->guards.len, "why",
-		row->why.p ? row->why.p : "", row->why.len, "at", (json_int_t)row->ms);
+	json_t *d = json_pack("{s:s,s:s%,s:s%,s:s%,s:s%,s:I,s:b}", "decision",
+			      decision_words[row->kind], "who", row->who.p, row->who.len,
+			      "actions", row->actions.p, row->actions.len, "guards",
+			      row->guards.p ? row->guards.p : "", row->guards.len, "why",
+			      row->why.p ? row->why.p : "", row->why.len, "at",
+			      (json_int_t)row->ms, "signed", row->person);
 
 	return jx_add(ctx, d, err);
 }
@@ -991,8 +992,8 @@ static bool missing_of(uint64_t plan, struct approvals *approvals, const struct 
 			 guards[never].name, guards[never].way);
 	else if (lacks[0] && action->needs > 1)
 		snprintf(ret, MISSING_BYTES,
-			 "%s (given so far: %u of %u). Each would say `leaverd approve %llu "
-			 "--action %u%s --reason WHY`",
+			 "%s (given so far: %u of %u). Each says `leaverd approve %llu "
+			 "--action %u%s --reason WHY --sign KEYFILE`",
 			 GUARD_TWO_WORDS, given.persons, action->needs,
 			 (unsigned long long)plan, action->n, lacks);
 	else if (lacks[0])
@@ -1015,9 +1016,10 @@ static int missing_guards(uint64_t plan, const struct plan *p, json_t *doc, stru
 
 		if (r < 0 || !g || g->verdict != GUARD_HOLD_PLAN || !g->needs)
 			continue;
-		snprintf(text, sizeof(text), "%s`leaverd release %llu %s --reason WHY`",
-			 g->needs > 1 ? GUARD_TWO_WORDS ". Each would say " : "",
-			 (unsigned long long)plan, g->name);
+		snprintf(text, sizeof(text), "%s`leaverd release %llu %s --reason WHY%s`",
+			 g->needs > 1 ? GUARD_TWO_WORDS ". Each says " : "",
+			 (unsigned long long)plan, g->name,
+			 g->needs > 1 ? " --sign KEYFILE" : "");
 		r = jx_set(row, "missing", json_string(text), err);
 	}
 	return r;

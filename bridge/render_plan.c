@@ -2,6 +2,7 @@
 #include "bridge/render.h"
 
 #include "bridge/progress.h"
+#include "bridge/signing.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -476,6 +477,8 @@ int render_show(struct cli *cli, const json_t *out)
 {
 	bool fresh = strcmp(text_of(out, "state"), "open") == 0;
 
+	if (json_object_get(out, "statement"))
+		return render_signing(cli, out);
 	render_one_plan(cli, out, !fresh);
 	render_decisions(cli, json_object_get(out, "decisions"));
 	return 0;
@@ -501,6 +504,14 @@ int render_decision(struct cli *cli, const json_t *out)
 	if (number_of(out, "held_actions"))
 		render_line(cli, "%lld actions are held and were not approved.",
 			    number_of(out, "held_actions"));
+	if (number_of(out, "alone")) {
+		CLEANUP(buf_done) struct buf when;
+
+		buf_init(&when, 64);
+		render_value(cli, RENDER_AS_TIME, json_object_get(out, "alone"), &when);
+		render_line(cli, "One administrator stands for two: counts from %s.",
+			    when.p ? when.p : "then");
+	}
 	return 0;
 }
 

@@ -51,11 +51,12 @@ extern const struct verb
 	verbs_admin[]; /* init's store part, secret, token, audit, backup, config, doctor */
 extern const struct verb
 	verbs_data[]; /* users, groups, accounts, seats, orphans, adopt, match, source */
-extern const struct verb verbs_round[]; /* sync, collect, plan */
-extern const struct verb verbs_plan[];  /* show, approve, reject, release, apply, pause, resume,
-					   block, arm, why */
-extern const struct verb verbs_undo[];  /* undo */
-extern const struct verb verbs_scim[];  /* scim.check */
+extern const struct verb verbs_round[];    /* sync, collect, plan */
+extern const struct verb verbs_plan[];     /* show, apply, pause, resume, block, arm, why */
+extern const struct verb verbs_decide[];   /* approve, reject, release */
+extern const struct verb verbs_approver[]; /* approver.enrol, .list, .retire */
+extern const struct verb verbs_undo[];     /* undo */
+extern const struct verb verbs_scim[];     /* scim.check */
 extern const struct verb verbs_overdue[];  /* overdue */
 extern const struct verb verbs_hr[];       /* source.gone */
 extern const struct verb verbs_handover[]; /* handover */

@@ -11,6 +11,7 @@
 #include "bridge/unlock.h"
 #include "model/filter.h"
 #include "reconcile/policy.h"
+#include "store/approvers.h"
 #include "store/audit.h"
 #include "store/backup.h"
 #include "store/persons.h"
@@ -465,6 +466,7 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 			    json_t *out, struct err *err)
 {
 	const json_t *head = json_object_get(in, "head");
+	struct signatures_report signatures = { 0 };
 	struct audit_report report = { 0 };
 	struct err err2;
 	int r, s;
@@ -474,6 +476,8 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 		r = audit_verify_with(app->store, json_string_value(head), &report, err);
 	else
 		r = audit_verify(app->store, json_is_true(head), &report, err);
+	if (r == 0)
+		r = approvers_verify(app->store, &signatures, err);
 	s = jx_set(out, "entries", json_integer(report.entries), &err2);
 	if (s == 0)
 		s = jx_set(out, "forgotten", json_integer(report.forgotten), &err2);
@@ -484,8 +488,12 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 			   report.damaged ? json_integer(report.damaged) : json_null(), &err2);
 	if (s == 0)
 		s = jx_set(out, "with_head", json_boolean(head != NULL), &err2);
+	if (s == 0)
+		s = jx_set(out, "signed", json_integer(signatures.statements), &err2);
 	if (s == 0 && r == 0)
 		s = jx_set(out, "text", json_string(report.text), &err2);
+	if (s == 0 && r == 0 && signatures.statements)
+		s = jx_set(out, "notes", json_pack("[s]", signatures.text), &err2);
 	if (r < 0)
 		return r;
 	return s < 0 ? err_set(err, -s, "%s", err2.text) : 0;

@@ -1,10 +1,11 @@
-/* Verbs about plans: show, approve, reject, release, apply, pause, resume, block, arm, why. */
+/* Verbs about plans: show, apply, pause, resume, block, arm, why. */
 #include "bridge/verb.h"
 
 #include "base/log.h"
 #include "base/stamp.h"
 #include "bridge/app.h"
 #include "bridge/applier.h"
+#include "bridge/decide.h"
 #include "bridge/gate.h"
 #include "bridge/planner.h"
 #include "model/filter.h"
@@ -63,7 +64,8 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 	json_t *actions;
 	int r;
 
-	(void)who;
+	if (json_is_true(json_object_get(in, "statement")))
+		return decide_approve(app, who, in, out, err);
 	r = planner_show(app, plan_of(in), &plan, err);
 	if (r == 0 && filter)
 		r = filter_actions(plan, filter, err);
@@ -73,271 +75,6 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 	while (limit > 0 && json_array_size(actions) > (size_t)limit)
 		json_array_remove(actions, json_array_size(actions) - 1);
 	return json_object_update(out, plan) == 0 ? 0 : err_nomem(err);
-}
-
-/* --- decisions -----------------------------------------------------------------------------
- */
-
-struct decide {
-	uint64_t plan;
-	enum decision_kind kind;
-	struct digest digest;
-	const char *who, *why;
-	struct buf actions, guards;
-	int64_t ret;
-};
-
-static int decide_write(void *ctx, struct db *db, struct err *err)
-{
-	struct decide *d = ctx;
-	const struct decision in = {
-		.plan = (int64_t)d->plan,
-		.kind = d->kind,
-		.who = str_of(d->who),
-		.digest = d->digest,
-		.actions = buf_str(&d->actions),
-		.guards = buf_str(&d->guards),
-		.why = str_of(d->why),
-		.ms = stamp_now_ms(),
-	};
-
-	return plans_decide(db, &in, &d->ret, err);
-}
-
-static void decide_done(struct decide *d)
-{
-	buf_done(&d->actions);
-	buf_done(&d->guards);
-}
-
-static bool listed(const json_t *list, const char *text)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach (list, i, item) {
-		if (text && json_is_string(item) && strcmp(json_string_value(item), text) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Does the list name this person: by ledger number, mail address, account id or name? */
-static bool person_listed(const json_t *list, const json_t *action)
-{
-	char number[24];
-
-	snprintf(number, sizeof(number), "%lld",
-		 (long long)json_integer_value(json_object_get(action, "person")));
-	return listed(list, number) || listed(list, jx_get_text(action, "email")) ||
-	       listed(list, jx_get_text(action, "account_id")) ||
-	       listed(list, jx_get_text(action, "name"));
-}
-
-static bool number_listed(const json_t *list, json_int_t n)
-{
-	char number[24];
-
-	snprintf(number, sizeof(number), "%lld", (long long)n);
-	return listed(list, number);
-}
-
-/* Held by a guard that this decision does not release: who approves such an action names what
- * holds it, each person anew. */
-static bool still_held(const json_t *action, const json_t *released)
-{
-	json_t *guard;
-	size_t i;
-
-	json_array_foreach (json_object_get(action, "held_by"), i, guard) {
-		if (!listed(released, json_string_value(guard)))
-			return true;
-	}
-	return false;
-}
-
-/* The actions that an approval names: chosen, and held by nothing that it does not release. */
-static int choose_actions(const json_t *plan, const json_t *in, const json_t *released,
-			  struct buf *into, size_t *count, size_t *held, struct err *err)
-{
-	const json_t *rules = json_object_get(in, "rules");
-	const json_t *persons = json_object_get(in, "persons");
-	const json_t *numbers = json_object_get(in, "actions");
-	json_t *a;
-	size_t i;
-
-	json_array_foreach (json_object_get(plan, "actions"), i, a) {
-		json_int_t n = json_integer_value(json_object_get(a, "n"));
-
-		if ((rules && !listed(rules, jx_get_text(a, "rule"))) ||
-		    (persons && !person_listed(persons, a)) ||
-		    (numbers && !number_listed(numbers, n)))
-			continue;
-		if (still_held(a, released)) {
-			(*held)++;
-			continue;
-		}
-		buf_addf(into, "%s%lld", into->len ? "," : "", (long long)n);
-		(*count)++;
-	}
-	return buf_fault(into, err, "the list of approved actions");
-}
-
-/* Whether a guard of that name stands in the plan: about the whole of it, or (of_actions) about
- * one of its actions. */
-static bool guard_stands(const json_t *plan, const char *name, bool of_actions)
-{
-	json_t *row;
-	size_t i;
-
-	json_array_foreach (json_object_get(plan, "guards"), i, row) {
-		const char *known = jx_get_text(row, "name");
-
-		if (known && strcmp(known, name) == 0)
-			return true;
-	}
-	json_array_foreach (json_object_get(plan, "actions"), i, row) {
-		if (of_actions && listed(json_object_get(row, "held_by"), name))
-			return true;
-	}
-	return false;
-}
-
-static int guards_text(const json_t *names, const json_t *plan, bool of_actions,
-		       struct buf *into, struct err *err)
-{
-	json_t *item;
-	size_t i;
-
-	json_array_foreach (names, i, item) {
-		const char *name = json_is_string(item) ? json_string_value(item) : "";
-		int row = guard_of(str_of(name));
-
-		if (!guard_stands(plan, name, of_actions))
-			return err_set(err, ERR_NOT_FOUND, "plan has no guard %s%s", name,
-				       of_actions ? ""
-						  : "; what holds one action is released "
-						    "by `leaverd approve --release`");
-		if (row < 0 || guards[row].release == RELEASE_NEVER)
-			return err_set(err, ERR_HELD, "guard %s is released by nobody but %s",
-				       name, row < 0 ? "its cause" : guards[row].way);
-		buf_addf(into, "%s%s", into->len ? " " : "", name);
-	}
-	return buf_fault(into, err, "the list of released guards");
-}
-
-static int decide_out(const struct decide *d, size_t count, size_t held, json_t *out,
-		      struct err *err)
-{
-	int r = jx_set(out, "plan", json_integer((json_int_t)d->plan), err);
-
-	if (r == 0)
-		r = jx_set(out, "decision", json_string(decision_words[d->kind]), err);
-	if (r == 0)
-		r = jx_set(out, "who", json_string(d->who), err);
-	if (r == 0)
-		r = jx_set(out, "actions", json_integer((json_int_t)count), err);
-	if (r == 0)
-		r = jx_set(out, "held_actions", json_integer((json_int_t)held), err);
-	if (r == 0 && d->guards.len)
-		r = jx_set(out, "guards", json_string(d->guards.p), err);
-	return r;
-}
-
-static int approve_in(struct app *app, const struct who *who, const json_t *in, json_t *out,
-		      struct decide *d, struct err *err)
-{
-	CLEANUP(json_decref_at) json_t *plan = NULL;
-	const json_t *released = json_object_get(in, "guards");
-	size_t count = 0, held = 0;
-	int r;
-
-	r = planner_show(app, d->plan, &plan, err);
-	if (r < 0)
-		return r;
-	if (json_array_size(released) && !jx_get_text(in, "reason"))
-		return err_set(err, ERR_USAGE, "releasing a guard needs --reason");
-	if (!digest_unhex(str_of(jx_get_text(plan, "digest")), &d->digest))
-		return err_set(err, ERR_INTERNAL, "the plan's digest is not one");
-	r = guards_text(released, plan, true, &d->guards, err);
-	if (r == 0)
-		r = choose_actions(plan, in, released, &d->actions, &count, &held, err);
-	if (r < 0)
-		return r;
-	if (count == 0)
-		return err_set(
-			err, ERR_HELD,
-			"nothing to approve: %zu of the chosen actions are held; `leaverd "
-			"show %llu` says by which guards",
-			held, (unsigned long long)d->plan);
-	(void)who;
-	r = writer_call(app->writer, decide_write, d, err);
-	return r < 0 ? r : decide_out(d, count, held, out, err);
-}
-
-static void decide_init(struct decide *d, const json_t *in, const struct who *who,
-			enum decision_kind kind)
-{
-	*d = (struct decide){
-		.plan = plan_of(in),
-		.kind = kind,
-		.who = who->name,
-		.why = jx_get_text(in, "reason"),
-	};
-	buf_init(&d->actions, 32 * 1024 * 1024);
-	buf_init(&d->guards, 65536);
-}
-
-static int verb_approve(struct app *app, const struct who *who, const json_t *in, json_t *out,
-			struct err *err)
-{
-	struct decide d;
-	int r;
-
-	decide_init(&d, in, who, DECISION_APPROVE);
-	r = approve_in(app, who, in, out, &d, err);
-	decide_done(&d);
-	return r;
-}
-
-/* Reject and release: about the plan as it stands, whole or by one guard. */
-static int decide_whole(struct app *app, const struct who *who, const json_t *in, json_t *out,
-			enum decision_kind kind, struct err *err)
-{
-	CLEANUP(json_decref_at) json_t *plan = NULL;
-	CLEANUP(json_decref_at) json_t *names = json_array();
-	const char *guard = jx_get_text(in, "guard");
-	struct decide d;
-	int r;
-
-	decide_init(&d, in, who, kind);
-	buf_add_text(&d.actions, "*");
-	r = names ? planner_show(app, d.plan, &plan, err) : err_nomem(err);
-	if (r == 0 && guard)
-		r = jx_add(names, json_string(guard), err);
-	if (r == 0)
-		r = guards_text(names, plan, false, &d.guards, err);
-	if (r == 0 && !digest_unhex(str_of(jx_get_text(plan, "digest")), &d.digest))
-		r = err_set(err, ERR_INTERNAL, "the plan's digest is not one");
-	if (r == 0)
-		r = writer_call(app->writer, decide_write, &d, err);
-	if (r >= 0)
-		r = decide_out(&d, json_array_size(json_object_get(plan, "actions")), 0, out,
-			       err);
-	decide_done(&d);
-	return r;
-}
-
-static int verb_reject(struct app *app, const struct who *who, const json_t *in, json_t *out,
-		       struct err *err)
-{
-	return decide_whole(app, who, in, out, DECISION_REJECT, err);
-}
-
-static int verb_release(struct app *app, const struct who *who, const json_t *in, json_t *out,
-			struct err *err)
-{
-	return decide_whole(app, who, in, out, DECISION_RELEASE, err);
 }
 
 /* --- apply ---------------------------------------------------------------------------------
@@ -857,7 +594,7 @@ static int block_approve(struct app *app, uint64_t plan, const struct who *who,
 			    jx_get_text(in, "reason"));
 	if (!request)
 		return err_nomem(err);
-	r = verb_approve(app, who, request, out, err);
+	r = decide_approve(app, who, request, out, err);
 	/* What the guards of law 6 hold stays for a second person; the rest goes ahead. */
 	return r == -ERR_HELD ? 0 : r;
 }
@@ -1124,9 +861,6 @@ static int verb_why(struct app *app, const struct who *who, const json_t *in, js
 
 const struct verb verbs_plan[] = {
 	{ "show", VERB_STORE, verb_show },
-	{ "approve", VERB_STORE, verb_approve },
-	{ "reject", VERB_STORE, verb_reject },
-	{ "release", VERB_STORE, verb_release },
 	{ "apply", VERB_STORE | VERB_HTTP | VERB_LONG, verb_apply },
 	{ "pause", VERB_STORE, verb_pause },
 	{ "resume", VERB_STORE, verb_resume },

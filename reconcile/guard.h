@@ -68,11 +68,8 @@ extern const struct guard_row guards[GUARD_COUNT];
 
 /* What is to be done where two persons are needed. */
 #define GUARD_TWO_WORDS                                                                        \
-	"two people must approve it. An approval counts as a person's only when it is signed," \
-	" and this version takes no signed approvals: whatever is typed on this machine is "   \
-	"one"                                                                                  \
-	" person's. So it stays held. What ends it: take away what protects it, or do it by"   \
-	" hand at Atlassian"
+	"two people must approve it, each with a signature of their own (leaverd approver):"   \
+	" what is only typed on this machine counts as nobody's in particular"
 
 /* By name; -1 if there is none. */
 int guard_of(struct str name);

@@ -75,6 +75,10 @@
  * token. API tokens, by keyed hash. `self` is the key of the record that a token is of itself.
  *
  * secret, vault. Sealed values, and the sealed key that they are sealed with.
+ *
+ * approver, signature. Who has a key of their own, and the statements that were taken, each
+ * once, by their digest (store/approvers.h). A decision that is signed keeps its statement and
+ * the key that signed it.
  */
 #include "store/migrate.h"
 
@@ -441,6 +445,21 @@ static const char *const step_6[] = {
 	NULL,
 };
 
+static const char *const step_7[] = {
+	"CREATE TABLE approver (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
+	" login TEXT NOT NULL, key BLOB NOT NULL UNIQUE, enrolled_by TEXT NOT NULL,"
+	" enrolled_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+	" retired_ms INTEGER NOT NULL, retired_by TEXT NOT NULL) STRICT",
+	"CREATE TABLE signature (digest BLOB PRIMARY KEY, about TEXT NOT NULL,"
+	" decision TEXT NOT NULL, target TEXT NOT NULL, who TEXT NOT NULL, key BLOB NOT NULL,"
+	" entry INTEGER NOT NULL, ms INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+	"CREATE INDEX signature_matter ON signature (about, target)",
+	"ALTER TABLE decision ADD COLUMN statement TEXT NOT NULL DEFAULT ''",
+	"ALTER TABLE decision ADD COLUMN key BLOB NOT NULL DEFAULT x''",
+	"ALTER TABLE decision ADD COLUMN alone_ms INTEGER NOT NULL DEFAULT 0",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -448,6 +467,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 4, "what provisioning directories hold, and seats in licences", step_4 },
 	{ 5, "tokens that are somebody", step_5 },
 	{ 6, "what others change in organisations", step_6 },
+	{ 7, "approvers with keys of their own", step_7 },
 	{ 0, NULL, NULL },
 };
 

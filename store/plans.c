@@ -6,7 +6,7 @@
 #include "store/audit.h"
 #include "store/lease.h"
 
-#define BODY_MAX_BYTES (256u << 10)
+#define BODY_MAX_BYTES (1u << 20)
 
 const char *const plan_standing_words[] = { "open",     "approved", "running",    "done",
 					    "rejected", "expired",  "superseded", NULL };
@@ -503,7 +503,8 @@ static int may_decide(const struct decision *in, const struct found_plan *f, str
 			       "plan %lld is not the one that was shown: its digest differs; "
 			       "look at it again",
 			       (long long)in->plan);
-	if (!open || (in->kind == DECISION_REJECT && f->standing == PLAN_RUNNING))
+	if (!open || (in->kind == DECISION_REJECT && f->standing == PLAN_RUNNING &&
+		      str_eq(in->actions, STR("*"))))
 		return err_set(err, f->standing == PLAN_EXPIRED ? ERR_EXPIRED : ERR_HELD,
 			       "plan %lld is %s: it takes no such decision any more",
 			       (long long)in->plan, plan_standing_words[f->standing]);
@@ -530,7 +531,12 @@ static int decision_audit(struct db *db, const struct decision *in, struct err *
 	buf_add_json(&body, in->actions);
 	buf_add_text(&body, ",\"guards\":");
 	buf_add_json(&body, in->guards);
-	buf_addf(&body, ",\"person\":%s,\"why\":", in->person ? "true" : "false");
+	buf_addf(&body, ",\"person\":%s", in->person ? "true" : "false");
+	if (in->alone_ms)
+		buf_addf(&body, ",\"alone\":%lld", (long long)in->alone_ms);
+	if (in->person)
+		buf_addf(&body, ",\"statement\":%lld", (long long)in->entry);
+	buf_add_text(&body, ",\"why\":");
 	buf_add_json(&body, in->why);
 	buf_add_char(&body, '}');
 	(void)snprintf(what, sizeof(what), "plan.%s", decision_words[in->kind]);
@@ -568,10 +574,12 @@ int plans_decide(struct db *db, const struct decision *in, int64_t *ret, struct 
 	if (r == 0)
 		r = db_run(db, err,
 			   "INSERT INTO decision (plan, kind, who, person, digest, actions,"
-			   " guards, why, ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+			   " guards, why, ms, statement, key, alone_ms) VALUES (?1, ?2, ?3, ?4,"
+			   " ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 			   DB_I(in->plan), DB_I(in->kind), DB_S(in->who), DB_I(in->person),
 			   DB_B(in->digest.b, DIGEST_BYTES), DB_S(in->actions),
-			   DB_S(in->guards), DB_S(in->why), DB_I(in->ms));
+			   DB_S(in->guards), DB_S(in->why), DB_I(in->ms), DB_S(in->statement),
+			   DB_B(in->key.p ? in->key.p : "", in->key.len), DB_I(in->alone_ms));
 	if (r < 0)
 		return r;
 	id = db_last_id(db);
@@ -590,8 +598,11 @@ int plans_decisions(struct db *db, int64_t plan, decision_fn fn, void *ctx, stru
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT id, plan, kind, who, person, digest, actions, guards, why, ms"
-		     " FROM decision WHERE plan = ?1 ORDER BY id",
+		     "SELECT d.id, d.plan, d.kind, d.who, d.person, d.digest, d.actions,"
+		     " d.guards, d.why, d.ms, d.statement, d.key, d.alone_ms, EXISTS (SELECT 1"
+		     " FROM approver a WHERE a.key = d.key AND a.retired_ms = 0"
+		     " AND 'approver:' || a.name = d.who)"
+		     " FROM decision d WHERE d.plan = ?1 ORDER BY d.id",
 		     DB_I(plan));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct str digest = db_blob(q, 5);
@@ -603,7 +614,11 @@ int plans_decisions(struct db *db, int64_t plan, decision_fn fn, void *ctx, stru
 					.actions = db_text(q, 6),
 					.guards = db_text(q, 7),
 					.why = db_text(q, 8),
-					.ms = db_int(q, 9) };
+					.ms = db_int(q, 9),
+					.statement = db_text(q, 10),
+					.key = db_blob(q, 11),
+					.alone_ms = db_int(q, 12),
+					.stands = db_int(q, 13) != 0 };
 
 		if (digest.len == DIGEST_BYTES)
 			memcpy(row.digest.b, digest.p, DIGEST_BYTES);

@@ -137,18 +137,25 @@ extern const char *const decision_words[];
 struct decision {
 	int64_t id, plan;
 	enum decision_kind kind;
-	struct str who;       /* "uid:NAME", "token:NAME", "policy" */
-	bool person;          /* counts as a person's (signed) */
+	struct str who; /* "uid:NAME", "token:NAME", "policy" */
+	bool person;    /* counts as a person's: signed, by an approver who was enrolled */
 	struct digest digest; /* of the bytes that were shown */
 	struct str actions;   /* "*" or numbers separated by commas */
 	struct str guards;    /* names of released guards separated by blanks; "" none */
 	struct str why;
 	int64_t ms;
+	struct str statement; /* of one that is signed: what was signed; else "" */
+	struct str key;       /* the public key that signed it */
+	int64_t entry;        /* in: the audit entry of its statement */
+	bool stands;          /* out, of one that is signed: its approver was not retired */
+	/* the only admin's word for two: counted as theirs from this time on; 0: it is not */
+	int64_t alone_ms;
 };
 /*
  * Writes the decision and its audit entry, and moves the plan's state. Faults: CONFLICT when
  * digest is not the plan's, EXPIRED past its time, HELD for a state that takes no decisions,
- * NOT_FOUND for a number that no action has.
+ * NOT_FOUND for a number that no action has. A statement was taken before, in the same
+ * transaction (store/approvers.h).
  */
 int plans_decide(struct db *db, const struct decision *in, int64_t *ret, struct err *err)
 	MUST_USE;

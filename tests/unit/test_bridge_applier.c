@@ -14,6 +14,7 @@
 #include "bridge/clients.h"
 #include "bridge/rounds.h"
 #include "model/plan.h"
+#include "model/statement.h"
 #include "net/httpc.h"
 #include "store/plans.h"
 #include "store/writer.h"
@@ -466,36 +467,197 @@ static void test_a_release_covers_its_plan_its_actions_and_its_guard_only(void *
 	assert_string_equal(got.released[0], "limit-leavers-day");
 }
 
-static void test_unsigned_approvals_of_two_logins_are_one_persons(void **state)
+/* What a person signed of a plan: *d as its row, the text in *text. */
+static void signed_as(struct decision *d, const char *name, struct buf *text,
+		      unsigned char key[DIGEST_PUB_BYTES])
+{
+	static const char hex32[] =
+		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	CLEANUP(secret_done) struct secret seed = { 0 };
+	CLEANUP(buf_done) struct buf said;
+	struct str f[STATEMENT_FIELDS] = { { 0 } };
+	unsigned char raw[DIGEST_SEED_BYTES];
+	char digest[DIGEST_HEX_BYTES];
+	struct statement s;
+	struct err err = { 0 };
+
+	buf_init(&said, STATEMENT_MAX_BYTES);
+	memset(raw, name[0], sizeof(raw));
+	digest_hex(&d->digest, digest);
+	f[STATEMENT_INSTANCE] = STR("test");
+	f[STATEMENT_AUTHORITY] = str_of(hex32);
+	f[STATEMENT_ABOUT] = STR("plan");
+	f[STATEMENT_DECISION] = STR("approve");
+	f[STATEMENT_TARGET] = STR("1");
+	f[STATEMENT_DIGEST] = str_of(digest);
+	f[STATEMENT_ACTIONS] = d->actions;
+	f[STATEMENT_GUARDS] = d->guards;
+	f[STATEMENT_NONCE] = str_n(hex32, 32);
+	f[STATEMENT_EXPIRES] = STR("2026-11-25T09:00:00Z");
+	assert_ok(secret_set(&seed, raw, sizeof(raw), &err), &err);
+	assert_ok(digest_public(key, &seed, &err), &err);
+	assert_ok(statement_write(f, &said, &err), &err);
+	assert_ok(statement_parse(buf_str(&said), &s, &err), &err);
+	assert_ok(statement_sign(&s, str_of(name), &seed, NOW, text, &err), &err);
+	d->person = d->stands = true;
+	d->statement = buf_str(text);
+	d->key = str_n((const char *)key, DIGEST_PUB_BYTES);
+}
+
+/* A plan of one action over a limit so far that both take two people. */
+struct for_two {
+	struct plan *plan;
+	struct approvals *a;
+	struct decision d;
+	struct apply_approval got;
+};
+
+static void for_two_make(struct for_two *t)
 {
 	struct plan_guard limit = { "limit-leavers-day", GUARD_HOLD_PLAN, "9 of 3", 2 };
-	struct decision d = { .kind = DECISION_APPROVE,
-			      .who = STR("uid:ida"),
-			      .actions = STR("*"),
-			      .guards = STR("limit-leavers-day") };
-	CLEANUP(plan_free_at) struct plan *plan = NULL;
-	CLEANUP(approvals_free_at) struct approvals *a = NULL;
 	struct action action = { .n = 1, .needs = 2 };
-	struct apply_approval got;
+	struct err err = { 0 };
+
+	*t = (struct for_two){ .d = { .kind = DECISION_APPROVE,
+				      .actions = STR("*"),
+				      .guards = STR("limit-leavers-day"),
+				      .ms = 5 } };
+	assert_ok(plan_new(&t->plan, &err), &err);
+	assert_int_equal(vec_action_add(&t->plan->actions, action), 0);
+	assert_int_equal(vec_guard_add(&t->plan->guards, limit), 0);
+	assert_ok(approvals_new(&t->a, t->plan, &t->d.digest, &err), &err);
+}
+
+static void for_two_done(struct for_two *t)
+{
+	approvals_free(t->a);
+	plan_free(t->plan);
+}
+
+static void for_two_add(struct for_two *t, const char *who)
+{
+	struct err err = { 0 };
+
+	t->d.who = str_of(who);
+	assert_ok(approvals_add(t->a, &t->d, &err), &err);
+}
+
+/* How many persons, and whether that is enough. */
+static void for_two_is(struct for_two *t, unsigned persons, bool enough)
+{
+	assert_true(approvals_of(t->a, &t->plan->actions.v[0], &t->got));
+	assert_int_equal(t->got.persons, persons);
+	assert_int_equal(t->got.released_count, enough);
+	assert_int_equal(approvals_enough(t->a, &t->got, &t->plan->actions.v[0]), enough);
+}
+
+static void test_where_two_are_needed_only_two_who_signed_are_two(void **state)
+{
+	unsigned char key[2][DIGEST_PUB_BYTES];
+	CLEANUP(for_two_done) struct for_two t;
+	CLEANUP(buf_done) struct buf ida, bob;
+
+	(void)state;
+	buf_init(&ida, STATEMENT_MAX_BYTES);
+	buf_init(&bob, STATEMENT_MAX_BYTES);
+	for_two_make(&t);
+	for_two_add(&t, "uid:ida");
+	for_two_add(&t, "uid:root");
+	for_two_is(&t, 0, false);
+	signed_as(&t.d, "ida", &ida, key[0]);
+	for_two_add(&t, "approver:ida");
+	for_two_add(&t, "approver:ida");
+	for_two_is(&t, 1, false);
+	signed_as(&t.d, "bob", &bob, key[1]);
+	for_two_add(&t, "approver:bob");
+	for_two_is(&t, 2, true);
+}
+
+/* Rows that somebody with an editor put into the database. */
+static void test_a_row_that_its_statement_does_not_say_counts_for_nobody(void **state)
+{
+	unsigned char key[DIGEST_PUB_BYTES];
+	CLEANUP(for_two_done) struct for_two t;
+	CLEANUP(buf_done) struct buf text;
 	struct err err = { 0 };
 
 	(void)state;
-	assert_ok(plan_new(&plan, &err), &err);
-	assert_int_equal(vec_action_add(&plan->actions, action), 0);
-	assert_int_equal(vec_guard_add(&plan->guards, limit), 0);
-	assert_ok(approvals_new(&a, plan, &d.digest, &err), &err);
-	assert_ok(approvals_add(a, &d, &err), &err);
-	d.who = STR("uid:root");
-	assert_ok(approvals_add(a, &d, &err), &err);
-	assert_true(approvals_of(a, &plan->actions.v[0], &got));
-	assert_int_equal(got.persons, 1);
-	assert_int_equal(got.released_count, 0);
-	d.who = STR("person:ida");
-	d.person = true;
-	assert_ok(approvals_add(a, &d, &err), &err);
-	assert_true(approvals_of(a, &plan->actions.v[0], &got));
-	assert_int_equal(got.persons, 2);
-	assert_int_equal(got.released_count, 1);
+	buf_init(&text, STATEMENT_MAX_BYTES);
+	for_two_make(&t);
+	signed_as(&t.d, "ida", &text, key);
+	for_two_add(&t, "approver:bob"); /* another's name */
+	t.d.stands = false;
+	for_two_add(&t, "approver:ida"); /* who retired since */
+	t.d.stands = true;
+	t.d.actions = STR("1");
+	for_two_add(&t, "approver:ida"); /* other actions */
+	t.d.actions = STR("*");
+	t.d.guards = STR("");
+	for_two_add(&t, "approver:ida"); /* other guards */
+	t.d.guards = STR("limit-leavers-day");
+	t.d.kind = DECISION_RELEASE;
+	for_two_add(&t, "approver:ida"); /* another decision */
+	t.d.kind = DECISION_APPROVE;
+	t.d.digest.b[0] = 1;
+	for_two_add(&t, "approver:ida"); /* other bytes */
+	t.d.digest.b[0] = 0;
+	text.p[text.len - 2] ^= 1;
+	for_two_add(&t, "approver:ida"); /* another signature */
+	text.p[text.len - 2] ^= 1;
+	t.d.statement = STR("");
+	for_two_add(&t, "approver:ida"); /* none */
+	assert_false(approvals_of(t.a, &t.plan->actions.v[0], &t.got));
+	t.d.statement = buf_str(&text);
+	assert_ok(approvals_add(t.a, &t.d, &err), &err);
+	for_two_is(&t, 1, false);
+}
+
+static void test_one_administrators_word_stands_for_two_from_its_time_on(void **state)
+{
+	CLEANUP(for_two_done) struct for_two t;
+
+	(void)state;
+	for_two_make(&t);
+	t.d.alone_ms = 4000;
+	for_two_add(&t, "uid:ida");
+	for_two_is(&t, 2, true);
+	assert_int_equal(approvals_wait_ms(t.a, &t.plan->actions.v[0]), 4000);
+	assert_int_equal(t.got.approved_ms, 4000);
+}
+
+static void test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block(void **state)
+{
+	CLEANUP(for_two_done) struct for_two t;
+	char block[] = ORDER_BLOCK;
+
+	(void)state;
+	for_two_make(&t);
+	approvals_signed_only(t.a);
+	t.plan->actions.v[0].needs = 1;
+	for_two_add(&t, "uid:ida");
+	assert_true(approvals_of(t.a, &t.plan->actions.v[0], &t.got));
+	assert_int_equal(t.got.persons, 0);
+	t.plan->actions.v[0].rule = block;
+	assert_true(approvals_of(t.a, &t.plan->actions.v[0], &t.got));
+	assert_int_equal(t.got.persons, 1);
+}
+
+static void test_what_was_refused_after_it_was_approved_does_not_start(void **state)
+{
+	CLEANUP(for_two_done) struct for_two t;
+
+	(void)state;
+	for_two_make(&t);
+	for_two_add(&t, "uid:ida");
+	assert_true(approvals_name(t.a, &t.plan->actions.v[0]));
+	t.d.kind = DECISION_REJECT;
+	t.d.actions = STR("1");
+	for_two_add(&t, "uid:ida");
+	assert_false(approvals_name(t.a, &t.plan->actions.v[0]));
+	assert_false(approvals_of(t.a, &t.plan->actions.v[0], &t.got));
+	t.d.kind = DECISION_APPROVE;
+	for_two_add(&t, "uid:ida");
+	assert_true(approvals_name(t.a, &t.plan->actions.v[0]));
 }
 
 static int start(void **state)
@@ -516,7 +678,12 @@ int main(void)
 		cmocka_unit_test(test_a_hundred_stale_plans_block_nothing_and_end),
 		cmocka_unit_test(test_plans_beyond_what_fits_in_memory_wait_with_their_time),
 		cmocka_unit_test(test_a_release_covers_its_plan_its_actions_and_its_guard_only),
-		cmocka_unit_test(test_unsigned_approvals_of_two_logins_are_one_persons),
+		cmocka_unit_test(test_where_two_are_needed_only_two_who_signed_are_two),
+		cmocka_unit_test(test_a_row_that_its_statement_does_not_say_counts_for_nobody),
+		cmocka_unit_test(test_one_administrators_word_stands_for_two_from_its_time_on),
+		cmocka_unit_test(
+			test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block),
+		cmocka_unit_test(test_what_was_refused_after_it_was_approved_does_not_start),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);

@@ -121,7 +121,7 @@ static const struct {
 	{ "show", "needs its PLAN" },
 	{ "show twelve", "PLAN is a number, not 'twelve'" },
 	{ "show 0", "PLAN is a number" },
-	{ "reject 7", "'reject' needs --reason TEXT" },
+	{ "pause", "'pause' needs --reason TEXT" },
 	{ "plan --org a --org b", "--org was given twice" },
 	{ "arm fire --reason r", "MODE may be one of: observe propose act; not 'fire'" },
 	{ "token new t --role king", "--role may be one of" },

@@ -1,0 +1,191 @@
+"""Whose word counts: signed statements, two people where two are needed, refusals that are
+remembered, and the shop with one administrator."""
+import os
+
+import pytest
+
+from daemon import CommandFault
+from world import DAY, HOUR, World, actions
+
+
+@pytest.fixture
+def world(build, tmp_path):
+    with World(build, tmp_path, people=40, orphans=3) as w:
+        # two whose last working day is the Monday of the clock; one of them is protected
+        w.kept, w.other = w.ordinary[0], w.ordinary[5]
+        w.push(ends={p["uid"]: "2026-11-23" for p in (w.kept, w.other)})
+        w.ready()
+        w.rounds()
+        w.arm()
+        w.command("protect", "add", w.kept["mail"], "--owner", "ida", "--reason", "runs the payroll")
+        w.clock.advance(18 * HOUR)
+        w.command("sync")
+        w.command("collect")
+        yield w
+
+
+def key(world, name):
+    """Of that name, and its file: made once."""
+    path = str(world.folder / (name + ".key"))
+    if not os.path.exists(path):
+        world.command("key", "new", path, "--name", name, "--key-passphrase-fd", "0", stdin=name + "'s own")
+        assert os.stat(path).st_mode & 0o777 == 0o600
+    return path
+
+
+def signing(world, name):
+    return ["--sign", key(world, name), "--key-passphrase-fd", "0"], {"stdin": name + "'s own"}
+
+
+def signed(world, name, *argv, **options):
+    more, stdin = signing(world, name)
+    return world.json(*argv, *more, **stdin, **options)
+
+
+def enrol(world, first="ada", second="bob"):
+    world.command("approver", "enrol", first, "--key", key(world, first) + ".pub")
+    more, stdin = signing(world, first)
+    world.command("approver", "enrol", second, "--key", key(world, second) + ".pub", *more, **stdin)
+
+
+def refused(world, *argv, **options):
+    with pytest.raises(CommandFault) as fault:
+        world.command(*argv, **options)
+    return fault.value.err
+
+
+def of(plan, person, kind="suspend"):
+    return next(a for a in plan["actions"] if a["email"] == person["mail"] and a["kind"] == kind)
+
+
+def urgent(world):
+    return next(p for p in world.plan()["plans"] if p["urgency"] == "urgent")
+
+
+def status(world, person):
+    return world.rehearsal.account(person["mail"])["status"]
+
+
+def test_a_protected_leaver_goes_when_two_people_signed_and_not_before(world):
+    plan = urgent(world)
+    number = str(plan["plan"])
+    action = of(world.json("show", number), world.kept)
+    assert action["needs"] == 2 and action["held_by"] == ["exemption"]
+    deed = ["approve", number, "--action", str(action["n"]), "--release", "exemption", "--reason", "left"]
+    # one unsigned word is enough for the other, and nobody's for this one
+    world.command("approve", number, "--reason", "looked at")
+    world.command(*deed)
+    world.json("apply", number, "--wait")
+    assert status(world, world.other) == "suspended" and status(world, world.kept) == "active"
+    assert "two people must approve it" in action["missing"] and "0 of 2" in action["missing"]
+    # nobody is enrolled whom somebody did not sign for, but the first
+    world.command("approver", "enrol", "ada", "--key", key(world, "ada") + ".pub")
+    assert "one of them signs" in refused(world, "approver", "enrol", "bob", "--key",
+                                          key(world, "bob") + ".pub")
+    more, stdin = signing(world, "ada")
+    world.command("approver", "enrol", "bob", "--key", key(world, "bob") + ".pub", *more, **stdin)
+    # the same person twice is one
+    assert signed(world, "ada", *deed)["who"] == "approver:ada"
+    signed(world, "ada", *deed)
+    world.json("apply", number, "--wait")
+    assert status(world, world.kept) == "active"
+    assert "1 of 2" in of(world.json("show", number), world.kept)["missing"]
+    # bob signs on a machine of his own
+    statement = world.command(*deed, "--statement")
+    assert "instance rehearsal\n" in statement and "target %s\n" % number in statement
+    text = world.folder / "statement"
+    text.write_text(statement)
+    away = dict(world.daemon.env, LEAVERD_CONFIG="/nonexistent")
+    env, world.daemon.env = world.daemon.env, away
+    answer = world.command("sign", str(text), "--key", key(world, "bob"), "--key-passphrase-fd", "0",
+                           stdin="bob's own")
+    assert "does not open" in refused(world, "sign", str(text), "--key", key(world, "bob"),
+                                      "--key-passphrase-fd", "0", stdin="ada's own")
+    world.daemon.env = env
+    forged = answer.replace("actions %d\n" % action["n"], "actions %d,1\n" % action["n"])
+    assert forged != answer
+    said = refused(world, "approve", number, "--signature", "-", stdin=forged)
+    assert "changed after it was signed" in said
+    assert "What was asked for" in refused(world, "reject", number, "--signature", "-", stdin=answer)
+    world.command("approve", number, "--signature", "-", stdin=answer)
+    assert "counts once" in refused(world, "approve", number, "--signature", "-", stdin=answer)
+    world.json("apply", number, "--wait")
+    assert status(world, world.kept) == "suspended"
+    proof = world.json("audit", "verify", "--head")
+    assert proof["signed"] == 4 and "each signature fits" in proof["notes"][0]
+    assert world.rehearsal.twice() == {}
+
+
+def test_who_retired_has_approved_nothing_that_has_not_begun(world):
+    enrol(world)
+    number = str(urgent(world)["plan"])
+    action = of(world.json("show", number), world.kept)
+    deed = ["approve", number, "--action", str(action["n"]), "--release", "exemption", "--reason", "left"]
+    signed(world, "ada", *deed)
+    world.command("approver", "retire", "ada", "--reason", "her laptop is gone")
+    signed(world, "bob", *deed)
+    world.json("apply", number, "--wait")
+    assert status(world, world.kept) == "active"
+    more, stdin = signing(world, "ada")
+    assert "was retired" in refused(world, *deed, *more, **stdin)
+    assert "is no name" in refused(world, "key", "new", str(world.folder / "x"), "--name", "Ada L",
+                                   "--key-passphrase-fd", "0", stdin="secret")
+    more, stdin = signing(world, "bob")
+    world.command("approver", "enrol", "carl", "--key", key(world, "carl") + ".pub", *more, **stdin)
+    signed(world, "carl", *deed)
+    world.json("apply", number, "--wait")
+    assert status(world, world.kept) == "suspended"
+    states = {a["name"]: a["state"] for a in world.json("approver", "list")["approvers"]}
+    assert states == {"ada": "retired", "bob": "counts", "carl": "counts"}
+    world.command("audit", "verify", "--head")
+
+
+def test_what_was_refused_is_not_planned_again_until_then(world):
+    plan = urgent(world)
+    number, action = str(plan["plan"]), of(world.json("show", str(plan["plan"])), world.other)
+    part = ["reject", number, "--person", world.other["mail"]]
+    assert "needs --reason, and --until" in refused(world, *part, "--reason", "no")
+    world.command(*part, "--until", "3d", "--reason", "stays until Thursday")
+    world.command("approve", number, "--reason", "the rest", status=(0, 4))
+    world.json("apply", number, "--wait")
+    assert status(world, world.other) == "active"
+    shown = of(world.json("show", number), world.other)
+    assert shown["state"] == "skipped" and "refused it until" in shown["result"]
+    again = world.plan()
+    mine = [a for p in again["plans"] for a in world.json("show", str(p["plan"]))["actions"]
+            if a["email"] == world.other["mail"] and a["rule"] == action["rule"]]
+    assert all(a["held_by"] == ["bar"] for a in mine if a["kind"] == "suspend")
+    assert "stays until Thursday" in world.command("why", world.other["mail"])
+    world.clock.advance(3 * DAY + HOUR)
+    world.command("sync")
+    world.command("collect")
+    again = of(world.json("show", str(urgent(world)["plan"])), world.other)
+    assert again["verdict"] == "pass"
+
+
+def test_one_administrator_types_the_count_waits_and_somebody_is_told(world):
+    config = world.daemon.config.read_text()
+    world.daemon.stop()
+    world.daemon.write_config(config + "approvals:\n  signed: always\n  single_admin: true\n"
+                              "  single_delay: 4h\n  second_address: audit@example.com\n")
+    world.daemon.start()
+    number = str(urgent(world)["plan"])
+    action = of(world.json("show", number), world.kept)
+    deed = ["approve", number, "--action", str(action["n"]), "--release", "exemption", "--reason", "left"]
+    assert "wants every approval signed" in refused(world, *deed, "--count", "1")
+    world.command("approver", "enrol", "ada", "--key", key(world, "ada") + ".pub")
+    assert "--count says 2" in refused(world, *deed, "--count", "2", *signing(world, "ada")[0],
+                                       **signing(world, "ada")[1])
+    answer = signed(world, "ada", *deed, "--count", "1")
+    assert abs(answer["alone"] - world.clock.now_ms() - 4 * HOUR) < HOUR / 60
+    letters = [n.read_text() for n in world.notices.glob("single-admin-*.txt")]
+    assert len(letters) == 1 and "To: audit@example.com" in letters[0] and "approver:ada" in letters[0]
+    world.json("apply", number, "--wait")
+    assert status(world, world.kept) == "active"
+    world.clock.advance(4 * HOUR)
+    world.json("apply", number, "--wait")
+    assert status(world, world.kept) == "suspended"
+    world.command("audit", "verify", "--head")
+    # who blocks cannot wait for a key
+    world.command("block", world.ordinary[9]["mail"], "--reason", "device stolen")
+    assert status(world, world.ordinary[9]) == "suspended"
