@@ -124,7 +124,8 @@ bool digest_verify(const unsigned char sig[DIGEST_SIG_BYTES],
 /* --- files ---------------------------------------------------------------------------------
  */
 
-int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err *err)
+static int digest_span(int fd, int64_t from, int64_t most_bytes, struct digest_file *ret,
+		       struct err *err)
 {
 	crypto_generichash_state wide;
 	crypto_hash_sha256_state sha;
@@ -135,8 +136,11 @@ int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err 
 	digest_begin(&run, NULL);
 	crypto_hash_sha256_init(&sha);
 	crypto_generichash_init(&wide, NULL, 0, sizeof(ret->blake2b_512));
-	for (;;) {
-		ssize_t n = pread(fd, piece, sizeof(piece), at);
+	while (at < most_bytes) {
+		size_t want = most_bytes - at < (int64_t)sizeof(piece)
+				      ? (size_t)(most_bytes - at)
+				      : sizeof(piece);
+		ssize_t n = pread(fd, piece, want, from + at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -145,9 +149,6 @@ int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err 
 		if (n == 0)
 			break;
 		at += n;
-		if (at > most_bytes)
-			return err_set(err, ERR_LIMIT, "the file is longer than %lld bytes",
-				       (long long)most_bytes);
 		digest_add(&run, piece, (size_t)n);
 		crypto_hash_sha256_update(&sha, piece, (unsigned long long)n);
 		crypto_generichash_update(&wide, piece, (unsigned long long)n);
@@ -157,4 +158,28 @@ int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err 
 	crypto_generichash_final(&wide, ret->blake2b_512, sizeof(ret->blake2b_512));
 	ret->bytes = at;
 	return 0;
+}
+
+int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err *err)
+{
+	struct digest_file all;
+	int r = digest_span(fd, 0, most_bytes < INT64_MAX ? most_bytes + 1 : most_bytes, &all,
+			    err);
+
+	if (r == 0 && all.bytes > most_bytes)
+		return err_set(err, ERR_LIMIT, "the file is longer than %lld bytes",
+			       (long long)most_bytes);
+	if (r == 0)
+		*ret = all;
+	return r;
+}
+
+int digest_part(int fd, int64_t from, int64_t bytes, struct digest_file *ret, struct err *err)
+{
+	struct digest_file part;
+	int r = digest_span(fd, from, bytes, &part, err);
+
+	if (r == 0)
+		*ret = part;
+	return r;
 }

@@ -58,5 +58,8 @@ struct digest_file {
 /* Reads fd by position, so where it stands does not matter. Fault: IO; LIMIT past most bytes.
  */
 int digest_file(int fd, int64_t most_bytes, struct digest_file *ret, struct err *err) MUST_USE;
+/* The same of a part of a file: up to bytes of it (ret->bytes says how many there were). */
+int digest_part(int fd, int64_t from, int64_t bytes, struct digest_file *ret, struct err *err)
+	MUST_USE;
 
 #endif

@@ -1,5 +1,6 @@
 #include "bridge/commands.h"
 
+#include "bridge/evidence_file.h"
 #include "bridge/export_file.h"
 #include "bridge/bulk_cli.h"
 #include "bridge/local.h"
@@ -334,6 +335,20 @@ static const struct cli_option rows_options[] = {
 	{ "limit", 'n', "N", CLI_INT, NULL, false, "at most so many rows (0: all, the default)", NULL },
 	{ "token-file", 0, "FILE", CLI_LOCAL, NULL, false, "a token of role hr-confidential: show ends that lie ahead", NULL },
 	OPT_END
+};
+static const struct cli_operand evidence_operands[] = {
+	{ .name = "RUN", .member = "run", .least = 0, .most = 1, .number = true }, ARG_END
+};
+static const struct cli_option evidence_options[] = {
+	{ "from", 0, "DATE", CLI_TIME, "from_ms", false, "instead of a run: all that was planned, decided or done from then", NULL },
+	{ "to", 0, "DATE", CLI_TIME, "until_ms", false, "until then (not including it)", NULL },
+	{ "output", 'O', "DIR", CLI_LOCAL, NULL, false, "a new folder; default: a name that says what it is about, here", NULL },
+	{ "tar", 0, NULL, CLI_SWITCH, NULL, false, "DIR.tar as well", NULL },
+	OPT_END
+};
+static const struct cli_operand pack_operands[] = { ARG_ONE("PACK", "path"), ARG_END };
+static const struct cli_option pack_options[] = {
+	{ "key", 'k', "FILE", CLI_TEXT, NULL, true, "the public key, as 'evidence key' prints it", NULL }, OPT_END
 };
 static const struct cli_operand file_operands[] = { ARG_ONE("FILE", "file"), ARG_END };
 static const struct cli_operand topic_operands[] = {
@@ -739,6 +754,22 @@ const struct command commands[] = {
 	  "leaverd export seats --filter 'product eq \"jira\"' --output jira.csv\n  a file for a spreadsheet\n"
 	  "leaverd export actions --filter 'state eq \"done\"' --format jsonl\n  for a program\n",
 	  .options = rows_options, .operands = rows_operands, .local = local_export },
+
+	{ "evidence", KEEP, "what a run or a span of time came to, as a signed folder",
+	  "Plans byte for byte, decisions, journals, what was before and after, the audit chain of that time without "
+	  "gaps, its head, the configuration, checksums, and a manifest signed with Ed25519. Who forgotten people were "
+	  "stays erased. It is verified as soon as it is written: leaverd-report(7) says what that proves and what not.",
+	  "leaverd evidence 12\n  of run 12, in a new folder here\n"
+	  "leaverd evidence --from 2026-10-01 --to 2026-11-01 --output october --tar\n  of a month, also as october.tar\n",
+	  .options = evidence_options, .operands = evidence_operands, .local = local_evidence },
+	{ "evidence key", KEEP, "the public key with which evidence is verified",
+	  "Give it to whoever verifies, by another way than the evidence.",
+	  "leaverd evidence key > acme.key\n  for the auditor\n", .verb = "evidence.key" },
+	{ "evidence verify", KEEP, "hold evidence against the public key",
+	  "Needs the pack and the key: no configuration, no store, no daemon. Every byte counts: what was changed, "
+	  "removed or added is named.",
+	  "leaverd evidence verify october.tar --key acme.key\n  status 8 when anything differs\n",
+	  .options = pack_options, .operands = pack_operands, .local = local_evidence_verify },
 
 	{ "audit verify", KEEP, "walk the audit chain",
 	  "Names the first entry that was changed, removed or put in. With --head it also notices a cut tail "

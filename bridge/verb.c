@@ -25,7 +25,7 @@ const struct verb *verb_find(const char *name)
 	static const struct verb *const tables[] = {
 		verbs_admin,    verbs_data,   verbs_round,  verbs_plan,    verbs_decide,
 		verbs_approver, verbs_undo,   verbs_scim,   verbs_overdue, verbs_hr,
-		verbs_handover, verbs_events, verbs_export, verbs_bulk
+		verbs_handover, verbs_events, verbs_export, verbs_bulk,    verbs_evidence,
 	};
 
 	for (size_t i = 0; i < COUNT_OF(tables); i++)
