@@ -239,6 +239,16 @@ static int each_directory(struct gather *c,
 	return r;
 }
 
+/* Whether the next read may go on from the pages of this one, which ended so. */
+static bool is_resumable(const struct gather *c, int r)
+{
+	if (c->stale || c->unfit)
+		return false;
+	if (r == 0)
+		return !c->result->complete && c->paused;
+	return r == -ERR_CANCELLED || r == -ERR_NOMEM || r == -ERR_IO || r == -ERR_FULL;
+}
+
 int atl_collect(struct atl_client *client, const struct atl_sink *sink, int64_t now_ms,
 		struct atl_result *ret, struct err *err)
 {
@@ -278,9 +288,13 @@ int atl_collect(struct atl_client *client, const struct atl_sink *sink, int64_t 
 		r = each_directory(c, gather_users_of, err);
 	if (r == 0)
 		r = gather_outside(c, err);
+	result.complete = r == 0 && result.whole == ATL_PART_ALL;
+	if (sink->kept && !is_resumable(c, r))
+		atl_kept_drop(sink->kept);
 	if (r < 0)
-		return r;
-	result.complete = result.whole == ATL_PART_ALL;
+		return c->stale ? ATL_AGAIN : r;
+	if (sink->kept)
+		result.kept = atl_kept_used(sink->kept);
 	result.calls = atl_client_calls(client) - calls;
 	*ret = result;
 	return 0;

@@ -98,6 +98,7 @@ struct atl_result {
 	uint64_t accounts, groups, grants, members, seats, roles;
 	uint64_t repeated; /* rows that came twice */
 	uint64_t calls;    /* requests */
+	uint64_t kept;     /* pages that an earlier read had brought */
 	uint64_t not_read; /* accounts whose direct roles were not asked for */
 };
 
@@ -122,6 +123,10 @@ struct atl_sink {
 	int (*role)(void *ctx, const struct atl_role *row, struct err *err);
 	/* Now and then: accounts read so far, and how many there should be (-1: not told). */
 	void (*progress)(void *ctx, uint64_t accounts, int64_t of);
+	/* Where pages are kept for the next read, and taken from (atlassian/kept.h); NULL:
+	 * nowhere. Dropped when the read ends, but for one that was stopped or found Atlassian
+	 * away. */
+	struct atl_kept *kept;
 	/* Asked between two requests; true ends the collection as CANCELLED. */
 	bool (*stop)(void *ctx);
 };
@@ -131,7 +136,15 @@ struct atl_sink {
  * no fault. Fault: of the sink, CANCELLED, or NOMEM; and UNAUTHORIZED, FORBIDDEN, NOT_FOUND,
  * FOREIGN when not even the organisation itself could be read.
  * now_ms is the wall time that idle seats are held against.
+ *
+ * A read that goes on from kept pages is complete by the same tests as any: each list to its
+ * end, and as many rows as Atlassian counts *now*. So what came or went meanwhile in a part
+ * that was read already makes it incomplete, unless as many came as went: then it holds what
+ * was so when that page was read, which is not longer ago than pages are kept, and each action
+ * reads its account again anyway. Answer: ATL_AGAIN, Atlassian does not take a kept cursor any
+ * more: nothing of this read counts, the pages are dropped, and it is to be begun anew.
  */
+enum { ATL_AGAIN = 7 };
 int atl_collect(struct atl_client *c, const struct atl_sink *sink, int64_t now_ms,
 		struct atl_result *ret, struct err *err) MUST_USE;
 

@@ -7,11 +7,30 @@
 
 /* --- telling what is missing -------------------------------------------------------------- */
 
-void gather_lack(struct gather *c, unsigned parts, const char *why)
+static void lack(struct gather *c, unsigned parts, const char *why)
 {
 	c->result->whole &= ~parts;
 	if (parts && !c->result->why[0])
 		snprintf(c->result->why, sizeof(c->result->why), "%s", why);
+}
+
+void gather_lack(struct gather *c, unsigned parts, const char *why)
+{
+	c->unfit |= parts != 0;
+	lack(c, parts, why);
+}
+
+/* Asked again later, the same request may be answered. */
+static bool is_away(int r)
+{
+	return r == -ERR_RATE_LIMIT || r == -ERR_TIMEOUT || r == -ERR_UNAVAILABLE ||
+	       r == -ERR_NETWORK;
+}
+
+int gather_stale(struct gather *c, const struct err *why, struct err *err)
+{
+	c->stale = true;
+	return err_set(err, ERR_EXPIRED_CURSOR, "%s", why->text);
 }
 
 int gather_failed(struct gather *c, unsigned parts, int r, const struct err *err,
@@ -22,7 +41,10 @@ int gather_failed(struct gather *c, unsigned parts, int r, const struct err *err
 			*ret = *err;
 		return r;
 	}
-	gather_lack(c, parts, err->text);
+	if (is_away(r))
+		lack(c, parts, err->text);
+	else
+		gather_lack(c, parts, err->text);
 	return 0;
 }
 
@@ -144,6 +166,7 @@ int gather_walk(struct gather *c, struct atl_pages *p, unsigned parts, gather_ro
 {
 	struct err why;
 
+	p->kept = c->sink->kept;
 	for (;;) {
 		CLEANUP(json_decref_at) json_t *page = NULL;
 		json_t *rows, *row;
@@ -155,6 +178,9 @@ int gather_walk(struct gather *c, struct atl_pages *p, unsigned parts, gather_ro
 		r = atl_pages_next(p, &page, &rows, &why);
 		if (r == ATL_END)
 			return 0;
+		if (r == ATL_STALE)
+			return gather_stale(c, &why, err);
+		c->paused |= parts && is_away(r);
 		if (r < 0)
 			return gather_failed(c, parts, r, &why, err);
 		json_array_foreach (rows, i, row) {

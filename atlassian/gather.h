@@ -111,6 +111,10 @@ struct gather {
 	bool held_known;             /* every group of it is known */
 	unsigned group_failures, role_failures, active_failures; /* in a row */
 	int64_t expected;
+	/* whether the next read may go on where this one stopped (atlassian/kept.h) */
+	bool stale;  /* a cursor that was kept is not taken any more */
+	bool paused; /* a great list broke off because Atlassian was away or busy */
+	bool unfit;  /* something came that is not as it should be: to be read anew */
 };
 
 /* --- telling what is missing -------------------------------------------------------------- */
@@ -121,6 +125,8 @@ void gather_lack(struct gather *c, unsigned parts, const char *why);
  * a client that stops) is passed on in *ret; else 0. */
 int gather_failed(struct gather *c, unsigned parts, int r, const struct err *err,
 		  struct err *ret) MUST_USE;
+/* ATL_STALE of a list: the collection ends, and is to begin anew. Returns the fault. */
+int gather_stale(struct gather *c, const struct err *why, struct err *err) MUST_USE;
 int gather_stopped(const struct gather *c, struct err *err) MUST_USE;
 enum tri gather_tri(const json_t *j, const char *key);
 
@@ -174,6 +180,8 @@ int gather_groups_of(struct gather *c, struct str directory, struct err *err) MU
 int gather_groups_emit(struct gather *c, struct err *err) MUST_USE;
 void gather_group_free(struct gather_group *g);
 OWNED(struct gather_group, gather_group_free)
+/* Members of users/search that are looked at; NULL ends them. */
+extern const char *const gather_user_members[];
 int gather_users_of(struct gather *c, struct str directory, struct err *err) MUST_USE;
 /* So many more pages of tokens; SIZE_MAX: all, and then everybody who waited. */
 int gather_beside(struct gather *c, size_t pages, struct err *err) MUST_USE;

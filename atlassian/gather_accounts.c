@@ -245,6 +245,8 @@ static int roles_fetch(struct gather *c, struct atl_pages *p, json_t **ret, bool
 		if (r == 0)
 			r = jx_add(pages, page, &why);
 	}
+	if (r == ATL_STALE)
+		return gather_stale(c, &why, err);
 	*whole = r >= 0;
 	c->role_failures = r < 0 ? c->role_failures + 1 : 0;
 	if (r < 0)
@@ -430,24 +432,25 @@ static int text_of(const json_t *j, char **ret, size_t *bytes, struct err *err)
 	return *ret ? 0 : err_nomem(err);
 }
 
-/* What atl_user_read() looks at, without pictures and descriptions. */
-static int row_text(const json_t *row, char **ret, size_t *bytes, struct err *err)
-{
-	/* clang-format off */
-	static const char *const keys[] = { "accountId",     "accountStatus", "accountType",
+/* clang-format off */
+const char *const gather_user_members[] = { "accountId",     "accountStatus", "accountType",
 					    "addedToOrg",    "claimStatus",   "counts",
 					    "email",         "emailVerified", "groups",
 					    "managementSource", "membershipStatus", "name",
-					    "platformRoles", "productAccess", "status" };
-	/* clang-format on */
+					    "platformRoles", "productAccess", "status", NULL };
+/* clang-format on */
+
+/* What atl_user_read() looks at, without pictures and descriptions. */
+static int row_text(const json_t *row, char **ret, size_t *bytes, struct err *err)
+{
 	CLEANUP(json_decref_at) json_t *kept = json_object();
 	int r = kept ? 0 : err_nomem(err);
 
-	for (size_t i = 0; r == 0 && i < COUNT_OF(keys); i++) {
-		json_t *value = json_object_get(row, keys[i]);
+	for (const char *const *m = gather_user_members; r == 0 && *m; m++) {
+		json_t *value = json_object_get(row, *m);
 
 		if (value)
-			r = jx_set(kept, keys[i], json_incref(value), err);
+			r = jx_set(kept, *m, json_incref(value), err);
 	}
 	return r < 0 ? r : text_of(kept, ret, bytes, err);
 }
@@ -571,6 +574,7 @@ static int user_ask(struct gather *c, const json_t *row, const struct atl_user *
 	ask->directory = directory;
 	r = atl_org_user_roles(&ask->pages, c->client, STR("-"), u->row.id, (struct str){ 0 },
 			       ask->what, &why);
+	ask->pages.kept = c->sink->kept;
 	if (r == 0)
 		r = atl_pages_start(&ask->pages, &why);
 	if (r == 0) {
@@ -705,6 +709,7 @@ int gather_users_of(struct gather *c, struct str directory, struct err *err)
 	if (count > 0)
 		c->expected += count;
 	r = atl_org_users(&p, c->client, directory, NULL, what, &why);
+	p.members = gather_user_members;
 	r = gather_walk_opened(c, &p, r, &why, USER_PARTS, user_row_here, err);
 	while (r == 0 && c->asked)
 		r = user_answer(c, err);
@@ -762,6 +767,7 @@ int gather_outside(struct gather *c, struct err *err)
 		return err_nomem(err);
 	r = atl_org_users(&p, c->client, STR("-"), body,
 			  "managed accounts outside the directories", &why);
+	p.members = gather_user_members;
 	r = gather_walk_opened(c, &p, r, &why, ATL_PART_ACCOUNTS, user_row_outside, err);
 	/* One that left a directory meanwhile was seen before: only fewer rows than seen are
 	 * certain to lack something. */

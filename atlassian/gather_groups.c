@@ -85,6 +85,8 @@ static int group_answer(struct gather *c, struct err *err)
 	atl_pages_done(&ask->pages);
 	c->first = (c->first + 1) % GATHER_WINDOW_MOST;
 	c->asked--;
+	if (r == ATL_STALE)
+		return gather_stale(c, &why, err);
 	if (r >= 0) {
 		c->group_failures = 0;
 		return 0;
@@ -114,6 +116,7 @@ static int group_ask(struct gather *c, struct gather_group *g, struct err *err)
 	snprintf(ask->what, sizeof(ask->what), "the roles of group %.100s", g->id);
 	r = atl_org_group_roles(&ask->pages, c->client, str_of(g->directory), str_of(g->id),
 				ask->what, &why);
+	ask->pages.kept = c->sink->kept;
 	if (r == 0)
 		r = atl_pages_start(&ask->pages, &why);
 	if (r < 0) {

@@ -46,12 +46,15 @@ static int tokens_failed(struct gather *c, int r, const struct err *why, struct 
 
 int gather_tokens_open(struct gather *c, struct err *err)
 {
+	static const char *const members[] = { "user", "lastActiveAt", NULL };
 	struct err why;
 	int r;
 
 	if (!c->o->tokens)
 		return 0;
 	r = atl_users_all_tokens(&c->token_pages, c->client, &why);
+	c->token_pages.kept = c->sink->kept;
+	c->token_pages.members = members;
 	if (r == 0)
 		r = atl_pages_start(&c->token_pages, &why);
 	if (r < 0) {
@@ -81,6 +84,8 @@ int gather_tokens_step(struct gather *c, struct err *err)
 				r = token_row(c, row, &why);
 	if (r == 0)
 		return 0;
+	if (r == ATL_STALE)
+		return gather_stale(c, &why, err);
 	c->tokens_open = false;
 	atl_pages_done(&c->token_pages);
 	return r < 0 ? tokens_failed(c, r, &why, err) : 0;

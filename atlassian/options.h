@@ -33,6 +33,8 @@ struct atl_options {
 	bool tokens;                  /* read when API tokens were last used */
 	bool events;                  /* read who changed what: the audit events */
 	int64_t events_keep_ms;       /* events of others are kept so long */
+	int64_t resume_within_ms; /* a read that was stopped goes on if it began not longer ago
+				   */
 	int64_t page_size;
 	int64_t per_second; /* requests a second until Atlassian's headers say otherwise */
 	int64_t at_once;

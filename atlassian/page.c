@@ -122,6 +122,8 @@ static void ahead_drop(struct atl_pages *p)
 	if (!p->ahead)
 		return;
 	p->ahead = false;
+	if (p->replay)
+		return;
 	httpc_cancel(p->sent.call);
 	(void)!atl_receive(p->client, &p->sent, NULL, NULL, NULL);
 }
@@ -193,6 +195,12 @@ static int page_send(struct atl_pages *p, struct err *err)
 		r = buf_fault(&where, err, p->what);
 	if (r < 0)
 		return r;
+	if (p->kept) {
+		p->key = atl_kept_key(buf_str(&where), buf_str(&body));
+		p->replay = atl_kept_has(p->kept, p->key);
+		if (p->replay)
+			return 0;
+	}
 	q.path = where.p;
 	q.body = buf_str(&body);
 	return atl_send(p->client, &q, &p->sent, err);
@@ -259,6 +267,31 @@ int atl_pages_start(struct atl_pages *p, struct err *err)
 	return r < 0 ? err_context(err, r, "page 1 of %s", p->what) : 0;
 }
 
+/* The page that was asked for, from Atlassian or from what was kept. */
+static int page_take(struct atl_pages *p, json_t **page, struct err *err)
+{
+	struct atl_problem problem;
+	bool after = p->replayed; /* its cursor is one that was kept */
+	int r = 0;
+
+	p->ahead = false;
+	p->replayed = p->replay;
+	if (p->replay) {
+		p->replay = false;
+		r = atl_kept_take(p->kept, p->key, page, err);
+		if (r != ATL_KEPT_NOT)
+			return r;
+		p->replayed = false; /* damaged: it is asked for after all */
+		r = page_send(p, err);
+		if (r < 0)
+			return r;
+	}
+	r = atl_receive(p->client, &p->sent, page, &problem, err);
+	if (r < 0 && after && (problem.status == 400 || problem.status == 410))
+		return ATL_STALE;
+	return r;
+}
+
 int atl_pages_next(struct atl_pages *p, json_t **ret, json_t **rows, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *page = NULL;
@@ -272,19 +305,20 @@ int atl_pages_next(struct atl_pages *p, json_t **ret, json_t **rows, struct err 
 			    "the same cursor came twice: the list turns in a circle");
 	else if (!p->ahead)
 		r = page_send(p, err);
-	if (r == 0) {
-		p->ahead = false;
-		r = atl_receive(p->client, &p->sent, &page, NULL, err);
-	}
+	if (r == 0)
+		r = page_take(p, &page, err);
 	if (r == 0)
 		r = page_read(p, page, rows, err);
+	if (r == 0 && p->kept && !p->replayed)
+		r = atl_kept_add(p->kept, p->key, page, p->members, err);
 	if (r == 0 && !p->over && !p->circle) {
 		r = page_send(p, err);
 		p->ahead = r == 0;
 	}
-	if (r < 0) {
+	if (r != 0) {
 		p->over = true;
-		return err_context(err, r, "page %u of %s", p->page, p->what);
+		(void)err_context(err, r, "page %u of %s", p->page, p->what);
+		return r;
 	}
 	*ret = TAKE(page);
 	return 0;

@@ -11,6 +11,7 @@
 #define ATLASSIAN_PAGE_H
 
 #include "atlassian/client.h"
+#include "atlassian/kept.h"
 
 enum atl_dialect {
 	ATL_PAGES_BODY,       /* POST; cursor beside the other members */
@@ -30,11 +31,17 @@ struct atl_pages {
 	struct atl_seen *seen;
 	struct atl_sent sent; /* the page that was asked for ahead */
 	bool ahead, circle;
-	bool urgent;    /* may be set after init: goes before other reads */
-	unsigned page;  /* of the newest page, from 1 */
-	unsigned empty; /* empty pages in a row */
-	uint64_t rows;  /* handed out */
-	int64_t total;  /* meta.total of the newest page; -1: not told */
+	bool urgent; /* may be set after init: goes before other reads */
+	/* may be set after init: pages are taken from there, and kept there (of their rows
+	 * these members; NULL: all) */
+	struct atl_kept *kept;
+	const char *const *members;
+	uint64_t key;          /* of the page that was asked for ahead */
+	bool replay, replayed; /* that one was kept; the one handed out last was */
+	unsigned page;         /* of the newest page, from 1 */
+	unsigned empty;        /* empty pages in a row */
+	uint64_t rows;         /* handed out */
+	int64_t total;         /* meta.total of the newest page; -1: not told */
 	bool over;
 };
 
@@ -48,11 +55,12 @@ void atl_pages_done(struct atl_pages *p);
  * is done. Optional. */
 int atl_pages_start(struct atl_pages *p, struct err *err) MUST_USE;
 
-enum { ATL_END = 1 };
+enum { ATL_END = 1, ATL_STALE = 6 };
 /*
  * The next page: *ret is its document (the caller's), *rows its `data`, an array (borrowed from
- * *ret). Answer: ATL_END. Fault: as atl_call(); INCOMPLETE where the list does not go on as it
- * should. The sentence begins "page 7 of users of directory d-1: ".
+ * *ret). Answers: ATL_END; ATL_STALE with *err: Atlassian does not take the cursor that a kept
+ * page told, so the list goes on nowhere. Fault: as atl_call(); INCOMPLETE where the list does
+ * not go on as it should. The sentence begins "page 7 of users of directory d-1: ".
  */
 int atl_pages_next(struct atl_pages *p, json_t **ret, json_t **rows, struct err *err) MUST_USE;
 

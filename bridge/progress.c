@@ -64,6 +64,20 @@ void progress_at(const char *what, const char *of, int64_t done, int64_t total)
 	pthread_mutex_unlock(&lock);
 }
 
+void progress_skip(const char *what, const char *of, int64_t done, int64_t total)
+{
+	struct row *r;
+
+	pthread_mutex_lock(&lock);
+	r = find(what, of);
+	if (r) {
+		r->done = done;
+		r->total = total;
+		r->counted_mono_ms = r->counted_from = 0;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
 void progress_end(const char *what, const char *of)
 {
 	struct row *r;

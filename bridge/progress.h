@@ -11,6 +11,10 @@
 void progress_begin(const char *what, const char *of);
 /* total -1: nobody told how many there will be. */
 void progress_at(const char *what, const char *of, int64_t done, int64_t total);
+/* The same where what is done so far took no time: how long the rest takes is counted from
+ * here.
+ */
+void progress_skip(const char *what, const char *of, int64_t done, int64_t total);
 void progress_end(const char *what, const char *of);
 
 /* What a read is at: {done, total (or null), since_ms (wall), left_ms (or null)}, a new object;

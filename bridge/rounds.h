@@ -68,10 +68,15 @@ int rounds_groups(struct app *app, const struct config_source *source, int64_t s
 
 /*
  * Reads one organisation. out: org, generation, complete, why, accounts, accounts_changed,
- * groups, seats, seats_changed, requests, ms.
+ * groups, seats, seats_changed, requests, resumed (pages that a read had brought which was
+ * stopped), ms.
  */
 int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
 		   json_t *out, struct err *err) MUST_USE;
+
+/* Removes the pages of reads that were stopped: somebody is forgotten. The next read begins at
+ * the beginning. */
+int rounds_forget_kept(struct app *app, struct err *err) MUST_USE;
 
 /*
  * Asks each site of the organisation's `sites:` itself, after the organisation was read: seats,

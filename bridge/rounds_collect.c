@@ -1,6 +1,13 @@
 #include "bridge/rounds.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <unistd.h>
+
 #include "atlassian/collect.h"
+#include "atlassian/kept.h"
+#include "base/digest.h"
+#include "base/enc.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/stamp.h"
@@ -11,6 +18,9 @@
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/writer.h"
+
+#define KEPT_FRONT "collect-"
+#define KEPT_BACK ".pages"
 
 /* Accounts that go to the writer at once. */
 #define COLLECT_BATCH 200
@@ -111,8 +121,10 @@ struct collect {
 	struct pending_seats seats;
 	struct pending_roles roles;
 	struct member_pairs members;
-	size_t members_early; /* so many of them were given to the store at once */
-	bool frame_put;       /* products, groups and grants were put */
+	struct atl_kept *kept; /* NULL: none */
+	size_t kept_used;      /* of them, when progress was told last */
+	size_t members_early;  /* so many of them were given to the store at once */
+	bool frame_put;        /* products, groups and grants were put */
 	char identity[128];
 	struct atl_result result;
 	struct org_counts counts;
@@ -339,8 +351,14 @@ static int on_role(void *ctx, const struct atl_role *row, struct err *err)
 static void on_progress(void *ctx, uint64_t accounts, int64_t of)
 {
 	struct collect *c = ctx;
+	size_t used = c->kept ? atl_kept_used(c->kept) : 0;
 
-	progress_at("collect", c->org->name, (int64_t)accounts, of);
+	/* pages that were kept come in no time: they say nothing of how long the rest takes */
+	if (used != c->kept_used)
+		progress_skip("collect", c->org->name, (int64_t)accounts, of);
+	else
+		progress_at("collect", c->org->name, (int64_t)accounts, of);
+	c->kept_used = used;
 }
 
 static bool on_stop(void *ctx)
@@ -659,12 +677,15 @@ static int collect_read(struct collect *c, struct atl_client *client, struct err
 		.role = on_role,
 		.progress = on_progress,
 		.stop = on_stop,
+		.kept = c->kept,
 	};
 	int r;
 
 	r = writer_call(c->app->writer, begin_write, c, err);
 	if (r == 0)
 		r = atl_collect(client, &sink, stamp_now_ms(), &c->result, err);
+	if (r == ATL_AGAIN)
+		return r;
 	if (r == 0)
 		r = flush(c, err);
 	if (r == 0)
@@ -690,6 +711,7 @@ static int collect_out(struct collect *c, int64_t ms, json_t *out, struct err *e
 		{ "seats", json_integer(c->counts.seats) },
 		{ "seats_changed", json_integer(c->counts.seats_changed) },
 		{ "requests", json_integer((json_int_t)c->result.calls) },
+		{ "resumed", json_integer((json_int_t)c->result.kept) },
 		{ "ms", json_integer(ms) },
 	};
 	int r = 0;
@@ -704,6 +726,7 @@ static int collect_out(struct collect *c, int64_t ms, json_t *out, struct err *e
 
 static void collect_done(struct collect *c)
 {
+	atl_kept_free(c->kept);
 	org_run_free(c->run);
 	chunks_free(&c->batch_text);
 	idmap_done(&c->accounts);
@@ -719,6 +742,40 @@ static void collect_done(struct collect *c)
 	pending_roles_done(&c->roles);
 	member_pairs_done(&c->members);
 	free(c);
+}
+
+static void kept_path(const struct config *config, const struct config_org *org,
+		      struct buf *into)
+{
+	struct digest d;
+	char hex[17];
+
+	digest_of(&d, NULL, str_of(org->name)); /* names may hold what no file's may */
+	enc_hex(d.b, 8, hex);
+	buf_addf(into, "%s/" KEPT_FRONT "%s" KEPT_BACK, config->instance.state_dir, hex);
+}
+
+/* Pages of a read of this organisation that was stopped; it is read from its beginning where
+ * they cannot be kept. */
+static void kept_open(struct collect *c)
+{
+	CLEANUP(buf_done) struct buf path;
+	struct err why;
+	int r;
+
+	buf_init(&path, 8192);
+	if (!c->org->cloud.resume_within_ms)
+		return;
+	kept_path(&c->app->config, c->org, &path);
+	r = buf_fault(&path, &why, "a path");
+	if (r == 0)
+		r = atl_kept_open(&c->kept, path.p, stamp_now_ms(),
+				  c->org->cloud.resume_within_ms, &why);
+	if (r < 0)
+		log_warn("collect.unkept", LOG_T("org", c->org->name), LOG_T("text", why.text));
+	else if (atl_kept_found(c->kept))
+		log_info("collect.resumed", LOG_T("org", c->org->name),
+			 LOG_U("pages", atl_kept_found(c->kept)));
 }
 
 static int collect_run(struct collect *c, json_t *out, struct err *err)
@@ -738,9 +795,10 @@ static int collect_run(struct collect *c, json_t *out, struct err *err)
 	c->org_id = row.id;
 	if (r == 0)
 		r = clients_get(c->app, c->org, &client, err);
+	kept_open(c);
 	if (r == 0)
 		r = collect_read(c, client, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (c->result.complete && c->plausible)
 		log_info("collect.done", LOG_T("org", c->org->name),
@@ -758,11 +816,10 @@ static int collect_run(struct collect *c, json_t *out, struct err *err)
 	return r < 0 ? r : collect_out(c, stamp_mono_ms() - begun, out, err);
 }
 
-int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
-		   json_t *out, struct err *err)
+static int collect_once(struct app *app, const struct config_org *org,
+			const atomic_bool *cancel, json_t *out, struct err *err)
 {
 	struct collect *c = calloc(1, sizeof(*c));
-	struct err said;
 	int r;
 
 	if (!c)
@@ -774,6 +831,24 @@ int rounds_collect(struct app *app, const struct config_org *org, const atomic_b
 	r = collect_run(c, out, err);
 	progress_end("collect", org->name);
 	collect_done(c);
+	return r;
+}
+
+int rounds_collect(struct app *app, const struct config_org *org, const atomic_bool *cancel,
+		   json_t *out, struct err *err)
+{
+	struct err said;
+	int r = collect_once(app, org, cancel, out, err);
+
+	if (r == ATL_AGAIN) {
+		log_warn("collect.anew", LOG_T("org", org->name), LOG_T("text", err->text));
+		r = collect_once(app, org, cancel, out, err);
+	}
+	if (r == ATL_AGAIN) /* nothing was kept by then */
+		return err_set(err, ERR_INTERNAL,
+			       "organisation %s: a list that is new went on "
+			       "from an old one",
+			       org->name);
 	if (r == -ERR_UNAUTHORIZED) {
 		said = *err;
 		return err_set(err, ERR_UNAUTHORIZED,
@@ -783,6 +858,32 @@ int rounds_collect(struct app *app, const struct config_org *org, const atomic_b
 	if (r < 0)
 		return err_context(err, r, "organisation %s", org->name);
 	return 0;
+}
+
+int rounds_forget_kept(struct app *app, struct err *err)
+{
+	CLEANUP(buf_done) struct buf path;
+	const char *folder = app->config.instance.state_dir;
+	struct dirent *entry;
+	DIR *dir = opendir(folder);
+	int r = 0;
+
+	buf_init(&path, 8192);
+	if (!dir)
+		return err_errno(err, ERR_IO, errno, "%s cannot be read", folder);
+	while (r == 0 && (entry = readdir(dir))) {
+		struct str name = str_of(entry->d_name);
+
+		if (!str_starts(name, STR(KEPT_FRONT)) || !str_ends(name, STR(KEPT_BACK)))
+			continue;
+		buf_clear(&path);
+		buf_addf(&path, "%s/%s", folder, entry->d_name);
+		r = buf_fault(&path, err, "a path");
+		if (r == 0 && unlink(path.p) < 0 && errno != ENOENT)
+			r = err_errno(err, ERR_IO, errno, "%s cannot be removed", path.p);
+	}
+	closedir(dir);
+	return r;
 }
 
 /* --- a person accepts -----------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/doctor.h"
+#include "bridge/rounds.h"
 #include "bridge/unlock.h"
 #include "model/filter.h"
 #include "reconcile/policy.h"
@@ -591,6 +592,8 @@ static int run_forget(struct app *app, const struct who *who, const json_t *in, 
 	if (r < 0)
 		return r;
 	r = writer_call(app->writer, write_forget, &f, err);
+	if (r == 0)
+		r = rounds_forget_kept(app, err);
 	if (r < 0)
 		return r;
 	r = store_scrub(app->store, err);
