@@ -5,6 +5,7 @@
 #include "atlassian/events.h"
 #include "atlassian/org.h"
 #include "atlassian/provision.h"
+#include "atlassian/site_rights.h"
 #include "atlassian/users.h"
 #include "base/stamp.h"
 #include "bridge/ask.h"
@@ -441,6 +442,91 @@ static int check_provision(struct doctor *d, const struct config_org *org, struc
 		   org->provision.scim.directory, users);
 }
 
+/* --- sites -----------------------------------------------------------------------------------
+ */
+
+static int check_site_right(struct doctor *d, const char *host, struct atl_site *site,
+			    const struct atl_site_right *right, struct err *err)
+{
+	struct err why = { 0 };
+	int r;
+
+	if (!atl_site_has(site, right->api))
+		return right->api == ATL_API_AUTOMATION
+			       ? say(d, DOCTOR_NOTE, right->name, host, err,
+				     "not asked: the site has no cloud_id in the "
+				     "configuration; "
+				     "%s",
+				     right->without)
+			       : 0;
+	r = atl_site_right_ask(site, right, &why);
+	if (r == ATL_RIGHT_NONE)
+		return say(d, DOCTOR_NOTE, right->name, host, err, "the site has none");
+	if (r == ATL_RIGHT_NO)
+		return say(d, DOCTOR_WARN, right->name, host, err, "%s: %s", right->without,
+			   why.text);
+	return r < 0 ? bad(d, right->name, host, &why, err)
+		     : say(d, DOCTOR_OK, right->name, host, err, "allowed");
+}
+
+struct end_of {
+	const char *name;
+	bool known; /* when it ends */
+};
+
+static int end_seek(void *ctx, const struct vault_entry *row, struct err *err)
+{
+	struct end_of *e = ctx;
+
+	(void)err;
+	if (str_eq(row->name, str_of(e->name)))
+		e->known = row->expires_ms != 0;
+	return 0;
+}
+
+/* Tokens of accounts end within a year; one that was put in without its end ends unannounced.
+ */
+static int check_site_end(struct doctor *d, const struct atl_site_options *o, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct end_of e = { o->token, true };
+	int r = store_read_begin(d->app->store, &db, err);
+
+	if (r == 0)
+		r = vault_list(db, end_seek, &e, err);
+	if (r < 0 || e.known)
+		return r;
+	return say(d, DOCTOR_NOTE, "site token", o->host, err,
+		   "when %s ends is not known, so nobody is warned: Atlassian's live a year at "
+		   "most; 'leaverd secret set %s --expires SPAN' says it",
+		   o->token, o->token);
+}
+
+static int check_site(struct doctor *d, const struct config_org *org,
+		      const struct atl_site_options *o, struct err *err)
+{
+	struct atl_site *site = NULL;
+	struct atl_site_self self;
+	struct err why = { 0 };
+	int r = clients_site(d->app, org, o, &site, &why);
+
+	if (r == 0 && atl_site_has(site, ATL_API_JIRA)) {
+		r = atl_site_self(site, &self, &why);
+		if (r == 0)
+			r = say(d, self.active ? DOCTOR_OK : DOCTOR_BAD, "site credential",
+				o->host, err, "%s acts as account %s%s", o->token, self.account,
+				self.active ? "" : ", which is not active");
+		else
+			(void)err_context(&why, r, "%s", o->token);
+	}
+	if (why.code)
+		return bad(d, "site credential", o->host, &why, err);
+	for (const struct atl_site_right *right = atl_site_rights;
+	     r == 0 && right->name && !verb_cancelled(d->app); right++)
+		r = check_site_right(d, o->host, site, right, err);
+	return r == 0 ? check_site_end(d, o, err) : r;
+}
+
 static int check_org(struct doctor *d, const struct config_org *org, struct err *err)
 {
 	struct atl_client *client;
@@ -465,6 +551,8 @@ static int check_org(struct doctor *d, const struct config_org *org, struct err 
 		r = check_manage(d, org->name, client, err);
 	if (r == 0)
 		r = check_provision(d, org, err);
+	for (size_t i = 0; r == 0 && i < org->sites.n && !verb_cancelled(d->app); i++)
+		r = check_site(d, org, config_site_at(org, i), err);
 	return r < 0 ? r : check_key(d, org, client, err);
 }
 

@@ -46,6 +46,8 @@ class Sites:
         self.jira("GET", "group/member?groupId=none", 404)
         self.jira("GET", "user?accountId=" + quote(self.a))
         self.jira("GET", "user?accountId=none", 404)
+        self.jira("GET", "myself")
+        self.jira("GET", "mypermissions?permissions=ADMINISTER")
         desks = "/ex/jira/%s/rest/servicedeskapi/servicedesk" % self.cloud
         self.ask("GET", desks + "?start=0&limit=50", 200)
         self.ask("GET", desks + "/1/customer?start=0&limit=50", 200)

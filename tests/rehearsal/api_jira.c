@@ -212,6 +212,47 @@ static int user_get(struct call *c)
 				   "required permissions");
 }
 
+/* The account whose token it is: whoever made the organisation's key, or the first. */
+static int myself_get(struct call *c)
+{
+	const struct org *org = c->org;
+	uint32_t who = org->key_owner == UINT32_MAX ? 0 : org->key_owner;
+	unsigned site;
+	int status = works_site(c, 2, &site);
+
+	return status ? status
+		      : works_send(c, 200, works_user(c, site, org->accounts.v[who]->id));
+}
+
+/* Everything but what the works name as "denied". */
+static int permissions_get(struct call *c)
+{
+	CLEANUP(buf_done) struct buf wanted;
+	struct str rest = asked(c, "permissions", &wanted), key;
+	json_t *list = json_object(), *denied;
+	unsigned site;
+	size_t i;
+	int status = works_site(c, 2, &site);
+
+	while (!status && rest.len) {
+		struct str tail = { 0 };
+		bool have = true;
+
+		str_cut(rest, ',', &key, &tail);
+		rest = tail;
+		json_array_foreach (works_of(c, "denied"), i, denied)
+			have &= !str_eq(key, str_of(json_string_value(denied)));
+		json_object_setn_new(list, key.p, key.len,
+				     json_pack("{s:s%,s:s,s:b}", "key", key.p, key.len, "type",
+					       "GLOBAL", "havePermission", have));
+	}
+	if (status) {
+		json_decref(list);
+		return status;
+	}
+	return works_send(c, 200, json_pack("{s:o}", "permissions", list));
+}
+
 /* Whether an account may be assigned issues of a project. */
 static bool is_assignable(const struct call *c, unsigned site, const json_t *project,
 			  const char *id)
@@ -661,6 +702,8 @@ const struct endpoint endpoints_jira[] = {
 	{ "GET",  API "/group/bulk", bulk_groups_get, 0 },
 	{ "GET",  API "/group/member", group_members_get, 0 },
 	{ "GET",  API "/user", user_get, 0 },
+	{ "GET",  API "/myself", myself_get, 0 },
+	{ "GET",  API "/mypermissions", permissions_get, 0 },
 	{ "GET",  API "/user/assignable/multiProjectSearch", assignable_get, 0 },
 	{ "POST", API "/search/jql", search_post, ENDPOINT_OBJECT },
 	{ "POST", API "/issue/bulkfetch", fetch_post, ENDPOINT_OBJECT },

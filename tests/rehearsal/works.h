@@ -11,7 +11,8 @@
  *    "dashboards": [{"site","id","name","owner"}],
  *    "rules":      [{"site","uuid","name","author","actor","state":"ENABLED"}],
  *    "spaces":     [{"site","id","key","name","owner"}],
- *    "customers":  [{"site","desk":"1","account"}]}
+ *    "customers":  [{"site","desk":"1","account"}],
+ *    "denied":     ["BULK_CHANGE"]}                 global permissions that the token lacks
  *
  * An ACCOUNT is given as an address or an id and shown as an id.
  */
