@@ -16,6 +16,7 @@
 #define TOKEN_BYTES (1 << 18)
 #define TICK_MS 20
 #define STEPS_MOST 8
+#define FILE_KIND "FILE:"
 #define LAYER_NONE 1 /* RFC 4752 3.3 */
 /* Before the hash of the server's certificate (RFC 5929 4). */
 #define ENDPOINT "tls-server-end-point:"
@@ -161,6 +162,53 @@ static int name_import(const char *text, gss_OID kind, gss_name_t *ret, struct e
 	return GSS_ERROR(major) ? krb_fault(major, minor, err, text) : 0;
 }
 
+static int keytab_fault(krb5_context ctx, const struct dir_krb *k, krb5_error_code code,
+			struct err *err)
+{
+	const char *words = krb5_get_error_message(ctx, code);
+	int r = err_set(err, code == ENOMEM ? ERR_NOMEM : ERR_CONFIG,
+			code == KRB5_KT_NOTFOUND ? "keytab %s holds no key of %s: %s"
+						 : "keytab %s cannot serve for %s: %s",
+			k->keytab + strlen(FILE_KIND), k->principal ? k->principal : "anybody",
+			words);
+
+	krb5_free_error_message(ctx, words);
+	return r;
+}
+
+/* libgssapi says of a keytab without the key that there is no cache. */
+static int keytab_check(struct dir_krb *k, struct err *err)
+{
+	krb5_context ctx = NULL;
+	krb5_keytab keytab = NULL;
+	krb5_principal principal = NULL;
+	krb5_keytab_entry entry;
+	krb5_error_code code;
+	int r;
+
+	if (!k->keytab)
+		return 0;
+	if (krb5_init_context(&ctx) != 0)
+		return err_set(err, ERR_CONFIG,
+			       "krb5.conf, or the file of KRB5_CONFIG, cannot be read");
+	code = krb5_kt_resolve(ctx, k->keytab, &keytab);
+	if (code == 0)
+		code = krb5_kt_have_content(ctx, keytab);
+	if (code == 0 && k->principal)
+		code = krb5_parse_name(ctx, k->principal, &principal);
+	if (code == 0 && k->principal) {
+		code = krb5_kt_get_entry(ctx, keytab, principal, 0, 0, &entry);
+		if (code == 0)
+			krb5_free_keytab_entry_contents(ctx, &entry);
+	}
+	r = code ? keytab_fault(ctx, k, code, err) : 0;
+	krb5_free_principal(ctx, principal);
+	if (keytab)
+		krb5_kt_close(ctx, keytab);
+	krb5_free_context(ctx);
+	return r;
+}
+
 static int cred_get(struct dir_krb *k, struct err *err)
 {
 	gss_key_value_element_desc places[] = { { "client_keytab", k->keytab },
@@ -218,6 +266,8 @@ static void *get_ticket(void *arg)
 
 	snprintf(service, sizeof(service), "ldap@%s", k->host);
 	k->r = name_import(service, GSS_C_NT_HOSTBASED_SERVICE, &k->server, &k->err);
+	if (k->r == 0)
+		k->r = keytab_check(k, &k->err);
 	if (k->r == 0)
 		k->r = cred_get(k, &k->err);
 	if (k->r == 0)
@@ -303,7 +353,7 @@ static int places_set(struct dir_krb *k, const struct dir_options *o, struct err
 		 o->principal ? o->principal : "");
 	if (!o->keytab)
 		return 0;
-	snprintf(keytab, sizeof(keytab), "FILE:%s", o->keytab);
+	snprintf(keytab, sizeof(keytab), FILE_KIND "%s", o->keytab);
 	if (access(o->keytab, R_OK) < 0)
 		return err_errno(err, ERR_CONFIG, errno, "keytab %s cannot be read", o->keytab);
 	return copy(cache, &k->cache, err) < 0 ? -ERR_NOMEM : copy(keytab, &k->keytab, err);
