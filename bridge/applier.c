@@ -774,6 +774,11 @@ static int journal_put(struct applier *a, uint64_t plan, const struct action *ac
 	}
 	if (s && hands_gift_is(s->op))
 		hands_gift_args(s, &args);
+	if (s && s->op == STEP_MAKE_GROUP) {
+		buf_add_text(&args, "{\"name\":");
+		buf_add_json(&args, str_of(s->name));
+		buf_add_char(&args, '}');
+	}
 	if (buf_fault(&args, err, "a journal line") < 0)
 		return -err->code;
 	snprintf(key, sizeof(key), "%s/%llu/%u/%zu", a->org->name, (unsigned long long)plan,

@@ -304,6 +304,7 @@ struct plan_write {
 	const struct plan *plan;
 	const struct vec_values *values;
 	const char *who;
+	const struct planner_beside *beside; /* or NULL */
 	struct buf bytes;
 	struct action_row *rows;
 	struct plan_value *value_rows;
@@ -330,6 +331,8 @@ static int plan_write_run(void *ctx, struct db *db, struct err *err)
 	int r = plans_save(db, &in, &w->number, err);
 
 	w->unchanged = r == STORE_UNCHANGED;
+	if (r == 0 && w->beside)
+		r = w->beside->write(w->beside->ctx, db, w->plan, err);
 	return r < 0 ? r : 0;
 }
 
@@ -359,10 +362,12 @@ static void fill_rows(struct plan_write *w)
 	}
 }
 
-static int save_plan(struct app *app, const struct plan *plan, const struct vec_values *values,
-		     const char *who, uint64_t *ret, bool *unchanged, struct err *err)
+static int save_plan_with(struct app *app, const struct plan *plan,
+			  const struct vec_values *values, const char *who,
+			  const struct planner_beside *beside, uint64_t *ret, bool *unchanged,
+			  struct err *err)
 {
-	struct plan_write w = { .plan = plan, .values = values, .who = who };
+	struct plan_write w = { .plan = plan, .values = values, .who = who, .beside = beside };
 	size_t n = plan->actions.n ? plan->actions.n : 1;
 	int r;
 
@@ -387,6 +392,12 @@ static int save_plan(struct app *app, const struct plan *plan, const struct vec_
 	*ret = (uint64_t)w.number;
 	*unchanged = w.unchanged;
 	return 0;
+}
+
+static int save_plan(struct app *app, const struct plan *plan, const struct vec_values *values,
+		     const char *who, uint64_t *ret, bool *unchanged, struct err *err)
+{
+	return save_plan_with(app, plan, values, who, NULL, ret, unchanged, err);
 }
 
 /* --- the plan that stands already ------------------------------------------------------------
@@ -772,8 +783,9 @@ int planner_block(struct app *app, const struct config_org *org,
 }
 
 int planner_undo(struct app *app, const struct config_org *org,
-		 const struct undo_request *request, const char *who, uint64_t *ret_plan,
-		 struct reconcile_result **result, struct err *err)
+		 const struct undo_request *request, const struct planner_beside *beside,
+		 const char *who, uint64_t *ret_plan, struct reconcile_result **result,
+		 struct err *err)
 {
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	const struct plan *plan;
@@ -787,8 +799,8 @@ int planner_undo(struct app *app, const struct config_org *org,
 	if (r < 0)
 		return r;
 	plan = (*result)->plans[PLAN_URGENT];
-	return plan ? save_plan(app, plan, &(*result)->values[PLAN_URGENT], who, ret_plan,
-				&unchanged, err)
+	return plan ? save_plan_with(app, plan, &(*result)->values[PLAN_URGENT], who, beside,
+				     ret_plan, &unchanged, err)
 		    : 0;
 }
 

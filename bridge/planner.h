@@ -30,11 +30,21 @@ int planner_block(struct app *app, const struct config_org *org,
 		  const struct block_request *request, const char *who, uint64_t *ret_plan,
 		  struct err *err) MUST_USE;
 
+struct db;
+
+/* What is written with a plan, in its transaction, on the writer's thread: both are there, or
+ * neither. Not called where an open plan has the same bytes. */
+struct planner_beside {
+	int (*write)(void *ctx, struct db *db, const struct plan *plan, struct err *err);
+	void *ctx;
+};
+
 /* `leaverd undo`: the restoring plan; *ret_plan its number, 0 where nothing comes back. *result
  * (new) tells what does not. */
 int planner_undo(struct app *app, const struct config_org *org,
-		 const struct undo_request *request, const char *who, uint64_t *ret_plan,
-		 struct reconcile_result **result, struct err *err) MUST_USE;
+		 const struct undo_request *request, const struct planner_beside *beside,
+		 const char *who, uint64_t *ret_plan, struct reconcile_result **result,
+		 struct err *err) MUST_USE;
 
 struct bulk_request; /* reconcile/bulk.h */
 

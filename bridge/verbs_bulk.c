@@ -195,21 +195,23 @@ static int header_read(struct bulk *b, const struct hr_cell *cells, size_t n, st
 static int cells_take(struct bulk *b, const struct hr_cell *cells, size_t n,
 		      struct bulk_row *row, struct place *place, struct err *err)
 {
+	size_t kept = 0;
 	int r = 0;
 
 	for (size_t i = 0; i < BULK_CELL_COUNT; i++)
 		row->cells[i] = b->given[i];
-	for (size_t i = 0; i < n && r == 0; i++) {
+	for (size_t i = 0; i < b->columns && r == 0; i++) {
 		int cell = b->cells[i];
-		struct str text = str_trim(cells[i].text);
+		struct str text = i < n ? str_trim(cells[i].text) : (struct str){ 0 };
 		const char *copy;
 
+		/* a row that is too short must not shift what stands behind it */
 		if (b->with_result && cell != COLUMN_OURS) {
-			if (b->kept.len > place->kept_from)
+			if (kept++)
 				buf_add_char(&b->kept, ',');
-			csv_put(&b->kept, cells[i].text);
+			csv_put(&b->kept, i < n ? cells[i].text : STR(""));
 		}
-		if (cell < 0)
+		if (cell < 0 || i >= n)
 			continue;
 		place->columns[cell] = (uint32_t)cells[i].column;
 		if (!text.len)
@@ -239,7 +241,7 @@ static int row_read(struct bulk *b, const struct hr_cell *cells, size_t n, struc
 	struct bulk_row row = { .op = BULK_OP_COUNT };
 	struct place place = { .line = (uint32_t)cells[0].line, .kept_from = b->kept.len };
 	struct bulk_answer answer = { .status = BULK_ELSEWHERE, .cell = BULK_OP };
-	int r = cells_take(b, cells, n < b->columns ? n : b->columns, &row, &place, err);
+	int r = cells_take(b, cells, n, &row, &place, err);
 
 	if (r < 0)
 		return r;
@@ -311,9 +313,8 @@ static int file_read(struct bulk *b, const json_t *text, struct err *err)
 static int selected_add(void *ctx, const json_t *account, struct err *err)
 {
 	struct bulk *b = ctx;
-	struct bulk_row row = {
-		.account = (uint64_t)json_integer_value(json_object_get(account, "account"))
-	};
+	struct bulk_row row = { .account = (uint64_t)json_integer_value(
+					json_object_get(account, "account")) };
 	struct place place = { .kept_from = b->kept.len };
 	const struct bulk_answer answer = { .status = BULK_ELSEWHERE };
 
@@ -346,8 +347,7 @@ static int filter_read(struct bulk *b, struct err *err)
 	if (r == 0)
 		r = buf_fault(&b->kept, err, "the rows");
 	/* reading who fits is reading of people: it is logged as a list is */
-	return r < 0 ? r
-		     : ask_note_read(b->app, b->who, "accounts", (int64_t)b->rows.n, err);
+	return r < 0 ? r : ask_note_read(b->app, b->who, "accounts", (int64_t)b->rows.n, err);
 }
 
 /* --- organisations --------------------------------------------------------------------------

@@ -214,7 +214,7 @@ static void deeds_done(struct vec_deed *v)
 struct bars_write {
 	const struct undo *undo;
 	const struct vec_deed *deeds;
-	const struct plan *plan; /* the restoring one */
+	const struct plan *plan; /* the restoring one, while it is saved */
 	json_t *out;             /* rows for the answer */
 };
 
@@ -279,12 +279,15 @@ static int ladder_clear(struct db *db, const struct action *a, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static int bars_run(void *ctx, struct db *db, struct err *err)
+/* In the plan's own transaction: a plan without its bars would give back what tonight's round
+ * takes again. */
+static int bars_run(void *ctx, struct db *db, const struct plan *plan, struct err *err)
 {
-	const struct bars_write *w = ctx;
+	struct bars_write *w = ctx;
 	int64_t now_ms = stamp_now_ms();
 	int r = 0;
 
+	w->plan = plan;
 	json_array_clear(w->out);
 	for (size_t i = 0; i < w->deeds->n && r == 0; i++) {
 		const struct action *a = w->deeds->v[i].action;
@@ -293,7 +296,8 @@ static int bars_run(void *ctx, struct db *db, struct err *err)
 			continue;
 		r = ladder_clear(db, a, err);
 		/* an order is no rule: it does nothing again by itself */
-		if (r == 0 && strcmp(a->rule, ORDER_BLOCK) != 0 && !barred_before(w, i))
+		if (r == 0 && strcmp(a->rule, ORDER_BLOCK) != 0 &&
+		    strcmp(a->rule, ORDER_BULK) != 0 && !barred_before(w, i))
 			r = bar_one(db, w, a, now_ms, err);
 	}
 	return r;
@@ -318,22 +322,11 @@ static int left_out(const struct reconcile_result *result, json_t *left, struct 
 	return r;
 }
 
-static int plan_out(struct undo *u, const struct vec_deed *deeds, uint64_t number, json_t *row,
-		    struct err *err)
+static int plan_out(struct undo *u, uint64_t number, json_t *row, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *shown = NULL;
-	CLEANUP(plan_free_at) struct plan *plan = NULL;
-	json_t *bars = json_array();
-	struct bars_write w = { u, deeds, NULL, bars };
-	int r = jx_set(row, "bars", bars, err);
+	int r = planner_show(u->app, number, &shown, err);
 
-	if (r == 0)
-		r = planner_load(u->app, number, &plan, NULL, err);
-	w.plan = plan;
-	if (r == 0)
-		r = writer_call(u->app->writer, bars_run, &w, err);
-	if (r == 0)
-		r = planner_show(u->app, number, &shown, err);
 	if (r < 0)
 		return r;
 	return json_object_update(row, shown) == 0 ? 0 : err_nomem(err);
@@ -343,11 +336,17 @@ static int undo_org(struct undo *u, const struct config_org *org, json_t *list, 
 {
 	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
 	CLEANUP(deeds_done) struct vec_deed deeds = { 0 };
-	json_t *row = json_object(), *left = json_array();
+	json_t *row = json_object(), *left = json_array(), *bars = json_array();
+	struct bars_write w = { u, &deeds, NULL, bars };
+	const struct planner_beside beside = { bars_run, &w };
 	struct undo_request request = { .reason = u->reason, .by = u->who->name };
 	uint64_t number = 0;
 	int r = jx_set(row, "left", left, err);
 
+	if (r == 0)
+		r = jx_set(row, "bars", bars, err);
+	else
+		json_decref(bars);
 	if (r == 0)
 		r = jx_set(row, "org", json_string(org->name), err);
 	if (r == 0)
@@ -355,12 +354,13 @@ static int undo_org(struct undo *u, const struct config_org *org, json_t *list, 
 	if (r == 0 && deeds.n) {
 		request.deeds = deeds.v;
 		request.n = deeds.n;
-		r = planner_undo(u->app, org, &request, u->who->name, &number, &result, err);
+		r = planner_undo(u->app, org, &request, &beside, u->who->name, &number, &result,
+				 err);
 	}
 	if (r == 0 && result)
 		r = left_out(result, left, err);
 	if (r == 0 && number)
-		r = plan_out(u, &deeds, number, row, err);
+		r = plan_out(u, number, row, err);
 	if (r < 0 || deeds.n == 0) {
 		json_decref(row);
 		return r;

@@ -55,6 +55,17 @@ static bool is_gift(const struct action *a)
 	return a->kind == ACTION_HAND_OVER;
 }
 
+static bool is_membership(const struct action *a)
+{
+	return a->kind == ACTION_ADD_GROUPS || a->kind == ACTION_REMOVE_GROUPS;
+}
+
+/* What is followed back by itself: the status and the seats, memberships, gifts. */
+static int facet_of(const struct action *a)
+{
+	return is_gift(a) ? 2 : is_membership(a);
+}
+
 static bool any_done(const struct undo_deed *d)
 {
 	for (size_t i = 0; i < d->action->step_count; i++)
@@ -155,6 +166,15 @@ static int steps_back(struct trail *t, const struct undo_deed *d, struct err *er
 	return r;
 }
 
+/* A person asked for it, and it gave access: taking that again is for bulk, whose guards and
+ * limits look at it. */
+static bool gave_access(const struct action *a)
+{
+	return a->class == PLAN_ASKED &&
+	       (a->kind == ACTION_RESTORE || a->kind == ACTION_ENABLE ||
+		a->kind == ACTION_CANCEL_DELETE);
+}
+
 static int deed_undo(struct trail *t, const struct undo_deed *d, struct err *err)
 {
 	struct action_fields left;
@@ -163,6 +183,13 @@ static int deed_undo(struct trail *t, const struct undo_deed *d, struct err *err
 
 	if (!any_done(d))
 		return 0;
+	if (gave_access(d->action)) {
+		t->known = true;
+		t->now = d->action->after;
+		return say_left(
+			t->round, d, err,
+			"it gave access, which undo takes from nobody: leaverd bulk does");
+	}
 	r = left_by(t, d, &left, err);
 	if (r < 0)
 		return r;
@@ -288,6 +315,109 @@ static int trail_walk(struct round *round, const struct undo_deed *const *deeds,
 	return r;
 }
 
+/* --- memberships of one account --- */
+
+/* What deeds did to the membership in one group, followed back. */
+struct member {
+	const struct action_step *step; /* of the oldest deed */
+	bool in, was_in;                /* now, and before the oldest */
+	bool given_back;                /* an undo did something about it since */
+};
+VEC(vec_member, struct member);
+
+static struct member *member_of(struct vec_member *v, const char *group)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (strcmp(v->v[i].step->group, group) == 0)
+			return &v->v[i];
+	return NULL;
+}
+
+static int member_note(struct round *round, struct vec_member *v, const struct undo_deed *d,
+		       const struct action_step *step, struct err *err)
+{
+	struct member *m = member_of(v, step->group);
+	bool added = step->op == STEP_ADD_GROUP;
+	struct member fresh = { step, added, !added, d->action->class == PLAN_RESTORE };
+
+	if (!m)
+		return vec_member_add(v, fresh) < 0 ? err_nomem(err) : 0;
+	if (m->given_back)
+		return d->action->class == PLAN_RESTORE
+			       ? 0
+			       : say_left(round, d, err, "it was given back already");
+	m->step = step;
+	m->was_in = !added;
+	return 0;
+}
+
+static int members_read(struct round *round, struct vec_member *v,
+			const struct undo_deed *const *deeds, size_t n, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		for (size_t s = 0; s < deeds[i]->action->step_count && r == 0; s++)
+			if (deeds[i]->done[s] && deeds[i]->action->steps[s].group)
+				r = member_note(round, v, deeds[i], &deeds[i]->action->steps[s],
+						err);
+	return r;
+}
+
+/* The groups that are to be joined again, or left again, as one action. */
+static int members_back(struct trail *t, const struct vec_member *v, bool join, struct err *err)
+{
+	struct action_fields fields = { .paths = true };
+	const char **groups = NULL;
+	int r = arena_alloc(t->round->arena, (v->n + 1) * sizeof(*groups), &groups, err);
+
+	t->steps.n = 0;
+	for (size_t i = 0; i < v->n && r == 0; i++) {
+		struct action_step step = *v->v[i].step;
+
+		if (v->v[i].given_back || v->v[i].in == v->v[i].was_in ||
+		    v->v[i].was_in != join)
+			continue;
+		step.op = join ? STEP_ADD_GROUP : STEP_REMOVE_GROUP;
+		groups[fields.group_count++] = step.group;
+		r = vec_step_add(&t->steps, step) < 0 ? err_nomem(err) : 0;
+	}
+	fields.groups = groups;
+	t->c.kind = join ? ACTION_ADD_GROUPS : ACTION_REMOVE_GROUPS;
+	t->c.step = join ? 2 : 3;
+	t->c.before = join ? (struct action_fields){ .paths = true } : fields;
+	t->c.after = join ? fields : (struct action_fields){ .paths = true };
+	return r < 0 ? r : trail_end(t, err);
+}
+
+static int members_walk(struct round *round, const struct undo_deed *const *deeds, size_t n,
+			struct err *err)
+{
+	CLEANUP(vec_member_done) struct vec_member members = { 0 };
+	struct trail t = { .round = round, .deeds = deeds, .n = n };
+	bool there = trail_place(&t);
+	int r = 0;
+
+	buf_init(&t.note, 16384);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		if (!any_done(deeds[i]) || deeds[i]->action->class == PLAN_RESTORE)
+			continue;
+		if (there)
+			note_add(&t, deeds[i]);
+		else
+			r = say_left(round, deeds[i], err, "the account is not there any more");
+	}
+	if (r == 0 && there)
+		r = members_read(round, &members, deeds, n, err);
+	if (r == 0 && there)
+		r = members_back(&t, &members, true, err);
+	if (r == 0 && there)
+		r = members_back(&t, &members, false, err);
+	vec_step_done(&t.steps);
+	buf_done(&t.note);
+	return r;
+}
+
 /* --- all --- */
 
 /* Beside each other: what is about one thing; then newest first. */
@@ -304,7 +434,7 @@ static int deed_cmp(const void *pa, const void *pb)
 	if (!c)
 		c = strcmp(a->site ? a->site : "", b->site ? b->site : "");
 	if (!c)
-		c = is_gift(a) - is_gift(b);
+		c = facet_of(a) - facet_of(b);
 	if (!c && x->at_ms != y->at_ms)
 		c = x->at_ms > y->at_ms ? -1 : 1;
 	if (!c && x->plan != y->plan)
@@ -317,7 +447,7 @@ static bool same_thing(const struct action *a, const struct action *b)
 	return a->account == b->account &&
 	       strcmp(a->product ? a->product : "", b->product ? b->product : "") == 0 &&
 	       strcmp(a->site ? a->site : "", b->site ? b->site : "") == 0 &&
-	       is_gift(a) == is_gift(b);
+	       facet_of(a) == facet_of(b);
 }
 
 /* Neither a status nor paths: tokens, warnings, what provisioning did. Nothing of it comes back
@@ -328,6 +458,19 @@ static int plain_left(struct round *round, const struct undo_deed *d, struct err
 		return 0;
 	if (d->action->kind == ACTION_WARN)
 		return say_left(round, d, err, "a message that was sent stays sent");
+	if (d->action->kind == ACTION_CHANGE_PROFILE)
+		return say_left(
+			round, d, err,
+			"a profile is changed back by leaverd bulk (change-profile); what it "
+			"said before stands beside the plan");
+	if (action_kinds[d->action->kind].group)
+		return say_left(
+			round, d, err,
+			d->action->kind == ACTION_DROP_GROUP
+				? "a group that was dropped is made anew by leaverd bulk "
+				  "(create-group), under another id"
+				: "a group that was made is dropped by leaverd bulk "
+				  "(drop-group), once nobody uses it");
 	if (d->action->kind == ACTION_REVOKE_TOKENS)
 		return say_left(round, d, err,
 				"revoked tokens do not come back: their owner makes new ones");
@@ -344,7 +487,7 @@ int undo_desire(struct round *round, const struct undo_deed *deeds, size_t n, st
 		return err_nomem(err);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (is_status(deeds[i].action) || is_paths(deeds[i].action) ||
-		    is_gift(deeds[i].action))
+		    is_gift(deeds[i].action) || is_membership(deeds[i].action))
 			v[count++] = &deeds[i];
 		else
 			r = plain_left(round, &deeds[i], err);
@@ -354,7 +497,8 @@ int undo_desire(struct round *round, const struct undo_deed *deeds, size_t n, st
 		for (to = i + 1; to < count; to++)
 			if (!same_thing(v[i]->action, v[to]->action))
 				break;
-		r = trail_walk(round, v + i, to - i, err);
+		r = is_membership(v[i]->action) ? members_walk(round, v + i, to - i, err)
+						: trail_walk(round, v + i, to - i, err);
 	}
 	return r;
 }

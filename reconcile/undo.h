@@ -5,7 +5,8 @@
  * Newest first, each account and each of its seats is followed back in time: a deed is undone
  * only if it left the state that is there when all later ones are undone. What somebody else
  * changed since stays as it is. The status of an account comes back by one action, whatever
- * number of deeds led to it; each seat by one; what was handed over goes back after them.
+ * number of deeds led to it; each seat by one; groups that a person asked for by one or two;
+ * what was handed over goes back after them.
  * Whether the present still is what we left is asked of Atlassian just before acting, as for
  * every action (reconcile/apply.h).
  *

@@ -94,7 +94,9 @@ int events_is_ours(struct db *db, const char *org, int64_t account, struct str g
 		r = db_one(db, &found, err,
 			   "SELECT seq FROM journal WHERE seq > (SELECT coalesce(max(seq), 0)"
 			   " - ?5 FROM journal) AND org = ?1 AND kind = ?2 AND ms BETWEEN ?3"
-			   " AND ?4 AND (?6 = '' OR instr(args, ?6) > 0) LIMIT 1",
+			   " AND ?4 AND (?6 = '' OR instr(args, ?6) > 0"
+			   /* what is being made has no id yet */
+			   " OR op = 'make-group') LIMIT 1",
 			   DB_T(org), DB_I(JOURNAL_INTENT), DB_I(from), DB_I(to),
 			   DB_I(JOURNAL_BACK), DB_S(group));
 	if (r < 0)

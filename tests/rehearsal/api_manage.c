@@ -150,6 +150,58 @@ static int profile_get(struct call *c)
 	return 200;
 }
 
+static int profile_changed(struct call *c, uint32_t account, const char *name)
+{
+	struct account *a = c->org->accounts.v[account];
+	const char *text = org_text(c->org, str_of(name));
+	bool changed;
+
+	if (!text)
+		return answer_proxy(c, 500, "out of memory");
+	changed = strcmp(a->name, text) != 0;
+	a->name = text;
+	call_effect(c, "set-name", a->id, changed, "%s", name);
+	return profile_get(c);
+}
+
+static int profile_patch(struct call *c)
+{
+	const char *name = json_string_value(json_object_get(c->body, "name")), *reason;
+	uint32_t account;
+	int status = managed_read(c, &account);
+
+	if (status)
+		return status;
+	reason = refused(c, account, PRIVILEGE_PROFILE_WRITE);
+	if (reason)
+		return answer_forbidden_action(c, reason);
+	return name ? profile_changed(c, account, name) : profile_get(c);
+}
+
+static int email_put(struct call *c)
+{
+	const char *email = json_string_value(json_object_get(c->body, "email")), *reason;
+	uint32_t account;
+	struct account *a;
+	struct err err;
+	bool changed;
+	int status = managed_read(c, &account);
+
+	if (status)
+		return status;
+	reason = refused(c, account, PRIVILEGE_EMAIL);
+	if (reason)
+		return answer_forbidden_action(c, reason);
+	if (!email || !org_domain_verified(c->org, str_of(email)))
+		return answer_key(c, 400, "badRequest");
+	a = c->org->accounts.v[account];
+	changed = !str_ieq(str_of(a->email), str_of(email));
+	if (org_email_set(c->org, account, email, &err) < 0)
+		return answer_key(c, 400, "badRequest");
+	call_effect(c, "set-email", a->id, changed, "%s", email);
+	return 204;
+}
+
 /* --- lifecycle ------------------------------------------------------------------------- */
 
 static int lifecycle_read(struct call *c, uint32_t *account, enum privilege p)
@@ -313,6 +365,8 @@ static int token_delete(struct call *c)
 const struct endpoint endpoints_manage[] = {
 	{ "GET",    "/users/{account}/manage", manage_get, UM },
 	{ "GET",    "/users/{account}/manage/profile", profile_get, UM },
+	{ "PATCH",  "/users/{account}/manage/profile", profile_patch, UMW | ENDPOINT_BODY },
+	{ "PUT",    "/users/{account}/manage/email", email_put, UMW | ENDPOINT_BODY },
 	{ "POST",   "/users/{account}/manage/lifecycle/disable", disable, UMW | ENDPOINT_BODY },
 	{ "POST",   "/users/{account}/manage/lifecycle/enable", enable, UMW },
 	{ "POST",   "/users/{account}/manage/lifecycle/delete", delete_later, UMW },

@@ -306,9 +306,123 @@ static void test_no_allocation_that_fails_is_lost(void **state)
 	policy_free(policy);
 }
 
+/* A person asked for groups to be joined or left. */
+static struct undo_deed group_deed(struct deed *d, enum step_op op, const char *g,
+				   enum plan_class class, uint64_t plan, int64_t at_ms)
+{
+	bool add = op == STEP_ADD_GROUP;
+
+	*d = (struct deed){
+		.action = { .n = 1,
+			    .kind = add ? ACTION_ADD_GROUPS : ACTION_REMOVE_GROUPS,
+			    .rule = class == PLAN_RESTORE ? ORDER_UNDO : ORDER_BULK,
+			    .class = class,
+			    .person = 1,
+			    .account = 101,
+			    .before = { .paths = true },
+			    .after = { .paths = true },
+			    .step_count = 1 },
+		.steps = { { .op = op, .group = g, .directory = "d1" } },
+		.done = { true },
+	};
+	d->action.steps = d->steps;
+	return (struct undo_deed){ plan, &d->action, d->done, at_ms };
+}
+
+static void test_groups_go_back_to_how_the_oldest_deed_found_them(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed a, b, c, d;
+	const struct undo_deed deeds[] = {
+		group_deed(&a, STEP_ADD_GROUP, "g1", PLAN_ASKED, 3, 3000),
+		group_deed(&b, STEP_REMOVE_GROUP, "g2", PLAN_ASKED, 4, 4000),
+		/* joined, then left again: as it was */
+		group_deed(&c, STEP_ADD_GROUP, "g3", PLAN_ASKED, 5, 5000),
+		group_deed(&d, STEP_REMOVE_GROUP, "g3", PLAN_ASKED, 6, 6000),
+	};
+
+	(void)state;
+	undo(&s, deeds, COUNT_OF(deeds));
+	assert_non_null(s.plan);
+	assert_int_equal(s.plan->actions.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct action *x = &s.plan->actions.v[i];
+		bool add = x->kind == ACTION_ADD_GROUPS;
+
+		assert_true(add || x->kind == ACTION_REMOVE_GROUPS);
+		assert_int_equal(x->class, PLAN_RESTORE);
+		assert_int_equal(x->step_count, 1);
+		assert_string_equal(x->steps[0].group, add ? "g2" : "g1");
+		assert_int_equal(x->before.group_count, add ? 0 : 1);
+		assert_int_equal(x->after.group_count, add ? 1 : 0);
+	}
+}
+
+static void test_groups_that_were_given_back_stay_so(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed a, b;
+	const struct undo_deed deeds[] = {
+		group_deed(&a, STEP_ADD_GROUP, "g1", PLAN_ASKED, 3, 3000),
+		group_deed(&b, STEP_REMOVE_GROUP, "g1", PLAN_RESTORE, 4, 4000),
+	};
+
+	(void)state;
+	undo(&s, deeds, COUNT_OF(deeds));
+	assert_null(s.plan);
+	assert_true(left_says(&s, "given back already"));
+}
+
+static void test_undo_takes_from_nobody_what_was_asked_for_them(void **state)
+{
+	static const struct {
+		enum action_kind kind;
+		enum step_op op;
+		enum account_status before;
+	} rows[] = {
+		{ ACTION_RESTORE, STEP_RESTORE, ACCOUNT_SUSPENDED },
+		{ ACTION_ENABLE, STEP_ENABLE, ACCOUNT_DEACTIVATED },
+		{ ACTION_CANCEL_DELETE, STEP_CANCEL_DELETE, ACCOUNT_DELETING },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(scene_done) struct scene s;
+		struct deed d;
+		struct undo_deed deed = status_deed(&d, rows[i].kind, rows[i].op,
+						    rows[i].before, ACCOUNT_ACTIVE, 3, 3000);
+
+		d.action.class = PLAN_ASKED;
+		d.action.rule = ORDER_BULK;
+		undo(&s, &deed, 1);
+		assert_null(s.plan);
+		assert_true(left_says(&s, "takes from nobody"));
+	}
+}
+
+static void test_a_deletion_that_was_asked_for_is_cancelled(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed d;
+	struct undo_deed deed = status_deed(&d, ACTION_DELETE, STEP_DELETE, ACCOUNT_ACTIVE,
+					    ACCOUNT_DELETING, 3, 3000);
+
+	(void)state;
+	d.action.class = PLAN_ASKED;
+	undo(&s, &deed, 1);
+	assert_int_equal(s.plan->actions.n, 1);
+	assert_int_equal(s.plan->actions.v[0].kind, ACTION_CANCEL_DELETE);
+	assert_int_equal(s.plan->actions.v[0].steps[0].op, STEP_CANCEL_DELETE);
+	assert_int_equal(s.plan->actions.v[0].needs, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_groups_go_back_to_how_the_oldest_deed_found_them),
+		cmocka_unit_test(test_groups_that_were_given_back_stay_so),
+		cmocka_unit_test(test_undo_takes_from_nobody_what_was_asked_for_them),
+		cmocka_unit_test(test_a_deletion_that_was_asked_for_is_cancelled),
 		cmocka_unit_test(
 			test_the_status_comes_back_by_one_action_however_many_deeds_led_to_it),
 		cmocka_unit_test(test_a_seat_comes_back_by_what_was_taken_and_no_more),
