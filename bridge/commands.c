@@ -102,6 +102,16 @@ static const struct cli_option plan_options[] = {
 	{ "sample", 's', "N", CLI_INT, NULL, false, "show so many actions of each rule, drawn evenly", NULL },
 	OPT_END
 };
+static const struct cli_option policy_check_options[] = {
+	{ "strict", 's', NULL, CLI_SWITCH, NULL, false, "status 3 where there is a warning", NULL }, OPT_END
+};
+static const struct cli_operand policy_test_operands[] = { ARG_MAYBE("FILE", "file"), ARG_END };
+static const struct cli_operand policy_diff_operands[] = { ARG_ONE("FILE", "file"), ARG_END };
+static const struct cli_option policy_diff_options[] = {
+	OPT_ORG,
+	{ "exit-code", 'e', NULL, CLI_FLAG, NULL, false, "status 4 where anything would be done otherwise", NULL },
+	OPT_END
+};
 static const struct cli_operand plan_operands[] = { ARG_PLAN, ARG_END };
 static const struct cli_option plans_options[] = {
 	OPT_ORG, OPT_ALL("finished, expired and superseded ones too"), OPT_LIMIT, OPT_END
@@ -485,6 +495,28 @@ const struct command commands[] = {
 	  "leaverd source retire old-ldap --reason 'switched off'\n  it is silent\n",
 	  .options = reason_options, .operands = source_operands, .verb = "source.retire" },
 
+	{ "policy check", PLAN, "read the policy and say what is worth a second look",
+	  "Faults first, all of them, with line and column; then what is allowed and rarely meant: rules that are "
+	  "never reached, words that an attribute never has, waits that do not fit together, seats taken without a "
+	  "warning, limits above the shipped ones, and whatever lets more happen without a person. Reads nothing "
+	  "but the configuration.",
+	  "leaverd policy check --config new.yaml --strict\n  for the pipeline that the policy comes through\n",
+	  .options = policy_check_options, .local = local_policy_check },
+	{ "policy test", PLAN, "judge the cases that are kept beside the policy",
+	  "Each case names people, what Atlassian holds of them, an hour, and what must, and must not, come of it: "
+	  "leaverd-policy(5). FILE: leaverd-cases.yaml beside the configuration, unless another is named. Each "
+	  "expectation is told, and why where it is not met; status 3 then. Reads those two files and nothing else.",
+	  "leaverd policy test\n  expectation by expectation\n"
+	  "leaverd policy test cases/leavers.yaml --quiet\n  only what is not met\n",
+	  .operands = policy_test_operands, .local = local_policy_test },
+	{ "policy diff", PLAN, "what another policy would do otherwise today",
+	  "Judges the newest facts by the policy in force and by that of FILE, a whole configuration, and tells "
+	  "which actions would be new, gone, or done otherwise, by rule and person with the reason. No plan is kept "
+	  "and nothing is done. Names also bars, protections and approved match rules of rules that FILE does not have.",
+	  "leaverd policy diff new.yaml\n  before it is put in force\n"
+	  "leaverd policy diff new.yaml --org acme --exit-code --json\n  for a pipeline\n",
+	  .options = policy_diff_options, .operands = policy_diff_operands, .verb = "policy.diff",
+	  .prepare = prepare_file, .render = render_policy_diff },
 	{ "plan", PLAN, "what would be done, and why",
 	  "Holds what sources say against what Atlassian holds, under the policy, and keeps the result as a "
 	  "plan for each organisation and urgency. A plan is immutable, has a digest, and does nothing by "

@@ -744,6 +744,11 @@ const struct config_org *config_org(const struct config *c, const char *name)
 	return NULL;
 }
 
+const struct policy_conf *config_policy_conf(const struct config *c)
+{
+	return &c->whole->policy;
+}
+
 int config_show(const struct config *c, struct buf *into, struct err *err)
 {
 	return conf_show(config_keys, c->whole, into, err);

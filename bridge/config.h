@@ -212,6 +212,10 @@ const struct atl_site_options *config_site(const struct config_org *org, const c
 const char *config_kind_word(int kind);
 const char *config_role_word(int role);
 
+/* What the file says of the policy: what config.policy was bound from. Borrowed. */
+struct policy_conf;
+const struct policy_conf *config_policy_conf(const struct config *c);
+
 /* The whole configuration as YAML, defaults included; secrets are names. */
 int config_show(const struct config *c, struct buf *into, struct err *err) MUST_USE;
 

@@ -11,6 +11,8 @@ int local_init(struct cli *cli, const json_t *request, struct err *err);
 int local_serve(struct cli *cli, const json_t *request, struct err *err);
 int local_config_check(struct cli *cli, const json_t *request, struct err *err);
 int local_config_keys(struct cli *cli, const json_t *request, struct err *err);
+int local_policy_check(struct cli *cli, const json_t *request, struct err *err);
+int local_policy_test(struct cli *cli, const json_t *request, struct err *err);
 int local_audit_export(struct cli *cli, const json_t *request, struct err *err);
 int local_restore(struct cli *cli, const json_t *request, struct err *err);
 int local_help(struct cli *cli, const json_t *request, struct err *err);

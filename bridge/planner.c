@@ -95,15 +95,16 @@ static int read_round(struct app *app, const struct config_org *org, struct fact
 	return 0;
 }
 
-int planner_facts(struct app *app, const struct config_org *org, uint64_t person,
-		  uint64_t account, struct facts **ret, struct err *err)
+int planner_facts_for(struct app *app, const struct config_org *org,
+		      const struct policy *policy, uint64_t person, uint64_t account,
+		      struct facts **ret, struct err *err)
 {
 	struct facts_source_option sources[CONFIG_SOURCES_MAX];
 	struct facts_site_option sites[CONFIG_SITES_MAX];
 	struct facts_round round;
 	struct facts_want want = {
 		.org = org->name,
-		.columns = &app->config.policy->columns,
+		.columns = &policy->columns,
 		.round = &round,
 		.sources = sources,
 		.sites = sites,
@@ -136,6 +137,12 @@ int planner_facts(struct app *app, const struct config_org *org, uint64_t person
 		};
 	}
 	return store_facts(app->store, &want, ret, NULL, err);
+}
+
+int planner_facts(struct app *app, const struct config_org *org, uint64_t person,
+		  uint64_t account, struct facts **ret, struct err *err)
+{
+	return planner_facts_for(app, org, app->config.policy, person, account, ret, err);
 }
 
 /* --- links and doubts ----------------------------------------------------------------------

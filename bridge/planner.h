@@ -17,6 +17,11 @@
 int planner_facts(struct app *app, const struct config_org *org, uint64_t person,
 		  uint64_t account, struct facts **ret, struct err *err) MUST_USE;
 
+/* The same for another policy than the one in force. */
+int planner_facts_for(struct app *app, const struct config_org *org,
+		      const struct policy *policy, uint64_t person, uint64_t account,
+		      struct facts **ret, struct err *err) MUST_USE;
+
 /*
  * One round: matches until nothing new is linked, then plans. who: "uid:NAME" or "round".
  * *urgent and *routine receive the numbers of the plans that now stand, 0 for none. out: org,

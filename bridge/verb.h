@@ -60,6 +60,7 @@ extern const struct verb verbs_scim[];     /* scim.check */
 extern const struct verb verbs_overdue[];  /* overdue */
 extern const struct verb verbs_hr[];       /* source.gone */
 extern const struct verb verbs_handover[]; /* handover */
+extern const struct verb verbs_policy[];   /* policy.diff */
 extern const struct verb verbs_events[];   /* events, events.explain */
 extern const struct verb verbs_export[];   /* export */
 extern const struct verb verbs_bulk[];     /* bulk */

@@ -1,0 +1,31 @@
+/*
+ * Two policies on one day's facts: which actions are new under the second, which are gone, and
+ * which are still there but otherwise. Pure.
+ */
+#ifndef RECONCILE_POLICY_DIFF_H
+#define RECONCILE_POLICY_DIFF_H
+
+#include "reconcile/reconcile.h"
+
+enum policy_change { POLICY_NEW, POLICY_GONE, POLICY_CHANGED };
+
+struct policy_difference {
+	enum policy_change change;
+	const struct action *was, *is; /* of the results given; NULL of NEW, of GONE */
+	char how[160]; /* of CHANGED: "rule leaver-gone before; held by admin before" */
+};
+VEC(vec_policy_difference, struct policy_difference);
+
+const char *policy_change_word(enum policy_change change);
+
+/*
+ * Adds to *ret what differs between the plans of both, by rule, then person, account, product
+ * and kind. An action is the same where kind, account (person, where there is none), product
+ * and site are; when it was due matters only while it is ahead. Both results must outlive *ret.
+ * Fault: NOMEM.
+ */
+int policy_differences(const struct reconcile_result *was, const struct reconcile_result *is,
+		       int64_t now_ms, struct vec_policy_difference *ret, struct err *err)
+	MUST_USE;
+
+#endif
