@@ -59,7 +59,8 @@ static void open_now(struct hints *h)
 		log_warn("live.none", LOG_T("source", h->source->name),
 			 LOG_T("text", err.text));
 	} else {
-		log_info("live.on", LOG_T("source", h->source->name));
+		log_info("live.on", LOG_T("source", h->source->name),
+			 LOG_T("by", dir_watch_titles[dir_watch_way_of(h->watch)]));
 		h->pending = true; /* what happened while nobody listened */
 	}
 }

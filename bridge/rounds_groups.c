@@ -220,12 +220,13 @@ static int none_left(struct grouping *g, struct err *err)
 static int groups_out(const struct grouping *g, const struct dir_groups_verdict *v, json_t *out,
 		      struct err *err)
 {
-	json_t *row = json_pack(
-		"{s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "complete", v->complete, "known",
-		!g->why[0], "groups", (json_int_t)v->groups, "memberships",
-		(json_int_t)v->memberships, "added", (json_int_t)g->counts.added, "removed",
-		(json_int_t)g->counts.removed, "gone", (json_int_t)g->gone, "strangers",
-		(json_int_t)v->strangers, "unknown", (json_int_t)v->unknown);
+	json_t *row =
+		json_pack("{s:b,s:b,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "complete", v->complete,
+			  "known", !g->why[0], "groups", (json_int_t)v->groups, "memberships",
+			  (json_int_t)v->memberships, "added", (json_int_t)g->counts.added,
+			  "removed", (json_int_t)g->counts.removed, "gone", (json_int_t)g->gone,
+			  "strangers", (json_int_t)v->strangers, "odd", (json_int_t)v->odd,
+			  "unknown", (json_int_t)v->unknown);
 	int r = jx_set(out, "groups", row, err);
 
 	return r < 0 ? r
@@ -247,6 +248,12 @@ static int groups_read(struct grouping *g, const struct secret *password,
 		r = writer_call(g->app->writer, v.complete ? end_write : doubt_write, g, err);
 	if (r < 0)
 		return r;
+	if (v.odd)
+		log_warn(
+			"groups.odd", LOG_T("source", g->source->name), LOG_U("members", v.odd),
+			LOG_T("text", "members of groups have names that the server itself "
+				      "calls none (invalidDNSyntax): they are nobody, and left "
+				      "out; take them out of the groups"));
 	if (g->why[0])
 		log_warn("groups.unknown", LOG_T("source", g->source->name),
 			 LOG_T("text", g->why));

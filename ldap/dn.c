@@ -147,6 +147,20 @@ static int hex_take(struct reader *t, struct buf *into)
 /* --- writing -------------------------------------------------------------------------------
  */
 
+/* A NUL is text in a name, though in no other place here: of such a value ASCII alone is
+ * folded. */
+static int value_fold(struct str value, char **ret, size_t *ret_len)
+{
+	if (!value.len || !memchr(value.p, 0, value.len))
+		return str_fold(value, ret, ret_len, NULL);
+	*ret = str_dup(value);
+	*ret_len = value.len;
+	for (size_t i = 0; *ret && i < value.len; i++)
+		if ((*ret)[i] >= 'A' && (*ret)[i] <= 'Z')
+			(*ret)[i] = (char)((*ret)[i] + ('a' - 'A'));
+	return *ret ? 0 : -ERR_NOMEM;
+}
+
 /* Folded, escaped in one way, blanks at the ends gone. */
 static int value_put(struct reader *t, struct buf *into)
 {
@@ -155,7 +169,7 @@ static int value_put(struct reader *t, struct buf *into)
 	int r = buf_fault(&t->value, t->err, "a value of the distinguished name");
 
 	if (r == 0)
-		r = str_fold(str_trim(buf_str(&t->value)), &folded, &len, NULL);
+		r = value_fold(str_trim(buf_str(&t->value)), &folded, &len);
 	if (r == -ERR_NOMEM)
 		return err_nomem(t->err);
 	if (r < 0)

@@ -445,11 +445,12 @@ static int on_piece(void *ctx, const struct dir_entry *e, struct err *err)
 	return take_lists(w, w->at, e, err);
 }
 
-/* Faults of the directory about one group are that group's; those of the connection end all. */
+/* Faults of the directory about one group are that group's; those of the connection end all.
+ * CONFIG is a name that the server calls none: it is not of the settings here. */
 static bool of_one_group(int r)
 {
 	return r == -ERR_NOT_FOUND || r == -ERR_FORBIDDEN || r == -ERR_LIMIT ||
-	       r == -ERR_INVALID_VALUE;
+	       r == -ERR_INVALID_VALUE || r == -ERR_CONFIG;
 }
 
 static int pieces_read(struct walk *w, struct group_row *g, struct err *err)
@@ -522,6 +523,11 @@ static int stranger(struct walk *w, struct group_row *g, const char *dn, struct 
 	r = dir_search(w->session.conn, &q, on_stranger, &there, &found, err);
 	if (r == -ERR_NOT_FOUND)
 		return 0;
+	/* such as an escaped NUL: a name that the server itself calls none is nobody's */
+	if (r == -ERR_CONFIG) {
+		w->verdict->odd++;
+		return 0;
+	}
 	if (of_one_group(r)) {
 		g->why = "a member below base cannot be read";
 		return 0;

@@ -47,6 +47,7 @@ struct dir_groups_verdict {
 	char why[ERR_TEXT_BYTES]; /* a sentence when not complete */
 	uint64_t groups, people, memberships, strangers;
 	uint64_t unknown; /* groups whose members are not known */
+	uint64_t odd;     /* of the strangers: names that the server itself calls none */
 	int64_t duration_ms;
 };
 

@@ -8,6 +8,7 @@
 #include "ldap/login.h"
 #include "ldap/session.h"
 #include "ldap/source.h"
+#include "ldap/watch.h"
 
 #define SAMPLE 100
 
@@ -233,6 +234,19 @@ static int login_notes(struct prober *p, struct err *err)
 			      dir_trait(kind)->title);
 }
 
+/* Whether `live:` would be of use here, and by which way. */
+static int live_note(struct prober *p, struct err *err)
+{
+	enum dir_watch_way way;
+	char why[160];
+
+	if (p->probe->strategy == DIR_FULL)
+		return note(p, err, "live: nothing is told where there are full reads only");
+	if (dir_watch_choose(&p->session.dse, &way, why) != 0)
+		return note(p, err, "live: changes are not told as they happen: %s", why);
+	return note(p, err, "live: changes are told by %s: %s", dir_watch_titles[way], why);
+}
+
 int dir_probe(const struct dir_options *o, const struct secret *password,
 	      const atomic_bool *cancel, struct dir_probe *ret, struct err *err)
 {
@@ -260,6 +274,8 @@ int dir_probe(const struct dir_options *o, const struct secret *password,
 		r = state_notes(&p, err);
 	if (r == 0 && o->logins)
 		r = login_notes(&p, err);
+	if (r == 0 && o->live)
+		r = live_note(&p, err);
 	free(p.known);
 	dir_session_done(&p.session);
 	return r;

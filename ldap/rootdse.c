@@ -10,6 +10,8 @@
 #define OID_DOMAIN_SCOPE "1.2.840.113556.1.4.1339"
 #define OID_SYNC "1.3.6.1.4.1.4203.1.9.1.1"
 #define OID_DIRSYNC "1.2.840.113556.1.4.841"
+#define OID_PERSIST "2.16.840.1.113730.3.4.3"
+#define OID_NOTIFY "1.2.840.113556.1.4.528"
 #define OID_WHOAMI "1.3.6.1.4.1.4203.1.11.3"
 #define OID_START_TLS "1.3.6.1.4.1.1466.20037"
 #define OID_AD "1.2.840.113556.1.4.800"
@@ -282,6 +284,8 @@ int dir_rootdse_read(const struct dir_entry *e, const char *base, int kind_overr
 	dse.show_deleted = has_value(e, "supportedControl", OID_SHOW_DELETED, true);
 	dse.sync = has_value(e, "supportedControl", OID_SYNC, true);
 	dse.dirsync = has_value(e, "supportedControl", OID_DIRSYNC, true);
+	dse.persist = has_value(e, "supportedControl", OID_PERSIST, true);
+	dse.notify = has_value(e, "supportedControl", OID_NOTIFY, true);
 	dse.whoami = has_value(e, "supportedExtension", OID_WHOAMI, true);
 	dse.start_tls = has_value(e, "supportedExtension", OID_START_TLS, true);
 	r = read_vendor(e, &dse, err);

@@ -58,6 +58,7 @@ struct dir_rootdse {
 	bool paged, domain_scope, show_deleted, whoami, start_tls;
 	bool sync,
 		dirsync; /* RFC 4533; AD's DirSync: listed, which does not say that they work */
+	bool persist, notify; /* persistent search; AD's change notification: listed likewise */
 	struct dir_waters waters;
 };
 

@@ -340,6 +340,27 @@ def test_afterwards_the_directory_is_read_as_if_nothing_had_been(world):
 
 # --- before the first answer -------------------------------------------------------------------------
 
+def test_names_with_an_escaped_nul_block_nobody_else(world):
+    """Windows keeps them, and refuses to look one up: somebody of that name is read like anybody, and a
+    member that is nobody is left out with a sentence."""
+    kept = world.corp.people[3], world.corp.groups[1]
+    odd = person(3, rdn=b"x\\00Y")
+    world.corp.people[3] = odd
+    world.corp.groups[1] = group(b"some", LIST[:3] + [odd[0].replace(b"x", b"X")] + LIST[4:20] + [
+        b"CN=a\\00b," + PEOPLE, b"CN=\\00," + PEOPLE])
+    world.corp.groups[0] = group(b"everyone", LIST[:3] + [odd[0]] + LIST[4:])
+    world.corp.encoded.clear()
+    try:
+        read = world.sync("corp")
+        assert read["accepted"] and read["groups"]["known"] and read["groups"]["odd"] == 2, read
+        assert any("groups.odd" in line and "invalidDNSyntax" in line for line in world.daemon.log)
+        assert world.kept() == (world.people, world.groups)
+    finally:
+        world.corp.people[3], world.corp.groups[1] = kept
+        world.corp.groups[0] = group(b"everyone", LIST)
+        world.corp.encoded.clear()
+
+
 def used(pid):
     """Seconds of processor that a process has used."""
     with open("/proc/%d/stat" % pid) as f:

@@ -12,6 +12,9 @@ static void test_one_name_in_many_spellings_is_one_text(void **state)
 		/* as slapd gave back a manager that was stored so */
 		{ "UID=u000000, OU=People,dc=example , dc=test",
 		  "uid=u000000,ou=people,dc=example,dc=test" },
+		/* an escaped NUL is part of a name */
+		{ "CN=A\\00B,dc=x", "cn=a\\00b,dc=x" },
+		{ "cn=\\00,dc=x", "cn=\\00,dc=x" },
 		/* the same comma, as Samba and as slapd and 389 DS write it */
 		{ "cn=Smith\\, Ann,dc=x", "cn=smith\\2c ann,dc=x" },
 		{ "cn=Smith\\2C Ann,dc=x", "cn=smith\\2c ann,dc=x" },

@@ -207,7 +207,7 @@ class Session:
         places.update(self.peer.people)
         places.update(self.peer.groups)
         if base not in places:
-            return self.say(message(mid, result(0x65, 32)))
+            return self.say(message(mid, result(0x65, 34 if b"\\00" in base else 32)))  # as Windows says it
         if not matches(match, dict(places[base], objectClass=[b"top"])) and match != (0x87, b"objectClass"):
             return self.say(message(mid, result(0x65)))
         self._entry(mid, base, places[base], attributes)
