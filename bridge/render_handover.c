@@ -8,6 +8,7 @@ static const struct render_column owned_columns[] = {
 	{ .head = "ID", .member = "id", .firm = true },
 	{ .head = "KEY", .member = "label", .if_any = true },
 	{ .head = "TITLE", .member = "title" },
+	{ .head = "LINK", .member = "link", .if_any = true },
 	{ 0 }
 };
 static const struct render_column inventory_columns[] = {

@@ -3,8 +3,10 @@
 
 #include <stdio.h>
 
+#include "base/enc.h"
 #include "base/stamp.h"
 #include "bridge/app.h"
+#include "model/owned.h"
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/persons.h"
@@ -131,16 +133,57 @@ static int naming_run(void *ctx, struct db *db, struct err *err)
 /* --- telling -------------------------------------------------------------------------------
  */
 
+/* Pages of a site on which a person finds the thing. Rules have none that is documented but the
+ * list of all, where their users are transferred. */
+static const struct {
+	enum owned_kind kind;
+	const char *page;
+	enum { LINK_ALL, LINK_ID, LINK_LABEL, LINK_PROJECT } ends;
+} links[] = {
+	{ OWNED_ISSUE, "/browse/", LINK_LABEL },
+	{ OWNED_REPORTED, "/browse/", LINK_LABEL },
+	{ OWNED_FILTER, "/issues/?filter=", LINK_ID },
+	{ OWNED_DASHBOARD, "/jira/dashboards/", LINK_ID },
+	{ OWNED_PROJECT, "/browse/", LINK_LABEL },
+	{ OWNED_COMPONENT, "/browse/", LINK_PROJECT },
+	{ OWNED_RULE, "/jira/settings/automation", LINK_ALL },
+	{ OWNED_SPACE, "/wiki/spaces/", LINK_LABEL },
+};
+
+/* Empty where there is none. */
+static void link_of(const struct owned_row *row, struct buf *into)
+{
+	const struct str ends[] = { { 0 }, row->id, row->label, row->project };
+	enum owned_kind kind;
+
+	if (!owned_kind_of(row->kind, &kind))
+		return;
+	for (size_t i = 0; i < COUNT_OF(links); i++) {
+		if (links[i].kind != kind || (links[i].ends && !ends[links[i].ends].len))
+			continue;
+		buf_addf(into, "https://" STR_FMT "%s", STR_ARG(row->site), links[i].page);
+		enc_percent(into, ends[links[i].ends]);
+	}
+}
+
 static int on_owned(void *ctx, const struct owned_row *row, struct err *err)
 {
+	CLEANUP(buf_done) struct buf link;
 	struct asked *a = ctx;
+	int r;
 
+	buf_init(&link, 8192);
+	link_of(row, &link);
+	r = buf_fault(&link, err, "a link");
+	if (r < 0)
+		return r;
 	return jx_add(a->owned,
-		      json_pack("{s:s%,s:s%,s:s%,s:s%,s:s%,s:s%}", "site", row->site.p,
+		      json_pack("{s:s%,s:s%,s:s%,s:s%,s:s%,s:s%,s:o}", "site", row->site.p,
 				row->site.len, "kind", row->kind.p, row->kind.len, "id",
 				row->id.p, row->id.len, "label", row->label.p, row->label.len,
 				"title", row->title.p, row->title.len, "project",
-				row->project.p, row->project.len),
+				row->project.p, row->project.len, "link",
+				link.len ? json_stringn(link.p, link.len) : json_null()),
 		      err);
 }
 

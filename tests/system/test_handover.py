@@ -182,7 +182,13 @@ def test_titles_are_forgotten_with_the_person(world):
     world.arm()
     shown = world.command("handover", "lea@example.com")
     assert all(t in shown for t in TITLES), shown
-    person = world.json("handover", "lea@example.com")["person"]
+    told = world.json("handover", "lea@example.com")
+    person = told["person"]
+    links = {(o["kind"], o["id"]): o["link"] for o in told["owned"]}
+    assert links[("rule", "0192e5ac-0e25-71de-ba7b-d972e6a2049a")] == "https://%s/jira/settings/automation" % HOST
+    assert links[("filter", "300")] == "https://%s/issues/?filter=300" % HOST
+    assert all(link.startswith("https://%s/" % HOST) for link in links.values()), links
+    assert {"https://%s/wiki/spaces/HOW" % HOST, "https://%s/browse/WEB" % HOST} <= set(links.values()), links
     world.command("forget", str(person), "--reason", "asked for it")
     database = (world.folder / "instance" / "state" / "leaverd.db")
     world.daemon.stop()

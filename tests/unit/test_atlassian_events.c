@@ -1,0 +1,198 @@
+/* Audit events: what is read of each, and how the stream goes on, ends, and is lost. */
+#include "tests/unit/fake_org.h"
+
+#include "atlassian/events.h"
+
+static struct fake fake;
+
+/* ' for " */
+static json_t *json_of(const char *text)
+{
+	CLEANUP(buf_done) struct buf b;
+	json_t *j = NULL;
+	struct err err;
+
+	buf_init(&b, 65536);
+	fake_add(&b, text);
+	assert_ok(jx_parse(buf_str(&b), JX_LENIENT, &j, &err), &err);
+	return j;
+}
+
+#define AT "'time':'2026-11-22T10:00:00Z','processedAt':'2026-11-22T10:00:05.5Z'"
+
+static void test_of_an_event_who_when_and_under_which_key_is_read(void **state)
+{
+	static const struct {
+		const char *json, *actor, *token;
+		bool fine, key;
+	} rows[] = {
+		{ "{'id':'e','attributes':{" AT
+		  ",'action':'x','actor':{'id':'a','auth':{'authType':"
+		  "'container-token','tokenId':'k'}},'context':[]}}",
+		  "a", "k", true, true },
+		{ "{'id':'e','attributes':{" AT
+		  ",'action':'x','actor':{'id':'app','onBehalfOf':{'id':"
+		  "'ari:cloud:identity::user/"
+		  "b'},'auth':{'authType':'api-token','tokenId':'t'}}}}",
+		  "b", "t", true, false },
+		{ "{'id':'e','attributes':{" AT ",'action':'x','actor':{'id':7}}}", "", "",
+		  true, false },
+		{ "{'id':'e','attributes':{'time':'soon','action':'x'}}", "", "", false,
+		  false },
+		{ "{'id':'','attributes':{" AT ",'action':'x'}}", "", "", false, false },
+		{ "{'id':'e','attributes':{" AT "}}", "", "", false, false },
+		{ "[]", "", "", false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(json_decref_at) json_t *j = json_of(rows[i].json);
+		struct atl_event e;
+		char why[100] = "";
+		bool fine = atl_event_read(j, &e, why, sizeof(why));
+
+		if (fine != rows[i].fine || fine == (why[0] != '\0'))
+			fail_msg("row %zu: %d \"%s\"", i, fine, why);
+		if (!fine)
+			continue;
+		if (!str_eq(e.actor, str_of(rows[i].actor)) ||
+		    !str_eq(e.token, str_of(rows[i].token)) || e.org_key != rows[i].key)
+			fail_msg("row %zu", i);
+		assert_true(e.at_ms == FAKE_NOW && e.processed_ms == FAKE_NOW + 5500);
+	}
+}
+
+static void test_only_words_of_change_make_an_action_one(void **state)
+{
+	static const struct {
+		const char *action;
+		bool change;
+	} rows[] = {
+		{ "user_added_to_group", true },
+		{ "managed-account-deactivated", true },
+		{ "USER_GRANTED_ROLE", true },
+		{ "user_login", false },
+		{ "confluence_page_viewed", false },
+		{ "readded", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		if (atl_event_is_change(str_of(rows[i].action)) != rows[i].change)
+			fail_msg("%s", rows[i].action);
+}
+
+/* Answers by what was asked; ctx: an answer for everything, with its status before it. */
+static void answer(struct scripted *s, unsigned nth, struct http_req *req,
+		   struct http_reply *reply)
+{
+	const char *fixed = s->ctx;
+	struct str query = http_req_query_raw(req);
+
+	(void)nth;
+	if (fixed) {
+		reply->status = (int)strtol(fixed, NULL, 10);
+		fake_add(&reply->body, fixed + 4);
+	} else if (fake_has(query, "cursor=c%2F1")) {
+		fake_add(&reply->body, "{'data':[],'meta':{'next':'c/1'},'links':{}}");
+	} else {
+		fake_add(&reply->body,
+			 "{'data':[{'id':'e'}],'meta':{'next':'c/1','page_size':500},"
+			 "'links':{'next':'http://elsewhere/'}}");
+	}
+}
+
+static void test_the_stream_goes_on_by_its_cursor_and_ends_where_nothing_new_is(void **state)
+{
+	CLEANUP(atl_events_page_done) struct atl_events_page one = { 0 };
+	CLEANUP(atl_events_page_done) struct atl_events_page two = { 0 };
+	struct err err;
+
+	(void)state;
+	fake_start(&fake, answer, NULL);
+	assert_ok(atl_events_read(fake.client, (struct str){ 0 }, FAKE_NOW, &one, &err), &err);
+	assert_int_equal(json_array_size(one.rows), 1);
+	assert_true(str_eq(one.next, STR("c/1")));
+	assert_false(one.end);
+	assert_ok(atl_events_read(fake.client, one.next, 0, &two, &err), &err);
+	assert_true(two.end);
+	assert_non_null(strstr(scripted_request(&fake.srv, 1),
+			       "/events-stream?from=1795341600000&limit=500&sortOrder=asc|"));
+	assert_non_null(strstr(scripted_request(&fake.srv, 2), "/events-stream?cursor=c%2F1|"));
+	fake_stop(&fake);
+}
+
+static void test_a_cursor_that_is_refused_is_lost_and_all_else_a_fault(void **state)
+{
+	static const struct {
+		const char *answer;
+		bool cursor;
+		int r;
+	} rows[] = {
+		{ "400 {'errors':[{'code':'ADMIN-400-1'}]}", true, ATL_EVENTS_LOST },
+		{ "410 {}", true, ATL_EVENTS_LOST },
+		{ "400 {}", false, -ERR_REMOTE },
+		{ "403 {}", true, -ERR_FORBIDDEN },
+		{ "503 {}", true, -ERR_UNAVAILABLE },
+		{ "200 {'data':7}", true, -ERR_INCOMPLETE },
+		{ "200 {'data':[{}],'meta':{'next':'c'}}", true,
+		  -ERR_INCOMPLETE }, /* a circle */
+		{ "200 {'data':[],'meta':{}}", true, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(atl_events_page_done) struct atl_events_page page = { 0 };
+		struct err err;
+		int r;
+
+		fake_start(&fake, answer, (void *)(uintptr_t)rows[i].answer);
+		r = atl_events_read(fake.client, rows[i].cursor ? STR("c") : (struct str){ 0 },
+				    0, &page, &err);
+		if (r != rows[i].r)
+			fail_msg("row %zu: %d", i, r);
+		if (r == 0)
+			assert_true(page.end && !page.next.len);
+		fake_stop(&fake);
+	}
+}
+
+static void test_reading_events_survives_each_lost_allocation(void **state)
+{
+	bool fired = true;
+
+	(void)state;
+	jx_memory(fake_jansson_memory, free);
+	fake_start(&fake, answer, NULL);
+	for (long n = 1; fired; n++) {
+		CLEANUP(atl_events_page_done) struct atl_events_page page = { 0 };
+		struct err err;
+		int r;
+
+		fault_at(n);
+		r = atl_events_read(fake.client, (struct str){ 0 }, 0, &page, &err);
+		fired = fault_fired();
+		fault_at(0);
+		if (r < 0 && r != -ERR_NOMEM && r != -ERR_NETWORK)
+			fail_msg("%ld: %d %s", n, r, err.text);
+		if (r == 0)
+			assert_int_equal(json_array_size(page.rows), 1);
+	}
+	fake_stop(&fake);
+	jx_memory(malloc, free);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_of_an_event_who_when_and_under_which_key_is_read),
+		cmocka_unit_test(test_only_words_of_change_make_an_action_one),
+		cmocka_unit_test(
+			test_the_stream_goes_on_by_its_cursor_and_ends_where_nothing_new_is),
+		cmocka_unit_test(test_a_cursor_that_is_refused_is_lost_and_all_else_a_fault),
+		cmocka_unit_test(test_reading_events_survives_each_lost_allocation),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

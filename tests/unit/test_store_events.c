@@ -1,0 +1,247 @@
+/* What others changed, and what was done under our key that the journal does not know. */
+#include "tests/lib/store_world.h"
+
+#include "store/events.h"
+#include "store/plans.h"
+
+#define ORG 1
+
+/* A plan of ours with one intent at NOW: remove account 70 of person 7 from group g-1. */
+static void acted(struct world *w)
+{
+	static const struct action_row one[] = { { .n = 1,
+						   .kind = STR("free-seat"),
+						   .rule = STR("inactive-jira"),
+						   .class_ = STR("inactive"),
+						   .person = 7,
+						   .account = 70,
+						   .due_ms = NOW } };
+	static const struct plan_value value[] = { { STR("0123456789abcdef"), STR("{}") } };
+	struct plan_new in = { .org = "acme",
+			       .urgency = "routine",
+			       .bytes = STR("{}"),
+			       .who = "round",
+			       .expires_ms = NOW + STAMP_DAY_MS,
+			       .actions = one,
+			       .action_count = 1,
+			       .values = value,
+			       .now_ms = NOW };
+	struct journal_line line = { .n = 1, .step = 1, .op = STR("remove-group"), .ms = NOW };
+	struct err err = { 0 };
+
+	WRITE(w, plans_save(db, &in, &line.plan, &err));
+	line.epoch = store_epoch(w->store);
+	WRITE(w, plans_run_begin(db, line.plan, line.epoch, "round", NOW, &line.run, &err));
+	line.kind = JOURNAL_BEGIN;
+	WRITE(w, plans_journal(db, &line, "round", NULL, &err));
+	line.kind = JOURNAL_INTENT;
+	line.args = STR("{\"group\":\"g-1\"}");
+	WRITE(w, plans_journal(db, &line, "round", NULL, &err));
+}
+
+static void test_an_event_is_ours_by_account_group_and_time(void **state)
+{
+	static const struct {
+		int64_t account;
+		const char *group;
+		int64_t at_ms;
+		bool ours;
+	} cases[] = {
+		{ 70, "g-1", NOW, true },
+		{ 70, "", NOW + 20 * STAMP_MINUTE_MS, true }, /* under way for long */
+		{ 70, "", NOW - 5 * STAMP_MINUTE_MS, true },  /* clocks differ */
+		{ 70, "", NOW - 6 * STAMP_MINUTE_MS, false }, /* before our intent */
+		{ 70, "", NOW + 26 * STAMP_MINUTE_MS, false },
+		{ 70, "g-2", NOW, false }, /* another group */
+		{ 71, "g-1", NOW, false }, /* another account */
+		{ 0, "g-1", NOW, true },
+		{ 0, "g-2", NOW, false },
+	};
+	struct world w = { 0 };
+
+	(void)state;
+	world_open(&w);
+	acted(&w);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct err err = { 0 };
+		bool ours = !cases[i].ours;
+
+		READ(&w, events_is_ours(db, "acme", cases[i].account, str_of(cases[i].group),
+					cases[i].at_ms, &ours, &err));
+		if (ours != cases[i].ours)
+			fail_msg("case %zu", i);
+	}
+	world_close(&w);
+}
+
+static struct event_row event(const char *id, int64_t account, int64_t at_ms, const char *token)
+{
+	return (struct event_row){ .event = str_of(id),
+				   .account = account,
+				   .at_ms = at_ms,
+				   .action = STR("user_suspended"),
+				   .actor = STR("a-boss"),
+				   .token = str_of(token) };
+}
+
+static int note(void *ctx, const struct event_row *row, struct err *err)
+{
+	struct buf *b = ctx;
+
+	(void)err;
+	buf_addf(b, STR_FMT "/%lld/%d/" STR_FMT " ", STR_ARG(row->event),
+		 (long long)row->account, (int)row->by, STR_ARG(row->actor));
+	return 0;
+}
+
+static void shows(struct world *w, bool foreign, const char *expected)
+{
+	CLEANUP(buf_done) struct buf b;
+	struct err err = { 0 };
+
+	buf_init(&b, 65536);
+	READ(w, events_list(db, ORG, foreign, 100, note, &b, &err));
+	buf_add_char(&b, '\0');
+	assert_string_equal(b.p, expected);
+}
+
+static int64_t foreign(struct world *w)
+{
+	struct err err = { 0 };
+	int64_t n = -1;
+
+	READ(w, events_foreign(db, ORG, &n, &err));
+	return n;
+}
+
+static void
+test_the_key_once_known_makes_what_was_done_under_it_foreign_until_explained(void **state)
+{
+	struct world w = { 0 };
+	struct event_row e[] = { event("e-1", 70, NOW, "key-1"),
+				 event("e-2", 70, NOW - STAMP_DAY_MS, "key-1"),
+				 event("e-3", 71, NOW, "key-2"), event("e-4", 71, NOW, "") };
+	struct err err = { 0 };
+	int64_t n = 0;
+
+	(void)state;
+	world_open(&w);
+	for (size_t i = 0; i < COUNT_OF(e); i++)
+		WRITE(&w, events_put(db, ORG, &e[i], &err));
+	assert_int_equal(TRY_WRITE(&w, events_put(db, ORG, &e[0], &err)), STORE_UNCHANGED);
+	assert_int_equal(foreign(&w), 0);
+	WRITE(&w, events_token_is(db, ORG, STR("key-1"), NOW - STAMP_HOUR_MS, &n, &err));
+	assert_int_equal(n, 1);
+	assert_int_equal(foreign(&w), 1);
+	shows(&w, true, "e-1/70/1/a-boss ");
+	/* what holds plans is not thrown away with what is old */
+	WRITE(&w, events_prune(db, ORG, NOW + STAMP_DAY_MS, 10, &err));
+	shows(&w, false, "e-1/70/1/a-boss ");
+	WRITE(&w, events_explain(db, ORG, "acme", "uid:ada", "a script", NOW, &n, &err));
+	assert_int_equal(n, 1);
+	assert_int_equal(foreign(&w), 0);
+	shows(&w, false, "e-1/70/2/a-boss ");
+	assert_fault(
+		TRY_WRITE(&w, events_explain(db, ORG, "acme", "uid:ada", "x", NOW, &n, &err)),
+		ERR_NOT_FOUND, &err, "acme");
+	world_close(&w);
+}
+
+static void test_only_so_many_and_only_so_old_are_kept(void **state)
+{
+	struct world w = { 0 };
+	struct err err = { 0 };
+	char id[8];
+
+	(void)state;
+	world_open(&w);
+	for (int i = 0; i < 6; i++) {
+		struct event_row e;
+
+		snprintf(id, sizeof(id), "e-%d", i);
+		e = event(id, 70, NOW + i, "");
+		WRITE(&w, events_put(db, ORG, &e, &err));
+	}
+	WRITE(&w, events_prune(db, ORG, NOW + 1, 100, &err));
+	shows(&w, false,
+	      "e-5/70/0/a-boss e-4/70/0/a-boss e-3/70/0/a-boss e-2/70/0/a-boss "
+	      "e-1/70/0/a-boss ");
+	WRITE(&w, events_prune(db, ORG, 0, 2, &err));
+	shows(&w, false, "e-5/70/0/a-boss e-4/70/0/a-boss e-3/70/0/a-boss ");
+	world_close(&w);
+}
+
+static void test_where_the_reading_stands_survives_a_restart(void **state)
+{
+	struct world w = { 0 };
+	CLEANUP(event_reading_done) struct event_reading back = { 0 };
+	struct event_reading at = { .since_ms = 1,
+				    .cursor = (char *)(uintptr_t) "c-1",
+				    .newest_ms = 2,
+				    .read_ms = 3,
+				    .gap_from_ms = 4,
+				    .gap_to_ms = 5,
+				    .token = (char *)(uintptr_t) "key-1" };
+	struct err err = { 0 };
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(TRY_READ(&w, events_reading(db, ORG, &back, &err)), STORE_NOT_FOUND);
+	WRITE(&w, events_reading_set(db, ORG, &at, &err));
+	world_shut(&w);
+	world_again(&w);
+	READ(&w, events_reading(db, ORG, &back, &err));
+	assert_string_equal(back.cursor, "c-1");
+	assert_string_equal(back.token, "key-1");
+	assert_null(back.why);
+	assert_true(back.since_ms == 1 && back.newest_ms == 2 && back.read_ms == 3 &&
+		    back.gap_from_ms == 4 && back.gap_to_ms == 5);
+	world_close(&w);
+}
+
+/* Each statement that fails leaves what was there, and the fault is told. */
+static void test_each_statement_that_fails_is_told_and_keeps_nothing(void **state)
+{
+	struct world w = { 0 };
+	struct event_row e = event("e-1", 70, NOW, "key-1");
+	struct err err = { 0 };
+	int64_t n;
+	int nth = 0, r;
+	bool fired;
+
+	(void)state;
+	world_open(&w);
+	WRITE(&w, events_put(db, ORG, &e, &err));
+	WRITE(&w, events_token_is(db, ORG, STR("key-1"), 0, &n, &err));
+	do {
+		struct db *db = NULL;
+
+		driver_sqlite_fault_at(++nth);
+		r = store_write_begin(w.store, &db, &err);
+		if (r == 0) {
+			r = events_explain(db, ORG, "acme", "uid:ada", "why", NOW, &n, &err);
+			r = store_write_end(db, r, &err);
+		}
+		fired = driver_sqlite_fault_fired();
+		if (r < 0)
+			assert_int_equal(foreign(&w), 1);
+	} while (fired && r < 0); /* one that fails after its commit fails nobody */
+	assert_int_equal(r, 0);
+	assert_true(nth > 3);
+	assert_int_equal(foreign(&w), 0);
+	world_close(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_event_is_ours_by_account_group_and_time),
+		cmocka_unit_test(
+			test_the_key_once_known_makes_what_was_done_under_it_foreign_until_explained),
+		cmocka_unit_test(test_only_so_many_and_only_so_old_are_kept),
+		cmocka_unit_test(test_where_the_reading_stands_survives_a_restart),
+		cmocka_unit_test(test_each_statement_that_fails_is_told_and_keeps_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
