@@ -679,6 +679,12 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 	uint64_t person = asked && !action->person ? FACTS_NOBODY : action->person;
 	int r;
 
+	/* and who is to get something must not be in the way of anybody */
+	identity.beside =
+		action_kinds[action->kind].provision && action->kind != ACTION_LEAVE_GROUPS;
+	if (identity.beside)
+		person = 0;
+
 	identity.with_count = seats_with(item, with, COUNT_OF(with));
 	r = planner_facts(a->app, a->org, person, action->person ? 0 : action->account, &facts,
 			  err);

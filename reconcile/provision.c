@@ -274,9 +274,10 @@ static int drift_want(struct wanting *v)
 		buf_addf(&words, "%s%s", differ++ ? ", " : "", provision_attrs[i].word);
 	}
 	/* what has no id yet is given one; an id that is another one is somebody's doing */
-	if (!v->external_id.len || in->f->scim_users.v[v->user].external_id >= FRAME_FIRST)
+	if (r == 0 &&
+	    (!v->external_id.len || in->f->scim_users.v[v->user].external_id >= FRAME_FIRST))
 		wish->external_id = STR("");
-	else
+	else if (r == 0)
 		buf_addf(&words, "%sexternalId", differ++ ? ", " : "");
 	if (r == 0)
 		r = buf_fault(&words, in->err, "the names of attributes");

@@ -563,13 +563,64 @@ static int round_guards(struct judging *j, struct guard_hits *hits, struct err *
 	return r;
 }
 
-/* The plan did not say this of the guard, so nobody who released it saw it. */
+/* The plan did not say this of the guard, so nobody who released it saw it. How many there are
+ * by now changes with every one that is done: whoever released seats or the limit knew. */
 static bool is_fresh(const struct action_identity *action, const struct guard_hit *hit)
 {
+	bool counts = hit->guard == GUARD_SEATS_OUT || hit->guard == GUARD_LIMIT_PROVISION;
+
 	for (size_t i = 0; i < action->held_count; i++)
 		if (strcmp(action->held_by[i], guards[hit->guard].name) == 0)
-			return strcmp(action->says[i], hit->text) != 0;
+			return !counts && strcmp(action->says[i], hit->text) != 0;
 	return true;
+}
+
+/* What holds a candidate of the round, as it was said there. */
+static void hits_take(struct guard_hits *hits, const struct candidate *c)
+{
+	for (size_t i = 0; i < c->hit_count; i++) {
+		bool there = false;
+
+		for (size_t k = 0; k < hits->n; k++)
+			there = there || hits->v[k].guard == c->hits[i].guard;
+		if (!there && hits->n < COUNT_OF(hits->v))
+			hits->v[hits->n++] = c->hits[i];
+	}
+}
+
+/* Only the person's own candidates: the others were or will be judged for themselves. */
+static void candidates_keep(struct round *round, uint32_t person)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < round->candidates.n; i++)
+		if (round->candidates.v[i].s.person == person)
+			round->candidates.v[kept++] = round->candidates.v[i];
+	round->candidates.n = kept;
+}
+
+/*
+ * Whether the address is another record's by now, a seat is left, and the day's limit has room
+ * for one more: all of it moves while a plan is carried out, and beside it.
+ */
+static int beside_guards(struct judging *j, struct guard_hits *hits, struct err *err)
+{
+	struct round all = { .w = &j->w,
+			     .arena = &j->arena,
+			     .sources_whole = j->round.sources_whole };
+	int r;
+
+	if (!j->action->beside || !action_kinds[j->action->kind].provision)
+		return 0;
+	r = provision_desire(&all, err);
+	candidates_keep(&all, j->c.s.person);
+	if (r == 0)
+		r = provision_guards(&all, err);
+	for (size_t i = 0; i < all.candidates.n && r == 0; i++)
+		if (all.candidates.v[i].kind == j->action->kind)
+			hits_take(hits, &all.candidates.v[i]);
+	round_done(&all);
+	return r;
 }
 
 static int guards_judge(struct judging *j, struct err *err)
@@ -589,6 +640,8 @@ static int guards_judge(struct judging *j, struct err *err)
 		r = seat_guards(j, &hits, err);
 	if (r == 0)
 		r = round_guards(j, &hits, err);
+	if (r == 0)
+		r = beside_guards(j, &hits, err);
 	if (r < 0)
 		return r;
 	say(ret, hits.n ? JUDGE_HELD : JUDGE_WANTED, "%s", hits.n ? hits.v[0].text : "");

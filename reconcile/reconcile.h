@@ -114,6 +114,8 @@ struct action_identity {
 	size_t held_count;
 	/* Of provisioning: what is wanted must be what was planned. NULL: not compared */
 	const struct digest *subject;
+	bool beside; /* of provisioning: judge addresses, seats and the day's limit, too; takes
+			the whole round's facts */
 	/* Of what was asked for by leaverd bulk: the groups that it is about, and the actions
 	 * that take a group away together with it. */
 	const struct action_step *steps;

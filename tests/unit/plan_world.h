@@ -637,7 +637,8 @@ static void world_past(struct world_build *b, const struct world_line *l)
 		assert_true(action_kind_of(str_of(l->words[3]), &in.kind));
 		r = facts_add_progress(b->f, &in, &err);
 	} else if (strcmp(l->words[0], "counted") == 0) {
-		struct facts_counted in = { .product = key,
+		struct facts_counted in = { .person = world_number(l, "person"),
+					    .product = key,
 					    .site = site,
 					    .at_ms = world_time(l, "at", "?") };
 
