@@ -1088,7 +1088,8 @@ static int on_progress(void *ctx, const struct progress *p, struct err *err)
 	struct facts_progress row = { .account = row_of(&b->accounts, p->account),
 				      .product = FACTS_NONE,
 				      .rule = p->rule,
-				      .done_ms = p->done_ms };
+				      .done_ms = p->done_ms,
+				      .times = (uint32_t)p->times };
 
 	b->rows += p->account != b->last;
 	b->last = p->account;

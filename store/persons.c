@@ -3,10 +3,13 @@
 #include <stdio.h>
 
 #include "base/secret.h"
+#include "base/stamp.h"
 #include "store/audit.h"
+#include "store/plans.h"
 
 #define BODY_MAX_BYTES (64u << 10)
 #define SEQS_MAX_BYTES (16u << 20)
+#define PROGRESS_TIMES_MS (180 * STAMP_DAY_MS) /* how far back deeds are counted */
 
 const char *const doubt_state_words[] = { "open", "confirmed", "refused", "settled", NULL };
 const char *const protection_words[] = { "exemption", "service-account", "operator",
@@ -953,12 +956,18 @@ int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t m
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT p.account, p.product, p.site, p.rule, p.kind, p.person, p.done_ms"
+		     "SELECT p.account, p.product, p.site, p.rule, p.kind, p.person, p.done_ms,"
+		     " CASE WHEN p.kind IN ('free-seat', 'suspend', 'deactivate') THEN"
+		     " (SELECT count(*) FROM action d WHERE d.account = p.account"
+		     " AND d.account > 0 AND d.kind = p.kind AND d.product = p.product"
+		     " AND d.site = p.site AND d.rule = p.rule AND d.state = ?4"
+		     " AND d.state_ms > p.done_ms - ?5) ELSE 1 END"
 		     " FROM (SELECT DISTINCT g.account FROM progress g JOIN account a"
 		     " ON a.id = g.account AND a.org = ?1 WHERE g.account > ?2"
 		     " ORDER BY g.account LIMIT ?3) k JOIN progress p ON p.account = k.account"
 		     " ORDER BY p.account, p.product, p.site, p.rule, p.done_ms",
-		     DB_I(org), DB_I(after_account), DB_I(most));
+		     DB_I(org), DB_I(after_account), DB_I(most), DB_I(ACTION_DONE),
+		     DB_I(PROGRESS_TIMES_MS));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct progress row = { .account = db_int(q, 0),
 					.product = db_text(q, 1),
@@ -966,7 +975,8 @@ int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t m
 					.rule = db_text(q, 3),
 					.kind = db_text(q, 4),
 					.person = db_int(q, 5),
-					.done_ms = db_int(q, 6) };
+					.done_ms = db_int(q, 6),
+					.times = db_int(q, 7) };
 
 		r = fn(ctx, &row, err);
 	}

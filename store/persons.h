@@ -177,6 +177,7 @@ struct progress {
 	struct str rule, kind;    /* kind: action_kinds[].word */
 	int64_t person;           /* or 0 */
 	int64_t done_ms;
+	int64_t times; /* read: how often in the half year up to then, as the plans tell */
 };
 typedef int (*progress_fn)(void *ctx, const struct progress *row, struct err *err);
 int persons_progress_set(struct db *db, const struct progress *in, struct err *err) MUST_USE;

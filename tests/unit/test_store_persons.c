@@ -5,6 +5,7 @@
 #include "store/accounts.h"
 #include "store/backup.h"
 #include "store/persons.h"
+#include "store/plans.h"
 #include "store/records.h"
 #include "store/sources.h"
 
@@ -454,6 +455,53 @@ static void test_ladders_are_kept_and_start_anew(void **state)
 	world_close(&w);
 }
 
+static int on_times(void *ctx, const struct progress *row, struct err *err)
+{
+	(void)err;
+	*(int64_t *)ctx = row->times;
+	return 0;
+}
+
+/* Row n of plan 1: that kind, of the account's jira, by inactive-jira. */
+static int deed_add(struct db *db, int64_t n, int64_t a, const char *kind, int state,
+		    int64_t ms, struct err *err)
+{
+	return db_run(
+		db, err,
+		"INSERT INTO action (plan, n, kind, rule, class, person, account, product,"
+		" site, due_ms, held, automatic, state, state_ms, result) VALUES (1, ?1, ?2,"
+		" 'inactive-jira', 'inactive', 0, ?3, 'jira', 'acme', 0, 0, 0, ?4, ?5, '')",
+		DB_I(n), DB_T(kind), DB_I(a), DB_I(state), DB_I(ms));
+}
+
+static void test_what_was_done_again_and_again_is_counted(void **state)
+{
+	struct progress p = { .product = STR("jira"),
+			      .site = STR("acme"),
+			      .rule = STR("inactive-jira"),
+			      .kind = STR("free-seat"),
+			      .done_ms = NOW };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	int64_t times = -1;
+
+	(void)state;
+	begin(&w);
+	p.account = account(&w, "acc:1", "x@example.org");
+	WRITE(&w, persons_progress_set(db, &p, &err));
+	WRITE(&w, deed_add(db, 1, p.account, "free-seat", ACTION_DONE, NOW, &err));
+	WRITE(&w, deed_add(db, 2, p.account, "free-seat", ACTION_DONE, NOW - 1000, &err));
+	/* not done, another kind, another account, last year */
+	WRITE(&w, deed_add(db, 3, p.account, "free-seat", ACTION_PLANNED, NOW - 1000, &err));
+	WRITE(&w, deed_add(db, 4, p.account, "warn", ACTION_DONE, NOW - 1000, &err));
+	WRITE(&w, deed_add(db, 5, p.account + 1, "free-seat", ACTION_DONE, NOW - 1000, &err));
+	WRITE(&w, deed_add(db, 6, p.account, "free-seat", ACTION_DONE, NOW - 181 * STAMP_DAY_MS,
+			   &err));
+	READ(&w, persons_progress(db, org, 0, 10, on_times, &times, &err));
+	assert_int_equal(times, 2);
+	world_close(&w);
+}
+
 static bool file_holds(const char *path, const char *text)
 {
 	static char all[16 << 20];
@@ -562,6 +610,7 @@ int main(void)
 		cmocka_unit_test(test_a_settled_doubt_may_come_back),
 		cmocka_unit_test(test_bars_and_protections_last_until_they_end_or_are_lifted),
 		cmocka_unit_test(test_ladders_are_kept_and_start_anew),
+		cmocka_unit_test(test_what_was_done_again_and_again_is_counted),
 		cmocka_unit_test(test_forgetting_leaves_no_byte_in_the_files),
 		cmocka_unit_test(test_a_legal_hold_forbids_forgetting),
 	};
