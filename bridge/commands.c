@@ -171,6 +171,9 @@ static const struct cli_option undo_options[] = {
 	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when the bars end: a date, or a duration such as 90d; default 30d", NULL },
 	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
+static const struct cli_option ledger_options[] = {
+	{ "days", 'd', "N", CLI_INT, NULL, false, "how far back, at most 1100; default 90", NULL }, OPT_END
+};
 static const struct cli_option why_options[] = { OPT_ORG, OPT_END };
 
 #define BULK_OPS "activate deactivate suspend restore delete cancel-delete revoke-tokens free-seat add-group remove-group change-profile create-group drop-group"
@@ -627,6 +630,13 @@ const struct command commands[] = {
 	  "leaverd overdue\n  of every organisation\n"
 	  "leaverd overdue acme --json | jq '.overdue[] | .email'\n  for a list\n",
 	  .operands = collect_operands, .verb = "overdue", .render = render_overdue },
+	{ "ledger", PEOPLE, "seats over time, and what they cost",
+	  "By product and site: how many seats are held now and were held then, how many nobody uses (idle: not "
+	  "for 30 days), how many plans freed and how many of these are held again. With prices in "
+	  "organisations.billing also what that costs. Money counts as saved from the day on which the next billing "
+	  "period begins, and of a year bought in tiers only below a boundary.",
+	  "leaverd ledger acme --days 365\n  a year of one organisation\n",
+	  .options = ledger_options, .operands = collect_operands, .verb = "ledger", .render = render_ledger },
 	{ "users", PEOPLE, "records of people, as sources gave them",
 	  "Filters are SCIM filters.",
 	  "leaverd users --source entra --filter 'active eq false'\n  whom Entra has switched off\n",

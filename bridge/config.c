@@ -229,6 +229,9 @@ static const struct conf_key org_keys[] = {
 	    .sub_size = sizeof(struct atl_options), .preset = "!", .help = "the Atlassian Cloud organisation"),
 	ROW("provisioning", CONF_SECTION, config_org, provision, .sub = config_provision_keys,
 	    .sub_size = sizeof(struct config_provision), .help = "its SCIM directory, if leaverd is its identity provider"),
+	ROW("billing", CONF_ITEMS, config_org, billing, .sub = config_billing_keys,
+	    .sub_size = sizeof(struct config_billing), WITHIN(0, 64),
+	    .help = "what seats cost, and when what is freed pays: for leaverd ledger"),
 	ROW("sites", CONF_ITEMS, config_org, sites, .sub = atl_site_keys,
 	    .sub_size = sizeof(struct atl_site_options), WITHIN(0, CONFIG_SITES_MAX),
 	    .help = "sites whose products are asked themselves, and on which leavers hand over what they own"),
@@ -543,6 +546,7 @@ static void check_orgs(struct config *c, struct conf_faults *faults)
 		v[i].cloud.name = v[i].name;
 		(void)!atl_options_check(&v[i].cloud, faults, &err);
 		config_provision_check(c, &v[i], faults);
+		config_billing_check(&v[i], faults);
 	}
 }
 
@@ -742,6 +746,17 @@ const struct config_org *config_org(const struct config *c, const char *name)
 			return o;
 	}
 	return NULL;
+}
+
+int64_t config_day(const struct config *c, int64_t at_ms)
+{
+	const struct zone *z = NULL;
+	struct err err;
+
+	/* checked when it was read; a zone that vanished since is UTC */
+	if (zone_get(str_of(c->instance.zone), &z, &err) == 0)
+		at_ms += zone_offset_s(z, at_ms) * STAMP_SECOND_MS;
+	return at_ms / STAMP_DAY_MS;
 }
 
 const struct policy_conf *config_policy_conf(const struct config *c)

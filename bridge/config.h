@@ -16,6 +16,7 @@
 #include "base/conf.h"
 #include "base/cron.h"
 #include "base/jx.h"
+#include "bridge/config_billing.h"
 #include "bridge/config_provision.h"
 #include "hr/options.h"
 #include "ldap/options.h"
@@ -124,10 +125,11 @@ struct config_org {
 	char *name;
 	struct atl_options cloud;
 	struct config_provision provision;
-	struct conf_items sites;  /* struct atl_site_options: read, and handed over on */
-	struct conf_list sources; /* whose people this organisation has; empty: all */
-	int64_t every_ms;         /* 0: schedule.collect_every */
-	char *at, *plan_at;       /* NULL: schedule.collect_at, schedule.plan_at */
+	struct conf_items sites;   /* struct atl_site_options: read, and handed over on */
+	struct conf_items billing; /* struct config_billing */
+	struct conf_list sources;  /* whose people this organisation has; empty: all */
+	int64_t every_ms;          /* 0: schedule.collect_every */
+	char *at, *plan_at;        /* NULL: schedule.collect_at, schedule.plan_at */
 	struct cron at_times, plan_times;
 	int64_t max_age_ms; /* an older snapshot is read again before a plan */
 };
@@ -207,6 +209,9 @@ const struct config_org *config_org_at(const struct config *c, size_t i);
 /* The i-th site of an organisation; by host, NULL if there is none. */
 const struct atl_site_options *config_site_at(const struct config_org *org, size_t i);
 const struct atl_site_options *config_site(const struct config_org *org, const char *host);
+
+/* The civil day at an instant in the instance's zone, as a number since 1970. */
+int64_t config_day(const struct config *c, int64_t at_ms);
 
 /* Words of the enums above, for people and JSON. */
 const char *config_kind_word(int kind);

@@ -17,6 +17,7 @@
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/audit.h"
+#include "store/ledger.h"
 #include "store/writer.h"
 
 #define KEPT_FRONT "collect-"
@@ -630,6 +631,15 @@ static int keep_aside(struct collect *c, struct db *db, bool other, struct err *
 	return r < 0 ? r : 0;
 }
 
+/* What was read whole is what the day's seats were. */
+static int ledger_today(const struct collect *c, struct db *db, struct err *err)
+{
+	int64_t now_ms = stamp_now_ms();
+
+	return ledger_note(db, c->org_id, config_day(&c->app->config, now_ms),
+			   now_ms - LEDGER_IDLE_DAYS * STAMP_DAY_MS, err);
+}
+
 static int end_write(void *ctx, struct db *db, struct err *err)
 {
 	struct collect *c = ctx;
@@ -655,9 +665,12 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 	if (!c->result.complete && c->result.why[0] && !other)
 		snprintf(c->reason, sizeof(c->reason), "%s", c->result.why);
 	r = keep_aside(c, db, other, err);
-	return r < 0 ? r
-		     : accounts_end(db, c->run, c->result.whole, c->plausible,
-				    c->reason[0] ? c->reason : NULL, stamp_now_ms(), err);
+	if (r == 0)
+		r = accounts_end(db, c->run, c->result.whole, c->plausible,
+				 c->reason[0] ? c->reason : NULL, stamp_now_ms(), err);
+	if (r == 0 && c->result.complete && c->plausible)
+		r = ledger_today(c, db, err);
+	return r;
 }
 
 /* --- one collection ------------------------------------------------------------------------

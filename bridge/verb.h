@@ -65,6 +65,7 @@ extern const struct verb verbs_events[];   /* events, events.explain */
 extern const struct verb verbs_export[];   /* export */
 extern const struct verb verbs_bulk[];     /* bulk */
 extern const struct verb verbs_evidence[]; /* evidence.make, .read, .drop, .key */
+extern const struct verb verbs_ledger[];   /* ledger */
 
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);

@@ -70,6 +70,8 @@
  * what was done under our key that the journal does not know (standing 1; 2 once a person
  * explained it); and where the reading of the events stands (store/events.h).
  *
+ * seat_day. How many seats of a product were held on a day, idle, never used (store/ledger.h).
+ *
  * cursor. Where readers of streams stand.
  *
  * token. API tokens, by keyed hash. `self` is the key of the record that a token is of itself.
@@ -460,6 +462,15 @@ static const char *const step_7[] = {
 	NULL,
 };
 
+/* Seats by product and day: totals, and nobody's activity. */
+static const char *const step_8[] = {
+	"CREATE TABLE seat_day (org INTEGER NOT NULL, product INTEGER NOT NULL,"
+	" day INTEGER NOT NULL, held INTEGER NOT NULL, idle INTEGER NOT NULL,"
+	" never INTEGER NOT NULL, capacity INTEGER NOT NULL,"
+	" PRIMARY KEY (org, product, day)) STRICT, WITHOUT ROWID",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -468,6 +479,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 5, "tokens that are somebody", step_5 },
 	{ 6, "what others change in organisations", step_6 },
 	{ 7, "approvers with keys of their own", step_7 },
+	{ 8, "seats by product and day", step_8 },
 	{ 0, NULL, NULL },
 };
 
