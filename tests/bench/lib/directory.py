@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench import BUILD, LIB, instance, note, serving
+from bench import BUILD, LIB, instance, note, serving, size
 
 CTL = LIB.parents[1] / "servers/slapd/ctl"
 BASE = "ou=people,dc=example,dc=test"
@@ -50,6 +50,11 @@ schedule:
   collect_every: 0s
   plan_every: 0s
 """
+
+
+def people(full=100000, small=10000):
+    """How many: PEOPLE=500000 in the environment asks for another number."""
+    return int(os.environ.get("PEOPLE") or size(full, small))
 
 
 class Directory:
