@@ -12,6 +12,7 @@ static_assert(sizeof(struct digest_run) >= sizeof(crypto_generichash_state), "st
 static_assert(_Alignof(struct digest_run) >= _Alignof(crypto_generichash_state), "alignment");
 static_assert(DIGEST_BYTES == crypto_generichash_BYTES, "BLAKE2b-256");
 static_assert(DIGEST_QUICK_BYTES == crypto_shorthash_siphashx24_BYTES, "SipHash, 128 bits");
+static_assert(DIGEST_HMAC_BYTES == crypto_auth_hmacsha256_BYTES, "HMAC-SHA256");
 static_assert(DIGEST_QUICK_KEY_BYTES == crypto_shorthash_siphashx24_KEYBYTES, "its key");
 static_assert(DIGEST_SIG_BYTES == crypto_sign_BYTES, "Ed25519 signature");
 static_assert(DIGEST_PUB_BYTES == crypto_sign_PUBLICKEYBYTES, "Ed25519 public key");
@@ -49,6 +50,20 @@ void digest_of(struct digest *ret, const struct secret *key, struct str data)
 	digest_begin(&run, key);
 	digest_add(&run, data.p, data.len);
 	digest_end(&run, ret);
+}
+
+void digest_hmac_sha256(unsigned char ret[DIGEST_HMAC_BYTES], const struct secret *key,
+			const struct str *pieces, size_t count)
+{
+	crypto_auth_hmacsha256_state state;
+
+	crypto_auth_hmacsha256_init(&state, key->p, key->len);
+	for (size_t i = 0; i < count; i++)
+		if (pieces[i].len)
+			crypto_auth_hmacsha256_update(
+				&state, (const unsigned char *)pieces[i].p, pieces[i].len);
+	crypto_auth_hmacsha256_final(&state, ret);
+	secret_wipe(&state, sizeof(state));
 }
 
 void digest_quick(struct digest_quick *ret, const unsigned char key[DIGEST_QUICK_KEY_BYTES],

@@ -25,6 +25,11 @@ void digest_begin(struct digest_run *run, const struct secret *key);
 void digest_add(struct digest_run *run, const void *p, size_t len);
 void digest_end(struct digest_run *run, struct digest *ret);
 
+/* HMAC-SHA256 (RFC 2104) over the pieces in their order: what receivers of webhooks know. */
+#define DIGEST_HMAC_BYTES 32
+void digest_hmac_sha256(unsigned char ret[DIGEST_HMAC_BYTES], const struct secret *key,
+			const struct str *pieces, size_t count);
+
 /* SipHash-2-4, 128 bits: what keys are kept by in tables of this process alone. key is drawn by
  * it and told to nobody. */
 #define DIGEST_QUICK_BYTES 16

@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
+#include "bridge/outbox.h"
 #include "bridge/rounds.h"
 #include "bridge/unlock.h"
 #include "ldap/conn.h"
@@ -132,6 +133,7 @@ int app_open(struct app *app, const char *config_file, unsigned parts, struct er
 
 void app_close(struct app *app)
 {
+	outbox_stop(app->outbox);
 	clients_free(app->clients);
 	httpc_free(app->http);
 	writer_stop(app->writer);

@@ -17,6 +17,7 @@ struct httpc;
 struct clients;
 struct dir_memory;
 struct serve;
+struct outbox;
 
 /* What a directory's entries came to when they were last read. Touched only by whoever reads
  * that source (bridge/gate.h: "sync"). */
@@ -34,6 +35,7 @@ struct app {
 	struct remembered *remembered; /* one for each source of the configuration */
 	struct httpc *http;            /* with APP_HTTP */
 	struct clients *clients;       /* one per organisation, with APP_HTTP */
+	struct outbox *outbox;         /* sends notices; NULL where nothing is sent */
 	struct serve *serve; /* the daemon's own state; NULL in a command that works alone */
 };
 

@@ -6,7 +6,9 @@
 #include "bridge/hands.h"
 #include "bridge/hands_gift.h"
 #include "bridge/planner.h"
+#include "store/accounts.h"
 #include "store/facts.h"
+#include "store/outbox.h"
 #include "store/persons.h"
 #include "store/plans.h"
 #include "store/writer.h"
@@ -650,6 +652,36 @@ static size_t seats_with(const struct apply_item *item, struct identity_seat *in
 	return n;
 }
 
+static int newest_read(void *ctx, const struct org_read_row *row, struct err *err)
+{
+	int64_t *begun_ms = ctx;
+
+	(void)err;
+	if (!row->complete)
+		return 0;
+	*begun_ms = row->begun_ms;
+	return 1;
+}
+
+/*
+ * A seat that was not used goes only on what was read after its time: who used the product
+ * until then keeps it, however long ago the plan was made.
+ */
+static int seen_since(struct applier *a, int64_t due_ms, bool *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(org_row_done) struct org_row org = { 0 };
+	int64_t begun_ms = 0;
+	int r = store_read_begin(a->app->store, &db, err);
+
+	if (r == 0)
+		r = accounts_org_get(db, a->org->name, &org, err);
+	if (r == 0)
+		r = accounts_reads(db, org.id, 8, newest_read, &begun_ms, err);
+	*ret = begun_ms >= due_ms;
+	return r < 0 ? r : 0;
+}
+
 static int work_judge(void *ctx, const struct apply_item *item, struct judgement *ret,
 		      struct err *err)
 {
@@ -677,7 +709,8 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 	/* what was asked for is about one account, or a group: no orphan, for which everybody
 	 * must be known */
 	uint64_t person = asked && !action->person ? FACTS_NOBODY : action->person;
-	int r;
+	bool seen = true;
+	int r = 0;
 
 	/* and who is to get something must not be in the way of anybody */
 	identity.beside =
@@ -685,6 +718,17 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 	if (identity.beside)
 		person = 0;
 
+	if (action->kind == ACTION_FREE_SEAT && action->class == PLAN_INACTIVE && !asked)
+		r = seen_since(a, action->due_ms, &seen, err);
+	if (r < 0)
+		return r;
+	if (!seen) {
+		ret->verdict = JUDGE_LATER;
+		snprintf(ret->text, sizeof(ret->text),
+			 "whether it was used until its time is not read yet: it waits for a "
+			 "read of the organisation");
+		return 0;
+	}
 	identity.with_count = seats_with(item, with, COUNT_OF(with));
 	r = planner_facts(a->app, a->org, person, action->person ? 0 : action->account, &facts,
 			  err);
@@ -728,6 +772,17 @@ struct journal_write {
 	enum action_state state;
 };
 
+/* A warning counts from when it was sent, which the outbox knows. */
+static int warning_progress(const struct journal_write *w, struct db *db,
+			    const struct progress *progress, struct err *err)
+{
+	char step[96];
+
+	snprintf(step, sizeof(step), "%s/%lld/%u/1", w->a->org->name, (long long)w->line.plan,
+		 w->action->n);
+	return outbox_progress(db, str_of(step), progress, err);
+}
+
 static int journal_write_run(void *ctx, struct db *db, struct err *err)
 {
 	struct journal_write *w = ctx;
@@ -755,7 +810,8 @@ static int journal_write_run(void *ctx, struct db *db, struct err *err)
 			(long long)w->line.plan, (long long)w->line.n);
 	/* a record that is no account yet has no ladder */
 	if (r == 0 && w->progress && action->account)
-		r = persons_progress_set(db, &progress, err);
+		r = action->kind == ACTION_WARN ? warning_progress(w, db, &progress, err)
+						: persons_progress_set(db, &progress, err);
 	return r < 0 ? r : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "bridge/app.h"
 #include "bridge/commands.h"
 #include "bridge/control.h"
+#include "bridge/outbox.h"
 #include "bridge/progress.h"
 #include "bridge/render.h"
 #include "bridge/unlock.h"
@@ -20,6 +21,7 @@
 
 #define CLI_OUT_MAX (512u * 1024 * 1024)
 #define CLI_LEASE_WAIT_MS 10000
+#define CLI_DRAIN_MS 30000 /* a command that works alone sends notices for so long, at most */
 #define CLI_LEASE_AGAIN_MS 50
 #define CLI_WATCH_MS 1000
 
@@ -630,7 +632,12 @@ static int call_here(struct cli *cli, const char *file, const struct verb *verb,
 		return r;
 	control_who_self(&who);
 	cli_interrupts();
-	r = verb->run(&app, &who, in, answer, err);
+	/* what an earlier process left, and what this command puts in, is sent while it runs */
+	if (parts == (APP_STORE | APP_HTTP))
+		r = outbox_start(&app.outbox, &app, err);
+	if (r == 0)
+		r = verb->run(&app, &who, in, answer, err);
+	outbox_drain(app.outbox, CLI_DRAIN_MS);
 	app_close(&app);
 	*out = TAKE(answer);
 	return r;

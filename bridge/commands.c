@@ -163,6 +163,10 @@ static const struct cli_operand who_operands[] = { ARG_WHO, ARG_END };
 static const struct cli_option block_options[] = {
 	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
+static const struct cli_option notices_options[] = {
+	OPT_ALL("those that were sent, too"), OPT_LIMIT, OPT_END
+};
+static const struct cli_operand notices_operands[] = { ARG_ONE("TO", "to"), ARG_END };
 static const struct cli_operand undo_operands[] = { ARG_MAYBE("WHO", "who"), ARG_END };
 static const struct cli_option undo_options[] = {
 	{ "plan", 'p', "N", CLI_INT, NULL, false, "all that this plan did, instead of WHO", NULL },
@@ -637,6 +641,16 @@ const struct command commands[] = {
 	  "period begins, and of a year bought in tiers only below a boundary.",
 	  "leaverd ledger acme --days 365\n  a year of one organisation\n",
 	  .options = ledger_options, .operands = collect_operands, .verb = "ledger", .render = render_ledger },
+	{ "notices", PLAN, "what people and systems were told, or not yet",
+	  "Warnings, copies, digests and alerts that wait, failed, or may have been sent; with --all those that were "
+	  "sent, too. Receivers are shown until notices.retention is over. Reading it is logged.",
+	  "leaverd notices\n  what did not arrive, and why\n",
+	  .options = notices_options, .verb = "notices", .render = render_notices },
+	{ "notices test", PLAN, "send a test to an address or a hook",
+	  "Sends one letter over notices.mail, or one message to a hook of that name, and waits for what becomes of "
+	  "it. In dry mode it is written to notices.folder.",
+	  "leaverd notices test ada@example.com\n  over the mail server\n",
+	  .operands = notices_operands, .verb = "notices.test" },
 	{ "users", PEOPLE, "records of people, as sources gave them",
 	  "Filters are SCIM filters.",
 	  "leaverd users --source entra --filter 'active eq false'\n  whom Entra has switched off\n",

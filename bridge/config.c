@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/zone.h"
+#include "bridge/notices_text.h"
 #include "reconcile/policy.h"
 #include "scim/profile.h"
 
@@ -254,12 +255,6 @@ static const struct conf_key schedule_keys[] = {
 	{ 0 }
 };
 
-static const struct conf_key notices_keys[] = {
-	ROW("folder", CONF_PATH, config_notices, folder,
-	    .help = "notices (warnings to people) are written here as files; left out: none"),
-	{ 0 }
-};
-
 static const struct conf_key approvals_keys[] = {
 	ROW("signed", CONF_ENUM, config_approvals, is_signed, .preset = "where-two-are-needed",
 	    .words = signed_words,
@@ -296,8 +291,10 @@ const struct conf_key config_keys[] = {
 	    .help = "rules, limits, protections: leaverd-policy(5)"),
 	ROW("schedule", CONF_SECTION, config, schedule, .sub = schedule_keys,
 	    .sub_size = sizeof(struct config_schedule), .help = "when serve does what"),
-	ROW("notices", CONF_SECTION, config, notices, .sub = notices_keys,
-	    .sub_size = sizeof(struct config_notices), .help = "what people are told"),
+	ROW("notices", CONF_SECTION, config, notices, .sub = config_notices_keys,
+	    .sub_size = sizeof(struct config_notices), .help = "what people and systems are told, and how"),
+	ROW("keep", CONF_SECTION, config, keep, .sub = config_keep_keys,
+	    .sub_size = sizeof(struct config_keep), .help = "the page on which a warned person keeps a seat"),
 	ROW("approvals", CONF_SECTION, config, approvals, .sub = approvals_keys,
 	    .sub_size = sizeof(struct config_approvals), .help = "whose word counts"),
 	{ 0 }
@@ -365,10 +362,10 @@ static void check_approvals(struct config *c, struct conf_faults *faults)
 		conf_fault(faults, &a->mark, "second_address",
 			   "nothing: expected the address of somebody who is told when one "
 			   "administrator decides for two");
-	if (a->single_admin && !c->notices.folder)
+	if (a->single_admin && !c->notices.folder && !c->notices.mail.server)
 		conf_fault(faults, &a->mark, "single_admin",
-			   "true: expected notices.folder too, so that the second address can "
-			   "be told");
+			   "true: expected notices.mail (or notices.folder) too, so that the "
+			   "second address can be told");
 }
 
 /* "0660" */
@@ -580,9 +577,16 @@ static void check_policy(struct config *c, struct conf_faults *faults)
 	free(provision);
 }
 
+static void check_notices(struct config *c, struct conf_faults *faults)
+{
+	/* lost memory: config_read() finds no texts */
+	config_notices_check(c, faults, &c->texts);
+}
+
 static void (*const checks[])(struct config *, struct conf_faults *) = {
-	check_instance, check_approvals, check_master_key, check_control, check_scim,
-	check_sources,  check_orgs,      check_sites,      check_policy,  check_schedule,
+	check_instance, check_approvals, check_master_key, check_control,
+	check_scim,     check_sources,   check_orgs,       check_sites,
+	check_policy,   check_schedule,  check_notices,
 };
 
 /* --- reading ---------------------------------------------------------------------------------
@@ -657,7 +661,7 @@ int config_read(const char *file, struct config *ret, struct conf_faults *faults
 		checks[i](c, all);
 	if (r == 0 && all->n)
 		r = first_fault(file, all, err);
-	if (r == 0 && !c->policy)
+	if (r == 0 && (!c->policy || !c->texts))
 		r = err_nomem(err);
 	if (r < 0) {
 		config_free(c);
@@ -676,6 +680,7 @@ void config_free(struct config *c)
 	if (!whole)
 		return;
 	policy_free(whole->c.policy);
+	notice_texts_free(whole->c.texts);
 	free(whole->c.file);
 	free(whole->c.db_file);
 	free(whole->c.head_file);

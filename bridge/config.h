@@ -17,6 +17,7 @@
 #include "base/cron.h"
 #include "base/jx.h"
 #include "bridge/config_billing.h"
+#include "bridge/config_notices.h"
 #include "bridge/config_provision.h"
 #include "hr/options.h"
 #include "ldap/options.h"
@@ -142,10 +143,6 @@ struct config_schedule {
 	int64_t jitter_ms;
 };
 
-struct config_notices {
-	char *folder; /* NULL: no notices are written; absolute */
-};
-
 enum config_signed { CONFIG_SIGNED_NEEDED, CONFIG_SIGNED_ALWAYS };
 
 /* Whose word counts: bridge/approvals.h. */
@@ -168,12 +165,14 @@ struct config {
 	struct config_schedule schedule;
 	struct config_notices notices;
 	struct config_approvals approvals;
+	struct config_keep keep;
 
 	/* Made by config_read(). */
 	struct policy *policy; /* bound: the shipped rules and what the file changes of them */
-	char *file;            /* as given */
-	char *db_file;         /* state_dir/leaverd.db */
-	char *head_file;       /* state_dir/audit.head: the signed head of the chain */
+	struct notice_texts *texts; /* of notices */
+	char *file;                 /* as given */
+	char *db_file;              /* state_dir/leaverd.db */
+	char *head_file;            /* state_dir/audit.head: the signed head of the chain */
 	struct config_whole *whole; /* config.c's own: the file as it was read */
 };
 

@@ -1,9 +1,6 @@
 #include "bridge/hands.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "atlassian/act.h"
 #include "base/stamp.h"
@@ -11,6 +8,7 @@
 #include "bridge/hands_asked.h"
 #include "bridge/hands_gift.h"
 #include "bridge/hands_provision.h"
+#include "bridge/notices.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/plans.h"
@@ -22,6 +20,7 @@ struct hands {
 	struct app *app;
 	const struct config_org *org;
 	/* Of the action that is aimed at. */
+	uint64_t plan;
 	struct atl_client *client;
 	char account[HANDS_ID_BYTES];
 	char resource[HANDS_ID_BYTES]; /* seat actions: the product's id; else "" */
@@ -152,6 +151,7 @@ int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum 
 	bool writes = mode != ORG_OBSERVE;
 	int r;
 
+	h->plan = plan;
 	h->urgent = action->class == PLAN_LEAVER || action->class == PLAN_RESTORE;
 	h->writes = mode != ORG_OBSERVE;
 	r = clients_get(h->app, h->org, &h->client, err);
@@ -459,59 +459,21 @@ static int target_read(void *ctx, const struct action *action, struct target_sta
 /* --- notices -------------------------------------------------------------------------------
  */
 
-/* Makes FOLDER/KEY.txt, once: the same key again is the same notice. Written beside, then
- * renamed, so that a reader never sees half of one. */
-static int notice_file(const char *folder, const char *key, struct str text, struct err *err)
-{
-	char name[512], beside[540];
-	CLEANUP(fd_close_at) int fd = -1;
-	struct stat st;
-	size_t n = (size_t)snprintf(name, sizeof(name), "%s/", folder);
-
-	for (const char *p = key; *p && n < sizeof(name) - 8; p++)
-		name[n++] = *p == '/' ? '-' : *p;
-	snprintf(name + n, sizeof(name) - n, ".txt");
-	snprintf(beside, sizeof(beside), "%s.part", name);
-	if (stat(name, &st) == 0)
-		return 0;
-	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_errno(err, ERR_IO, errno, "notice %s", beside);
-	if (write(fd, text.p, text.len) != (ssize_t)text.len || fsync(fd) < 0)
-		return err_errno(err, ERR_IO, errno, "notice %s", beside);
-	if (rename(beside, name) < 0)
-		return err_errno(err, ERR_IO, errno, "notice %s", name);
-	return 0;
-}
-
+/* Into the outbox, from where it is sent: what that comes to is the ladder's (store/outbox.h).
+ */
 static int notify(struct hands *h, const struct action *action, const char *key,
 		  struct err *err)
 {
-	const char *folder = h->app->config.notices.folder;
-	CLEANUP(buf_done) struct buf text;
-	char when[STAMP_TEXT_BYTES];
-	int r;
+	const struct notices_warning warning = {
+		.org = h->org,
+		.action = action,
+		.plan = h->plan,
+		.step = key,
+		.email = h->email,
+		.name = h->name,
+	};
 
-	buf_init(&text, 16384);
-	if (!folder)
-		return err_set(
-			err, ERR_CONFIG,
-			"nobody can be warned: notices.folder is not set; set it, or take "
-			"the warning out of rule %s",
-			action->rule);
-	stamp_text(stamp_now_ms(), when);
-	buf_addf(&text, "To: %s <%s>\nDate: %s\nKey: %s\nSubject: Your access to %s at %s\n\n",
-		 h->name, h->email, when, key, action->product ? action->product : "Atlassian",
-		 action->site ? action->site : h->org->name);
-	buf_addf(&text,
-		 "You have not used %s at %s for a while.\n%s\n\n"
-		 "If you still need it, just use it: that is enough. Otherwise your licence "
-		 "will be\n"
-		 "given to somebody else; nothing that you made is deleted.\n",
-		 action->product ? action->product : "your account",
-		 action->site ? action->site : h->org->name, action->reason);
-	r = buf_fault(&text, err, "a notice");
-	return r == 0 ? notice_file(folder, key, buf_str(&text), err) : r;
+	return notices_warn(h->app, &warning, err);
 }
 
 /* --- acting --------------------------------------------------------------------------------

@@ -17,9 +17,11 @@
 #include "bridge/due.h"
 #include "bridge/gate.h"
 #include "bridge/hints.h"
+#include "bridge/keep.h"
 #include "bridge/keeper.h"
 #include "bridge/limits.h"
 #include "bridge/live.h"
+#include "bridge/outbox.h"
 #include "bridge/planner.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
@@ -56,7 +58,8 @@ struct serve {
 	struct scim_service *scim;
 	struct httpd *httpd;
 	struct control *control;
-	struct http_route routes[SCIM_ROUTES_MAX + 3];
+	struct keep *keep;
+	struct http_route routes[SCIM_ROUTES_MAX + KEEP_ROUTES + 3];
 	struct source_worker *sources;
 	struct org_worker *orgs;
 	struct live live;
@@ -514,6 +517,7 @@ static int scim_start(struct serve *s, struct err *err)
 					    .handler = health };
 	s->routes[n + 1] =
 		(struct http_route){ .method = HTTP_GET, .path = "/readyz", .handler = ready };
+	(void)keep_routes(s->keep, &s->routes[n + 2]);
 	return httpd_start(&s->httpd, &http, err);
 }
 
@@ -575,6 +579,7 @@ static void scim_stop(struct serve *s)
 			stamp_sleep_ms(5);
 		httpd_stop(s->httpd);
 	}
+	keep_free(s->keep);
 	scim_service_free(s->scim);
 	keeper_free(s->keeper);
 }
@@ -674,6 +679,10 @@ static int serve_up(struct serve *s, const sigset_t *signals, struct err *err)
 	live_init(&s->live, c);
 	files_raise(c);
 	r = orgs_make(s, err);
+	if (r == 0)
+		r = outbox_start(&s->app->outbox, s->app, err);
+	if (r == 0)
+		r = keep_start(&s->keep, s->app, err);
 	if (r == 0)
 		r = scim_start(s, err);
 	if (r == 0)

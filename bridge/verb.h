@@ -66,6 +66,7 @@ extern const struct verb verbs_export[];   /* export */
 extern const struct verb verbs_bulk[];     /* bulk */
 extern const struct verb verbs_evidence[]; /* evidence.make, .read, .drop, .key */
 extern const struct verb verbs_ledger[];   /* ledger */
+extern const struct verb verbs_notices[];  /* notices, notices.test */
 
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);

@@ -656,7 +656,8 @@ int facts_add_bar(struct facts *f, const struct facts_bar *in, struct err *err)
 
 	if (r == 0)
 		r = INTERN(f, err, { in->rule, &row.rule }, { in->by, &row.by },
-			   { in->reason, &row.reason });
+			   { in->reason, &row.reason }, { in->product, &row.product },
+			   { in->site, &row.site });
 	return r < 0 ? r : PUSH(f, err, vec_row_bar, bars, row);
 }
 

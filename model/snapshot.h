@@ -265,9 +265,10 @@ struct facts_protection {
 
 /* A bar: this rule may not act on this person (set by undo, by hand, by an appeal). */
 struct facts_bar {
-	uint64_t person;  /* or 0 */
-	uint32_t account; /* or FACTS_NONE */
-	struct str rule;  /* empty: every rule */
+	uint64_t person;          /* or 0 */
+	uint32_t account;         /* or FACTS_NONE */
+	struct str rule;          /* empty: every rule */
+	struct str product, site; /* only about this seat; empty: about all */
 	struct str by, reason;
 	int64_t at_ms;
 };
@@ -511,6 +512,7 @@ struct row_bar {
 	uint64_t person;
 	int64_t at_ms;
 	uint32_t account, rule, by, reason;
+	uint32_t product, site; /* texts; of a product that is empty: not about a seat */
 };
 
 struct row_progress {

@@ -37,6 +37,7 @@ struct httpc_call {
 	struct httpc_via via;
 	unsigned budget, tries_most;
 	bool urgent, is_http;
+	bool *sent; /* the caller's, or NULL */
 	enum retry_class retry;
 	int64_t deadline_ms, try_timeout_ms, max_body_bytes;
 	/* of the thread */
@@ -381,6 +382,10 @@ static CURLcode set_rest(struct httpc_call *call, int64_t now)
 	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	SET(CURLOPT_PIPEWAIT, 1L);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	/* on a connection that was kept and is found dead curl sends a request again by itself
+	 */
+	if (call->sent)
+		SET(CURLOPT_FRESH_CONNECT, 1L);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
 	SET(CURLOPT_USERAGENT, call->c->user_agent);
@@ -569,6 +574,8 @@ static void try_over(struct httpc *c, struct httpc_call *call, CURLcode rc)
 	long status = 0, sent = 0;
 
 	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
+	if (call->sent && sent > 0)
+		*call->sent = true;
 	if (rc == CURLE_OK) {
 		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 		call->answer.status = (int)status;
@@ -938,6 +945,7 @@ static int call_new(struct httpc_call **ret, struct httpc *c, const struct httpc
 	call->via = q->via;
 	call->budget = q->budget;
 	call->urgent = q->urgent;
+	call->sent = q->sent;
 	call->retry = q->retry;
 	call->tries_most = q->tries ? q->tries : RETRY_TRIES;
 	call->try_timeout_ms = q->try_timeout_ms ? q->try_timeout_ms : TRY_TIMEOUT_MS;

@@ -360,6 +360,20 @@ static bool bar_before(const struct facts *f, const struct row_bar *a, const str
 	return c ? c < 0 : str_cmp(pool_str(&f->pool, a->by), pool_str(&f->pool, b->by)) < 0;
 }
 
+/* Whether it is about all that the rule does, or about this very seat. */
+static bool bar_is_about(const struct facts *f, const struct row_bar *b,
+			 const struct candidate *c)
+{
+	const struct row_product *p;
+
+	if (pool_str(&f->pool, b->product).len == 0)
+		return true;
+	if (c->product == FACTS_NONE)
+		return false;
+	p = &f->products.v[c->product];
+	return p->key == b->product && p->site == b->site;
+}
+
 static int bars_judge(const struct world *w, const struct candidate *c,
 		      struct plan_arena *arena, struct guard_hits *hits, struct err *err)
 {
@@ -378,7 +392,7 @@ static int bars_judge(const struct world *w, const struct candidate *c,
 		for (size_t i = from; i < to; i++) {
 			const struct row_bar *b = &f->bars.v[i];
 
-			if (rule_is(c, pool_str(&f->pool, b->rule)) &&
+			if (rule_is(c, pool_str(&f->pool, b->rule)) && bar_is_about(f, b, c) &&
 			    (!newest || bar_before(f, b, newest)))
 				newest = b;
 		}

@@ -1033,6 +1033,8 @@ static int on_bar(void *ctx, const struct bar *x, struct err *err)
 		.person = (uint64_t)x->person,
 		.account = x->account ? row_of(&b->accounts, x->account) : FACTS_NONE,
 		.rule = x->rule,
+		.product = x->product,
+		.site = x->site,
 		.by = x->who,
 		.reason = x->reason,
 		.at_ms = x->set_ms,

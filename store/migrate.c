@@ -69,6 +69,8 @@
  * org_event, org_event_read. What others changed in an organisation, by its audit events, and
  * what was done under our key that the journal does not know (standing 1; 2 once a person
  * explained it); and where the reading of the events stands (store/events.h).
+ * outbox. What is told to people and systems: key, receiver and letter (personal, emptied), and
+ * how far it is. keep. Links that keep a seat, one a step (store/outbox.h).
  *
  * seat_day. How many seats of a product were held on a day, idle, never used (store/ledger.h).
  *
@@ -471,6 +473,30 @@ static const char *const step_8[] = {
 	NULL,
 };
 
+static const char *const step_10[] = {
+	"CREATE TABLE outbox (id INTEGER PRIMARY KEY, key TEXT NOT NULL, step TEXT NOT NULL,"
+	" channel TEXT NOT NULL, kind TEXT NOT NULL, receiver TEXT NOT NULL,"
+	" letter TEXT NOT NULL, says TEXT NOT NULL, state INTEGER NOT NULL,"
+	" repeats INTEGER NOT NULL, person INTEGER NOT NULL, account INTEGER NOT NULL,"
+	" product TEXT NOT NULL, site TEXT NOT NULL, rule TEXT NOT NULL,"
+	" ladder INTEGER NOT NULL, tries INTEGER NOT NULL, queued_ms INTEGER NOT NULL,"
+	" state_ms INTEGER NOT NULL, next_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL)"
+	" STRICT",
+	"CREATE UNIQUE INDEX outbox_key ON outbox (key)",
+	"CREATE INDEX outbox_step ON outbox (step) WHERE ladder = 1",
+	"CREATE INDEX outbox_due ON outbox (channel, next_ms, id) WHERE state = 0",
+	"CREATE INDEX outbox_standing ON outbox (state)",
+	"CREATE INDEX outbox_person ON outbox (person) WHERE person > 0",
+	"CREATE TABLE keep (id INTEGER PRIMARY KEY AUTOINCREMENT, step TEXT NOT NULL UNIQUE,"
+	" org TEXT NOT NULL, person INTEGER NOT NULL, account INTEGER NOT NULL,"
+	" product TEXT NOT NULL, site TEXT NOT NULL, rule TEXT NOT NULL,"
+	" made_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL) STRICT",
+	"CREATE INDEX keep_person ON keep (person)",
+	"ALTER TABLE bar ADD COLUMN product TEXT NOT NULL DEFAULT ''",
+	"ALTER TABLE bar ADD COLUMN site TEXT NOT NULL DEFAULT ''",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -480,6 +506,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 6, "what others change in organisations", step_6 },
 	{ 7, "approvers with keys of their own", step_7 },
 	{ 8, "seats by product and day", step_8 },
+	{ 10, "the outbox of notices, and bars of one seat", step_10 },
 	{ 0, NULL, NULL },
 };
 

@@ -727,9 +727,11 @@ int persons_bar(struct db *db, const struct bar *in, int64_t now_ms, int64_t *re
 	if (r == 0)
 		r = db_run(db, err,
 			   "INSERT INTO bar (person, account, rule, who, reason, set_ms,"
-			   " until_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			   " until_ms, product, site)"
+			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 			   DB_I(in->person), DB_I(in->account), DB_S(in->rule), DB_S(in->who),
-			   DB_S(in->reason), DB_I(now_ms), DB_I(in->until_ms));
+			   DB_S(in->reason), DB_I(now_ms), DB_I(in->until_ms),
+			   DB_S(in->product), DB_S(in->site));
 	if (r < 0)
 		return r;
 	if (ret_id)
@@ -758,11 +760,12 @@ int persons_bars(struct db *db, int64_t person, bool all, int64_t now_ms, bar_fn
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	int r;
 
-	r = db_query(db, &q, err,
-		     "SELECT id, person, account, rule, who, reason, set_ms, until_ms,"
-		     " lifted_ms FROM bar WHERE (?1 = 0 OR person = ?1) AND (?2 OR"
-		     " (lifted_ms = 0 AND (until_ms = 0 OR until_ms > ?3))) ORDER BY id",
-		     DB_I(person), DB_I(all), DB_I(now_ms));
+	r = db_query(
+		db, &q, err,
+		"SELECT id, person, account, rule, who, reason, set_ms, until_ms,"
+		" lifted_ms, product, site FROM bar WHERE (?1 = 0 OR person = ?1) AND (?2 OR"
+		" (lifted_ms = 0 AND (until_ms = 0 OR until_ms > ?3))) ORDER BY id",
+		DB_I(person), DB_I(all), DB_I(now_ms));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct bar row = { .id = db_int(q, 0),
 				   .person = db_int(q, 1),
@@ -772,7 +775,9 @@ int persons_bars(struct db *db, int64_t person, bool all, int64_t now_ms, bar_fn
 				   .reason = db_text(q, 5),
 				   .set_ms = db_int(q, 6),
 				   .until_ms = db_int(q, 7),
-				   .lifted_ms = db_int(q, 8) };
+				   .lifted_ms = db_int(q, 8),
+				   .product = db_text(q, 9),
+				   .site = db_text(q, 10) };
 
 		r = fn(ctx, &row, err);
 	}
@@ -1028,6 +1033,12 @@ static const char *const forget_sql[] = {
 	"DELETE FROM owned WHERE account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",
 	"DELETE FROM inventory WHERE account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
+	/* what waits to be told about them is not told any more */
+	"UPDATE outbox SET receiver = '', letter = '', says = '', state = CASE WHEN state < 3"
+	" THEN 5 ELSE state END WHERE person = ?1 OR account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
+	"DELETE FROM keep WHERE person = ?1 OR account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",
 	"DELETE FROM heir WHERE person = ?1 OR account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",

@@ -126,11 +126,12 @@ int persons_address_owners(struct db *db, struct str folded, address_fn fn, void
 int persons_addresses_page(struct db *db, struct str after, int64_t after_person, size_t most,
 			   address_fn fn, void *ctx, struct err *err) MUST_USE;
 
-/* Bars: one rule ("" for all) may not act on one person, or on one account, until a time (0:
- * until lifted). */
+/* Bars: one rule ("" for all) may not act on one person, or on one account, or only on its seat
+ * of a product on a site, until a time (0: until lifted). */
 struct bar {
 	int64_t id, person, account; /* one of the two, the other 0 */
 	struct str rule, who, reason;
+	struct str product, site; /* both empty: not about one seat */
 	int64_t set_ms, until_ms, lifted_ms;
 };
 typedef int (*bar_fn)(void *ctx, const struct bar *row, struct err *err);

@@ -1,0 +1,80 @@
+/*
+ * The sections `notices:` and `keep:`: by what people and systems are told something, in which
+ * words, and where the page is on which somebody keeps a seat.
+ */
+#ifndef BRIDGE_CONFIG_NOTICES_H
+#define BRIDGE_CONFIG_NOTICES_H
+
+#include "base/conf.h"
+
+struct config; /* bridge/config.h */
+struct notice_texts;
+
+#define CONFIG_HOOKS_MAX 16
+
+enum config_copy {
+	CONFIG_COPY_NONE,
+	CONFIG_COPY_MANAGER,
+	CONFIG_COPY_SPONSOR,
+	CONFIG_COPY_BOTH
+};
+enum config_hook_form { CONFIG_HOOK_JSON, CONFIG_HOOK_SLACK, CONFIG_HOOK_TEAMS };
+
+/* What hooks and admins are told of; a hook names them in `tells`. */
+extern const char *const config_tells_words[]; /* "warn", "held", "source", ..., NULL */
+
+struct config_mail {
+	struct conf_mark mark;
+	char *server; /* NULL: no mail is sent */
+	int tls;      /* enum mail_tls of net/mail.h */
+	char *ca_file, *login, *password;
+	char *from, *from_name, *reply_to;
+	int64_t per_minute, timeout_ms;
+};
+
+struct config_hook {
+	struct conf_mark mark;
+	char *name;
+	int form;               /* enum config_hook_form */
+	char *url, *url_secret; /* exactly one; the second is a secret's name */
+	char *key;              /* of the signature; JSON only */
+	struct conf_list tells;
+	char *ca_file, *proxy;
+	int64_t per_minute;
+};
+
+struct config_notices {
+	struct conf_mark mark;
+	char *folder; /* dry: all notices are written here, nothing is sent; absolute */
+	char *templates;
+	char *language;
+	char *contact;
+	int copy; /* enum config_copy */
+	struct conf_list admins;
+	char *digest;      /* "08:00", "off" */
+	int digest_minute; /* made by the check: of the day; -1: off */
+	int64_t retention_ms, give_up_ms;
+	struct config_mail mail;
+	struct conf_items hooks; /* struct config_hook */
+};
+
+struct config_keep {
+	struct conf_mark mark;
+	char *url;    /* NULL: there are no links */
+	char *listen; /* NULL: on the SCIM server */
+	char *tls_cert, *tls_key;
+	int64_t for_ms;
+};
+
+extern const struct conf_key config_notices_keys[];
+extern const struct conf_key config_keep_keys[];
+
+/* What rows cannot say. Reads the templates into *ret too, with their faults; NULL where memory
+ * was lost. */
+void config_notices_check(struct config *c, struct conf_faults *faults,
+			  struct notice_texts **ret);
+
+const struct config_hook *config_hook_at(const struct config_notices *n, size_t i);
+bool config_hook_tells(const struct config_hook *h, const char *what);
+
+#endif

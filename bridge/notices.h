@@ -1,0 +1,56 @@
+/*
+ * What is told to whom: puts notices, whole and in the words of their receiver, into the outbox
+ * (store/outbox.h), from where bridge/outbox.h sends them. Nothing here waits for a server.
+ */
+#ifndef BRIDGE_NOTICES_H
+#define BRIDGE_NOTICES_H
+
+#include "bridge/app.h"
+#include "bridge/notices_text.h"
+#include "model/plan.h"
+
+/* A warning, as a step of a plan. */
+struct notices_warning {
+	const struct config_org *org;
+	const struct action *action;
+	uint64_t plan;
+	const char *step; /* journal key of the step: tells it once, however often asked */
+	const char *email, *name; /* of the account */
+};
+
+/*
+ * Puts the warning into the outbox: by mail, else by the first hook that tells warnings (or
+ * into the folder, in dry mode); copies to manager and sponsor as configured. 0 when it is
+ * there, also when it was before. Faults: CONFIG when there is no way to tell anybody;
+ * INVALID_VALUE without an address; POLICY for rules about leavers, who are never warned.
+ */
+int notices_warn(struct app *app, const struct notices_warning *w, struct err *err) MUST_USE;
+
+/* Something for admins, and for hooks that tell it. */
+struct notices_bulletin {
+	const char *key;   /* its own for ever: told once to each */
+	const char *tells; /* of config_tells_words[] */
+	enum notice_kind kind;
+	const char *title; /* ALERT: for its subject */
+	struct str items;  /* lines, without personal data */
+	int64_t count;
+};
+/* 0 also where nobody is to be told. */
+int notices_tell(struct app *app, const struct notices_bulletin *b, struct err *err) MUST_USE;
+
+/* A bulletin to one address alone, by mail or into the folder. Fault: CONFIG when neither is
+ * set.
+ */
+int notices_tell_one(struct app *app, const struct notices_bulletin *b, const char *to,
+		     struct err *err) MUST_USE;
+
+/* `leaverd notices test`: a letter to an address (by mail), or a message to a hook. Fault:
+ * NOT_FOUND, CONFIG. */
+int notices_test(struct app *app, const char *to, int64_t *ret_id, struct err *err) MUST_USE;
+
+/* Channels as the outbox names them. */
+#define NOTICES_MAIL "mail"
+#define NOTICES_FOLDER "folder"
+#define NOTICES_HOOK "hook:"
+
+#endif
