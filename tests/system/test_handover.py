@@ -1,4 +1,8 @@
 """What a leaver owns: found early, shown, given to somebody who can look after it, read back."""
+import signal
+import threading
+import time
+
 import pytest
 
 from sites import HOST, SiteWorld, actions
@@ -198,3 +202,40 @@ def test_titles_are_forgotten_with_the_person(world):
     raw += wal.read_bytes() if wal.exists() else b""
     assert TITLES[0].encode() not in raw
     assert HOST.encode() in raw
+
+
+MOMENTS = ("*/bulk/issues/fields", "*/filter/300/owner", "*/dashboard/bulk/edit", "*/project/101")
+
+
+@pytest.mark.parametrize("where", MOMENTS)
+def test_each_gift_is_given_once_though_the_daemon_is_killed_in_the_middle(world, where):
+    leave(world)
+    world.arm()
+    ended(world)
+    plan = world.plan()
+    world.approve(plan)
+    world.rehearsal.fault("latency", path=where, method="PUT" if "fields" not in where else "POST",
+                          ms=20_000, count=1)
+
+    def ask():
+        try:
+            world.apply(plan)
+        except Exception:  # the daemon that was asked is killed
+            pass
+    asking = threading.Thread(target=ask)
+    asking.start()
+    deadline = time.monotonic() + 30
+    while not world.rehearsal.faults()[0]["hits"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert world.rehearsal.faults()[0]["hits"] == 1, "the request came, and waits"
+    world.daemon.stop(signal.SIGKILL)
+    asking.join()
+    world.daemon.start()
+    for _ in range(4):  # what is open is asked for until the lag is over
+        world.clock.advance(3 * 60_000)
+        done = [a for answer in world.apply(plan) for a in answer["actions"]]
+    assert ("hand-over", "done") in {(a["kind"], a["state"]) for a in done}, done
+    mia, now = world.account("mia")["id"], owners(world)
+    assert {now[what] for what in GIVEN} == {mia}, now
+    assert world.rehearsal.twice() == {}
+    world.command("audit", "verify")
