@@ -17,6 +17,7 @@
 #include "bridge/rounds_hr.h"
 #include "ldap/groups.h"
 #include "ldap/source.h"
+#include "ldap/tls.h"
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/backup.h"
@@ -79,7 +80,10 @@ static int say_probe(struct doctor *d, const char *name, const struct dir_probe 
 	r = say(d, DOCTOR_OK, "directory", name, err,
 		"%s at %s%s%s, as %s; %" PRIu64 " people in the first page%s",
 		dir_trait(p->kind)->title, p->uri ? p->uri : "?", p->tls ? ", " : "",
-		p->tls ? p->tls : "", p->who && *p->who ? p->who : "nobody (anonymous)",
+		p->tls ? p->tls : "",
+		!p->who   ? "whom the server does not tell"
+		: *p->who ? p->who
+			  : "nobody (anonymous)",
 		p->sampled, p->paged ? "" : "; the server does not page");
 	if (r == 0)
 		r = say(d, p->strategy == DIR_FULL ? DOCTOR_NOTE : DOCTOR_OK, "changes", name,
@@ -574,6 +578,17 @@ static int check_end(struct doctor *d, const char *check, struct str name, int64
 	return say(d, DOCTOR_WARN, check, target, err, "ends on %s: renew it", date);
 }
 
+/* The certificate that a directory is shown; files that cannot be read are told by its own
+ * check. */
+static int check_certificate(struct doctor *d, const struct config_source *s, struct err *err)
+{
+	int64_t ends_ms;
+
+	if (s->kind != CONFIG_LDAP || dir_tls_ends(&s->ldap, &ends_ms, NULL) != 0)
+		return 0;
+	return check_end(d, "certificate", str_of(s->name), ends_ms, err);
+}
+
 static int each_secret(void *ctx, const struct vault_entry *row, struct err *err)
 {
 	return check_end(ctx, "secret", row->name, row->expires_ms, err);
@@ -668,9 +683,10 @@ static int run_checks(struct doctor *d, struct err *err)
 	for (size_t i = 0; r == 0 && i < c->sources.n && !verb_cancelled(d->app); i++) {
 		const struct config_source *s = config_source_at(c, i);
 
-		if (s->kind == CONFIG_LDAP)
+		r = check_certificate(d, s, err);
+		if (r == 0 && s->kind == CONFIG_LDAP)
 			r = check_directory(d, s, err);
-		else
+		else if (r == 0)
 			r = s->kind == CONFIG_FILE ? check_export(d, s, err)
 						   : check_push(d, s, err);
 		if (r == 0 && s->kind == CONFIG_SCIM)
