@@ -196,7 +196,7 @@ static const struct cli_option bulk_options[] = {
 	{ "dry-run", 0, NULL, CLI_FLAG, NULL, false, "judge the rows, make no plan", NULL },
 	{ "result", 0, "FILE", CLI_LOCAL, NULL, false, "write the rows here again, with what became of each; can be fed back", NULL },
 	{ "encoding", 0, "NAME", CLI_LOCAL, NULL, false, "of FILE, where it cannot be told", BULK_ENCODINGS },
-	OPT_ORG, OPT_REASON(true, "why; stands in the plan and in the audit chain"), OPT_END
+	OPT_ORG, OPT_REASON(true, "why; stands in the plan, so without names"), OPT_END
 };
 static const struct cli_option handover_options[] = {
 	{ "to", 't', "RECEIVER", CLI_TEXT, NULL, false, "address or account id of who is to receive it all", NULL },

@@ -93,3 +93,18 @@ def test_one_order_blocks_a_person_everywhere(world):
             break
         world.clock.advance(10 * 1000)
     assert states == {"suspended"}
+
+
+def test_a_row_of_bulk_is_about_every_organisation_that_knows_whom_it_names(world):
+    both, only = world.ordinary[5]["mail"], mail(world, ONLY_ACME)
+    rows, result = world.folder / "rows.csv", world.folder / "answered.csv"
+    rows.write_text("email,op\n%s,suspend\n%s,restore\n" % (both, only), encoding="utf-8")
+    answer = world.json("bulk", str(rows), "--reason", "CHG-5", "--result", str(result))
+    assert sorted((p["org"], p["actions"]) for p in answer["plans"]) == [("acme", 2), ("beta", 1)]
+    assert [line.split(",")[2] for line in result.read_text().splitlines()[1:]] == ["planned", "planned"]
+    # whom no organisation knows is a fault, and then no organisation gets a plan
+    rows.write_text("email,op\n%s,restore\nnobody@example.test,suspend\n" % only, encoding="utf-8")
+    answer = world.json("bulk", str(rows), "--reason", "CHG-6", status=2)
+    assert not answer["plans"] and [f["line"] for f in answer["faults"]] == [3]
+    answer = world.json("bulk", str(rows), "--reason", "CHG-7", "--skip-faulty")
+    assert [(p["org"], p["actions"]) for p in answer["plans"]] == [("acme", 1)]
