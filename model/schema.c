@@ -189,6 +189,7 @@ const struct schema_attr subject_account[] = {
 	ROW("managementSource", STRING, "Who manages it, such as a provisioning directory."),
 	ROW("addedToOrg", DATETIME, "When it came into the organisation."),
 	ROW("lastActive", DATETIME, "Newest activity over all of its seats."),
+	ROW("lastLogin", DATE, "Latest day on which its person can have logged in to the directory."),
 	ROW("admin", BOOLEAN, "Whether it administers anything."),
 	ROW("platformRoles", STRING, "Roles in the organisation.", MULTI),
 	ROW("groups", STRING, "Names of its groups.", MULTI),

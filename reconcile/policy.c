@@ -49,6 +49,7 @@ struct binding {
 	bool lost;  /* memory: nothing more makes sense */
 	bool wrong; /* a fault in what is being bound */
 	bool told;  /* *err holds the first fault of all */
+	bool logins_keep;
 };
 
 static void fault(struct binding *b, const char *key, const char *format, ...) PRINTF(3, 4);
@@ -115,6 +116,7 @@ static const struct {
 	{ OF_ACCOUNT, "managementSource", NULL, SLOT_ACCOUNT_MANAGEMENT },
 	{ OF_ACCOUNT, "addedToOrg", NULL, SLOT_ACCOUNT_ADDED },
 	{ OF_ACCOUNT, "lastActive", NULL, SLOT_ACCOUNT_LAST_ACTIVE },
+	{ OF_ACCOUNT, "lastLogin", NULL, SLOT_ACCOUNT_LAST_LOGIN },
 	{ OF_ACCOUNT, "admin", NULL, SLOT_ACCOUNT_ADMIN },
 	{ OF_ACCOUNT, "groups", NULL, SLOT_ACCOUNT_GROUPS },
 	{ OF_ACCOUNT, "seats", NULL, SLOT_SEATS },
@@ -178,9 +180,26 @@ static void column_want(struct binding *b, const struct path *p, int *slot)
 		*slot = (int)column;
 }
 
+/* What account.lastLogin is read from. */
+static void last_login_want(struct binding *b)
+{
+	CLEANUP(path_done) struct path path = { .slot = -1 };
+	struct err why;
+	int column = 0;
+	int r = path_parse(STR("employment.lastLogin"), PATH_POLICY_PERSON, &path, &why);
+
+	if (r < 0)
+		fault_from(b, "lastLogin", r, &why);
+	else
+		column_want(b, &path, &column);
+	b->policy->last_login = (uint32_t)column;
+}
+
 static void path_bind(struct binding *b, const char *key, enum whose whose, struct path *p)
 {
 	p->slot = derived_slot(whose, p);
+	if (p->slot == SLOT_ACCOUNT_LAST_LOGIN)
+		last_login_want(b);
 	if (p->slot >= 0)
 		return;
 	if (whose != OF_PERSON || (!p->urn && in_table(subject_person, p->top))) {
@@ -435,6 +454,7 @@ static void one_rule(struct binding *b, const struct shipped_rule *shipped,
 		     const struct policy_rule_conf *conf)
 {
 	struct stated s = stated_of(shipped, conf);
+	CLEANUP(free_at) char *kept = NULL;
 	bool wrong = b->wrong;
 
 	if (conf && conf->off)
@@ -442,6 +462,15 @@ static void one_rule(struct binding *b, const struct shipped_rule *shipped,
 	b->mark = conf ? &conf->mark : NULL;
 	b->name = s.name;
 	b->wrong = false; /* so that a fault in one rule does not hide those of the next */
+	/* of a shipped rule as it is: who wrote another says himself what keeps */
+	if (b->logins_keep && shipped && shipped->kept_when && s.when == shipped->when) {
+		if (asprintf(&kept, "(%s) and not (%s)", s.when, shipped->kept_when) < 0) {
+			kept = NULL;
+			b->lost = true;
+			return;
+		}
+		s.when = kept;
+	}
 	rule_bind(b, &s);
 	b->wrong = b->wrong || wrong;
 }
@@ -450,6 +479,7 @@ static void rules_bind(struct binding *b, const struct policy_conf *conf)
 {
 	const struct policy_rule_conf *v = conf->rules.v;
 
+	b->logins_keep = conf->logins_keep;
 	for (const struct shipped_rule *s = shipped_rules; conf->shipped && s->name; s++)
 		if (!b->lost)
 			one_rule(b, s, rule_of_file(conf, s->name));

@@ -111,10 +111,11 @@ struct policy_conf {
 	int leave_date;            /* enum policy_leave_date */
 	bool business_days;        /* waits of whole days count Monday to Friday */
 	struct conf_list holidays; /* dates that are no business days */
-	int evaluate;              /* enum policy_evaluate */
-	char *leave_time;          /* "17:00": when the last day ends access; "24:00" */
-	int64_t flapping;          /* so often taken and given back, and no more; 0: any */
-	int64_t hand_approval_ms;  /* from the first arm: nothing is automatic before */
+	bool logins_keep; /* a login to the directory keeps a seat from the inactive- rules */
+	int evaluate;     /* enum policy_evaluate */
+	char *leave_time; /* "17:00": when the last day ends access; "24:00" */
+	int64_t flapping; /* so often taken and given back, and no more; 0: any */
+	int64_t hand_approval_ms; /* from the first arm: nothing is automatic before */
 	/* not of this section: set before policy_bind(); borrowed until it returns */
 	const struct policy_provision_conf *provision;
 	size_t provision_count;
@@ -226,6 +227,7 @@ enum policy_slot {
 	SLOT_ACCOUNT_MANAGEMENT,
 	SLOT_ACCOUNT_ADDED,
 	SLOT_ACCOUNT_LAST_ACTIVE,
+	SLOT_ACCOUNT_LAST_LOGIN,
 	SLOT_ACCOUNT_ADMIN,
 	SLOT_ACCOUNT_GROUPS,
 	SLOT_SEATS, /* part: the account's seats */
@@ -281,6 +283,7 @@ struct policy {
 	/* where there are provisions: columns of provision_attrs (.from), and of
 	 * emails.primary; FACTS_NONE */
 	uint32_t provision_columns[PROVISION_ATTR_COUNT], email_primary;
+	uint32_t last_login; /* the column of account.lastLogin, where something asks for it */
 	struct facts_columns columns; /* what facts must project: hand it to facts_new() */
 	uint32_t fixed[COL_COUNT];
 };

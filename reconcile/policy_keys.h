@@ -8,6 +8,7 @@ struct shipped_rule {
 	const char *name, *subject, *when, *anchor, *class; /* when NULL: always */
 	const char *then[POLICY_MAX_STEPS + 1];             /* ended by NULL */
 	bool settle, automatic;
+	const char *kept_when; /* with logins_keep_seats: and not this */
 };
 
 extern const struct shipped_rule shipped_rules[]; /* ended by a NULL name */

@@ -403,6 +403,24 @@ static const char *membership_text(const struct row_account *a)
 	return a->accepted == TRI_NO ? "pending" : "active";
 }
 
+/* Of whom nobody explains no directory says anything: absent, as of who never logged in. */
+static enum value_state last_login(const struct world *w, uint32_t account, struct value *ret)
+{
+	uint32_t person = w->account_person[account], column = w->p->last_login, cell, record;
+	enum value_state state;
+
+	*ret = (struct value){ .type = VALUE_TIME };
+	if (person == FACTS_NONE)
+		return VALUE_ABSENT;
+	state = view_cell(w, person, column, &cell, &record);
+	if (state != VALUE_PRESENT)
+		return state;
+	if (cell < FRAME_FIRST)
+		return VALUE_ABSENT;
+	ret->integer = w->f->numbers.v[cell - FRAME_FIRST];
+	return VALUE_PRESENT;
+}
+
 static enum value_state account_value(const struct world *w, uint32_t account, int slot,
 				      struct value *ret)
 {
@@ -440,6 +458,8 @@ static enum value_state account_value(const struct world *w, uint32_t account, i
 		return give_time(moment_of(a->added_ms), ret);
 	case SLOT_ACCOUNT_LAST_ACTIVE:
 		return give_time(account_last_active(w, account), ret);
+	case SLOT_ACCOUNT_LAST_LOGIN:
+		return last_login(w, account, ret);
 	case SLOT_ACCOUNT_ADMIN:
 		return give_tri(a->admin, ret);
 	default:
@@ -710,10 +730,15 @@ static void path_basis(const struct world *w, const struct path *path, const str
 
 	if (!owner_of(w, node_of(s), path->owner, &at))
 		return;
-	if (at.p == &at_person)
+	if (at.p == &at_person) {
 		person_path_basis(w, (uint32_t)at.i, path, ret);
-	else
-		ret->org = true;
+		return;
+	}
+	ret->org = true;
+	if (at.p == &at_account && path->slot == SLOT_ACCOUNT_LAST_LOGIN &&
+	    w->account_person[at.i] != FACTS_NONE)
+		person_path_basis(w, w->account_person[at.i],
+				  &(struct path){ .slot = (int)w->p->last_login }, ret);
 }
 
 static void tree_basis(const struct world *w, const struct query *q, const struct subject *s,
