@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
+#include "bridge/loaded.h"
 #include "bridge/outbox.h"
 #include "bridge/rounds.h"
 #include "bridge/unlock.h"
@@ -99,6 +100,8 @@ static int open_parts(struct app *app, unsigned parts, struct err *err)
 		if (r < 0)
 			return r;
 		r = rounds_declare(app, err);
+		if (r == 0)
+			r = loaded_start(app, err);
 		if (r < 0)
 			return r;
 	}
@@ -143,5 +146,6 @@ void app_close(struct app *app)
 		dir_memory_free(app->remembered[i].memory);
 	free(app->remembered);
 	config_free(&app->config);
+	config_free(&app->aside);
 	*app = (struct app){ 0 };
 }

@@ -27,7 +27,9 @@ struct remembered {
 };
 
 struct app {
-	struct config config; /* whole and valid */
+	struct config config; /* whole and valid; what waits in it is as before (loaded.h) */
+	struct config aside;  /* what stood before, where something waits; else empty */
+	int64_t config_waits; /* the number of what waits; 0: nothing */
 	const char *config_file;
 	struct store *store;           /* with APP_STORE */
 	struct writer *writer;         /* the one writing thread */

@@ -258,11 +258,25 @@ static const struct cli_option protect_options[] = {
 	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
 static const struct cli_operand expect_operands[] = {
-	{ .name = "WHO", .member = "who", .least = 1, .most = 256 }, ARG_END
+	{ .name = "WHO", .member = "who", .least = 0, .most = 256 }, ARG_END
 };
 static const struct cli_option expect_options[] = {
+	{ "file", 0, "FILE", CLI_LOCAL, NULL, false, "more of them, one a line (-: stdin)", NULL },
+	{ "from", 0, "DATE", CLI_TIME, "from_ms", false, "when it begins; default: now", NULL },
 	{ "until", 'u', "DATE", CLI_TIME, "until_ms", true, "when it ends: a date, or a duration such as 30d", NULL },
 	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+};
+static const struct cli_option matter_options[] = {
+	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"),
+	{ "count", 0, "N", CLI_INT, NULL, false,
+	  "where one administrator stands for two: how many people that are, typed out", NULL },
+	OPT_SIGN, OPT_END
+};
+static const struct cli_operand config_operands[] = {
+	{ .name = "NUMBER", .member = "number", .least = 0, .most = 1, .number = true }, ARG_END
+};
+static const struct cli_option config_options[] = {
+	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"), OPT_SIGN, OPT_END
 };
 static const struct cli_operand number_operands[] = {
 	{ .name = "NUMBER", .member = "number", .least = 1, .most = 1, .number = true }, ARG_END
@@ -429,6 +443,15 @@ const struct command commands[] = {
 	  "leaverd config check --show\n"
 	  "  the whole configuration, defaults included; secrets appear as names\n",
 	  .options = check_options, .local = local_config_check },
+	{ "config approve", SETUP, "let a configuration act that lets more happen",
+	  "While an organisation is armed, a changed configuration that lets more happen (a rule more, automatic, a "
+	  "shorter wait, a higher limit, a protection less) is loaded, but what stood before acts until a person "
+	  "approves it: not whose file it is, where that is known. serve acts by it from its next start.",
+	  "leaverd config approve --reason 'limits for the merger, CHG-901'\n  what waits stands\n",
+	  .options = config_options, .operands = config_operands, .verb = "config.approve",
+	  .prepare = prepare_signature, .render = render_signing },
+	{ "config list", SETUP, "configurations that were loaded, and what waits", "Newest first.",
+	  "leaverd config list\n  a table\n", .verb = "config.list", .render = render_configs },
 	{ "config keys", SETUP, "print the dotted names of all keys", "One key a line, for programs.",
 	  "leaverd config keys\n  instance.name and so on\n", .local = local_config_keys, .hidden = true },
 
@@ -713,11 +736,24 @@ const struct command commands[] = {
 	  "leaverd protect remove 3 --reason 'back at work'\n  lifted\n",
 	  .options = reason_options, .operands = number_operands, .verb = "protect.remove" },
 	{ "expect", PROTECT, "announced leavers: limits do not count them",
-	  "People whose leaving was announced, by ledger number or name, until a date: a closing office does "
-	  "not trip the limits. Everything else about them stays as it is.",
-	  "leaverd expect 812 813 814 --until 30d --reason 'closing of the Lyon office, CHG-877'\n"
-	  "  limits pass them by for 30 days\n",
-	  .options = expect_options, .operands = expect_operands, .verb = "expect" },
+	  "A list of people whose leaving was announced, by ledger number or name, from and until a date: a closing "
+	  "office does not trip the limits. Two people sign it before it counts, for exactly these. Everything else "
+	  "about them stays as it is.",
+	  "leaverd expect 812 813 814 --until 30d --reason 'closing of the Lyon office, CHG-877'\n  makes list 4\n"
+	  "leaverd expect --file lyon.txt --from 2026-12-01 --until 2027-01-15 --reason CHG-877\n  one a line\n",
+	  .options = expect_options, .operands = expect_operands, .verb = "expect", .prepare = prepare_expect },
+	{ "expect approve", PROTECT, "sign a list of announced leavers",
+	  "Two approvers sign it; where there is one administrator (approvals.single_admin), --count, a delay and a "
+	  "notice stand for the second.",
+	  "leaverd expect approve 4 --sign ada.key\n  one of two\n"
+	  "leaverd expect approve 4 --statement > list-4.txt\n  to be signed elsewhere\n",
+	  .options = matter_options, .operands = number_operands, .verb = "expect.approve",
+	  .prepare = prepare_signature, .render = render_signing },
+	{ "expect withdraw", PROTECT, "a list of announced leavers does not count",
+	  "Whether it stood already or waited.", "leaverd expect withdraw 4 --reason 'the office stays'\n  limits count them\n",
+	  .options = reason_options, .operands = number_operands, .verb = "expect.withdraw" },
+	{ "expect list", PROTECT, "lists of announced leavers", "Newest first.",
+	  "leaverd expect list\n  a table\n", .verb = "expect.list", .render = render_lists },
 	{ "bars add", PROTECT, "forbid a rule for one person", "The rule may not act on this person.",
 	  "leaverd bars add ada@example.com --rule inactive-jira --until 180d --reason 'parental leave cover'\n"
 	  "  the rule passes them by\n",

@@ -640,11 +640,10 @@ static int first_fault(const char *file, const struct conf_faults *faults, struc
 		       faults->v[0], faults->n - 1, file);
 }
 
-int config_read(const char *file, struct config *ret, struct conf_faults *faults,
-		struct err *err)
+/* From text; NULL text: from the file. */
+static int read_whole(const char *file, const struct str *text, struct config *ret,
+		      struct conf_faults *all, struct err *err)
 {
-	CLEANUP(conf_faults_free) struct conf_faults own = { 0 };
-	struct conf_faults *all = faults ? faults : &own;
 	struct config_whole *whole = calloc(1, sizeof(*whole));
 	struct config *c;
 	int r;
@@ -653,7 +652,8 @@ int config_read(const char *file, struct config *ret, struct conf_faults *faults
 		return err_nomem(err);
 	c = &whole->c;
 	c->whole = whole;
-	r = conf_read(file, config_keys, whole, all, err);
+	r = text ? conf_read_text(file, *text, config_keys, whole, all, err)
+		 : conf_read(file, config_keys, whole, all, err);
 	c->whole = whole;
 	if (r == 0)
 		r = derive(c, file, err);
@@ -669,6 +669,21 @@ int config_read(const char *file, struct config *ret, struct conf_faults *faults
 	}
 	*ret = *c;
 	return 0;
+}
+
+int config_read(const char *file, struct config *ret, struct conf_faults *faults,
+		struct err *err)
+{
+	CLEANUP(conf_faults_free) struct conf_faults own = { 0 };
+
+	return read_whole(file, NULL, ret, faults ? faults : &own, err);
+}
+
+int config_read_text(const char *name, struct str text, struct config *ret, struct err *err)
+{
+	CLEANUP(conf_faults_free) struct conf_faults own = { 0 };
+
+	return read_whole(name, &text, ret, &own, err);
 }
 
 void config_free(struct config *c)

@@ -190,6 +190,9 @@ extern const struct conf_key config_keys[];
  */
 int config_read(const char *file, struct config *ret, struct conf_faults *faults,
 		struct err *err) MUST_USE;
+/* The same from text that config_show() wrote; name stands for the file. */
+int config_read_text(const char *name, struct str text, struct config *ret, struct err *err)
+	MUST_USE;
 void config_free(struct config *c); /* empty is fine */
 
 /*

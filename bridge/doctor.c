@@ -13,6 +13,7 @@
 #include "bridge/owners.h"
 #include "bridge/door.h"
 #include "bridge/limits.h"
+#include "bridge/loaded.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
 #include "ldap/groups.h"
@@ -668,6 +669,19 @@ static int check_files(struct doctor *d, struct err *err)
 					   : "");
 }
 
+static int check_config(struct doctor *d, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text;
+	int r;
+
+	buf_init(&text, 262144);
+	r = loaded_sentence(d->app, &text, err);
+	if (r < 0)
+		return r;
+	return say(d, text.len ? DOCTOR_WARN : DOCTOR_OK, "configuration", "instance", err,
+		   "%s", text.len ? text.p : "what is loaded acts");
+}
+
 static int run_checks(struct doctor *d, struct err *err)
 {
 	const struct config *c = &d->app->config;
@@ -680,6 +694,8 @@ static int run_checks(struct doctor *d, struct err *err)
 		r = check_owners(d, err);
 	if (r == 0)
 		r = check_files(d, err);
+	if (r == 0)
+		r = check_config(d, err);
 	for (size_t i = 0; r == 0 && i < c->sources.n && !verb_cancelled(d->app); i++) {
 		const struct config_source *s = config_source_at(c, i);
 

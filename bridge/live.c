@@ -1,6 +1,7 @@
 #include "bridge/live.h"
 
 #include "base/log.h"
+#include "bridge/loaded.h"
 
 #define SHOWN_BYTES (4 << 20)
 #define NAMED_BYTES 300
@@ -82,6 +83,8 @@ void live_reload(struct live *l, struct app *app)
 		log_error("config.reload", LOG_E(&err));
 		return;
 	}
+	if (loaded_note(app, &fresh, &err) < 0)
+		log_error("config.note", LOG_E(&err));
 	log_setup((enum log_level)fresh.log.level, (enum log_form)app->config.log.form, 2);
 	live_init(l, &fresh);
 	if (names.len)

@@ -759,6 +759,8 @@ int planner_round(struct app *app, const struct config_org *org, const char *who
 		r = jx_set(out, "links", json_integer((json_int_t)links), err);
 	if (r == 0)
 		r = jx_set(out, "inventories", json_integer((json_int_t)inventories), err);
+	if (r == 0 && app->config_waits)
+		r = jx_set(out, "config_waits", json_integer(app->config_waits), err);
 	if (r == 0)
 		r = round_out(result, org->name, out, err);
 	if (r == 0)

@@ -439,6 +439,13 @@ int render_plan(struct cli *cli, const json_t *out)
 
 	json_array_foreach (json_object_get(out, "rounds"), i, row) {
 		render_round(cli, row);
+		if (number_of(row, "config_waits"))
+			render_para(
+				cli, 0,
+				"Configuration %lld lets more happen and waits for a person "
+				"(leaverd config approve): this is planned by what stood "
+				"before it.",
+				number_of(row, "config_waits"));
 	}
 	json_array_foreach (json_object_get(out, "plans"), i, row) {
 		render_one_plan(cli, row, false);

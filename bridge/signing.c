@@ -312,6 +312,32 @@ int prepare_enrol(struct cli *cli, json_t *request, struct err *err)
 	return r < 0 ? r : prepare_signature(cli, request, err);
 }
 
+/* --- announced leavers ----------------------------------------------------------------------
+ */
+
+int prepare_expect(struct cli *cli, json_t *request, struct err *err)
+{
+	CLEANUP(buf_done) struct buf text;
+	const char *file = cli_local(cli, "file");
+	json_t *who = json_object_get(request, "who");
+	struct str line, rest;
+	int r = 0;
+
+	buf_init(&text, 1u << 20);
+	if (!who)
+		r = jx_set(request, "who", who = json_array(), err);
+	if (r == 0 && file)
+		r = read_text(file, &text, err);
+	rest = buf_str(&text);
+	while (r == 0 && rest.len) {
+		str_cut(rest, '\n', &line, &rest);
+		line = str_trim(line);
+		if (line.len && line.p[0] != '#')
+			r = jx_add(who, json_stringn(line.p, line.len), err);
+	}
+	return r;
+}
+
 /* --- showing --------------------------------------------------------------------------------
  */
 
@@ -352,5 +378,37 @@ int render_approvers(struct cli *cli, const json_t *out)
 	render_table(cli, columns, json_object_get(out, "approvers"),
 		     "Nobody is enrolled: `leaverd key new FILE --name NAME` makes a key, "
 		     "`leaverd approver enrol NAME --key FILE.pub` enrols it.");
+	return 0;
+}
+
+int render_lists(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "List", .member = "number", .as = RENDER_AS_COUNT },
+		{ .head = "State", .member = "state", .firm = true },
+		{ .head = "People", .member = "persons", .as = RENDER_AS_COUNT },
+		{ .head = "From", .member = "from", .as = RENDER_AS_DATE },
+		{ .head = "Until", .member = "until", .as = RENDER_AS_DATE },
+		{ .head = "By", .member = "who" },
+		{ .head = "Why", .member = "why" },
+		{ 0 }
+	};
+
+	render_table(cli, columns, json_object_get(out, "lists"), "Nobody was announced.");
+	return 0;
+}
+
+int render_configs(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "Configuration", .member = "number", .as = RENDER_AS_COUNT },
+		{ .head = "State", .member = "state", .firm = true },
+		{ .head = "Loaded", .member = "loaded", .as = RENDER_AS_TIME },
+		{ .head = "Author", .member = "author", .if_any = true },
+		{ .head = "What lets more happen", .member = "wider" },
+		{ 0 }
+	};
+
+	render_table(cli, columns, json_object_get(out, "configurations"), "None was loaded.");
 	return 0;
 }

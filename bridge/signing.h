@@ -50,5 +50,9 @@ int local_sign(struct cli *cli, const json_t *request, struct err *err);
 /* Prints the statement where that was asked for, else as other decisions. */
 int render_signing(struct cli *cli, const json_t *out);
 int render_approvers(struct cli *cli, const json_t *out);
+/* Adds the people of --file, one a line, to those who are named. */
+int prepare_expect(struct cli *cli, json_t *request, struct err *err);
+int render_lists(struct cli *cli, const json_t *out);
+int render_configs(struct cli *cli, const json_t *out);
 
 #endif

@@ -778,56 +778,6 @@ static int run_protect_remove(struct app *app, const struct who *who, const json
 	return r < 0 ? r : ask_say(out, err, "Protection %" PRId64 " is lifted.", c.number);
 }
 
-struct expectation {
-	const char *who, *why;
-	int64_t until_ms;
-	int64_t *persons;
-	size_t count;
-};
-
-static int write_expect(void *ctx, struct db *db, struct err *err)
-{
-	struct expectation *e = ctx;
-	int r = 0;
-
-	for (size_t i = 0; r >= 0 && i < e->count; i++)
-		r = persons_expect(db, e->persons[i], e->who, e->why, e->until_ms,
-				   stamp_now_ms(), err);
-	return r;
-}
-
-/* All of them or none: whoever is not found ends it before anything is written. */
-static int run_expect(struct app *app, const struct who *who, const json_t *in, json_t *out,
-		      struct err *err)
-{
-	const json_t *names = json_object_get(in, "who"), *name;
-	CLEANUP(free_at)
-	int64_t *persons = calloc(json_array_size(names) + 1, sizeof(*persons));
-	struct expectation e = { .who = who->name,
-				 .why = jx_get_text(in, "reason"),
-				 .until_ms =
-					 json_integer_value(json_object_get(in, "until_ms")),
-				 .persons = persons };
-	size_t i;
-	int r = 0;
-
-	if (!persons)
-		return err_nomem(err);
-	if (!e.why || e.until_ms <= stamp_now_ms())
-		return err_set(err, ERR_USAGE,
-			       "expect needs a reason and an end that is to come");
-	json_array_foreach (names, i, name) {
-		if (r == 0)
-			r = ask_person(app, json_string_value(name), &persons[e.count++], err);
-	}
-	if (r == 0)
-		r = writer_call(app->writer, write_expect, &e, err);
-	if (r < 0)
-		return r;
-	return ask_say(out, err, "%zu people are expected to leave: limits do not count them.",
-		       e.count);
-}
-
 struct bar_set {
 	const char *by;
 	char *who, *rule, *reason;
@@ -974,7 +924,6 @@ const struct verb verbs_admin[] = {
 	{ "protect.add", VERB_STORE, run_protect_add },
 	{ "protect.list", VERB_STORE, run_protect_list },
 	{ "protect.remove", VERB_STORE, run_protect_remove },
-	{ "expect", VERB_STORE, run_expect },
 	{ "bars.add", VERB_STORE, run_bars_add },
 	{ "bars.list", VERB_STORE, run_bars_list },
 	{ "bars.lift", VERB_STORE, run_bars_lift },

@@ -83,6 +83,9 @@
  * approver, signature. Who has a key of their own, and the statements that were taken, each
  * once, by their digest (store/approvers.h). A decision that is signed keeps its statement and
  * the key that signed it.
+ *
+ * config_load, announced. Configurations that were loaded, whole, and what of them stands;
+ * lists of leavers, whom limits pass by (expected) once two people signed the list.
  */
 #include "store/migrate.h"
 
@@ -497,6 +500,20 @@ static const char *const step_10[] = {
 	NULL,
 };
 
+static const char *const step_9[] = {
+	"CREATE TABLE config_load (id INTEGER PRIMARY KEY AUTOINCREMENT, ms INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, digest BLOB NOT NULL, author TEXT NOT NULL, wider TEXT NOT "
+	"NULL,"
+	" text TEXT NOT NULL) STRICT",
+	"CREATE TABLE announced (id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL,"
+	" why TEXT NOT NULL, detail TEXT NOT NULL, persons INTEGER NOT NULL,"
+	" from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, made_ms INTEGER NOT NULL,"
+	" state INTEGER NOT NULL) STRICT",
+	"ALTER TABLE expected ADD COLUMN from_ms INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE expected ADD COLUMN announced INTEGER NOT NULL DEFAULT 0",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -507,6 +524,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 7, "approvers with keys of their own", step_7 },
 	{ 8, "seats by product and day", step_8 },
 	{ 10, "the outbox of notices, and bars of one seat", step_10 },
+	{ 9, "configurations that were loaded, and announced leavers", step_9 },
 	{ 0, NULL, NULL },
 };
 

@@ -916,6 +916,7 @@ int persons_expected(struct db *db, int64_t now_ms, expected_fn fn, void *ctx, s
 
 	r = db_query(db, &q, err,
 		     "SELECT person, who, until_ms FROM expected WHERE until_ms > ?1"
+		     " AND from_ms <= ?1"
 		     " ORDER BY person",
 		     DB_I(now_ms));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW)

@@ -238,6 +238,13 @@ static int on_decision(struct checking *c, const struct audit_entry *e, const js
 	return 0;
 }
 
+/* What only counts as a person's with a statement. */
+static bool decides(struct str what)
+{
+	return str_ends(what, STR(".approve")) || str_eq(what, STR("plan.reject")) ||
+	       str_eq(what, STR("plan.release"));
+}
+
 static int on_entry(void *ctx, const struct audit_entry *e, struct err *err)
 {
 	struct checking *c = ctx;
@@ -250,7 +257,8 @@ static int on_entry(void *ctx, const struct audit_entry *e, struct err *err)
 
 	c->last = e->seq;
 	c->n++;
-	if (!take && !enrol && !retire && !str_starts(e->who, STR("approver:")))
+	if (!take && !enrol && !retire &&
+	    !(decides(e->what) && str_starts(e->who, STR("approver:"))))
 		return 0;
 	if (e->forgotten || jx_parse(e->body, JX_LENIENT, &body, &ignored) < 0)
 		return damaged(c, e, err, "has no body that could be held against a signature");

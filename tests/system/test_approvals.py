@@ -1,12 +1,18 @@
 """Whose word counts: signed statements, two people where two are needed, refusals that are
 remembered, and the shop with one administrator."""
+import json
 import os
+import signal
+import time
 
 import pytest
 import time
 
 from daemon import CommandFault
 from world import DAY, HOUR, World, actions
+
+
+LIMIT = "leavers_day: { count: 10, share: 5 %"
 
 
 @pytest.fixture
@@ -61,6 +67,12 @@ def of(plan, person, kind="suspend"):
 
 def urgent(world):
     return next(p for p in world.plan()["plans"] if p["urgency"] == "urgent")
+
+
+def changed(world, config):
+    world.daemon.stop()
+    world.daemon.write_config(config)
+    world.daemon.start()
 
 
 def status(world, person):
@@ -138,6 +150,8 @@ def test_who_retired_has_approved_nothing_that_has_not_begun(world):
     assert status(world, world.kept) == "suspended"
     states = {a["name"]: a["state"] for a in world.json("approver", "list")["approvers"]}
     assert states == {"ada": "retired", "bob": "counts", "carl": "counts"}
+    # what is signed may be a refusal, too
+    signed(world, "carl", "reject", str(urgent(world)["plan"]), "--reason", "next week")
     world.command("audit", "verify", "--head")
 
 
@@ -166,10 +180,20 @@ def test_what_was_refused_is_not_planned_again_until_then(world):
 
 def test_one_administrator_types_the_count_waits_and_somebody_is_told(world):
     config = world.daemon.config.read_text()
+    changed(world, config + "approvals:\n  signed: always\n  single_admin: true\n"
+            "  single_delay: 4h\n  second_address: audit@example.com\n")
+    # that lets more happen, so it waits for a person
+    waits = world.json("config", "list")["configurations"][0]
+    assert waits["state"] == "waits" and any("single_admin" in w for w in waits["wider"])
+    assert "lets more happen" in str([c for c in world.json("doctor", status=(0, 1, 6))["checks"]
+                                      if c["check"] == "configuration"])
+    assert world.plan()["rounds"][0]["config_waits"] == waits["number"]
+    assert "two people sign" in refused(world, "approve", str(urgent(world)["plan"]), "--count", "1",
+                                        "--reason", "not yet")
+    world.command("config", "approve", "--reason", "agreed with audit")
     world.daemon.stop()
-    world.daemon.write_config(config + "approvals:\n  signed: always\n  single_admin: true\n"
-                              "  single_delay: 4h\n  second_address: audit@example.com\n")
     world.daemon.start()
+    assert "config_waits" not in world.plan()["rounds"][0]
     number = str(urgent(world)["plan"])
     action = of(world.json("show", number), world.kept)
     deed = ["approve", number, "--action", str(action["n"]), "--release", "exemption", "--reason", "left"]
@@ -192,3 +216,53 @@ def test_one_administrator_types_the_count_waits_and_somebody_is_told(world):
     # who blocks cannot wait for a key
     world.command("block", world.ordinary[9]["mail"], "--reason", "device stolen")
     assert status(world, world.ordinary[9]) == "suspended"
+
+
+def test_a_configuration_that_lets_more_happen_waits_and_one_that_lets_less_does_not(world):
+    config = world.daemon.config.read_text()
+    changed(world, config.replace(LIMIT, "leavers_day: { count: 1, share: 0 %"))
+    assert [c["state"] for c in world.json("config", "list")["configurations"]][:1] == ["stands"]
+    held = urgent(world)
+    assert held["held"] and "limit-leavers-day" in str(held["guards"])
+    # read again by SIGHUP: told and kept, and nothing acts by it
+    world.daemon.write_config(config.replace(LIMIT, "leavers_day: { count: 50, share: 0 %"))
+    world.daemon.process.send_signal(signal.SIGHUP)
+    for _ in range(200):
+        newest = world.json("config", "list")["configurations"][0]
+        if newest["state"] == "waits":
+            break
+        time.sleep(0.05)
+    assert newest["wider"] == ["policy.limits.leavers_day.count: 1 -> 50"]
+    changed(world, world.daemon.config.read_text())
+    assert urgent(world)["held"]
+    enrol(world)
+    signed(world, "ada", "config", "approve", "--reason", "merger")
+    changed(world, world.daemon.config.read_text())
+    assert not urgent(world)["held"]
+    # the whole of each stands in the chain, with what differs
+    loads = [json.loads(json.loads(line)["body"]) for line in
+             world.command("audit", "export").splitlines() if '"config.load"' in line]
+    assert "leavers_day" in loads[-1]["text"] and loads[-1]["differs"]
+    world.command("audit", "verify", "--head")
+
+
+def test_announced_leavers_pass_the_limits_once_two_people_signed(world):
+    config = world.daemon.config.read_text()
+    changed(world, config.replace(LIMIT, "leavers_day: { count: 2, share: 0 %"))
+    assert "4 leavers within 24 hours" in str(urgent(world)["guards"]) and urgent(world)["held"]
+    listing = world.folder / "leavers"
+    listing.write_text("# Lyon\n%s\n%s\n" % (world.kept["mail"], world.other["mail"]))
+    made = world.json("expect", "--file", str(listing), "--until", "30d", "--reason", "Lyon closes")
+    number = str(made["number"])
+    enrol(world)
+    assert "two people sign" in refused(world, "expect", "approve", number, "--reason", "yes")
+    signed(world, "ada", "expect", "approve", number, "--reason", "CHG-1")
+    signed(world, "ada", "expect", "approve", number, "--reason", "CHG-1")
+    assert world.json("expect", "list")["lists"][0]["state"] == "waits" and urgent(world)["held"]
+    signed(world, "bob", "expect", "approve", number, "--reason", "CHG-1")
+    assert world.json("expect", "list")["lists"][0]["state"] == "stands"
+    plan = urgent(world)  # exactly these: two others are counted
+    assert not plan["held"] and "2 leavers within 24 hours" in str(plan["guards"])
+    world.command("expect", "withdraw", number, "--reason", "Lyon stays")
+    assert urgent(world)["held"]
+    world.command("audit", "verify", "--head")

@@ -99,7 +99,9 @@ def test_protections_and_bars_have_owner_reason_and_end(world):
     refused(world, NOT_FOUND, "bars", "add", who, "--rule", "no-such-rule", "--reason", "x")
     world.command("bars", "lift", str(bar["number"]))
     assert world.json("bars", "list")["bars"] == []
-    world.command("expect", who, "--until", "30d", "--reason", "office closes")
+    made = world.json("expect", who, "--until", "30d", "--reason", "office closes")
+    row = world.json("expect", "list")["lists"][0]
+    assert row["number"] == made["number"] and row["persons"] == 1 and row["state"] == "waits"
     refused(world, NOT_FOUND, "expect", who, "nobody@nowhere", "--until", "30d", "--reason", "x")
 
 
