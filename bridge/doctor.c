@@ -111,6 +111,18 @@ static int say_probe(struct doctor *d, const char *name, const struct dir_probe 
 	}
 	for (size_t i = 0; r == 0 && i < p->notes.n; i++)
 		r = say(d, DOCTOR_NOTE, "directory", name, err, "%s", p->notes.v[i]);
+	for (size_t i = 0; r == 0 && i < p->ways.n; i++)
+		r = say(d, DOCTOR_NOTE, "way", name, err, "%s", p->ways.v[i]);
+	for (size_t i = 0; r == 0 && i < p->rights.n; i++) {
+		const struct dir_right *right = &p->rights.v[i];
+
+		r = say(d,
+			right->state == DIR_RIGHT_SEEN ? DOCTOR_OK
+			: right->needed                ? DOCTOR_WARN
+						       : DOCTOR_NOTE,
+			"right", name, err, "%s: %s: %s", right->what,
+			dir_right_words[right->state], right->text);
+	}
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include "base/stamp.h"
 #include "ldap/dn.h"
 #include "ldap/groups.h"
+#include "ldap/schema.h"
 #include "ldap/source.h"
 
 #define BATCH 50 /* ids in one filter */
@@ -492,19 +493,45 @@ static int read_again(struct delta *d, struct err *err)
 /* --- the whole -----------------------------------------------------------------------------
  */
 
+/* A way that asks for what is newer is looked up in the schema: a server without the attribute,
+ * or without an order of it, answers with nobody, and success. */
+static int choose_by_schema(struct delta *d, struct err *err)
+{
+	CLEANUP(dir_schema_done) struct dir_schema schema = { 0 };
+	struct dir_session *s = &d->session;
+	struct dir_delta *ret = d->ret;
+	bool ordered;
+	const char *attr;
+	int r;
+
+	ret->strategy = dir_strategy_choose(&s->dse, d->o->delta, ret->why);
+	attr = dir_strategy_attr(ret->strategy, s->dse.kind, &ordered);
+	if (!ordered)
+		return 0;
+	r = dir_schema_ask(&schema, attr, err);
+	if (r == 0)
+		r = dir_schema_read(s, &schema, err);
+	if (r == 0)
+		ret->strategy = dir_strategy_judge(&s->dse, &schema, d->o->delta, ret->why);
+	return r;
+}
+
 /* The ids of cookies are the kind's; an operator's own key needs a way that shows that key. */
-static void choose(struct delta *d)
+static int choose(struct delta *d, struct err *err)
 {
 	const struct dir_session *s = &d->session;
 	struct dir_delta *ret = d->ret;
+	int r = choose_by_schema(d, err);
 
-	ret->strategy = dir_strategy_choose(&s->dse, d->o->delta, ret->why);
+	if (r < 0)
+		return r;
 	if ((ret->strategy == DIR_SYNCREPL || ret->strategy == DIR_DIRSYNC) &&
 	    strcmp(dir_mapping_key(s->mapping), dir_trait(s->dse.kind)->key) != 0) {
 		ret->strategy = DIR_STAMP;
 		snprintf(ret->why, sizeof(ret->why),
 			 "the settings name another key than the server's own id");
 	}
+	return 0;
 }
 
 static int ask(struct delta *d, struct err *err)
@@ -573,14 +600,13 @@ int dir_delta(const struct dir_options *o, const struct secret *password, const 
 	d.changes.session = &d.session;
 	r = dir_session_open(&d.session, o, password, 0, began_ms + o->read_timeout_ms, cancel,
 			     &fault);
-	if (r == 0) {
-		choose(&d);
-		if (ret->strategy == DIR_FULL) {
-			snprintf(ret->reason, sizeof(ret->reason), "%s", ret->why);
-			r = DIR_DELTA_FULL;
-		} else {
-			r = run(&d, cursor, &at, &fault);
-		}
+	if (r == 0)
+		r = choose(&d, &fault);
+	if (r == 0 && ret->strategy == DIR_FULL) {
+		snprintf(ret->reason, sizeof(ret->reason), "%s", ret->why);
+		r = DIR_DELTA_FULL;
+	} else if (r == 0) {
+		r = run(&d, cursor, &at, &fault);
 	}
 	if (r < 0 && err)
 		*err = fault;

@@ -37,6 +37,9 @@ typedef int (*dir_changes_fn)(struct dir_changes *c, struct err *err);
 int dir_changes_stamp(struct dir_changes *c, struct err *err) MUST_USE;
 int dir_changes_syncrepl(struct dir_changes *c, struct err *err) MUST_USE;
 int dir_changes_dirsync(struct dir_changes *c, struct err *err) MUST_USE;
+/* Whether DirSync would answer without object security: 0, or -ERR_FORBIDDEN. Any other fault
+ * is the directory's. */
+int dir_changes_may_replicate(struct dir_session *s, struct err *err) MUST_USE;
 int dir_changes_usn(struct dir_changes *c, struct err *err) MUST_USE;
 int dir_changes_entryusn(struct dir_changes *c, struct err *err) MUST_USE;
 

@@ -371,3 +371,32 @@ int dir_changes_dirsync(struct dir_changes *c, struct err *err)
 	dir_entry_done(&s.entry);
 	return r;
 }
+
+int dir_changes_may_replicate(struct dir_session *session, struct err *err)
+{
+	static const char *const attrs[] = { "objectGUID", NULL };
+	struct dir_changes c = { .session = session };
+	struct sync s = { .c = &c };
+	CLEANUP(buf_done) struct buf value = { 0 };
+	int id, r;
+
+	buf_init(&value, 256);
+	buf_init(&s.cookie, SYNC_COOKIE_MAX);
+	dirsync_write(0, (struct str){ 0 }, &value);
+	r = buf_fault(&value, err, "the request");
+	/* the domain itself alone */
+	if (r == 0)
+		r = send(&s, session->context, LDAP_SCOPE_SUBTREE, "(objectClass=domain)",
+			 (char *const *)(uintptr_t)attrs, OID_DIRSYNC, &value, &id, err);
+	while (r == 0 && !s.done) {
+		CLEANUP(message_free_at) LDAPMessage *message = NULL;
+		int type = dir_conn_next(session->conn, id, &message, err);
+
+		if (type < 0)
+			r = type;
+		else if (type == LDAP_RES_SEARCH_RESULT)
+			r = take_end(&s, message, err);
+	}
+	buf_done(&s.cookie);
+	return r == DIR_REFUSED ? -ERR_FORBIDDEN : r;
+}

@@ -1,11 +1,11 @@
 #include <inttypes.h>
 #include <ldap.h>
-#include <ldap_schema.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/stamp.h"
 #include "ldap/login.h"
+#include "ldap/schema.h"
 #include "ldap/session.h"
 #include "ldap/source.h"
 #include "ldap/watch.h"
@@ -16,9 +16,8 @@ struct prober {
 	struct dir_session session;
 	struct dir_probe *probe;
 	int64_t now_ms;
-	uint64_t odd;     /* entries that could not be mapped */
-	bool schema_seen; /* *known is worth something */
-	bool *known;      /* by number of the mapping's names */
+	uint64_t odd; /* entries that could not be mapped */
+	struct dir_schema schema;
 };
 
 static int text_add(struct dir_paths *into, char *text, struct err *err)
@@ -70,73 +69,98 @@ static int facts(struct prober *p, struct err *err)
 	return r;
 }
 
-/* --- the server's schema -------------------------------------------------------------------
+/* --- the server's schema, and what it leaves of the ways ------------------------------------
  */
 
-static void type_mark(struct prober *p, struct str definition)
+static int schema_ask(struct prober *p, struct err *err)
 {
-	LDAPAttributeType *type;
-	CLEANUP(free_at) char *text = str_dup(definition);
-	const char *at;
-	int code;
+	char *const *names = dir_mapping_names(p->session.mapping);
+	bool ordered;
+	int r = 0;
 
-	if (!text)
-		return;
-	type = ldap_str2attributetype(text, &code, &at, LDAP_SCHEMA_ALLOW_ALL);
-	if (!type)
-		return;
-	for (size_t i = 0; dir_mapping_names(p->session.mapping)[i]; i++) {
-		struct str name = str_of(dir_mapping_names(p->session.mapping)[i]);
+	for (size_t i = 0; r == 0 && names[i]; i++)
+		r = dir_schema_ask(&p->schema, names[i], err);
+	for (int i = 0; r == 0 && i < DIR_STRATEGY_COUNT; i++) {
+		const char *attr =
+			dir_strategy_attr((enum dir_strategy)i, p->session.dse.kind, &ordered);
 
-		p->known[i] |= type->at_oid && str_eq(str_of(type->at_oid), name);
-		for (size_t k = 0; type->at_names && type->at_names[k]; k++)
-			p->known[i] |= str_ieq(str_of(type->at_names[k]), name);
+		r = attr ? dir_schema_ask(&p->schema, attr, err) : 0;
 	}
-	ldap_attributetype_free(type);
+	return r;
 }
 
-static int schema_entry(void *ctx, const struct dir_entry *e, struct err *err)
+static bool is_known(const struct prober *p, const char *name)
 {
-	struct prober *p = ctx;
-	const struct str *types;
-	const struct dir_attr *a = dir_entry_attr(e, STR("attributeTypes"), &types);
+	const struct dir_schema_row *row = dir_schema_find(&p->schema, name);
 
-	(void)err;
-	for (size_t i = 0; a && i < a->n; i++)
-		type_mark(p, types[i]);
-	p->schema_seen |= a != NULL;
-	return 0;
+	return row && row->known;
 }
 
 static int schema_look(struct prober *p, struct err *err)
 {
-	static const char *const attrs[] = { "attributeTypes", NULL };
-	struct dir_session *s = &p->session;
-	struct dir_query q = { .base = s->dse.schema_dn,
-			       .scope = DIR_SCOPE_BASE,
-			       .filter = "(objectClass=*)",
-			       .attrs = (char *const *)(uintptr_t)attrs };
-	char *const *names = dir_mapping_names(s->mapping);
-	struct dir_found found;
-	size_t n = 0;
-	int r = 0;
+	char *const *names = dir_mapping_names(p->session.mapping);
+	int r = schema_ask(p, err);
 
-	while (names[n])
-		n++;
-	p->known = calloc(n + 1, sizeof(*p->known));
-	if (!p->known)
-		return err_nomem(err);
-	if (s->dse.schema_dn)
-		r = dir_search(s->conn, &q, schema_entry, p, &found, err);
-	if (r == -ERR_NOT_FOUND || r == -ERR_FORBIDDEN)
-		r = 0;
-	if (r == 0 && !p->schema_seen)
+	if (r == 0)
+		r = dir_schema_read(&p->session, &p->schema, err);
+	if (r == 0 && !p->schema.seen)
 		return note(p, err,
 			    "the server does not show its schema: misspelt attributes in map "
 			    "cannot be told from unset ones");
-	for (size_t i = 0; i < n && r == 0; i++)
-		if (!p->known[i])
+	for (size_t i = 0; names[i] && r == 0; i++)
+		if (!is_known(p, names[i]))
 			r = text_add(&p->probe->unheard, str_dup(str_of(names[i])), err);
+	p->probe->strategy = dir_strategy_judge(&p->session.dse, &p->schema,
+						p->session.o->delta, p->probe->strategy_why);
+	return r;
+}
+
+static const char *index_says(enum tri indexed)
+{
+	return indexed == TRI_YES  ? "an index"
+	       : indexed == TRI_NO ? "no index, so that the server looks at everybody"
+				   : "an index of which the server tells us nothing";
+}
+
+static const char *order_says(const struct dir_schema_row *row)
+{
+	return row->ordering   ? "an ordering rule"
+	       : row->equality ? "no ordering rule"
+			       : "an order that the schema says nothing of";
+}
+
+/* One way: whether it is offered, and what is known of the attribute that it goes by. */
+static int way_look(struct prober *p, enum dir_strategy way, struct err *err)
+{
+	struct dir_session *s = &p->session;
+	CLEANUP(buf_done) struct buf text;
+	struct dir_schema_row *row = NULL;
+	char room[160];
+	const char *lacks = dir_strategy_lacks(&s->dse, &p->schema, way, room), *attr;
+	bool ordered;
+	int r = 0;
+
+	buf_init(&text, 1024);
+	attr = dir_strategy_attr(way, s->dse.kind, &ordered);
+	for (size_t i = 0; !lacks && attr && i < p->schema.rows.n; i++)
+		if (p->schema.rows.v[i].known && strcmp(p->schema.rows.v[i].name, attr) == 0)
+			row = &p->schema.rows.v[i];
+	buf_addf(&text, "%s: %s", dir_strategy_traits[way].word,
+		 lacks ? lacks : "can be asked");
+	if (row)
+		r = dir_schema_index(s, row, err);
+	if (r == 0 && row)
+		buf_addf(&text, "; %s has %s and %s", attr, order_says(row),
+			 index_says(row->indexed));
+	return r < 0 ? r : text_add(&p->probe->ways, buf_take(&text, NULL), err);
+}
+
+static int ways_look(struct prober *p, struct err *err)
+{
+	int r = 0;
+
+	for (int i = DIR_STAMP; r == 0 && i < DIR_STRATEGY_COUNT; i++)
+		r = way_look(p, (enum dir_strategy)i, err);
 	return r;
 }
 
@@ -186,28 +210,6 @@ static int sample(struct prober *p, struct err *err)
 			p, err,
 			"nobody below the base matches the filter, or the bind account may not "
 			"see them");
-	return r;
-}
-
-/* Attributes by which leavers would show, and which nobody was seen to have. */
-static int state_notes(struct prober *p, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < p->probe->attrs.n && r == 0; i++) {
-		const struct dir_attr_stat *a = &p->probe->attrs.v[i];
-
-		if (a->unknown)
-			r = note(p, err, "%s: %s", a->name, a->why ? a->why : "not readable");
-		else if (a->state && !a->with && p->known[i])
-			r = note(p, err,
-				 "%s: none of %" PRIu64
-				 " entries shows it; that is as it should be "
-				 "if nobody is locked, but it may be hidden: name a canary "
-				 "that has "
-				 "it",
-				 a->name, p->probe->sampled);
-	}
 	return r;
 }
 
@@ -271,12 +273,14 @@ int dir_probe(const struct dir_options *o, const struct secret *password,
 	if (r == 0)
 		r = sample(&p, err);
 	if (r == 0)
-		r = state_notes(&p, err);
+		r = ways_look(&p, err);
+	if (r == 0)
+		r = dir_rights_look(&p.session, &ret->attrs, ret->sampled, &ret->rights, err);
 	if (r == 0 && o->logins)
 		r = login_notes(&p, err);
 	if (r == 0 && o->live)
 		r = live_note(&p, err);
-	free(p.known);
+	dir_schema_done(&p.schema);
 	dir_session_done(&p.session);
 	return r;
 }
@@ -301,5 +305,7 @@ void dir_probe_done(struct dir_probe *p)
 	dir_canaries_free(&p->canaries);
 	paths_free(&p->unheard);
 	paths_free(&p->notes);
+	paths_free(&p->ways);
+	dir_rights_free(&p->rights);
 	*p = (struct dir_probe){ 0 };
 }

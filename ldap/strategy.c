@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "ldap/schema.h"
+
 /* clang-format off */
 const struct dir_strategy_trait dir_strategy_traits[DIR_STRATEGY_COUNT] = {
 	[DIR_FULL]     = { "full",     "full reads only", false, NULL },
@@ -21,18 +23,21 @@ const char *const dir_strategy_words[] = {
 	"auto", "full", "stamp", "syncrepl", "dirsync", "usn", "entryusn", NULL
 };
 
-/* What a strategy needs of a root DSE. */
+/* What a strategy needs of a root DSE, and of the schema: the attribute that it goes by, and
+ * whether that is asked for what is newer. */
 enum need { NEED_NOTHING, NEED_SYNC, NEED_DIRSYNC, NEED_USN, NEED_ENTRYUSN };
 static const struct {
 	enum need need;
 	const char *lacks;
+	const char *attr;
+	bool ordered;
 } needs[DIR_STRATEGY_COUNT] = {
-	[DIR_FULL]     = { NEED_NOTHING, "" },
-	[DIR_STAMP]    = { NEED_NOTHING, "" },
-	[DIR_SYNCREPL] = { NEED_SYNC, "the server does not list the control of RFC 4533 (slapd: overlay syncprov)" },
-	[DIR_DIRSYNC]  = { NEED_DIRSYNC, "the server does not list DirSync" },
-	[DIR_USN]      = { NEED_USN, "the root DSE shows no highestCommittedUSN and dsServiceName" },
-	[DIR_ENTRYUSN] = { NEED_ENTRYUSN, "the root DSE shows no lastusn (389 DS: plug-in USN)" },
+	[DIR_FULL]     = { NEED_NOTHING, "", NULL, false },
+	[DIR_STAMP]    = { NEED_NOTHING, "", "modifyTimestamp", true },
+	[DIR_SYNCREPL] = { NEED_SYNC, "the server does not list the control of RFC 4533 (slapd: overlay syncprov)", "entryUUID", false },
+	[DIR_DIRSYNC]  = { NEED_DIRSYNC, "the server does not list DirSync", "objectGUID", false },
+	[DIR_USN]      = { NEED_USN, "the root DSE shows no highestCommittedUSN and dsServiceName", "uSNChanged", true },
+	[DIR_ENTRYUSN] = { NEED_ENTRYUSN, "the root DSE shows no lastusn (389 DS: plug-in USN)", "entryusn", true },
 };
 
 /*
@@ -89,25 +94,68 @@ static bool met(const struct dir_rootdse *dse, enum need need)
 	return true;
 }
 
+const char *dir_strategy_attr(enum dir_strategy strategy, enum dir_kind kind, bool *ordered)
+{
+	*ordered = needs[strategy].ordered;
+	/* AD computes modifyTimestamp, and cannot filter by it */
+	if (strategy == DIR_STAMP && dir_trait(kind)->tombstones)
+		return "whenChanged";
+	return needs[strategy].attr;
+}
+
+const char *dir_strategy_lacks(const struct dir_rootdse *dse, const struct dir_schema *schema,
+			       enum dir_strategy strategy, char room[160])
+{
+	bool ordered;
+	const char *attr = dir_strategy_attr(strategy, dse->kind, &ordered);
+	const struct dir_schema_row *row;
+
+	if (!met(dse, needs[strategy].need))
+		return needs[strategy].lacks;
+	row = attr && schema && schema->seen ? dir_schema_find(schema, attr) : NULL;
+	if (!row || (row->known && !(ordered && row->equality && !row->ordering)))
+		return NULL;
+	if (row->known)
+		snprintf(room, 160,
+			 "the schema gives %s no ordering rule: it cannot be asked for what is "
+			 "newer",
+			 attr);
+	else
+		snprintf(room, 160, "the server's schema knows no %s", attr);
+	return room;
+}
+
 enum dir_strategy dir_strategy_choose(const struct dir_rootdse *dse, int wanted, char why[160])
 {
+	return dir_strategy_judge(dse, NULL, wanted, why);
+}
+
+enum dir_strategy dir_strategy_judge(const struct dir_rootdse *dse,
+				     const struct dir_schema *schema, int wanted, char why[160])
+{
+	char room[160];
+	const char *lacks = NULL;
+
 	if (wanted > 0 && wanted <= DIR_STRATEGY_COUNT) {
 		enum dir_strategy s = (enum dir_strategy)(wanted - 1);
-		bool can = met(dse, needs[s].need);
 
-		snprintf(why, 160, "%s%s", can ? "the settings say so" : "full reads only: ",
-			 can ? "" : needs[s].lacks);
-		return can ? s : DIR_FULL;
+		lacks = dir_strategy_lacks(dse, schema, s, room);
+		snprintf(why, 160, "%s%.140s",
+			 lacks ? "full reads only: " : "the settings say so",
+			 lacks ? lacks : "");
+		return lacks ? DIR_FULL : s;
 	}
 	for (size_t i = 0; i < COUNT_OF(choices); i++) {
 		const struct choice *c = &choices[i];
 
-		if ((c->kind != DIR_KIND_COUNT && c->kind != dse->kind) ||
-		    !met(dse, needs[c->strategy].need))
+		if (c->kind != DIR_KIND_COUNT && c->kind != dse->kind)
+			continue;
+		lacks = dir_strategy_lacks(dse, schema, c->strategy, room);
+		if (lacks)
 			continue;
 		snprintf(why, 160, "%s", c->why);
 		return c->strategy;
 	}
-	snprintf(why, 160, "nothing else is known of this server");
+	snprintf(why, 160, "%s", lacks ? lacks : "nothing else is known of this server");
 	return DIR_FULL;
 }

@@ -1339,6 +1339,53 @@ static void test_looking_up_tells_here_elsewhere_unmatched_and_gone(void **state
 /* --- doctor --------------------------------------------------------------------------------
  */
 
+static const struct dir_right *right_named(const struct dir_probe *p, const char *what)
+{
+	for (size_t i = 0; i < p->rights.n; i++)
+		if (strcmp(p->rights.v[i].what, what) == 0)
+			return &p->rights.v[i];
+	fail_msg("no right %s", what);
+	return NULL;
+}
+
+static bool way_says(const struct dir_probe *p, const char *text)
+{
+	for (size_t i = 0; i < p->ways.n; i++)
+		if (strstr(p->ways.v[i], text))
+			return true;
+	return false;
+}
+
+static void test_a_probe_tells_each_right_and_what_grants_the_missing_one(void **state)
+{
+	struct setup s;
+	struct dir_probe p = { 0 };
+	const struct dir_right *r;
+	struct err err;
+
+	(void)state;
+	setup_made(&s, "%S",
+		   "  map: { \"enterprise.costCenter\": carLicense }\n"
+		   "  canaries: [uid=u000000 has mail]\n");
+	assert_ok(dir_probe(&s.o, &s.password, NULL, &p, &err), &err);
+	r = right_named(&p, "mail");
+	assert_int_equal(r->state, DIR_RIGHT_SEEN);
+	assert_non_null(strstr(r->text, "100 of 100 people"));
+	r = right_named(&p, "carLicense");
+	assert_int_equal(r->state, DIR_RIGHT_NEVER);
+	assert_non_null(strstr(r->text, "none of 100 people shows it. If somebody has it"));
+	assert_non_null(strstr(r->text, "olcAccess: to dn.subtree="));
+	assert_non_null(strstr(r->text, "attrs=carLicense by dn.exact=\"" BRIDGE));
+	assert_int_equal(right_named(&p, "entryCSN")->state, DIR_RIGHT_SEEN);
+	assert_int_equal(right_named(&p, "contextCSN")->state, DIR_RIGHT_SEEN);
+	assert_true(way_says(&p, "syncrepl: can be asked; entryUUID has"));
+	assert_true(way_says(&p, "stamp: can be asked; modifyTimestamp has an ordering rule"));
+	assert_true(way_says(&p, "dirsync: the server does not list DirSync"));
+	assert_true(way_says(&p, "entryusn: the root DSE shows no lastusn"));
+	dir_probe_done(&p);
+	setup_done(&s);
+}
+
 static void test_a_probe_tells_server_account_encryption_and_what_is_readable(void **state)
 {
 	struct setup s;
@@ -1512,6 +1559,7 @@ int main(void)
 		cmocka_unit_test(test_a_fault_of_the_keeper_ends_the_read_and_is_the_callers),
 		cmocka_unit_test(test_reading_and_looking_up_survive_each_lost_allocation),
 		cmocka_unit_test(test_looking_up_tells_here_elsewhere_unmatched_and_gone),
+		cmocka_unit_test(test_a_probe_tells_each_right_and_what_grants_the_missing_one),
 		cmocka_unit_test(
 			test_a_probe_tells_server_account_encryption_and_what_is_readable),
 		cmocka_unit_test(test_servers_that_lie_are_not_believed),

@@ -1,5 +1,6 @@
 #include "tests/lib/test.h"
 
+#include "ldap/schema.h"
 #include "ldap/strategy.h"
 #include "tests/unit/entries.h"
 
@@ -100,6 +101,127 @@ static void test_the_way_follows_from_kind_and_controls_and_says_why(void **stat
 	dir_entry_done(&e);
 }
 
+/* A way whose attribute the schema does not know, or cannot put in order, would be answered
+ * with nobody and success. */
+static void test_a_way_that_the_schema_cannot_serve_is_not_chosen(void **state)
+{
+	static const struct {
+		const char *lines[3];
+		int wanted;
+		bool seen, known, equality, ordering;
+		const char *attr;
+		enum dir_strategy strategy;
+		const char *why;
+	} cases[] = {
+		{ { "vendorName: 389 Project", "lastusn;userroot: 12" },
+		  0,
+		  true,
+		  true,
+		  false,
+		  false,
+		  "entryusn",
+		  DIR_ENTRYUSN,
+		  "each change" },
+		{ { "vendorName: 389 Project", "lastusn;userroot: 12" },
+		  0,
+		  true,
+		  false,
+		  false,
+		  false,
+		  "entryusn",
+		  DIR_STAMP,
+		  "stamps" },
+		{ { "vendorName: Nobody" },
+		  0,
+		  true,
+		  true,
+		  true,
+		  true,
+		  "modifyTimestamp",
+		  DIR_STAMP,
+		  "every server" },
+		{ { "vendorName: Nobody" },
+		  0,
+		  true,
+		  true,
+		  true,
+		  false,
+		  "modifyTimestamp",
+		  DIR_FULL,
+		  "no ordering rule" },
+		{ { "vendorName: Nobody" },
+		  0,
+		  true,
+		  false,
+		  false,
+		  false,
+		  "modifyTimestamp",
+		  DIR_FULL,
+		  "knows no modifyTimestamp" },
+		{ { "vendorName: Nobody" },
+		  0,
+		  false,
+		  false,
+		  false,
+		  false,
+		  "modifyTimestamp",
+		  DIR_STAMP,
+		  "every server" },
+		{ { "objectClass: OpenLDAProotDSE" },
+		  DIR_STAMP + 1,
+		  true,
+		  false,
+		  false,
+		  false,
+		  "modifyTimestamp",
+		  DIR_FULL,
+		  "full reads only: the server's schema" },
+		{ { "supportedCapabilities: 1.2.840.113556.1.4.800" },
+		  DIR_STAMP + 1,
+		  true,
+		  true,
+		  false,
+		  false,
+		  "whenChanged",
+		  DIR_STAMP,
+		  "settings" },
+		{ { "supportedCapabilities: 1.2.840.113556.1.4.800" },
+		  DIR_STAMP + 1,
+		  true,
+		  false,
+		  false,
+		  false,
+		  "whenChanged",
+		  DIR_FULL,
+		  "knows no whenChanged" },
+	};
+	struct dir_entry e = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		CLEANUP(dir_schema_done) struct dir_schema schema = { 0 };
+		struct dir_rootdse dse;
+		enum dir_strategy s;
+		char why[160];
+		struct err err;
+
+		entry_make(&e, "", cases[i].lines);
+		assert_ok(dir_rootdse_read(&e, "dc=example,dc=test", 0, &dse, &err), &err);
+		assert_ok(dir_schema_ask(&schema, cases[i].attr, &err), &err);
+		assert_ok(dir_schema_ask(&schema, cases[i].attr, &err), &err);
+		assert_int_equal(schema.rows.n, 1);
+		schema.seen = cases[i].seen;
+		schema.rows.v[0].known = cases[i].known;
+		schema.rows.v[0].equality = cases[i].equality;
+		schema.rows.v[0].ordering = cases[i].ordering;
+		s = dir_strategy_judge(&dse, &schema, cases[i].wanted, why);
+		if (s != cases[i].strategy || !strstr(why, cases[i].why))
+			fail_msg("case %zu: %s: %s", i, dir_strategy_traits[s].word, why);
+		dir_rootdse_done(&dse);
+	}
+	dir_entry_done(&e);
+}
+
 static void test_each_way_has_a_word_that_the_settings_know(void **state)
 {
 	(void)state;
@@ -114,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_way_follows_from_kind_and_controls_and_says_why),
+		cmocka_unit_test(test_a_way_that_the_schema_cannot_serve_is_not_chosen),
 		cmocka_unit_test(test_each_way_has_a_word_that_the_settings_know),
 	};
 
