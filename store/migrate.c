@@ -523,8 +523,8 @@ const struct migrate_step migrate_steps[] = {
 	{ 6, "what others change in organisations", step_6 },
 	{ 7, "approvers with keys of their own", step_7 },
 	{ 8, "seats by product and day", step_8 },
-	{ 10, "the outbox of notices, and bars of one seat", step_10 },
 	{ 9, "configurations that were loaded, and announced leavers", step_9 },
+	{ 10, "the outbox of notices, and bars of one seat", step_10 },
 	{ 0, NULL, NULL },
 };
 
