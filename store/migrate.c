@@ -476,6 +476,20 @@ static const char *const step_8[] = {
 	NULL,
 };
 
+static const char *const step_9[] = {
+	"CREATE TABLE config_load (id INTEGER PRIMARY KEY AUTOINCREMENT, ms INTEGER NOT NULL,"
+	" state INTEGER NOT NULL, digest BLOB NOT NULL, author TEXT NOT NULL, wider TEXT NOT "
+	"NULL,"
+	" text TEXT NOT NULL) STRICT",
+	"CREATE TABLE announced (id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL,"
+	" why TEXT NOT NULL, detail TEXT NOT NULL, persons INTEGER NOT NULL,"
+	" from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, made_ms INTEGER NOT NULL,"
+	" state INTEGER NOT NULL) STRICT",
+	"ALTER TABLE expected ADD COLUMN from_ms INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE expected ADD COLUMN announced INTEGER NOT NULL DEFAULT 0",
+	NULL,
+};
+
 static const char *const step_10[] = {
 	"CREATE TABLE outbox (id INTEGER PRIMARY KEY, key TEXT NOT NULL, step TEXT NOT NULL,"
 	" channel TEXT NOT NULL, kind TEXT NOT NULL, receiver TEXT NOT NULL,"
@@ -497,20 +511,6 @@ static const char *const step_10[] = {
 	"CREATE INDEX keep_person ON keep (person)",
 	"ALTER TABLE bar ADD COLUMN product TEXT NOT NULL DEFAULT ''",
 	"ALTER TABLE bar ADD COLUMN site TEXT NOT NULL DEFAULT ''",
-	NULL,
-};
-
-static const char *const step_9[] = {
-	"CREATE TABLE config_load (id INTEGER PRIMARY KEY AUTOINCREMENT, ms INTEGER NOT NULL,"
-	" state INTEGER NOT NULL, digest BLOB NOT NULL, author TEXT NOT NULL, wider TEXT NOT "
-	"NULL,"
-	" text TEXT NOT NULL) STRICT",
-	"CREATE TABLE announced (id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT NOT NULL,"
-	" why TEXT NOT NULL, detail TEXT NOT NULL, persons INTEGER NOT NULL,"
-	" from_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, made_ms INTEGER NOT NULL,"
-	" state INTEGER NOT NULL) STRICT",
-	"ALTER TABLE expected ADD COLUMN from_ms INTEGER NOT NULL DEFAULT 0",
-	"ALTER TABLE expected ADD COLUMN announced INTEGER NOT NULL DEFAULT 0",
 	NULL,
 };
 
