@@ -75,28 +75,33 @@ int events_reading_set(struct db *db, int64_t org, const struct event_reading *i
 /* --- ours or not ----------------------------------------------------------------------------
  */
 
+/* Each finds an intent by an index of its own: of the account; of the person, where the action
+ * names no account; of none of both. ?1 is whom. */
+static const char *const ours_sql[] = {
+	"SELECT j.seq FROM action a JOIN journal j ON j.plan = a.plan AND j.n = a.n"
+	" WHERE a.account > 0 AND a.account = ?1 AND j.kind = ?2 AND j.ms BETWEEN ?3 AND ?4"
+	" AND (?5 = '' OR instr(j.args, ?5) > 0) LIMIT 1",
+	"SELECT j.seq FROM action a JOIN journal j ON j.plan = a.plan AND j.n = a.n"
+	" WHERE a.person > 0 AND a.person = (SELECT person FROM account_link WHERE account = "
+	"?1)"
+	" AND a.account = 0 AND j.kind = ?2 AND j.ms BETWEEN ?3 AND ?4"
+	" AND (?5 = '' OR instr(j.args, ?5) > 0) LIMIT 1",
+};
+
 int events_is_ours(struct db *db, const char *org, int64_t account, struct str group,
 		   int64_t at_ms, bool *ret, struct err *err)
 {
 	int64_t from = at_ms - UNDER_WAY_MS - SKEW_MS, to = at_ms + SKEW_MS, found = 0;
-	int r;
+	int r = STORE_NOT_FOUND;
 
-	if (account)
-		r = db_one(db, &found, err,
-			   "SELECT j.seq FROM action a JOIN journal j ON j.plan = a.plan"
-			   " AND j.n = a.n WHERE (a.account = ?1 OR (a.account = 0 AND"
-			   " a.person > 0 AND a.person = (SELECT person FROM account_link"
-			   " WHERE account = ?1))) AND j.kind = ?2 AND j.ms BETWEEN ?3 AND ?4"
-			   " AND (?5 = '' OR instr(j.args, ?5) > 0) LIMIT 1",
-			   DB_I(account), DB_I(JOURNAL_INTENT), DB_I(from), DB_I(to),
-			   DB_S(group));
-	else
+	for (size_t i = 0; account && r == STORE_NOT_FOUND && i < COUNT_OF(ours_sql); i++)
+		r = db_one(db, &found, err, ours_sql[i], DB_I(account), DB_I(JOURNAL_INTENT),
+			   DB_I(from), DB_I(to), DB_S(group));
+	if (!account)
 		r = db_one(db, &found, err,
 			   "SELECT seq FROM journal WHERE seq > (SELECT coalesce(max(seq), 0)"
 			   " - ?5 FROM journal) AND org = ?1 AND kind = ?2 AND ms BETWEEN ?3"
-			   " AND ?4 AND (?6 = '' OR instr(args, ?6) > 0"
-			   /* what is being made has no id yet */
-			   " OR op = 'make-group') LIMIT 1",
+			   " AND ?4 AND (?6 = '' OR instr(args, ?6) > 0) LIMIT 1",
 			   DB_T(org), DB_I(JOURNAL_INTENT), DB_I(from), DB_I(to),
 			   DB_I(JOURNAL_BACK), DB_S(group));
 	if (r < 0)
