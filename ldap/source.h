@@ -146,7 +146,7 @@ struct dir_probe {
 	struct dir_attr_stats attrs; /* .with of the sample; .unknown: a canary lacks it */
 	struct dir_paths unheard; /* mapped attributes that the server's schema does not know */
 	struct dir_canaries canaries;
-	struct dir_paths ways;  /* sentences: each way to be told what changed, can or why not */
+	struct dir_paths ways; /* sentences: each way to be told what changed, can or why not */
 	struct dir_rights rights;
 	struct dir_paths notes; /* sentences for the operator */
 };
