@@ -5,6 +5,7 @@
 #include "bridge/bulk_cli.h"
 #include "bridge/local.h"
 #include "bridge/render.h"
+#include "bridge/report_file.h"
 #include "bridge/signing.h"
 
 /* clang-format off */
@@ -364,6 +365,17 @@ static const struct cli_option rows_options[] = {
 	OPT_ORG,
 	{ "source", 's', "SOURCE", CLI_TEXT, NULL, false, "users and groups: one source instead of all", NULL },
 	{ "limit", 'n', "N", CLI_INT, NULL, false, "at most so many rows (0: all, the default)", NULL },
+	{ "token-file", 0, "FILE", CLI_LOCAL, NULL, false, "a token of role hr-confidential: show ends that lie ahead", NULL },
+	OPT_END
+};
+static const struct cli_operand report_operands[] = { ARG_MAYBE("NAME", "name"), ARG_END };
+static const struct cli_option report_options[] = {
+	{ "format", 'F', "FORM", CLI_TEXT, NULL, false, "default table", "table csv json html" },
+	{ "output", 'O', "FILE", CLI_LOCAL, NULL, false, "into this file, which has its name only when it is whole", NULL },
+	OPT_ORG,
+	{ "days", 'd', "N", CLI_INT, NULL, false, "how far back, or how long unused; default 90", NULL },
+	{ "within", 0, "DURATION", CLI_DURATION, "within_ms", false, "deprovisioning: longer is a breach; default 24h", NULL },
+	{ "sample", 0, "FILE", CLI_LOCAL, NULL, false, "auditor: who is asked about, one a line, perhaps with the date they left", NULL },
 	{ "token-file", 0, "FILE", CLI_LOCAL, NULL, false, "a token of role hr-confidential: show ends that lie ahead", NULL },
 	OPT_END
 };
@@ -847,6 +859,15 @@ const struct command commands[] = {
 	  "leaverd export actions --filter 'state eq \"done\"' --format jsonl\n  for a program\n",
 	  .options = rows_options, .operands = rows_operands, .local = local_export },
 
+	{ "report", KEEP, "seats, savings, leavers, an auditor's sample and more, as a table, a file or a page",
+	  "Without a name: which there are. Each is a table with notes that say what was counted and how old it is; "
+	  "as HTML one file with a chart that needs no network and prints. Money is told only where the configuration "
+	  "has prices, and what is not yet done is marked as a forecast. Groups of fewer than five people are not "
+	  "shown by themselves. Reading stands in the audit chain. leaverd-report(7) explains them.",
+	  "leaverd report seats\n  a table\n"
+	  "leaverd report savings --format html --output savings.html\n  a page for whoever pays\n"
+	  "leaverd report auditor --sample leavers.csv --format csv\n  every row answered\n",
+	  .options = report_options, .operands = report_operands, .local = local_report },
 	{ "evidence", KEEP, "what a run or a span of time came to, as a signed folder",
 	  "Plans byte for byte, decisions, journals, what was before and after, the audit chain of that time without "
 	  "gaps, its head, the configuration, checksums, and a manifest signed with Ed25519. Who forgotten people were "

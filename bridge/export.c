@@ -278,6 +278,17 @@ void export_bool(struct export_line *l, bool value)
 	cell(l, value ? STR("true") : STR("false"), false);
 }
 
+void export_decimal(struct export_line *l, int64_t hundredths)
+{
+	uint64_t u = hundredths < 0 ? 0 - (uint64_t)hundredths : (uint64_t)hundredths;
+	char text[32];
+
+	cell(l,
+	     str_n(text, (size_t)snprintf(text, sizeof(text), "%s%" PRIu64 ".%02" PRIu64,
+					  hundredths < 0 ? "-" : "", u / 100, u % 100)),
+	     false);
+}
+
 void export_time(struct export_line *l, int64_t ms)
 {
 	char text[STAMP_TEXT_BYTES];
@@ -316,6 +327,41 @@ void export_list(struct export_line *l, const struct str *texts, size_t count)
 	else
 		export_text(l, buf_str(&all));
 	buf_done(&all);
+}
+
+#define LIST_MOST 256
+
+static void json_texts(struct export_line *l, const json_t *value)
+{
+	struct str texts[LIST_MOST];
+	size_t i, n = 0;
+	json_t *one;
+
+	json_array_foreach ((json_t *)(uintptr_t)value, i, one) {
+		if (n < COUNT_OF(texts))
+			texts[n++] = str_n(json_string_value(one), json_string_length(one));
+	}
+	export_list(l, texts, n);
+}
+
+void export_json(struct export_line *l, const json_t *value)
+{
+	enum export_type type = l->columns[l->at].type;
+
+	if (type == EXPORT_LIST)
+		json_texts(l, value);
+	else if (json_is_string(value))
+		export_text(l, str_n(json_string_value(value), json_string_length(value)));
+	else if (json_is_boolean(value))
+		export_bool(l, json_is_true(value));
+	else if (!json_is_integer(value))
+		export_none(l);
+	else if (type == EXPORT_TIME)
+		export_time(l, json_integer_value(value));
+	else if (type == EXPORT_DECIMAL)
+		export_decimal(l, json_integer_value(value));
+	else
+		export_int(l, json_integer_value(value));
 }
 
 void export_end(struct export_line *l)

@@ -15,7 +15,7 @@
 #ifndef BRIDGE_EXPORT_H
 #define BRIDGE_EXPORT_H
 
-#include "base/buf.h"
+#include "base/jx.h"
 
 enum export_form { EXPORT_CSV, EXPORT_JSONL, EXPORT_TABLE, EXPORT_FORM_COUNT };
 extern const char *const export_form_words[]; /* "csv", "jsonl", "table" */
@@ -24,9 +24,10 @@ bool export_form_of(struct str word, enum export_form *ret);
 enum export_type {
 	EXPORT_TEXT,
 	EXPORT_INT,
-	EXPORT_BOOL, /* true, false */
-	EXPORT_TIME, /* RFC 3339, UTC */
-	EXPORT_LIST, /* CSV: texts with "; " between them; JSON: an array */
+	EXPORT_BOOL,    /* true, false */
+	EXPORT_TIME,    /* RFC 3339, UTC */
+	EXPORT_DECIMAL, /* hundredths: 1234 is 12.34 */
+	EXPORT_LIST,    /* CSV: texts with "; " between them; JSON: an array */
 };
 
 struct export_column {
@@ -61,10 +62,14 @@ void export_none(struct export_line *l);
 void export_text(struct export_line *l, struct str text); /* empty: as none */
 void export_int(struct export_line *l, int64_t value);
 void export_bool(struct export_line *l, bool value);
+void export_decimal(struct export_line *l, int64_t hundredths);
 void export_time(struct export_line *l, int64_t ms);
 /* count texts; none is an empty list. */
 void export_list(struct export_line *l, const struct str *texts, size_t count);
 void export_end(struct export_line *l);
+/* A cell out of JSON, by its column's type: texts, integers (ms, hundredths), booleans, arrays;
+ * anything else is none. */
+void export_json(struct export_line *l, const json_t *value);
 
 /* What stands before the first row: names of the columns (CSV, table); bom: of CSV, the bytes
  * EF BB BF before that. JSON Lines have none. */

@@ -124,8 +124,7 @@ static void export_run_done(struct export_run *e)
 	json_decref(e->as_of);
 }
 
-/* The first line of a file: a token is never on a command line. */
-static int read_token(const char *path, json_t *in, struct err *err)
+int export_read_token(const char *path, json_t *in, struct err *err)
 {
 	CLEANUP(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[TOKEN_MOST_BYTES];
@@ -162,7 +161,7 @@ static int make_request(struct export_run *e, const json_t *request, struct err 
 	    strcmp(format, "csv") != 0)
 		r = err_set(err, ERR_USAGE, "--bom is for CSV");
 	if (r == 0 && token)
-		r = read_token(token, e->in, err);
+		r = export_read_token(token, e->in, err);
 	return r;
 }
 

@@ -9,6 +9,11 @@
 
 int local_export(struct cli *cli, const json_t *request, struct err *err);
 
+/* in.token: the first line of that file, for bridge/sealed.h: a token is never on a command
+ * line.
+ */
+int export_read_token(const char *path, json_t *in, struct err *err) MUST_USE;
+
 /*
  * A file being written: only its owner can read it, and it is nobody's until out_file_keep()
  * has synced and renamed it. path NULL or "-": standard output.

@@ -681,6 +681,12 @@ static int run(struct app *app, const struct who *who, const json_t *in, json_t 
 /* --- the walk --------------------------------------------------------------------------------
  */
 
+static void place_next(struct listing_place *place)
+{
+	place->org++;
+	place->after = 0;
+}
+
 static int walk_pages(struct listing *l, struct listing_place *place, struct err *err)
 {
 	int64_t before;
@@ -701,10 +707,11 @@ static int walk_pages(struct listing *l, struct listing_place *place, struct err
 			if (r == 0)
 				r = pair_judge(l, pair, err);
 		}
+		l->enough |= place->until_ms && stamp_mono_ms() >= place->until_ms;
 	} while (r == 0 && !l->enough && l->after != before);
 	place->after = l->after;
 	if (r == 0 && l->after == before)
-		*place = (struct listing_place){ .org = place->org + 1 };
+		place_next(place);
 	return r;
 }
 
@@ -753,7 +760,7 @@ int listing_walk(struct app *app, const json_t *in, bool seats, struct listing_p
 		const struct config_org *each = config_org_at(&app->config, place->org);
 
 		if (only && strcmp(only, each->name) != 0)
-			*place = (struct listing_place){ .org = place->org + 1 };
+			place_next(place);
 		else
 			r = walk_org(&l, place, err);
 	}

@@ -25,6 +25,7 @@ int listing_seats(struct app *app, const struct who *who, const json_t *in, json
 struct listing_place {
 	size_t org; /* place of the organisation in the configuration */
 	int64_t after;
+	int64_t until_ms; /* monotonic: the walk ends behind the page that reaches it; 0: not */
 };
 typedef int (*listing_fn)(void *ctx, const json_t *row, struct err *err);
 int listing_walk(struct app *app, const json_t *in, bool seats, struct listing_place *place,

@@ -65,6 +65,7 @@ extern const struct verb verbs_policy[];   /* policy.diff */
 extern const struct verb verbs_events[];   /* events, events.explain */
 extern const struct verb verbs_export[];   /* export */
 extern const struct verb verbs_bulk[];     /* bulk */
+extern const struct verb verbs_report[];   /* report */
 extern const struct verb verbs_evidence[]; /* evidence.make, .read, .drop, .key */
 extern const struct verb verbs_ledger[];   /* ledger */
 extern const struct verb verbs_notices[];  /* notices, notices.test */

@@ -35,13 +35,19 @@ struct chunk {
 	bool ended, may_see_ends, full; /* full: the chunk has enough */
 };
 
+/* Also when nothing matches a chunk ends in time. */
+static void look_at_time(struct chunk *c)
+{
+	c->full |= stamp_mono_ms() >= c->until_ms;
+}
+
 /* What every row ends with: the line's end, and whether the chunk has enough. */
 static int row_done(struct chunk *c, struct err *err)
 {
 	export_end(&c->line);
 	c->rows++;
-	c->full = c->text.len >= CHUNK_BYTES || stamp_mono_ms() >= c->until_ms ||
-		  (c->left >= 0 && c->rows >= c->left);
+	look_at_time(c);
+	c->full |= c->text.len >= CHUNK_BYTES || (c->left >= 0 && c->rows >= c->left);
 	return buf_fault(&c->text, err, "a chunk of the export");
 }
 
@@ -164,7 +170,7 @@ static int seat_row(void *ctx, const json_t *row, struct err *err)
 
 static int chunk_of_listing(struct chunk *c, bool seats, struct err *err)
 {
-	struct listing_place place = { (size_t)c->place, c->after };
+	struct listing_place place = { (size_t)c->place, c->after, c->until_ms };
 	int r = listing_walk(c->app, c->in, seats, &place, seats ? seat_row : account_row, c,
 			     err);
 
@@ -430,6 +436,7 @@ static int plan_line(void *ctx, const struct plan_row *p, struct err *err)
 		return 1;
 	page->any = true;
 	c->after = p->id;
+	look_at_time(c);
 	if (c->query)
 		r = plan_seen(p, &seen, err);
 	if (r < 0 || !matches(c, seen))
@@ -550,6 +557,7 @@ static int action_line(void *ctx, const struct action_row *a, struct str text, s
 		return 1;
 	page->any = true;
 	c->after2 = a->n;
+	look_at_time(c);
 	if (text.len && !sealed)
 		r = jx_parse(text, JX_LENIENT, &values, err);
 	if (r == 0 && c->query)

@@ -1,0 +1,377 @@
+#include "bridge/report_html.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/stamp.h"
+
+#define BARS_MOST 40
+#define BAR_X 240     /* where bars begin */
+#define BAR_WIDTH 560 /* of the longest */
+#define BAR_HEIGHT 16
+#define ROW_GAP 10
+#define LABEL_MOST 34 /* characters of a bar's name */
+
+static const char head_html[] =
+	"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+	"style-src 'unsafe-inline'\">\n";
+
+static const char style_html[] =
+	"<style>\n"
+	":root{color-scheme:light dark;--fg:#1a1c1e;--bg:#ffffff;--soft:#565b61;--line:#c3c8ce;"
+	"--head:#eef1f4;--s1:#0b5cad;--s2:#a14a00;--s3:#5b3a9d}\n"
+	"@media (prefers-color-scheme:dark){:root{--fg:#e8eaed;--bg:#15181b;--soft:#b3bac2;"
+	"--line:#4a5058;--head:#23282d;--s1:#6cb2ff;--s2:#f5a14a;--s3:#bba1ff}}\n"
+	"body{margin:0 "
+	"auto;max-width:72rem;padding:1.5rem;color:var(--fg);background:var(--bg);"
+	"font:16px/1.5 system-ui,sans-serif}\n"
+	"h1{font-size:1.6rem;margin:0 0 .3rem}p,li{color:var(--fg)}.soft{color:var(--soft)}\n"
+	".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;"
+	"font-variant-numeric:tabular-nums}\n"
+	"caption{text-align:left;font-weight:600;padding:.6rem 0}\n"
+	"th,td{border-bottom:1px solid var(--line);padding:.35rem .6rem;text-align:left;"
+	"vertical-align:top;overflow-wrap:anywhere}\n"
+	"thead th{background:var(--head)}.n{text-align:right;white-space:nowrap}\n"
+	"tfoot td,tfoot th{font-weight:600;border-top:2px solid var(--line)}\n"
+	"svg{width:100%;height:auto;max-width:54rem}svg text{fill:var(--fg);font-size:14px}\n"
+	".s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}\n"
+	"a:focus,.wide:focus{outline:3px solid var(--s1);outline-offset:2px}\n"
+	"@media "
+	"print{:root{--fg:#000;--bg:#fff;--soft:#333;--line:#888;--head:#eee;--s1:#0b5cad;"
+	"--s2:#a14a00;--s3:#5b3a9d}body{max-width:none;padding:0;font-size:10pt}"
+	".wide{overflow:visible}thead{display:table-header-group}tr,svg{break-inside:avoid}}\n"
+	"</style>\n";
+
+void report_html_text(struct buf *into, struct str text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		switch (c) {
+		case '&':
+			buf_add_text(into, "&amp;");
+			break;
+		case '<':
+			buf_add_text(into, "&lt;");
+			break;
+		case '>':
+			buf_add_text(into, "&gt;");
+			break;
+		case '"':
+			buf_add_text(into, "&quot;");
+			break;
+		case '\'':
+			buf_add_text(into, "&#39;");
+			break;
+		default:
+			buf_add_char(into, c < 0x20 || c == 0x7f ? ' ' : (char)c);
+		}
+	}
+}
+
+static void add_text(struct buf *into, const char *text)
+{
+	report_html_text(into, str_of(text));
+}
+
+/* "neverUsed" as people read it: "never used". */
+static void add_name(struct buf *into, const char *name)
+{
+	for (; *name; name++) {
+		if (*name >= 'A' && *name <= 'Z') {
+			buf_add_char(into, ' ');
+			buf_add_char(into, (char)(*name - 'A' + 'a'));
+		} else {
+			buf_add_char(into, *name);
+		}
+	}
+}
+
+static bool is_number(enum export_type type)
+{
+	return type == EXPORT_INT || type == EXPORT_DECIMAL;
+}
+
+/* --- cells
+ * -------------------------------------------------------------------------------------
+ */
+
+static void add_list(struct buf *into, const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)list, i, one) {
+		buf_add_text(into, i ? "; " : "");
+		add_text(into, json_string_value(one));
+	}
+}
+
+static void add_decimal(struct buf *into, int64_t hundredths)
+{
+	buf_addf(into, "%s%" PRId64 ".%02d", hundredths < 0 ? "-" : "",
+		 hundredths < 0 ? -(hundredths / 100) : hundredths / 100,
+		 (int)(hundredths < 0 ? -(hundredths % 100) : hundredths % 100));
+}
+
+static void add_value(struct buf *into, enum export_type type, const json_t *value)
+{
+	char time[STAMP_TEXT_BYTES];
+
+	if (json_is_array(value)) {
+		add_list(into, value);
+	} else if (json_is_string(value)) {
+		report_html_text(into,
+				 str_n(json_string_value(value), json_string_length(value)));
+	} else if (json_is_boolean(value)) {
+		buf_add_text(into, json_is_true(value) ? "yes" : "no");
+	} else if (!json_is_integer(value)) {
+		buf_add_text(into, "<span class=\"soft\">unknown</span>");
+	} else if (type == EXPORT_TIME) {
+		stamp_text(json_integer_value(value), time);
+		buf_addf(into, "<time datetime=\"%s\">%.10s %.5sZ</time>", time, time,
+			 time + 11);
+	} else if (type == EXPORT_DECIMAL) {
+		add_decimal(into, json_integer_value(value));
+	} else {
+		buf_addf(into, "%" PRId64, (int64_t)json_integer_value(value));
+	}
+}
+
+static void add_row(const struct report *report, const json_t *row, struct buf *into)
+{
+	unsigned i = 0;
+
+	buf_add_text(into, "<tr>");
+	for (const struct export_column *c = report->columns; c->name; c++, i++) {
+		buf_addf(into, "<td%s>", is_number(c->type) ? " class=\"n\"" : "");
+		add_value(into, c->type, json_array_get(row, i));
+		buf_add_text(into, "</td>");
+	}
+	buf_add_text(into, "</tr>\n");
+}
+
+static void add_totals(const struct report *report, const json_t *totals, struct buf *into)
+{
+	unsigned i = 0;
+
+	if (!json_is_array(totals))
+		return;
+	buf_add_text(into, "<tfoot><tr>");
+	for (const struct export_column *c = report->columns; c->name; c++, i++) {
+		const json_t *value = json_array_get(totals, i);
+
+		if (!i) {
+			buf_add_text(into, "<th scope=\"row\">All</th>");
+			continue;
+		}
+		buf_addf(into, "<td%s>", is_number(c->type) ? " class=\"n\"" : "");
+		if (json_is_integer(value))
+			add_value(into, c->type, value);
+		buf_add_text(into, "</td>");
+	}
+	buf_add_text(into, "</tr></tfoot>\n");
+}
+
+static void add_table(const struct report *report, const json_t *answer, struct buf *into)
+{
+	const json_t *rows = json_object_get(answer, "rows"), *row;
+	size_t at;
+
+	buf_add_text(into, "<div class=\"wide\" role=\"region\" tabindex=\"0\" "
+			   "aria-labelledby=\"rows\">\n<table>\n<caption id=\"rows\">");
+	add_text(into, report->title);
+	buf_addf(into, ": %zu rows</caption>\n<thead><tr>", json_array_size(rows));
+	for (const struct export_column *c = report->columns; c->name; c++) {
+		buf_addf(into, "<th scope=\"col\"%s>",
+			 is_number(c->type) ? " class=\"n\"" : "");
+		add_name(into, c->name);
+		buf_add_text(into, "</th>");
+	}
+	buf_add_text(into, "</tr></thead>\n<tbody>\n");
+	json_array_foreach ((json_t *)(uintptr_t)rows, at, row)
+		add_row(report, row, into);
+	buf_add_text(into, "</tbody>\n");
+	add_totals(report, json_object_get(answer, "totals"), into);
+	buf_add_text(into, "</table>\n</div>\n");
+}
+
+/* --- the chart
+ * ---------------------------------------------------------------------------------
+ */
+
+static int column_at(const struct report *report, const char *name)
+{
+	for (int i = 0; name && report->columns[i].name; i++)
+		if (!strcmp(report->columns[i].name, name))
+			return i;
+	return -1;
+}
+
+struct chart {
+	const struct report *report;
+	const json_t *rows;
+	size_t count;
+	int label, series[REPORT_SERIES];
+	int64_t most;
+};
+
+static int64_t sum_of(const struct chart *c, const json_t *row)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < REPORT_SERIES; i++)
+		if (c->series[i] >= 0)
+			sum += json_integer_value(json_array_get(row, (size_t)c->series[i]));
+	return sum;
+}
+
+/* False: there is nothing to draw. */
+static bool chart_of(const struct report *report, const json_t *rows, struct chart *c)
+{
+	*c = (struct chart){ .report = report, .rows = rows };
+	c->label = column_at(report, report->label);
+	for (size_t i = 0; i < REPORT_SERIES; i++)
+		c->series[i] = column_at(report, report->series[i]);
+	c->count = json_array_size(rows) < BARS_MOST ? json_array_size(rows) : BARS_MOST;
+	for (size_t i = 0; i < c->count; i++) {
+		int64_t sum = sum_of(c, json_array_get(rows, i));
+
+		c->most = sum > c->most ? sum : c->most;
+	}
+	return c->label >= 0 && c->most > 0;
+}
+
+/* Names are cut at a character. */
+static void add_label(struct buf *into, const json_t *value)
+{
+	struct str text = str_n(json_string_value(value), json_string_length(value));
+	size_t at = 0, chars = 0;
+
+	while (at < text.len && chars < LABEL_MOST) {
+		at++;
+		while (at < text.len && ((unsigned char)text.p[at] & 0xc0) == 0x80)
+			at++;
+		chars++;
+	}
+	report_html_text(into, str_n(text.p, at));
+	if (at < text.len)
+		buf_add_text(into, "\xe2\x80\xa6");
+}
+
+static void add_bar(const struct chart *c, const json_t *row, size_t at, struct buf *into)
+{
+	int64_t y = (int64_t)at * (BAR_HEIGHT + ROW_GAP) + ROW_GAP, x = BAR_X;
+
+	buf_addf(into, "<text x=\"%d\" y=\"%" PRId64 "\" text-anchor=\"end\">", BAR_X - 8,
+		 y + BAR_HEIGHT - 3);
+	add_label(into, json_array_get(row, (size_t)c->label));
+	buf_add_text(into, "</text>");
+	for (size_t i = 0; i < REPORT_SERIES; i++) {
+		int64_t value, width;
+
+		if (c->series[i] < 0)
+			continue;
+		value = json_integer_value(json_array_get(row, (size_t)c->series[i]));
+		width = value > 0 ? (int64_t)((double)value / (double)c->most * BAR_WIDTH) : 0;
+		if (width)
+			buf_addf(into,
+				 "<rect class=\"s%zu\" x=\"%" PRId64 "\" y=\"%" PRId64
+				 "\" width=\"%" PRId64 "\" height=\"%d\"/>",
+				 i + 1, x, y, width, BAR_HEIGHT);
+		x += width;
+	}
+	buf_addf(into, "<text x=\"%" PRId64 "\" y=\"%" PRId64 "\">", x + 6, y + BAR_HEIGHT - 3);
+	if (c->report->columns[c->series[0]].type == EXPORT_DECIMAL)
+		add_decimal(into, sum_of(c, row));
+	else
+		buf_addf(into, "%" PRId64, sum_of(c, row));
+	buf_add_text(into, "</text>\n");
+}
+
+static void add_legend(const struct chart *c, size_t y, struct buf *into)
+{
+	unsigned x = BAR_X;
+
+	for (size_t i = 0; i < REPORT_SERIES; i++) {
+		if (c->series[i] < 0)
+			continue;
+		buf_addf(into,
+			 "<rect class=\"s%zu\" x=\"%u\" y=\"%zu\" width=\"14\" height=\"14\"/>"
+			 "<text x=\"%u\" y=\"%zu\">",
+			 i + 1, x, y, x + 20, y + 12);
+		add_name(into, c->report->series[i]);
+		buf_add_text(into, "</text>");
+		x += 40 + 9 * (unsigned)strlen(c->report->series[i]);
+	}
+	buf_add_char(into, '\n');
+}
+
+static void add_chart(const struct report *report, const json_t *rows, struct buf *into)
+{
+	struct chart c;
+	size_t height;
+
+	if (!chart_of(report, rows, &c))
+		return;
+	height = c.count * (BAR_HEIGHT + ROW_GAP) + ROW_GAP;
+	buf_addf(into,
+		 "<svg viewBox=\"0 0 900 %zu\" role=\"img\" aria-labelledby=\"ct cd\">\n"
+		 "<title id=\"ct\">",
+		 height + 30);
+	add_text(into, report->title);
+	buf_add_text(into, "</title>\n<desc id=\"cd\">Bars by ");
+	add_name(into, report->label);
+	buf_add_text(into, "; the same numbers stand in the table below.</desc>\n");
+	for (size_t i = 0; i < c.count; i++)
+		add_bar(&c, json_array_get(rows, i), i, into);
+	add_legend(&c, height + 8, into);
+	buf_add_text(into, "</svg>\n");
+	if (json_array_size(rows) > c.count)
+		buf_addf(into, "<p class=\"soft\">The first %zu of %zu.</p>\n", c.count,
+			 json_array_size(rows));
+}
+
+/* --- the page
+ * ----------------------------------------------------------------------------------
+ */
+
+int report_html(const struct report *report, const json_t *answer, struct buf *into,
+		struct err *err)
+{
+	const json_t *notes = json_object_get(answer, "notes"), *note;
+	char time[STAMP_TEXT_BYTES];
+	size_t at;
+
+	stamp_text(json_integer_value(json_object_get(answer, "made_ms")), time);
+	buf_add_text(into, head_html);
+	buf_add_text(into, "<title>");
+	add_text(into, report->title);
+	buf_add_text(into, " \xc2\xb7 ");
+	add_text(into, jx_get_text(answer, "instance"));
+	buf_add_text(into, "</title>\n");
+	buf_add_text(into, style_html);
+	buf_add_text(into, "</head>\n<body>\n<main>\n<h1>");
+	add_text(into, report->title);
+	buf_add_text(into, "</h1>\n<p class=\"soft\">Instance ");
+	add_text(into, jx_get_text(answer, "instance"));
+	buf_addf(into, ", <time datetime=\"%s\">%.10s %.5s UTC</time></p>\n<p>", time, time,
+		 time + 11);
+	add_text(into, report->about);
+	buf_add_text(into, "</p>\n");
+	add_chart(report, json_object_get(answer, "rows"), into);
+	add_table(report, answer, into);
+	if (json_array_size(notes)) {
+		buf_add_text(into, "<h2>Notes</h2>\n<ul>\n");
+		json_array_foreach ((json_t *)(uintptr_t)notes, at, note) {
+			buf_add_text(into, "<li>");
+			add_text(into, json_string_value(note));
+			buf_add_text(into, "</li>\n");
+		}
+		buf_add_text(into, "</ul>\n");
+	}
+	buf_add_text(into, "</main>\n</body>\n</html>\n");
+	return buf_fault(into, err, "the page");
+}

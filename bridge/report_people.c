@@ -1,0 +1,180 @@
+/* Reports about people: leavers under way, orphans, doubts, exemptions. */
+#include "bridge/report_table.h"
+
+#include "base/stamp.h"
+#include "bridge/app.h"
+#include "bridge/ask.h"
+#include "bridge/listing.h"
+#include "bridge/sealed.h"
+#include "model/plan.h"
+#include "store/persons.h"
+#include "store/plans.h"
+#include "store/store.h"
+
+#define PAGE 500
+
+/* --- orphans
+ * -----------------------------------------------------------------------------------
+ */
+
+int report_orphans(struct report_run *run, struct err *err)
+{
+	static const char *const names[] = { "org",      "account_id",    "email",
+					     "name",     "status",        "admin",
+					     "added_ms", "last_active_ms" };
+	CLEANUP(json_decref_at) json_t *out = json_object();
+	CLEANUP(json_decref_at) json_t *in = json_object();
+	const json_t *row;
+	size_t at;
+	int r = out && in ? 0 : err_nomem(err);
+
+	if (r == 0 && jx_get_text(run->in, "org"))
+		r = jx_set(in, "org", json_incref(json_object_get(run->in, "org")), err);
+	if (r == 0)
+		r = jx_set(in, "limit", json_integer(REPORT_ROWS_MOST), err);
+	if (r == 0)
+		r = listing_orphans(run->app, run->who, in, out, err);
+	json_array_foreach (json_object_get(out, "accounts"), at, row) {
+		json_t *cells = json_array();
+
+		for (size_t i = 0; r == 0 && cells && i < COUNT_OF(names); i++)
+			r = jx_add(cells, json_incref(json_object_get(row, names[i])), err);
+		r = r == 0 ? report_row(run, cells, err) : r;
+	}
+	if (r == 0 && json_is_true(json_object_get(out, "truncated")))
+		r = report_note(run, err, "There are more than these.");
+	return r;
+}
+
+/* --- doubts
+ * ------------------------------------------------------------------------------------
+ */
+
+struct doubts {
+	struct report_run *run;
+	int64_t after;
+	bool any;
+};
+
+static int doubt_note(void *ctx, const struct doubt *d, struct err *err)
+{
+	struct doubts *all = ctx;
+
+	all->after = d->id;
+	all->any = true;
+	return report_row(
+		all->run,
+		json_pack("[I,s,s%,s%,o,I]", (json_int_t)d->id,
+			  d->kind == DOUBT_RECORDS ? "two records" : "a record and an account",
+			  ASK_S(d->rule), ASK_S(d->evidence), report_ms(d->raised_ms),
+			  (json_int_t)((all->run->now_ms - d->raised_ms) / STAMP_DAY_MS)),
+		err);
+}
+
+int report_doubtful(struct report_run *run, struct err *err)
+{
+	struct doubts d = { .run = run, .any = true };
+	int r = 0;
+
+	while (r == 0 && d.any) {
+		CLEANUP(store_read_end_at) struct db *db = NULL;
+
+		d.any = false;
+		r = store_read_begin(run->app->store, &db, err);
+		if (r == 0)
+			r = persons_doubts(db, DOUBT_OPEN, d.after, PAGE, doubt_note, &d, err);
+	}
+	return r;
+}
+
+/* --- leavers
+ * -----------------------------------------------------------------------------------
+ */
+
+struct leavers {
+	struct report_run *run;
+	const char *org;
+	int64_t sealed;
+};
+
+static int leaver_note(void *ctx, const struct plan_row *plan, const struct action_row *a,
+		       struct err *err)
+{
+	struct leavers *l = ctx;
+	int64_t late = l->run->now_ms - a->due_ms;
+
+	if (!str_eq(a->class_, str_of(plan_class_word(PLAN_LEAVER))) &&
+	    !str_eq(a->class_, str_of(plan_class_word(PLAN_ABSENCE))))
+		return 0;
+	if (!l->run->may_see_ends && sealed_action(a, l->run->now_ms)) {
+		l->sealed++;
+		return 0;
+	}
+	return report_row(
+		l->run,
+		json_pack("[s,I,I,o,o,s%,s%,o,I,b,s,s]", l->org, (json_int_t)plan->id,
+			  (json_int_t)a->n, report_ms(a->person), report_ms(a->account),
+			  ASK_S(a->kind), ASK_S(a->rule), report_ms(a->due_ms),
+			  (json_int_t)(late > 0 ? late / STAMP_HOUR_MS : 0), a->held,
+			  plan_standing_words[plan->state], action_state_words[a->state]),
+		err);
+}
+
+int report_leavers(struct report_run *run, struct err *err)
+{
+	const struct config *config = &run->app->config;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < config->organisations.n; i++) {
+		CLEANUP(store_read_end_at) struct db *db = NULL;
+		struct leavers l = { .run = run, .org = config_org_at(config, i)->name };
+
+		if (!report_wants(run, l.org))
+			continue;
+		r = store_read_begin(run->app->store, &db, err);
+		if (r == 0)
+			r = plans_unfinished(db, l.org, leaver_note, &l, err);
+		if (r == 0 && l.sealed)
+			r = report_note(run, err,
+					"%s: %lld steps that are not due yet are sealed "
+					"(--token-file).",
+					l.org, (long long)l.sealed);
+	}
+	return r;
+}
+
+/* --- exemptions
+ * --------------------------------------------------------------------------------
+ */
+
+static int exemption_note(void *ctx, const struct protection *p, struct err *err)
+{
+	struct report_run *run = ctx;
+
+	return report_row(run,
+			  json_pack("[I,s%,o,o,s%,s%,s%,o,o,o]", (json_int_t)p->id,
+				    ASK_S(p->kind), report_ms(p->person), report_ms(p->account),
+				    ASK_S(p->rule), ASK_S(p->owner), ASK_S(p->reason),
+				    report_ms(p->set_ms), report_ms(p->until_ms),
+				    report_days_left(run, p->until_ms)),
+			  err);
+}
+
+int report_exemptions(struct report_run *run, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	const json_t *row;
+	size_t at, endless = 0;
+	int r = store_read_begin(run->app->store, &db, err);
+
+	if (r == 0)
+		r = persons_protections(db, false, run->now_ms, exemption_note, run, err);
+	json_array_foreach (run->rows, at, row)
+		endless += json_is_null(json_array_get(row, 8));
+	if (r == 0 && endless)
+		r = report_note(run, err, "%zu have no end.", endless);
+	return r < 0 ? r
+		     : report_note(
+			       run, err,
+			       "Protections for whoever a filter names stand in the policy.");
+}

@@ -1,0 +1,275 @@
+/* Reports about time: how long deprovisioning took, and what was done when. */
+#include "bridge/report_table.h"
+
+#include <inttypes.h>
+
+#include "base/stamp.h"
+#include "base/vec.h"
+#include "base/zone.h"
+#include "bridge/app.h"
+#include "bridge/ask.h"
+#include "bridge/business.h"
+#include "bridge/planner.h"
+#include "model/plan.h"
+#include "store/marks.h"
+#include "store/store.h"
+#include "store/walk.h"
+
+#define PAGE 1000
+#define WITHIN_MS STAMP_DAY_MS /* a breach is longer, where the request says nothing */
+#define HUNDREDTHS(ms) ((ms)*100 / STAMP_HOUR_MS)
+
+typedef int (*effect_fn)(void *ctx, const struct walk_effect *e, struct err *err);
+
+struct effects {
+	effect_fn fn;
+	void *ctx;
+	int64_t after;
+	bool any;
+};
+
+static int pass_on(void *ctx, const struct walk_effect *e, struct err *err)
+{
+	struct effects *all = ctx;
+
+	all->after = e->id;
+	all->any = true;
+	return all->fn(all->ctx, e, err);
+}
+
+/* What began in the last days of the request. */
+static int each_effect(struct report_run *run, effect_fn fn, void *ctx, struct err *err)
+{
+	struct effects all = { .fn = fn, .ctx = ctx, .any = true };
+	int r = 0;
+
+	while (r == 0 && all.any) {
+		CLEANUP(store_read_end_at) struct db *db = NULL;
+
+		if (verb_cancelled(run->app))
+			return err_set(err, ERR_CANCELLED, "the report was interrupted");
+		all.any = false;
+		r = store_read_begin(run->app->store, &db, err);
+		if (r == 0)
+			r = walk_effects(db, run->now_ms - run->days * STAMP_DAY_MS,
+					 run->now_ms + 1, all.after, PAGE, pass_on, &all, err);
+	}
+	return r;
+}
+
+/* --- deprovisioning
+ * ----------------------------------------------------------------------------
+ */
+
+VEC(vec_ms, int64_t);
+
+struct took {
+	struct report_run *run;
+	struct plan *plan; /* the newest one that was read */
+	int64_t plan_id;
+	struct marks seen; /* accounts whose first block was counted */
+	const struct zone *zone;
+	int64_t within_ms, breaches;
+	struct vec_ms hours;
+};
+
+static int known_note(void *ctx, const struct plan_row *plan, struct err *err)
+{
+	int64_t *known = ctx;
+
+	(void)err;
+	*known = plan->created_ms;
+	return 0;
+}
+
+static int known_of(struct took *t, int64_t plan, int64_t *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(t->run->app->store, &db, err);
+
+	if (r == 0)
+		r = plans_get(db, plan, known_note, ret, err);
+	return r < 0 ? r : 0;
+}
+
+/* When the person's end was, as the plan has it: what its ladder counts from. */
+static int ended_of(struct took *t, const struct walk_effect *e, int64_t *ret, struct err *err)
+{
+	int r = 0;
+
+	if (t->plan_id != e->plan) {
+		plan_free(TAKE(t->plan));
+		r = planner_load(t->run->app, (uint64_t)e->plan, &t->plan, NULL, err);
+		t->plan_id = r == 0 ? e->plan : 0;
+	}
+	if (r == 0 && e->n >= 1 && (size_t)e->n <= t->plan->actions.n)
+		*ret = t->plan->actions.v[e->n - 1].anchor_ms;
+	return r;
+}
+
+static int took_note(void *ctx, const struct walk_effect *e, struct err *err)
+{
+	struct took *t = ctx;
+	int64_t took_ms, known_ms = 0, ended_ms = e->due_ms;
+	bool breach;
+	int r;
+
+	if (e->state != ACTION_DONE || !report_wants(t->run, e->org.p ? e->org.p : "") ||
+	    marks_has(&t->seen, e->account) ||
+	    (!str_eq(e->kind, STR("suspend")) && !str_eq(e->kind, STR("deactivate"))) ||
+	    (!str_eq(e->class_, str_of(plan_class_word(PLAN_LEAVER))) &&
+	     !str_eq(e->class_, str_of(plan_class_word(PLAN_ABSENCE)))))
+		return 0;
+	r = marks_set(&t->seen, e->account, err);
+	if (r == 0)
+		r = known_of(t, e->plan, &known_ms, err);
+	if (r == 0)
+		r = ended_of(t, e, &ended_ms, err);
+	if (r < 0)
+		return r;
+	took_ms = e->state_ms > ended_ms ? e->state_ms - ended_ms : 0;
+	breach = took_ms > t->within_ms;
+	t->breaches += breach;
+	if (vec_ms_add(&t->hours, took_ms) < 0)
+		return err_nomem(err);
+	return report_row(t->run,
+			  json_pack("[s%,I,I,o,s%,s%,o,o,o,I,I,I,b]", ASK_S(e->org),
+				    (json_int_t)e->plan, (json_int_t)e->n, report_ms(e->person),
+				    ASK_S(e->kind), ASK_S(e->rule), report_ms(ended_ms),
+				    report_ms(known_ms), report_ms(e->state_ms),
+				    (json_int_t)HUNDREDTHS(took_ms),
+				    (json_int_t)HUNDREDTHS(e->state_ms - known_ms),
+				    (json_int_t)HUNDREDTHS(
+					    business_ms(t->zone, ended_ms, ended_ms + took_ms)),
+				    breach),
+			  err);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int took_note_all(struct took *t, struct err *err)
+{
+	static const unsigned percents[] = { 50, 90, 95, 100 };
+	size_t n = t->hours.n;
+	int r;
+
+	if (!n)
+		return report_note(t->run, err,
+				   "Nobody was blocked in the last %" PRId64 " days.",
+				   t->run->days);
+	qsort(t->hours.v, n, sizeof(*t->hours.v), by_size);
+	r = report_note(
+		t->run, err,
+		"%zu blocks in %" PRId64 " days; %" PRId64 " took longer than %.4g hours.", n,
+		t->run->days, t->breaches, (double)t->within_ms / (double)STAMP_HOUR_MS);
+	for (size_t i = 0; r == 0 && i < COUNT_OF(percents); i++) {
+		size_t at = (n * percents[i] + 99) / 100; /* nearest rank */
+
+		r = report_note(t->run, err, "%u %% were done within %.2f hours of their end.",
+				percents[i],
+				(double)t->hours.v[at - 1] / (double)STAMP_HOUR_MS);
+	}
+	return r;
+}
+
+int report_deprovisioning(struct report_run *run, struct err *err)
+{
+	const json_t *within = json_object_get(run->in, "within_ms");
+	struct took t = { .run = run,
+			  .within_ms = json_is_integer(within) ? json_integer_value(within)
+							       : WITHIN_MS };
+	int r = zone_get(str_of(run->app->config.instance.zone), &t.zone, err);
+
+	if (r == 0)
+		r = each_effect(run, took_note, &t, err);
+	if (r == 0)
+		r = took_note_all(&t, err);
+	if (r == 0)
+		r = report_note(run, err,
+				"Ended: the end that HR or a directory says, as the plan has "
+				"it. Known: when the "
+				"plan was made that named it. Only the first block of an "
+				"account counts. Business hours: Monday to Friday in %s, "
+				"all day long; holidays are not known.",
+				run->app->config.instance.zone);
+	vec_ms_done(&t.hours);
+	plan_free(t.plan);
+	marks_done(&t.seen);
+	return r;
+}
+
+/* --- trend
+ * -------------------------------------------------------------------------------------
+ */
+
+struct day {
+	int64_t leaver, inactive, other, done, not_done;
+};
+
+struct trend {
+	struct report_run *run;
+	int64_t first_ms;
+	struct day *days;
+	size_t count;
+};
+
+static int trend_note(void *ctx, const struct walk_effect *e, struct err *err)
+{
+	struct trend *t = ctx;
+	int64_t at = (e->ms - t->first_ms) / STAMP_DAY_MS;
+	struct day *d;
+
+	(void)err;
+	if (e->ms < t->first_ms || at >= (int64_t)t->count ||
+	    !report_wants(t->run, e->org.p ? e->org.p : ""))
+		return 0;
+	d = &t->days[at];
+	if (str_eq(e->class_, str_of(plan_class_word(PLAN_LEAVER))))
+		d->leaver++;
+	else if (str_eq(e->class_, str_of(plan_class_word(PLAN_INACTIVE))))
+		d->inactive++;
+	else
+		d->other++;
+	if (e->state == ACTION_DONE || e->state == ACTION_ALREADY)
+		d->done++;
+	else
+		d->not_done++;
+	return 0;
+}
+
+int report_trend(struct report_run *run, struct err *err)
+{
+	struct trend t = { .run = run, .count = (size_t)(run->days < 1 ? 1 : run->days) + 1 };
+	int r;
+
+	if (t.count > REPORT_ROWS_MOST)
+		t.count = REPORT_ROWS_MOST;
+	t.first_ms = (run->now_ms / STAMP_DAY_MS - (int64_t)t.count + 1) * STAMP_DAY_MS;
+	t.days = calloc(t.count, sizeof(*t.days));
+	if (!t.days)
+		return err_nomem(err);
+	r = each_effect(run, trend_note, &t, err);
+	for (size_t i = 0; r == 0 && i < t.count; i++) {
+		const struct day *d = &t.days[i];
+		char text[STAMP_TEXT_BYTES];
+
+		if (!d->done && !d->not_done)
+			continue;
+		stamp_date_text(t.first_ms + (int64_t)i * STAMP_DAY_MS, text);
+		r = report_row(run,
+			       json_pack("[s,I,I,I,I,I]", text, (json_int_t)d->leaver,
+					 (json_int_t)d->inactive, (json_int_t)d->other,
+					 (json_int_t)d->done, (json_int_t)d->not_done),
+			       err);
+	}
+	free(t.days);
+	return r < 0 ? r
+		     : report_note(run, err,
+				   "Days in UTC on which something was begun; totals only, no "
+				   "person's activity is kept.");
+}

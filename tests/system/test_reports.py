@@ -1,0 +1,224 @@
+"""Reports: one answer in four forms; the page in a real browser."""
+import csv
+import io
+import json
+import re
+import subprocess
+
+import pytest
+
+from daemon import CommandFault
+from world import World
+
+USAGE = 2
+NAMES = ["seats", "paths", "savings", "inactive", "departments", "leavers", "orphans", "doubtful", "deprovisioning",
+         "auditor", "exemptions", "feeds", "keys", "trend"]
+BILLING = """\
+  - name: acme
+    billing:
+      - product: jira
+        price: 9.05
+        renews: 2026-10-15
+"""
+
+
+@pytest.fixture(scope="module")
+def world(build, tmp_path_factory):
+    """Two leavers blocked by an applied plan; prices for Jira alone."""
+    folder = tmp_path_factory.mktemp("reports")
+    with World(build, folder, people=50, orphans=3) as w:
+        w.daemon.stop()
+        w.daemon.write_config(w.daemon.config.read_text().replace("  - name: acme\n", BILLING))
+        w.daemon.start()
+        w.leavers = [p["mail"] for p in w.ordinary[:2]]
+        w.push(ends=dict({p["uid"]: "2026-11-20" for p in w.ordinary[:2]}, **{w.ordinary[2]["uid"]: "2026-12-31"}))
+        w.ready()
+        w.rounds()
+        w.arm()
+        plan = w.plan()
+        w.approve(plan)
+        w.apply(plan)
+        w.command("collect")
+        w.command("protect", "add", w.ordinary[3]["mail"], "--owner", "HR <Lyon>", "--until", "90d", "--reason", "long illness")
+        w.sample = folder / "sample.csv"
+        w.sample.write_text("address,left\n%s,2026-11-20\n%s\nnobody@nowhere.test,2026-11-01\n%s\n" % (
+            w.leavers[0], w.leavers[1], w.ordinary[4]["mail"]))
+        yield w
+
+
+def report(world, name, *argv):
+    """Rows as dicts, and the whole answer."""
+    if name == "auditor":
+        argv += ("--sample", str(world.sample))
+    answer = world.json("report", name, *argv)
+    columns = [c["name"] for c in answer["columns"]]
+    return [dict(zip(columns, row)) for row in answer["rows"]], answer
+
+
+def test_every_report_has_the_same_rows_in_all_forms(world):
+    assert [r["name"] for r in world.json("report")["reports"]] == NAMES
+    for name in NAMES:
+        rows, answer = report(world, name)
+        extra = ("--sample", str(world.sample)) if name == "auditor" else ()
+        text = world.command("report", name, "--format", "csv", *extra)
+        table = list(csv.reader(io.StringIO(text, newline="")))
+        assert table[0] == [c["name"] for c in answer["columns"]] and len(table) == len(rows) + 1, name
+        shown = world.command("report", name, *extra)
+        for note in answer["notes"]:
+            assert note.split()[0] in shown
+        page = world.command("report", name, "--format", "html", *extra)
+        assert page.count("<tr>") == len(rows) + 1 + ("<tfoot>" in page), name
+        assert not re.search(r"(https?:)?//(?!www\.w3\.org)|<script|<link|<img|@import|url\(", page), name
+        for i, column in enumerate(answer["columns"]):
+            if column["total"]:
+                assert answer["totals"][i] == sum(r[i] or 0 for r in answer["rows"]), (name, column)
+    with pytest.raises(CommandFault) as caught:
+        world.command("report", "nonsense")
+    assert caught.value.status == USAGE
+
+
+def test_seats_are_counted_once_and_add_up(world):
+    rows, _ = report(world, "seats")
+    listed = world.json("seats", "--limit", "0")["seats"]
+    for row in rows:
+        of = [s for s in listed if (s["product"], s["site"]) == (row["product"], row["site"])]
+        assert row["seats"] == len(of) == row["used"] + row["inactive"] + row["neverUsed"] + row["unknown"]
+        assert row["neverUsed"] == sum(s["never_used"] for s in of)
+    inactive, _ = report(world, "inactive")
+    assert len(inactive) == sum(r["inactive"] + r["neverUsed"] for r in rows) > 0
+    assert sum(r["inactive"] for r in report(world, "seats", "--days", "9999")[0]) == 0
+    guarded = [s for s in listed if s["email"] == world.ordinary[3]["mail"]]
+    assert sum(r["protected"] for r in rows) == len(guarded)
+    paths, _ = report(world, "paths")
+    for row in rows:
+        of = [p for p in paths if (p["product"], p["site"]) == (row["product"], row["site"])]
+        assert sum(p["seats"] for p in of) == sum(
+            len(s["paths"]) for s in listed if (s["product"], s["site"]) == (row["product"], row["site"]))
+        assert sum(p["alone"] for p in of) == sum(
+            len(s["paths"]) == 1 for s in listed if (s["product"], s["site"]) == (row["product"], row["site"]))
+
+
+def test_money_comes_from_configured_prices_with_its_date_and_is_marked_as_a_forecast(world):
+    rows, answer = report(world, "savings")
+    seats = {(r["product"], r["site"]): r for r in report(world, "seats")[0]}
+    assert {r["product"] for r in rows} == {"jira"}
+    idle = [r for r in rows if r["what"] == "inactive"]
+    assert idle
+    for row in idle:
+        assert row["seats"] == seats["jira", row["site"]]["inactive"] and row["price"] == 905
+        assert row["perMonth"] == 905 * row["seats"] and row["currency"] == "USD" and row["forecast"] is True
+        assert row["paysFrom"] == "2026-12-15"  # the period of 15 November has begun
+    for product, site in seats:
+        if product != "jira" and seats[product, site]["seats"]:
+            assert any(n.startswith("%s on %s has no price" % (product, site)) for n in answer["notes"]), product
+
+
+def test_the_auditor_gets_an_answer_to_every_row(world):
+    rows, answer = report(world, "auditor")
+    by = {}
+    for row in rows:
+        by.setdefault(row["asked"], []).append(row)
+    assert set(by) == {world.leavers[0], world.leavers[1], "nobody@nowhere.test", world.ordinary[4]["mail"]}
+    removed = by[world.leavers[0]][0]
+    assert removed["answer"] == "removed" and removed["status"] in ("suspended", "deactivated"), removed
+    assert removed["effective"] == "2026-11-20" and removed["plan"] > 0
+    assert removed["removedAt"] >= removed["knownAt"] > 0 and removed["hoursFromEffective"] > 48
+    assert by[world.leavers[1]][0]["effective"] == "2026-11-20"  # of the source: it is past
+    assert by["nobody@nowhere.test"][0]["answer"] == "unmatched"
+    assert by[world.ordinary[4]["mail"]][0]["answer"] == "still active"
+    assert any(n.startswith("Asked: 4 rows. Answers: %d " % len(rows)) for n in answer["notes"])
+    bad = world.folder / "bad.csv"
+    bad.write_text("a@example.com,2026-13-40\n")
+    with pytest.raises(CommandFault) as caught:
+        world.command("report", "auditor", "--sample", str(bad))
+    assert "line 1" in caught.value.err
+
+
+def test_time_to_deprovision_is_told_by_clock_and_business_days(world):
+    rows, answer = report(world, "deprovisioning")
+    assert len(rows) >= 2 and len({r["person"] for r in rows}) == len(rows)
+    by_hr = [r for r in rows if r["rule"] == "leaver-hr"]
+    assert len(by_hr) == 2
+    for row in by_hr:
+        # ended with Friday in Berlin, done on Monday after nine: a weekend lies between
+        assert row["hours"] > 48 * 100 and row["businessHours"] < 20 * 100 and row["breach"] is True, row
+    assert not any(r["breach"] for r in report(world, "deprovisioning", "--within", "30d")[0])
+    assert any("50 %" in n for n in answer["notes"])
+    days, _ = report(world, "trend")
+    assert sum(d["done"] + d["notDone"] for d in days) >= len(rows)
+
+
+def test_small_groups_keys_feeds_and_exemptions_say_what_they_are(world):
+    people = {r["department"]: r["people"] for r in report(world, "departments")[0]}
+    assert people and all(n >= 5 for n in people.values()), people
+    feeds = {f["source"]: f for f in report(world, "feeds")[0]}
+    assert {n: f["health"] for n, f in feeds.items()} == {"hr": "good", "corp": "good", "idp": "good"}
+    keys, _ = report(world, "keys")
+    assert {"corp-ldap", "acme-key", "hr-token", "idp-token"} <= {k["name"] for k in keys}
+    exempt, _ = report(world, "exemptions")
+    assert [(e["owner"], e["daysLeft"]) for e in exempt] == [("HR <Lyon>", 90)]
+    page = world.command("report", "exemptions", "--format", "html")
+    assert "HR &lt;Lyon&gt;" in page and "<Lyon>" not in page
+    assert len(report(world, "orphans")[0]) == len(world.json("orphans")["accounts"])
+
+
+# --- in a browser ------------------------------------------------------------------------------
+
+CHECK = """
+const luminance = c => { const [r, g, b] = c.match(/[\\d.]+/g).slice(0, 3).map(v => { v /= 255;
+  return v <= 0.03928 ? v / 12.92 : Math.pow((v + 0.055) / 1.055, 2.4); }); return .2126 * r + .7152 * g + .0722 * b; };
+const ratio = (a, b) => { const [x, y] = [luminance(a), luminance(b)].sort((p, q) => q - p); return (x + .05) / (y + .05); };
+const behind = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
+  if (!/, 0\\)$/.test(c) && c !== 'transparent') return c; } return 'rgb(255, 255, 255)'; };
+const low = [], shapes = [];
+for (const e of document.querySelectorAll('h1,h2,p,li,caption,th,td,time,span,svg text')) {
+  if (!e.textContent.trim()) continue;
+  const s = getComputedStyle(e), c = e instanceof SVGElement ? s.fill : s.color;
+  if (ratio(c, behind(e)) < 4.5) low.push([e.tagName, c, behind(e)]);
+}
+for (const e of document.querySelectorAll('svg rect')) {
+  const c = getComputedStyle(e).fill; if (ratio(c, behind(e)) < 3) shapes.push([c, behind(e)]);
+}
+const svg = document.querySelector('svg');
+return { low, shapes, lang: document.documentElement.lang, title: document.title,
+  h1: document.querySelectorAll('h1').length, heads: [...document.querySelectorAll('thead th')].every(t => t.scope === 'col'),
+  caption: !!document.querySelector('table caption'), main: !!document.querySelector('main'),
+  svg: svg && { role: svg.getAttribute('role'), named: (svg.getAttribute('aria-labelledby') || '').split(' ')
+    .every(i => document.getElementById(i) && document.getElementById(i).textContent.trim()), bars: svg.querySelectorAll('rect').length },
+  region: [...document.querySelectorAll('[role=region]')].every(r => r.tabIndex === 0 && document.getElementById(r.getAttribute('aria-labelledby'))),
+  wide: document.documentElement.scrollWidth > innerWidth,
+  loaded: performance.getEntriesByType('resource').map(r => r.name) };
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1200,1600",
+                     "--user-data-dir=%s" % tmp_path_factory.mktemp("chromium")):
+        options.add_argument(argument)
+    options.binary_location = "/usr/bin/chromium"
+    driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_readable_labelled_and_alone(world, browser, tmp_path, scheme):
+    for name in ("seats", "deprovisioning"):
+        path = tmp_path / (name + ".html")
+        world.command("report", name, "--format", "html", "--output", str(path))
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        browser.get(path.as_uri())
+        said = browser.execute_script(CHECK)
+        assert said["low"] == [] and said["shapes"] == [], said
+        assert said["lang"] == "en" and said["title"] and said["h1"] == 1 and said["caption"] and said["main"]
+        assert said["heads"] and said["region"] and not said["wide"] and said["loaded"] == [], said
+        if name == "seats":
+            assert said["svg"]["role"] == "img" and said["svg"]["named"] and said["svg"]["bars"] > 1
+        shot = tmp_path / (name + ".png")
+        assert browser.save_screenshot(str(shot)) and shot.stat().st_size > 10000
+        assert browser.get_log("browser") == []
+    assert len(browser.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 5000

@@ -1,0 +1,166 @@
+/* Pages of reports, and business time. */
+#include "tests/lib/test.h"
+
+#include "bridge/business.h"
+#include "bridge/report_html.h"
+
+static const struct export_column columns[] = {
+	{ "who", EXPORT_TEXT, 0, "" },
+	{ "seats", EXPORT_INT, 0, "" },
+	{ "perMonth", EXPORT_DECIMAL, 0, "" },
+	{ "paths", EXPORT_LIST, 0, "" },
+	{ "at", EXPORT_TIME, 0, "" },
+	{ "ok", EXPORT_BOOL, 0, "" },
+	{ 0 },
+};
+static const struct report report = {
+	.name = "test",
+	.title = "Seats & <more>",
+	.about = "What it is \"about\".",
+	.columns = columns,
+	.totals = 1 << 1,
+	.label = "who",
+	.series = { "seats" },
+};
+
+static char *page_of(const char *json, int *ret, struct err *err)
+{
+	json_t *answer = json_loads(json, 0, NULL);
+	struct buf page;
+	char *text;
+
+	assert_non_null(answer);
+	buf_init(&page, 1 << 20);
+	*ret = report_html(&report, answer, &page, err);
+	text = *ret == 0 ? buf_take(&page, NULL) : NULL;
+	buf_done(&page);
+	json_decref(answer);
+	return text;
+}
+
+static const char full[] =
+	"{\"instance\":\"<b>acme</b>\",\"made_ms\":1795338000000,\"rows\":["
+	"[\"<script>alert(1)</script>\",3,1234,[\"a&b\",\"c\"],1795338000000,true],"
+	"[\"x\\u0007\\\"onload='y\",1,-5,[],null,null]],"
+	"\"totals\":[null,4,null,null,null,null],\"notes\":[\"1 < 2\"]}";
+
+static void test_nothing_of_a_value_becomes_markup(void **state)
+{
+	struct err err;
+	char *page;
+	int r;
+
+	(void)state;
+	page = page_of(full, &r, &err);
+	assert_ok(r, &err);
+	assert_null(strstr(page, "<script"));
+	assert_null(strstr(page, "<b>"));
+	assert_null(strstr(page, "x\a"));
+	assert_non_null(strstr(page, "&lt;script&gt;alert(1)&lt;/script&gt;"));
+	assert_non_null(strstr(page, "x &quot;onload=&#39;y"));
+	assert_non_null(strstr(page, "Seats &amp; &lt;more&gt;"));
+	assert_non_null(strstr(page, "<li>1 &lt; 2</li>"));
+	assert_non_null(strstr(page, "<td>a&amp;b; c</td>"));
+	free(page);
+}
+
+static void test_numbers_times_and_sums_are_told(void **state)
+{
+	struct err err;
+	char *page;
+	int r;
+
+	(void)state;
+	page = page_of(full, &r, &err);
+	assert_ok(r, &err);
+	assert_non_null(strstr(page, "<td class=\"n\">12.34</td>"));
+	assert_non_null(strstr(page, "<td class=\"n\">-0.05</td>"));
+	assert_non_null(strstr(page, "datetime=\"2026-11-22T09:00:00Z\">2026-11-22 09:00Z"));
+	assert_non_null(strstr(page, "<span class=\"soft\">unknown</span>"));
+	assert_non_null(strstr(page, "<th scope=\"row\">All</th><td class=\"n\">4</td>"));
+	assert_non_null(strstr(page, "<th scope=\"col\" class=\"n\">per month</th>"));
+	/* the longest bar has all the width, the other a third */
+	assert_non_null(strstr(page, "width=\"560\" height=\"16\""));
+	assert_non_null(strstr(page, "width=\"186\" height=\"16\""));
+	free(page);
+}
+
+static void test_a_page_without_rows_has_no_chart(void **state)
+{
+	struct err err;
+	char *page;
+	int r;
+
+	(void)state;
+	page = page_of("{\"instance\":\"a\",\"made_ms\":1,\"rows\":[],\"notes\":[]}", &r, &err);
+	assert_ok(r, &err);
+	assert_null(strstr(page, "<svg"));
+	assert_non_null(strstr(page, ": 0 rows</caption>"));
+	free(page);
+}
+
+static void test_a_page_that_grows_too_long_is_a_fault(void **state)
+{
+	json_t *answer = json_loads(full, 0, NULL);
+	struct buf page;
+	struct err err;
+
+	(void)state;
+	buf_init(&page, 3000);
+	assert_fault(report_html(&report, answer, &page, &err), ERR_LIMIT, &err, "page");
+	buf_done(&page);
+	json_decref(answer);
+}
+
+static int64_t at(const char *text)
+{
+	int64_t ms = 0;
+
+	assert_true(stamp_parse(str_of(text), &ms));
+	return ms;
+}
+
+static void test_business_time_leaves_weekends_out_in_the_zone(void **state)
+{
+	static const struct {
+		const char *zone, *from, *until;
+		int64_t hours;
+	} rows[] = {
+		{ "UTC", "2026-11-20T18:00:00Z", "2026-11-20T20:00:00Z", 2 },   /* Friday */
+		{ "UTC", "2026-11-20T18:00:00Z", "2026-11-23T09:00:00Z", 15 },  /* to Monday */
+		{ "UTC", "2026-11-21T00:00:00Z", "2026-11-23T00:00:00Z", 0 },   /* a weekend */
+		{ "UTC", "2026-11-16T00:00:00Z", "2026-11-23T00:00:00Z", 120 }, /* a week */
+		{ "UTC", "2026-11-20T18:00:00Z", "2026-11-20T18:00:00Z", 0 },
+		/* in Berlin Saturday begins at 23:00 UTC on Friday */
+		{ "Europe/Berlin", "2026-11-20T22:00:00Z", "2026-11-22T23:00:00Z", 1 },
+		/* 25 October 2026 is a Sunday of 25 hours there; Monday begins at 23:00 UTC */
+		{ "Europe/Berlin", "2026-10-23T21:00:00Z", "2026-10-26T00:00:00Z", 2 },
+		/* Samoa had no 30 December 2011 (a Friday): after Thursday came Saturday */
+		{ "Pacific/Apia", "2011-12-29T10:00:00Z", "2011-12-31T10:00:00Z", 24 },
+		{ "Pacific/Apia", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct zone *zone;
+		struct err err;
+
+		assert_ok(zone_get(str_of(rows[i].zone), &zone, &err), &err);
+		assert_int_equal(business_ms(zone, at(rows[i].from), at(rows[i].until)),
+				 rows[i].hours * STAMP_HOUR_MS);
+	}
+	zone_done();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_of_a_value_becomes_markup),
+		cmocka_unit_test(test_numbers_times_and_sums_are_told),
+		cmocka_unit_test(test_a_page_without_rows_has_no_chart),
+		cmocka_unit_test(test_a_page_that_grows_too_long_is_a_fault),
+		cmocka_unit_test(test_business_time_leaves_weekends_out_in_the_zone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
