@@ -142,9 +142,10 @@ def test_many_rows_come_in_chunks_and_an_interrupted_export_leaves_nothing(build
     daemon = Daemon(build / "leaverd", tmp_path / "instance")
     daemon.command("init", str(daemon.folder), "--key", "file", "--name", "many", "--kind", "scim", "--source", "idp",
                    "--address", "127.0.0.1:0", "--profile", "generic", "--org-id", "0" * 8)
+    daemon.command("source", "status")
+    many(tmp_path, MANY)  # before serve: its readers need not see what others wrote
     daemon.start()
     try:
-        many(tmp_path, MANY)
         path = tmp_path / "users.csv"
         daemon.command("export", "users", "--output", str(path))
         with path.open(newline="", encoding="utf-8") as text:
