@@ -532,6 +532,12 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	}
 	if (c->class == PLAN_ASKED && c->kind != ACTION_DEACTIVATE)
 		return asked_lever_judge(w, c, class, arena, hits, err);
+	if (c->kind == ACTION_ENABLE && c->rule &&
+	    provision_lever(w->f, c->s.account) != LEVER_ACCOUNT)
+		return guard_hit(
+			hits, arena, GUARD_IMPOSSIBLE, err,
+			"the account follows its record in the provisioning directory: "
+			"it comes back with that (rule provision-return), or by undo");
 	if (c->kind == ACTION_DEACTIVATE && class == CLASS_UNMANAGED)
 		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
 				 "an unmanaged account cannot be deactivated");
