@@ -175,6 +175,7 @@ static void render_counts(struct cli *cli, const json_t *rows)
 		const char *word, *says;
 	} says[] = {
 		{ "planned", "planned" },
+		{ "ready", "right, and not planned" },
 		{ "held", "planned, and held by a guard" },
 		{ "already", "so already" },
 		{ "pending", "about to be done by a plan that was approved" },

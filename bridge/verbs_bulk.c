@@ -535,14 +535,26 @@ static int faults_tell(struct bulk *b, struct err *err)
 	return r;
 }
 
+/* A row that is right has no action where no plan was made. */
+static bool is_ready(const struct bulk_answer *a)
+{
+	return a->status == BULK_PLANNED && !a->n;
+}
+
 static int counts_tell(struct bulk *b, json_t *out, struct err *err)
 {
 	const struct bulk_request request = { .n = b->answers.n, .answers = b->answers.v };
 	struct bulk_counts counts;
 	json_t *rows = json_object();
+	int64_t ready = 0;
 	int r = jx_set(out, "rows", rows, err);
 
 	bulk_count(&request, &counts);
+	for (size_t i = 0; i < b->answers.n; i++)
+		ready += is_ready(&b->answers.v[i]);
+	counts.v[BULK_PLANNED] -= (uint64_t)ready;
+	if (r == 0)
+		r = jx_set(rows, "ready", json_integer(ready), err);
 	for (int i = 0; i < BULK_STATUS_COUNT && r == 0; i++)
 		if (i != BULK_ELSEWHERE)
 			r = jx_set(rows, bulk_status_word((enum bulk_status)i),
@@ -564,7 +576,7 @@ static int result_tell(struct bulk *b, const uint64_t *numbers, json_t *out, str
 
 		buf_add(&text, b->kept.p ? b->kept.p + p->kept_from : "",
 			p->kept_to - p->kept_from);
-		buf_addf(&text, ",%s,", bulk_status_word(a->status));
+		buf_addf(&text, ",%s,", is_ready(a) ? "ready" : bulk_status_word(a->status));
 		if (a->n)
 			buf_addf(&text, "%" PRIu64 ",%" PRIu32 ",", numbers[i], a->n);
 		else

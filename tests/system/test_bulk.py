@@ -143,7 +143,7 @@ def test_faults_are_all_told_by_line_and_column_and_keep_everything_from_being_p
     answer, rows = bulk(world, path, status=2)
     assert [(f["line"], f["column"]) for f in answer["faults"]] == [(3, 1), (4, len(good) + 2), (5, len(good) + 12),
                                                                     (6, 5)]
-    assert [r["status"] for r in rows] == ["planned", "faulty", "faulty", "faulty", "faulty"]
+    assert [r["status"] for r in rows] == ["ready", "faulty", "faulty", "faulty", "faulty"]
     assert not answer["plans"] and not rows[0]["plan"]
     answer, rows = bulk(world, path, "--skip-faulty")
     assert [r["status"] for r in rows] == ["planned", "faulty", "faulty", "faulty", "faulty"]
@@ -165,7 +165,7 @@ def test_a_filter_names_accounts_and_a_limit_holds_what_takes_from_many(world):
     group = TEAM
     answer = world.json("bulk", "--filter", 'claimStatus eq "managed" and status eq "active"', "--do", "suspend",
                         "--dry-run", *REASON)
-    assert answer["dry"] and not answer["plans"] and answer["rows"]["planned"] > 30
+    assert answer["dry"] and not answer["plans"] and answer["rows"]["ready"] > 30
     answer = world.json("bulk", "--filter", 'claimStatus eq "managed" and status eq "active"', "--do", "suspend",
                         *REASON)
     assert answer["plans"][0]["held"]  # more than 25 within a day

@@ -84,7 +84,8 @@ static void ask(struct scene *s, const struct bulk_row *rows, size_t n)
 	struct err err;
 
 	assert_true(n <= ROWS_MOST);
-	memcpy(s->rows, rows, n * sizeof(*rows));
+	if (n)
+		memcpy(s->rows, rows, n * sizeof(*rows));
 	for (size_t i = 0; i < n; i++)
 		s->answers[i] = (struct bulk_answer){ .status = BULK_ELSEWHERE };
 	s->request.n = n;
