@@ -2,6 +2,7 @@
 and what is said when there is none."""
 import os
 import re
+import socket
 import subprocess
 
 import pytest
@@ -91,6 +92,17 @@ def test_what_is_wrong_with_the_account_is_said(story, directory):
     assert "export it again" in why(story)
     tool(directory, "user", "delete", "leaver")
     assert "the domain has no such account" in why(story)
+
+
+def test_a_silent_kdc_is_given_up_in_time(story, directory, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(tcp.getsockname())
+        quiet = tmp_path / "krb5.conf"
+        quiet.write_text(directory.realm.read_text().replace(
+            "kdc = %s" % directory.env["ADDR"], "kdc = 127.0.0.1:%d" % tcp.getsockname()[1]))
+        story.daemon.env["KRB5_CONFIG"] = str(quiet)
+        story.by("keytab: %s" % directory.keytab, "connect_timeout: 2s")
+        assert "no KDC gave a ticket in time" in why(story)
 
 
 def test_what_is_wrong_with_the_realm_is_said(story, directory, tmp_path):
