@@ -302,7 +302,7 @@ static int ticket_wait(struct dir_krb *k, int64_t until_mono_ms, const atomic_bo
 			return err_set(err, ERR_CANCELLED, "Kerberos: stopped");
 		if (stamp_mono_ms() >= until_mono_ms)
 			return err_set(err, ERR_TIMEOUT,
-				       "no KDC gave a ticket in time (connect_timeout)");
+				       "no KDC gave a ticket in time: connect_timeout is over");
 		stamp_sleep_ms(TICK_MS);
 	}
 	if (k->r < 0 && err)
