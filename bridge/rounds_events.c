@@ -251,7 +251,9 @@ static int read_all(struct reading *rd, struct atl_client *client, const atomic_
 	return r;
 }
 
-/* What could not be read ends nothing: it is said, and read the next time. */
+/* What could not be read ends nothing: it is said, and read the next time. Where a page could
+ * not be stored, what is in memory is ahead of what is kept: its cursor would leave its events
+ * out for good. */
 static int end_write(void *ctx, struct db *db, struct err *err)
 {
 	struct reading *rd = ctx;
@@ -263,7 +265,7 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 		rd->at.read_ms = rd->now_ms;
 	else if (rd->text[0] && !(rd->at.why = str_dup(str_of(rd->text))))
 		return err_nomem(err);
-	r = events_reading_set(db, rd->org_id, &rd->at, err);
+	r = events_reading_end(db, rd->org_id, &rd->at, err);
 	if (r == 0)
 		r = events_prune(db, rd->org_id, before_ms, EVENTS_ROWS_MOST, err);
 	return r;

@@ -72,6 +72,19 @@ int events_reading_set(struct db *db, int64_t org, const struct event_reading *i
 		      DB_I(in->gap_to_ms), DB_T(in->token));
 }
 
+int events_reading_end(struct db *db, int64_t org, const struct event_reading *in,
+		       struct err *err)
+{
+	return db_run(db, err,
+		      "INSERT INTO org_event_read (org, since_ms, cursor, newest_ms, read_ms,"
+		      " why, gap_from_ms, gap_to_ms, token) VALUES (?1, ?2, '', 0, ?3, ?4, ?5,"
+		      " ?6, '') ON CONFLICT (org) DO UPDATE SET read_ms = excluded.read_ms,"
+		      " why = excluded.why, gap_from_ms = excluded.gap_from_ms,"
+		      " gap_to_ms = excluded.gap_to_ms",
+		      DB_I(org), DB_I(in->since_ms), DB_I(in->read_ms), DB_T(in->why),
+		      DB_I(in->gap_from_ms), DB_I(in->gap_to_ms));
+}
+
 /* --- ours or not ----------------------------------------------------------------------------
  */
 

@@ -44,7 +44,12 @@ void event_reading_done(struct event_reading *r);
 /* STORE_NOT_FOUND: never read. *ret is zeroed by the caller. */
 int events_reading(struct db *db, int64_t org, struct event_reading *ret, struct err *err)
 	MUST_USE;
+/* With what a page told, in one transaction: cursor, newest_ms and token go with its events. */
 int events_reading_set(struct db *db, int64_t org, const struct event_reading *in,
+		       struct err *err) MUST_USE;
+/* How a reading ended: read_ms, why and the gap alone (since_ms too where it was the first).
+ * Cursor, newest_ms and token stay as the last page that was stored left them. */
+int events_reading_end(struct db *db, int64_t org, const struct event_reading *in,
 		       struct err *err) MUST_USE;
 
 /* Whether our journal has a change of that account (0: of none that we know) and group (""

@@ -199,6 +199,44 @@ static void test_where_the_reading_stands_survives_a_restart(void **state)
 	world_close(&w);
 }
 
+static void test_the_end_of_a_reading_moves_no_cursor_that_no_page_brought(void **state)
+{
+	struct world w = { 0 };
+	CLEANUP(event_reading_done) struct event_reading first = { 0 };
+	CLEANUP(event_reading_done) struct event_reading back = { 0 };
+	struct event_reading page = { .since_ms = 1,
+				      .cursor = (char *)(uintptr_t) "c-1",
+				      .newest_ms = 2,
+				      .token = (char *)(uintptr_t) "key-1" };
+	/* the page after it was read, and not stored */
+	struct event_reading end = { .since_ms = 1,
+				     .cursor = (char *)(uintptr_t) "c-2",
+				     .newest_ms = 9,
+				     .read_ms = 3,
+				     .why = (char *)(uintptr_t) "the disk is full",
+				     .gap_from_ms = 4,
+				     .gap_to_ms = 5,
+				     .token = (char *)(uintptr_t) "key-2" };
+	struct err err = { 0 };
+
+	(void)state;
+	world_open(&w);
+	WRITE(&w, events_reading_end(db, ORG, &end, &err));
+	READ(&w, events_reading(db, ORG, &first, &err));
+	assert_null(first.cursor);
+	assert_null(first.token);
+	assert_true(first.since_ms == 1 && !first.newest_ms && first.read_ms == 3);
+	WRITE(&w, events_reading_set(db, ORG, &page, &err));
+	WRITE(&w, events_reading_end(db, ORG, &end, &err));
+	READ(&w, events_reading(db, ORG, &back, &err));
+	assert_string_equal(back.cursor, "c-1");
+	assert_string_equal(back.token, "key-1");
+	assert_string_equal(back.why, "the disk is full");
+	assert_true(back.since_ms == 1 && back.newest_ms == 2 && back.read_ms == 3 &&
+		    back.gap_from_ms == 4 && back.gap_to_ms == 5);
+	world_close(&w);
+}
+
 /* Each statement that fails leaves what was there, and the fault is told. */
 static void test_each_statement_that_fails_is_told_and_keeps_nothing(void **state)
 {
@@ -240,6 +278,8 @@ int main(void)
 			test_the_key_once_known_makes_what_was_done_under_it_foreign_until_explained),
 		cmocka_unit_test(test_only_so_many_and_only_so_old_are_kept),
 		cmocka_unit_test(test_where_the_reading_stands_survives_a_restart),
+		cmocka_unit_test(
+			test_the_end_of_a_reading_moves_no_cursor_that_no_page_brought),
 		cmocka_unit_test(test_each_statement_that_fails_is_told_and_keeps_nothing),
 	};
 
