@@ -63,7 +63,7 @@ static struct stage done(int64_t at_ms)
 /*
  * To give back what a rule of ours took: it was the newest to do so, and the state is the one
  * it left. We see states when we read them: one that is newer than the deed by more than a day
- * and a half was made by somebody else. What a person ordered (block) no rule lifts.
+ * and a half was made by somebody else. What a person ordered (block, bulk) no rule lifts.
  */
 static struct stage return_stage(const struct world *w, enum action_kind kind, uint32_t account,
 				 int64_t anchor_ms)
@@ -86,7 +86,8 @@ static struct stage return_stage(const struct world *w, enum action_kind kind, u
 		if (p->kind != took || p->done_ms <= newest)
 			continue;
 		newest = p->done_ms;
-		ordered = str_eq(rule, STR(ORDER_BLOCK)) || str_eq(rule, STR(ORDER_UNDO));
+		ordered = str_eq(rule, STR(ORDER_BLOCK)) || str_eq(rule, STR(ORDER_UNDO)) ||
+			  str_eq(rule, STR(ORDER_BULK));
 	}
 	if (!newest || ordered || a->status_since_ms <= 0 ||
 	    a->status_since_ms > newest + STAGE_SEEN_MS)
