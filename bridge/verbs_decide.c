@@ -441,8 +441,8 @@ static int remember(struct decide *d, struct db *db, struct err *err)
 		 d->is_signed ? d->signer.who : d->who->name, until);
 	while (rest.len) {
 		str_cut(rest, ',', &word, &rest);
-		if (!str_int64(word, &at) || at < 1 || (size_t)at > n)
-			continue;
+		if (!str_int64(word, &at) || at < 1 || (size_t)at > n || refused[at - 1])
+			continue; /* v has room for each action once */
 		refused[at - 1] = true;
 		v[count++] = (struct plan_lapse){ at, str_of(text) };
 	}

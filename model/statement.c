@@ -60,9 +60,12 @@ static bool is_words(struct str s)
 	return true;
 }
 
+/* Each once, from the smallest on: the same actions have one text, and are as many as it names.
+ */
 static bool is_numbers(struct str s)
 {
 	struct str word, rest = s;
+	uint64_t n, last = 0;
 
 	if (str_eq(s, STR("*")))
 		return true;
@@ -70,8 +73,10 @@ static bool is_numbers(struct str s)
 		return false;
 	while (rest.len) {
 		str_cut(rest, ',', &word, &rest);
-		if (word.len > 10 || !all_of(word, "0123456789") || word.p[0] == '0')
+		if (word.len > 10 || !all_of(word, "0123456789") || word.p[0] == '0' ||
+		    !str_uint64(word, &n) || n <= last)
 			return false;
+		last = n;
 	}
 	return true;
 }

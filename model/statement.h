@@ -10,7 +10,7 @@
  *     organisation acme
  *     target 12
  *     digest (64 hex digits)              of what was shown
- *     actions 1,2,5
+ *     actions 1,2,5                       numbers that rise, or *
  *     guards admin limit-leavers-day
  *     detail {"persons":[812,813]}        what is ordered, as canonical JSON
  *     reason closing of the Lyon office

@@ -70,6 +70,8 @@ static const struct {
 	{ HEAD "target 12\nactions 1,,2\n", "actions has a value" },
 	{ HEAD "target 12\nactions 01\n", "actions has a value" },
 	{ HEAD "target 12\nactions 1,\n", "actions has a value" },
+	{ HEAD "target 12\nactions 1,1\n", "actions has a value" },
+	{ HEAD "target 12\nactions 2,1\n", "actions has a value" },
 	{ HEAD "target 12\nguards admin  x\n", "guards has a value" },
 	{ HEAD "target 12\nnonce 00112233445566778899AABBCCDDEEFF\n", "nonce has a value" },
 	{ HEAD
