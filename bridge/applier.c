@@ -198,7 +198,7 @@ static bool has_lapsed(struct live_plan *p, size_t i, char text[LAPSE_TEXT_BYTES
 			 when);
 		return true;
 	}
-	guard = approvals_lack(&approval, action);
+	guard = approvals_lack(p->approvals, &approval, action);
 	if (guard)
 		snprintf(text, LAPSE_TEXT_BYTES,
 			 "guard %s held it, and was not released by enough people until %s",
@@ -409,7 +409,7 @@ static int with_approved(struct live_plan *p, const struct action *action, bool 
 		*ret = approvals_of(p->approvals, other, &approval) &&
 		       digest_equal(&approval.digest, &p->digest) &&
 		       (approval.policy || approval.persons >= other->needs) &&
-		       approvals_cover(&approval, other);
+		       approvals_cover(p->approvals, &approval, other);
 	}
 	return 0;
 }

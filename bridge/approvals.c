@@ -338,22 +338,33 @@ int64_t approvals_wait_ms(const struct approvals *a, const struct action *action
 	return by.n >= 2 ? 0 : wait_ms;
 }
 
-const char *approvals_lack(const struct apply_approval *approval, const struct action *action)
+static bool is_released(const struct apply_approval *approval, const char *guard)
 {
-	for (size_t g = 0; action->verdict == VERDICT_HELD && g < action->held_count; g++) {
-		bool released = false;
+	for (size_t i = 0; i < approval->released_count; i++)
+		if (strcmp(approval->released[i], guard) == 0)
+			return true;
+	return false;
+}
 
-		for (size_t i = 0; i < approval->released_count; i++)
-			released |= strcmp(approval->released[i], action->held_by[g]) == 0;
-		if (!released)
-			return action->held_by[g];
-	}
+const char *approvals_lack(const struct approvals *a, const struct apply_approval *approval,
+			   const struct action *action)
+{
+	const struct vec_guard *of_plan = &a->plan->guards;
+
+	for (size_t i = 0; action->verdict == VERDICT_HELD && i < action->held_count; i++)
+		if (!is_released(approval, action->held_by[i]))
+			return action->held_by[i];
+	for (size_t i = 0; i < of_plan->n; i++)
+		if (of_plan->v[i].verdict == GUARD_HOLD_PLAN &&
+		    !is_released(approval, of_plan->v[i].name))
+			return of_plan->v[i].name;
 	return NULL;
 }
 
-bool approvals_cover(const struct apply_approval *approval, const struct action *action)
+bool approvals_cover(const struct approvals *a, const struct apply_approval *approval,
+		     const struct action *action)
 {
-	return approvals_lack(approval, action) == NULL;
+	return approvals_lack(a, approval, action) == NULL;
 }
 
 bool approvals_enough(const struct approvals *a, const struct apply_approval *approval,
@@ -362,7 +373,7 @@ bool approvals_enough(const struct approvals *a, const struct apply_approval *ap
 	unsigned needs = action->needs ? action->needs : 1;
 
 	if (!digest_equal(&approval->digest, &a->digest))
-		return approvals_cover(approval, action);
-	return approvals_cover(approval, action) &&
+		return approvals_cover(a, approval, action);
+	return approvals_cover(a, approval, action) &&
 	       (approval->policy || approval->persons >= needs);
 }

@@ -55,9 +55,12 @@ bool approvals_enough(const struct approvals *a, const struct apply_approval *ap
  * on. 0: nothing of the kind. */
 int64_t approvals_wait_ms(const struct approvals *a, const struct action *action);
 
-/* Whether every guard that holds the action is released by it. */
-bool approvals_cover(const struct apply_approval *approval, const struct action *action);
+/* Whether every guard that holds the action, or the whole plan, is released by it: until then
+ * the action keeps its place, and what is missing can still be said. */
+bool approvals_cover(const struct approvals *a, const struct apply_approval *approval,
+		     const struct action *action);
 /* The first guard that is not; NULL if it covers. */
-const char *approvals_lack(const struct apply_approval *approval, const struct action *action);
+const char *approvals_lack(const struct approvals *a, const struct apply_approval *approval,
+			   const struct action *action);
 
 #endif

@@ -596,13 +596,13 @@ const struct command commands[] = {
 	  "and `leaverd why` and `leaverd bars list` say so.",
 	  "leaverd reject 12 --reason 'directory migration still running'\n  nothing of it starts\n"
 	  "leaverd reject 12 --action 4 --until 30d --reason 'back in January, says her manager'\n  not before then\n",
-	  .options = reject_options, .operands = plan_operands, .verb = "reject", .prepare = prepare_signature,
+	  .options = reject_options, .operands = plan_operands, .verb = "reject", .prepare = prepare_reasoned,
 	  .render = render_signing },
 	{ "release", PLAN, "release one guard of a plan",
 	  "For guards that hold the whole plan. Some need two people, who sign; incompleteness can be released "
 	  "by nobody.",
 	  "leaverd release 12 limit-leavers-day --reason 'closing of the Lyon office'\n  the guard lets go\n",
-	  .options = release_options, .operands = release_operands, .verb = "release", .prepare = prepare_signature,
+	  .options = release_options, .operands = release_operands, .verb = "release", .prepare = prepare_reasoned,
 	  .render = render_signing },
 	{ "apply", PLAN, "start applying what is approved",
 	  "Each action is judged again just before it is done; intent and outcome are in the journal; the "

@@ -98,7 +98,8 @@ static int keep(struct reading *rd, struct db *db, const struct atl_event *e, in
 		const char *group, struct err *err)
 {
 	struct str key = e->org_key ? e->token : (struct str){ 0 };
-	bool ours = false, under = key.len && rd->at.token && str_eq(key, str_of(rd->at.token));
+	bool ours = false, other_key = false,
+	     under = key.len && rd->at.token && str_eq(key, str_of(rd->at.token));
 	struct event_row row = { .event = e->id,
 				 .account = account,
 				 .at_ms = e->at_ms,
@@ -111,9 +112,9 @@ static int keep(struct reading *rd, struct db *db, const struct atl_event *e, in
 
 	if (e->org_key) {
 		r = events_is_ours(db, rd->org->name, account, str_of(group), e->at_ms, &ours,
-				   err);
+				   &other_key, err);
 		if (r < 0 || ours)
-			return r < 0 ? r : key_learn(rd, db, key, err);
+			return r < 0 || other_key ? r : key_learn(rd, db, key, err);
 	}
 	if (account && e->actor.len && !atl_event_is_change(e->action)) {
 		r = accounts_number(db, rd->org_id, e->actor, &self, err);

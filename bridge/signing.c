@@ -284,6 +284,18 @@ int prepare_signature(struct cli *cli, json_t *request, struct err *err)
 	return r < 0 ? r : put_signature(request, buf_str(&text), err);
 }
 
+int prepare_reasoned(struct cli *cli, json_t *request, struct err *err)
+{
+	const char *name = cli->command->name;
+
+	if (!cli_local(cli, "signature") && !jx_get_text(request, "reason"))
+		return err_set(err, ERR_USAGE,
+			       "%s needs --reason TEXT, or the --signature of a statement that "
+			       "has one; `leaverd help %s` explains it",
+			       name, name);
+	return prepare_signature(cli, request, err);
+}
+
 int prepare_enrol(struct cli *cli, json_t *request, struct err *err)
 {
 	CLEANUP(buf_done) struct buf file;

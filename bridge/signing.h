@@ -43,6 +43,9 @@ void signing_want(struct app *app, const struct who *who, const char *about,
  * signs it, and puts it in place of everything else; with --signature FILE reads it from there.
  */
 int prepare_signature(struct cli *cli, json_t *request, struct err *err);
+/* The same, of what needs a reason: one is given, or stands in the statement that is brought.
+ */
+int prepare_reasoned(struct cli *cli, json_t *request, struct err *err);
 /* The same, and --key FILE.pub as "public". */
 int prepare_enrol(struct cli *cli, json_t *request, struct err *err);
 int local_key_new(struct cli *cli, const json_t *request, struct err *err);

@@ -91,18 +91,20 @@ int events_reading_end(struct db *db, int64_t org, const struct event_reading *i
 /* Each finds an intent by an index of its own: of the account; of the person, where the action
  * names no account; of none of both. ?1 is whom. */
 static const char *const ours_sql[] = {
-	"SELECT j.seq FROM action a JOIN journal j ON j.plan = a.plan AND j.n = a.n"
+	"SELECT min(j.op LIKE 'scim-%') FROM action a JOIN journal j ON j.plan = a.plan AND "
+	"j.n = a.n"
 	" WHERE a.account > 0 AND a.account = ?1 AND j.kind = ?2 AND j.ms BETWEEN ?3 AND ?4"
-	" AND (?5 = '' OR instr(j.args, ?5) > 0) LIMIT 1",
-	"SELECT j.seq FROM action a JOIN journal j ON j.plan = a.plan AND j.n = a.n"
+	" AND (?5 = '' OR instr(j.args, ?5) > 0)",
+	"SELECT min(j.op LIKE 'scim-%') FROM action a JOIN journal j ON j.plan = a.plan AND "
+	"j.n = a.n"
 	" WHERE a.person > 0 AND a.person = (SELECT person FROM account_link WHERE account = "
 	"?1)"
 	" AND a.account = 0 AND j.kind = ?2 AND j.ms BETWEEN ?3 AND ?4"
-	" AND (?5 = '' OR instr(j.args, ?5) > 0) LIMIT 1",
+	" AND (?5 = '' OR instr(j.args, ?5) > 0)",
 };
 
 int events_is_ours(struct db *db, const char *org, int64_t account, struct str group,
-		   int64_t at_ms, bool *ret, struct err *err)
+		   int64_t at_ms, bool *ret, bool *other_key, struct err *err)
 {
 	int64_t from = at_ms - UNDER_WAY_MS - SKEW_MS, to = at_ms + SKEW_MS, found = 0;
 	int r = STORE_NOT_FOUND;
@@ -111,15 +113,18 @@ int events_is_ours(struct db *db, const char *org, int64_t account, struct str g
 		r = db_one(db, &found, err, ours_sql[i], DB_I(account), DB_I(JOURNAL_INTENT),
 			   DB_I(from), DB_I(to), DB_S(group));
 	if (!account)
-		r = db_one(db, &found, err,
-			   "SELECT seq FROM journal WHERE seq > (SELECT coalesce(max(seq), 0)"
-			   " - ?5 FROM journal) AND org = ?1 AND kind = ?2 AND ms BETWEEN ?3"
-			   " AND ?4 AND (?6 = '' OR instr(args, ?6) > 0) LIMIT 1",
-			   DB_T(org), DB_I(JOURNAL_INTENT), DB_I(from), DB_I(to),
-			   DB_I(JOURNAL_BACK), DB_S(group));
+		r = db_one(
+			db, &found, err,
+			"SELECT min(op LIKE 'scim-%') FROM journal WHERE seq >"
+			" (SELECT coalesce(max(seq), 0) - ?5 FROM journal) AND org = ?1"
+			" AND kind = ?2 AND ms BETWEEN ?3 AND ?4 AND (?6 = ''"
+			" OR instr(args, ?6) > 0 OR op IN ('make-group', 'scim-make-group'))",
+			DB_T(org), DB_I(JOURNAL_INTENT), DB_I(from), DB_I(to),
+			DB_I(JOURNAL_BACK), DB_S(group));
 	if (r < 0)
 		return r;
 	*ret = r == 0;
+	*other_key = r == 0 && found;
 	return 0;
 }
 

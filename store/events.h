@@ -53,9 +53,11 @@ int events_reading_end(struct db *db, int64_t org, const struct event_reading *i
 		       struct err *err) MUST_USE;
 
 /* Whether our journal has a change of that account (0: of none that we know) and group (""
- * none) which may be what Atlassian tells of at that time. org: the organisation's name. */
+ * none) which may be what Atlassian tells of at that time; a group that we made has an id that
+ * the journal did not know. *other_key: all such were told to the provisioning directory, which
+ * has a key of its own: it says nothing of the organisation's. org: the organisation's name. */
 int events_is_ours(struct db *db, const char *org, int64_t account, struct str group,
-		   int64_t at_ms, bool *ret, struct err *err) MUST_USE;
+		   int64_t at_ms, bool *ret, bool *other_key, struct err *err) MUST_USE;
 /* STORE_UNCHANGED: this event of this account was kept before. */
 int events_put(struct db *db, int64_t org, const struct event_row *row, struct err *err)
 	MUST_USE;

@@ -213,7 +213,7 @@ def test_a_base_with_escapes_is_sent_as_it_is_written(daemon, peer, base):
 
 @pytest.mark.parametrize("extra, says", [
     ("filter: '(a=b)(c=d)'", "filter"), ("filter: '(a=*'", "filter"), ("filter: 'a=b'", "filter"),
-    ("base: 'OU=\\00,DC=test'", "base"), ("key: 'uid)(x'", "key"), ("map: { userName: 'uid)(x' }", "map"), ("canaries: ['a)(b=c']", "canar"),
+    ("base: 'OU=\\0,DC=test'", "base"), ("key: 'uid)(x'", "key"), ("map: { userName: 'uid)(x' }", "map"), ("canaries: ['a)(b=c']", "canar"),
     ("status: { 'a)(b': 'x=active' }", "status"), ("ignore_referrals: ['x']", "ignore_referrals"),
 ])
 def test_a_setting_that_is_more_than_a_value_is_refused(daemon, peer, extra, says):

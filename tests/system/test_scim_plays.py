@@ -122,8 +122,11 @@ def test_an_exchange_plays_against_the_store(stage, case):
     stage.clear(source)
     stage.clear("elsewhere")
 
-    def fill(text):
-        return re.sub(r"\{\{(\w+)\}\}", lambda m: kept[m.group(1)], text.replace("/idp", "/" + source))
+    def fill(text, json_text=False):
+        def value(m):
+            return json.dumps(kept[m.group(1)])[1:-1] if json_text else kept[m.group(1)]
+
+        return re.sub(r"\{\{(\w+)\}\}", value, text.replace("/idp", "/" + source))
 
     for number, step in enumerate(case["steps"]):
         stage.clock.advance(1000)  # no two steps at one time
@@ -141,7 +144,7 @@ def test_an_exchange_plays_against_the_store(stage, case):
         if "text" in step:
             body = fill(step["text"]).encode("utf-8")
         elif "send" in step:
-            body = fill(json.dumps(step["send"])).encode("utf-8")
+            body = fill(json.dumps(step["send"]), True).encode("utf-8")
         status, answered, text = stage.ask(method, target, body, headers)
         where = "step %d: %s: %d %s" % (number, step["do"], status, text[:2000])
         assert status == step["status"], where
@@ -149,14 +152,16 @@ def test_an_exchange_plays_against_the_store(stage, case):
             assert text == "", where
         document = json.loads(text) if text else None
         if "answer" in step and method != "HEAD":
-            want = json.loads(fill(json.dumps(step["answer"])))
+            want = json.loads(fill(json.dumps(step["answer"]), True))
             assert differs(want, document) is None, "%s: not %s" % (where, want)
         assert step.get("says", "") in ((document or {}).get("detail") or ""), where
         for name, value in step.get("head", {}).items():
             have = answered.get("content-type" if name == "type" else name)
             assert have and (value == "*" or have == fill(value)), "%s: %s is %s" % (where, name, have)
         for name, member in step.get("keep", {}).items():
-            kept[name] = document[member]
+            kept[name] = document
+            for part in member.split("/"):
+                kept[name] = kept[name][part]
 
 
 def test_a_cursor_outlives_the_daemon(build, tmp_path):

@@ -682,17 +682,24 @@ static void test_a_change_is_told_as_it_happens_and_a_burst_is_one(void **state)
 	setup_done(&s);
 }
 
-static void test_who_is_asked_by_stamps_tells_nobody(void **state)
+static void test_where_there_are_no_deltas_nobody_is_told(void **state)
 {
+	CLEANUP(dir_watch_close_at) struct dir_watch *by_stamps = NULL;
 	struct dir_watch *w = NULL;
 	struct setup s;
 	struct err err;
 
 	(void)state;
-	setup_made(&s, "  delta: stamp\n");
+	setup_made(&s, "  delta: full\n");
 	assert_int_equal(dir_watch_open(&s.o, &s.password, NULL, &w, &err), DIR_WATCH_NONE);
 	assert_null(w);
-	assert_non_null(strstr(err.text, "RFC 4533"));
+	assert_non_null(strstr(err.text, "full reads only"));
+	setup_done(&s);
+	/* what is told is only that something changed: how that is looked at is another matter
+	 */
+	setup_made(&s, "  delta: stamp\n");
+	assert_ok(dir_watch_open(&s.o, &s.password, NULL, &by_stamps, &err), &err);
+	assert_int_equal(dir_watch_way_of(by_stamps), DIR_WATCH_SYNC);
 	setup_done(&s);
 }
 
@@ -746,7 +753,7 @@ int main(void)
 		cmocka_unit_test(test_deltas_survive_each_lost_allocation),
 		cmocka_unit_test(test_groups_survive_each_lost_allocation),
 		cmocka_unit_test(test_a_change_is_told_as_it_happens_and_a_burst_is_one),
-		cmocka_unit_test(test_who_is_asked_by_stamps_tells_nobody),
+		cmocka_unit_test(test_where_there_are_no_deltas_nobody_is_told),
 		cmocka_unit_test(test_a_watch_is_stopped_from_outside),
 		cmocka_unit_test(test_after_a_restart_everybody_is_seen),
 		cmocka_unit_test(test_a_server_that_ends_ends_the_watch),

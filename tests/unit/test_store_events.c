@@ -7,7 +7,7 @@
 #define ORG 1
 
 /* A plan of ours with one intent at NOW: remove account 70 of person 7 from group g-1. */
-static void acted(struct world *w)
+static void acted(struct world *w, const char *op)
 {
 	static const struct action_row one[] = { { .n = 1,
 						   .kind = STR("free-seat"),
@@ -26,7 +26,7 @@ static void acted(struct world *w)
 			       .action_count = 1,
 			       .values = value,
 			       .now_ms = NOW };
-	struct journal_line line = { .n = 1, .step = 1, .op = STR("remove-group"), .ms = NOW };
+	struct journal_line line = { .n = 1, .step = 1, .op = str_of(op), .ms = NOW };
 	struct err err = { 0 };
 
 	WRITE(w, plans_save(db, &in, &line.plan, &err));
@@ -61,17 +61,47 @@ static void test_an_event_is_ours_by_account_group_and_time(void **state)
 
 	(void)state;
 	world_open(&w);
-	acted(&w);
+	acted(&w, "remove-group");
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct err err = { 0 };
-		bool ours = !cases[i].ours;
+		bool ours = !cases[i].ours, other = true;
 
 		READ(&w, events_is_ours(db, "acme", cases[i].account, str_of(cases[i].group),
-					cases[i].at_ms, &ours, &err));
-		if (ours != cases[i].ours)
+					cases[i].at_ms, &ours, &other, &err));
+		if (ours != cases[i].ours || other)
 			fail_msg("case %zu", i);
 	}
 	world_close(&w);
+}
+
+static void test_what_we_made_or_told_the_directory_is_ours_too(void **state)
+{
+	static const struct {
+		const char *op;
+		int64_t account;
+		const char *group;
+		bool ours, other_key;
+	} cases[] = {
+		{ "make-group", 0, "g-new", true, false }, /* its id came later */
+		{ "add-group", 0, "g-new", false, false },
+		{ "scim-make-group", 0, "g-new", true, true },
+		{ "scim-join", 70, "g-1", true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct world w = { 0 };
+		struct err err = { 0 };
+		bool ours = !cases[i].ours, other = !cases[i].other_key;
+
+		world_open(&w);
+		acted(&w, cases[i].op);
+		READ(&w, events_is_ours(db, "acme", cases[i].account, str_of(cases[i].group),
+					NOW, &ours, &other, &err));
+		if (ours != cases[i].ours || other != cases[i].other_key)
+			fail_msg("%s", cases[i].op);
+		world_close(&w);
+	}
 }
 
 static struct event_row event(const char *id, int64_t account, int64_t at_ms, const char *token)
@@ -274,6 +304,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_event_is_ours_by_account_group_and_time),
+		cmocka_unit_test(test_what_we_made_or_told_the_directory_is_ours_too),
 		cmocka_unit_test(
 			test_the_key_once_known_makes_what_was_done_under_it_foreign_until_explained),
 		cmocka_unit_test(test_only_so_many_and_only_so_old_are_kept),
