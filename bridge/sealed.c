@@ -54,8 +54,12 @@ bool sealed_ends(const json_t *employment, int64_t now_ms)
 	       is_ahead(json_object_get(employment, "terminationDate"), now_ms);
 }
 
+/* Each round's plan supersedes the one before it: who stood in that still is to leave. */
 bool sealed_action(const struct action_row *a, int64_t now_ms)
 {
-	return a->due_ms > now_ms && a->state == ACTION_PLANNED &&
+	bool begun = a->state == ACTION_STARTED || a->state == ACTION_DONE ||
+		     a->state == ACTION_ALREADY;
+
+	return a->due_ms > now_ms && !begun &&
 	       str_eq(a->class_, str_of(plan_class_word(PLAN_LEAVER)));
 }

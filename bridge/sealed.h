@@ -18,7 +18,8 @@ int sealed_may_see(struct app *app, const json_t *in, bool *ret, struct err *err
  * counts as ahead until the day is over everywhere. */
 bool sealed_ends(const json_t *employment, int64_t now_ms);
 
-/* A step about a leaver that is not due yet. */
+/* A step about a leaver that is not due yet, and was not begun: also one that another plan took
+ * over, or that was skipped. */
 bool sealed_action(const struct action_row *a, int64_t now_ms);
 
 #endif

@@ -1,8 +1,9 @@
-/* Pages of reports, and business time. */
+/* Pages of reports, business time, and what is sealed. */
 #include "tests/lib/test.h"
 
 #include "bridge/business.h"
 #include "bridge/report_html.h"
+#include "bridge/sealed.h"
 
 static const struct export_column columns[] = {
 	{ "who", EXPORT_TEXT, 0, "" },
@@ -152,6 +153,39 @@ static void test_business_time_leaves_weekends_out_in_the_zone(void **state)
 	zone_done();
 }
 
+static void
+test_a_leavers_step_that_lies_ahead_is_sealed_also_once_another_plan_took_it(void **state)
+{
+	static const struct {
+		const char *class;
+		int64_t due_ms;
+		enum action_state state;
+		bool sealed;
+	} rows[] = {
+		{ "leaver", 1001, ACTION_PLANNED, true },
+		{ "leaver", 1001, ACTION_SUPERSEDED, true },
+		{ "leaver", 1001, ACTION_SKIPPED, true },
+		{ "leaver", 1001, ACTION_HELD, true },
+		{ "leaver", 1001, ACTION_FAILED, true },
+		{ "leaver", 1001, ACTION_STARTED, false },
+		{ "leaver", 1001, ACTION_DONE, false },
+		{ "leaver", 1001, ACTION_ALREADY, false },
+		{ "leaver", 1000, ACTION_PLANNED, false },
+		{ "leaver", 1000, ACTION_SUPERSEDED, false },
+		{ "absence", 1001, ACTION_PLANNED, false },
+		{ "inactive", 1001, ACTION_SUPERSEDED, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		const struct action_row a = { .class_ = str_of(rows[i].class),
+					      .due_ms = rows[i].due_ms,
+					      .state = rows[i].state };
+
+		assert_int_equal(sealed_action(&a, 1000), rows[i].sealed);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +194,8 @@ int main(void)
 		cmocka_unit_test(test_a_page_without_rows_has_no_chart),
 		cmocka_unit_test(test_a_page_that_grows_too_long_is_a_fault),
 		cmocka_unit_test(test_business_time_leaves_weekends_out_in_the_zone),
+		cmocka_unit_test(
+			test_a_leavers_step_that_lies_ahead_is_sealed_also_once_another_plan_took_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
