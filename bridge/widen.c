@@ -210,6 +210,9 @@ static const struct {
 	{ "sources.",              ".canaries",          ANY },
 	{ "organisations.",        ".sources",           ANY },
 	{ "organisations.",        ".scope",             ANY },
+	{ "organisations.",        ".provisioning.automatic", YES },
+	{ "organisations.",        ".provisioning.directory", SHRINKS },
+	{ "organisations.",        ".provisioning.issuer", ANY },
 	{ "organisations.",        ".when",              ANY },
 };
 /* clang-format on */

@@ -9,6 +9,8 @@
 	"sources:\n  - name: corp\n    kind: ldap\n    role: directory\n    gone_reads: 3\n"   \
 	"    gone_after: 1d\n    max_age: 36h\n    ldap:\n      uris:\n"                       \
 	"        - \"ldaps://one.example.com\"\n      drop_count: 3\n      drop_share: 0.02\n" \
+	"organisations:\n  - name: acme\n    provisioning:\n      directory: 1f2e\n"           \
+	"      automatic: false\n"                                                             \
 	"policy:\n  settle: 10min\n  shipped: true\n  rules:\n    - name: idle\n"              \
 	"      when: \"lastActive lt now-90d\"\n      then:\n        - warn\n"                 \
 	"        - free-seat after 14d\n      automatic: \"false\"\n      off: false\n"        \
@@ -63,6 +65,11 @@ static const struct {
 	{ "max_age: 36h", "max_age: 3d", 1, 1, "sources.corp.max_age" },
 	{ "drop_count: 3", "drop_count: 50", 1, 1, "sources.corp.ldap.drop_count" },
 	{ "one.example.com", "two.example.com", 1, 0, NULL },
+	/* the policy approves what is told to a directory; another directory */
+	{ "automatic: false\n", "automatic: true\n", 1, 1,
+	  "organisations.acme.provisioning.automatic: false -> true" },
+	{ "directory: 1f2e", "directory: 2f3e", 1, 1, "provisioning.directory" },
+	{ "      directory: 1f2e\n", "", 1, 0, NULL },
 	/* a setting that no row knows asks */
 	{ "  settle: 10min\n", "  settle: 10min\n  appetite: great\n", 1, 1,
 	  "policy.appetite" },
