@@ -323,3 +323,21 @@ int atl_pages_next(struct atl_pages *p, json_t **ret, json_t **rows, struct err 
 	*ret = TAKE(page);
 	return 0;
 }
+
+int atl_pages_any(struct atl_pages *p, bool *ret, struct err *err)
+{
+	bool any = false;
+	int r = 0;
+
+	while (r == 0 && !any) {
+		CLEANUP(json_decref_at) json_t *page = NULL;
+		json_t *rows = NULL;
+
+		r = atl_pages_next(p, &page, &rows, err);
+		any = r == 0 && json_array_size(rows) > 0;
+	}
+	if (r < 0)
+		return r;
+	*ret = any;
+	return 0;
+}

@@ -64,6 +64,10 @@ enum { ATL_END = 1, ATL_STALE = 6 };
  */
 int atl_pages_next(struct atl_pages *p, json_t **ret, json_t **rows, struct err *err) MUST_USE;
 
+/* Whether the list has any row: no page with one, and only its end says that it has none. *ret
+ * is written on success alone. Fault: as above. */
+int atl_pages_any(struct atl_pages *p, bool *ret, struct err *err) MUST_USE;
+
 /* A set of texts, kept as 64-bit digests: has this been here before? */
 struct atl_seen;
 int atl_seen_new(struct atl_seen **ret, struct err *err) MUST_USE;

@@ -125,17 +125,6 @@ static int profile_verify(struct atl_client *c, struct str account,
 /* --- groups as such -------------------------------------------------------------------------
  */
 
-/* Whether a list has any row: its first page. */
-static int any_row(struct atl_pages *p, bool *ret, struct err *err)
-{
-	CLEANUP(json_decref_at) json_t *page = NULL;
-	json_t *rows = NULL;
-	int r = atl_pages_next(p, &page, &rows, err);
-
-	*ret = r == 0 && json_array_size(rows) > 0;
-	return r < 0 ? r : 0;
-}
-
 static int has_members(struct atl_client *c, struct str group, bool *ret, struct err *err)
 {
 	CLEANUP(atl_pages_done) struct atl_pages p = { 0 };
@@ -143,7 +132,7 @@ static int has_members(struct atl_client *c, struct str group, bool *ret, struct
 	int r = body ? atl_org_users(&p, c, STR("-"), body, "the members of a group", err)
 		     : err_nomem(err);
 
-	return r == 0 ? any_row(&p, ret, err) : r;
+	return r == 0 ? atl_pages_any(&p, ret, err) : r;
 }
 
 static int gives_something(struct atl_client *c, struct str directory, struct str group,
@@ -152,7 +141,7 @@ static int gives_something(struct atl_client *c, struct str directory, struct st
 	CLEANUP(atl_pages_done) struct atl_pages p = { 0 };
 	int r = atl_org_group_roles(&p, c, directory, group, "what a group gives", err);
 
-	return r == 0 ? any_row(&p, ret, err) : r;
+	return r == 0 ? atl_pages_any(&p, ret, err) : r;
 }
 
 /* Whether a group of that id is there. */
@@ -162,7 +151,7 @@ static int id_there(struct atl_client *c, struct str group, bool *ret, struct er
 	json_t *body = json_pack("{s:[s%]}", "groupIds", group.p, group.len);
 	int r = body ? atl_org_groups(&p, c, STR("-"), body, "one group", err) : err_nomem(err);
 
-	return r == 0 ? any_row(&p, ret, err) : r;
+	return r == 0 ? atl_pages_any(&p, ret, err) : r;
 }
 
 static int name_there(struct atl_client *c, const struct action_step *step, bool *ret,

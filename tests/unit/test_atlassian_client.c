@@ -521,6 +521,41 @@ static void test_lists_that_do_not_go_on_as_they_should_are_faults(void **state)
 	}
 }
 
+static void test_only_the_end_of_a_list_says_that_it_has_no_row(void **state)
+{
+	static const struct {
+		const char *pages[3];
+		bool any;
+		int fault;
+	} rows[] = {
+		{ { "{'data':[1],'links':{}}" }, true, 0 },
+		{ { "{'data':[],'links':{}}" }, false, 0 },
+		{ { "{'data':[],'links':{'next':'c'}}", "{'data':[1],'links':{}}" }, true, 0 },
+		{ { "{'data':[],'links':{'next':'c'}}", "{'data':[],'links':{}}" }, false, 0 },
+		{ { "{'data':[],'links':{'next':'c'}}", "{'links':{}}" },
+		  false,
+		  ERR_INCOMPLETE },
+	};
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(atl_pages_done) struct atl_pages p = { 0 };
+		bool any = !rows[i].any;
+		int r;
+
+		fake_start(&fake, answer_pages, (void *)(uintptr_t)rows[i].pages);
+		assert_ok(atl_pages_init(&p, fake.client, ATL_PAGES_QUERY, ATL_ORG_READ,
+					 STR("/list"), NULL, NULL, "things", &err),
+			  &err);
+		r = atl_pages_any(&p, &any, &err);
+		if (r != -rows[i].fault || (!r && any != rows[i].any))
+			fail_msg("row %zu: %d, %d", i, r, any);
+		atl_pages_done(&p);
+		fake_stop(&fake);
+	}
+}
+
 static void test_texts_are_seen_once(void **state)
 {
 	CLEANUP(atl_seen_free_at) struct atl_seen *s = NULL;
@@ -723,6 +758,7 @@ int main(void)
 		cmocka_unit_test(test_a_key_is_needed_and_must_be_one_line),
 		cmocka_unit_test(test_lists_go_on_in_every_dialect),
 		cmocka_unit_test(test_lists_that_do_not_go_on_as_they_should_are_faults),
+		cmocka_unit_test(test_only_the_end_of_a_list_says_that_it_has_no_row),
 		cmocka_unit_test(test_texts_are_seen_once),
 		cmocka_unit_test(test_a_conflict_on_joining_is_told_apart_by_its_words),
 		cmocka_unit_test(test_leaving_where_nobody_is_counts_only_when_reading_agrees),
