@@ -59,6 +59,7 @@ struct sample {
 /* What plans did, or will do, about one account. */
 struct deeds {
 	int64_t account, done_plan, done_ms, first_plan;
+	const struct report_run *run;
 	bool pending, held;
 	char text[200];
 };
@@ -69,7 +70,8 @@ static int deed_note(void *ctx, int64_t plan, const struct action_row *a, struct
 
 	(void)err;
 	if (a->account != d->account ||
-	    (!str_eq(a->kind, STR("suspend")) && !str_eq(a->kind, STR("deactivate"))))
+	    (!str_eq(a->kind, STR("suspend")) && !str_eq(a->kind, STR("deactivate"))) ||
+	    (!d->run->may_see_ends && sealed_action(a, d->run->now_ms)))
 		return 0;
 	d->first_plan = plan; /* newest first: the last one is the oldest */
 	if (a->state == ACTION_DONE && (!d->done_ms || a->state_ms < d->done_ms)) {
@@ -178,7 +180,7 @@ static int account_answer(void *ctx, const struct account_row *a, struct err *er
 {
 	struct of_account *of = ctx;
 	struct sample *s = of->s;
-	struct deeds d = { .account = a->id };
+	struct deeds d = { .account = a->id, .run = s->run };
 	const char *org = org_name(s, a->org);
 	enum answer answer;
 	int64_t known_ms = 0;

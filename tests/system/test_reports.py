@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from daemon import CommandFault
-from world import World
+from daemon import EMPLOYMENT, CommandFault
+from world import World, actions
 
 USAGE = 2
 NAMES = ["seats", "paths", "savings", "inactive", "departments", "leavers", "orphans", "doubtful", "deprovisioning",
@@ -222,3 +222,23 @@ def test_the_page_is_readable_labelled_and_alone(world, browser, tmp_path, schem
         assert browser.save_screenshot(str(shot)) and shot.stat().st_size > 10000
         assert browser.get_log("browser") == []
     assert len(browser.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 5000
+
+
+def test_the_auditor_does_not_tell_whose_end_lies_ahead(world, tmp_path):
+    """Last: it makes one person more leave, tomorrow."""
+    soon = world.ordinary[5]
+    world.hr.patch("Users/" + world.hr_ids[soon["uid"]], [
+        {"op": "replace", "path": EMPLOYMENT + ":lastWorkingDay", "value": "2026-11-24"}])
+    assert [a["kind"] for a in actions(world.plan(), rule="leaver-hr") if a["email"] == soon["mail"]]
+    sample = tmp_path / "sample.csv"
+    sample.write_text(soon["mail"] + "\n")
+
+    def answer(*argv):
+        told = world.json("report", "auditor", "--sample", str(sample), *argv)
+        row, = [dict(zip([c["name"] for c in told["columns"]], row)) for row in told["rows"]]
+        return row["answer"], row["effective"], row["knownAt"] is None
+
+    assert answer() == ("still active", "", True)
+    token = tmp_path / "token"
+    token.write_text(world.json("token", "new", "hr-sees", "--role", "hr-confidential")["token"] + "\n")
+    assert answer("--token-file", str(token)) == ("pending", "2026-11-24", False)
