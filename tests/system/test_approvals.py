@@ -115,7 +115,7 @@ def test_a_protected_leaver_goes_when_two_people_signed_and_not_before(world):
     assert "does not open" in refused(world, "sign", str(text), "--key", key(world, "bob"),
                                       "--key-passphrase-fd", "0", stdin="ada's own")
     world.daemon.env = env
-    forged = answer.replace("actions %d\n" % action["n"], "actions %d,1\n" % action["n"])
+    forged = answer.replace("actions %d\n" % action["n"], "actions %d,%d\n" % (action["n"], action["n"] + 1))
     assert forged != answer
     said = refused(world, "approve", number, "--signature", "-", stdin=forged)
     assert "changed after it was signed" in said
