@@ -128,6 +128,8 @@ static int live_plan_decisions(struct applier *a, struct live_plan *p, struct er
 
 	if (r == 0 && a->app->config.approvals.is_signed == CONFIG_SIGNED_ALWAYS)
 		approvals_signed_only(fresh);
+	if (r == 0 && a->app->config.approvals.single_admin)
+		approvals_single_admin(fresh);
 	if (r == 0)
 		r = store_read_begin(a->app->store, &db, err);
 	if (r == 0)

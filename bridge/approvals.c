@@ -23,7 +23,7 @@ struct approvals {
 	struct vec_given given;
 	uint64_t *named;   /* by any approval */
 	uint64_t *refused; /* by a refusal of a part, after which nobody approved it */
-	bool all_named, signed_only;
+	bool all_named, signed_only, single_admin;
 	const char *released[2 * APPROVALS_RELEASED_MOST]; /* of the last action asked for */
 };
 
@@ -89,6 +89,11 @@ static void names_read(const struct plan *plan, struct str list, uint64_t *bits)
 void approvals_signed_only(struct approvals *a)
 {
 	a->signed_only = true;
+}
+
+void approvals_single_admin(struct approvals *a)
+{
+	a->single_admin = true;
 }
 
 /* Whether the row is what its statement says, signed by the key that it names, which is still
@@ -189,10 +194,13 @@ struct approvers {
 	bool alone; /* one administrator's word for two */
 };
 
-static void approver_add(struct approvers *a, const struct given *g, bool bare_counts)
+static void approver_add(struct approvers *a, const struct given *g, bool single_admin,
+			 bool bare_counts)
 {
-	a->alone = a->alone || g->alone_ms > 0;
-	a->bare = a->bare || (!g->person && bare_counts);
+	if (!g->person && !bare_counts)
+		return;
+	a->alone = a->alone || (single_admin && g->alone_ms > 0);
+	a->bare = a->bare || !g->person;
 	if (!g->person || a->n == APPROVERS_MOST)
 		return;
 	for (size_t i = 0; i < a->n; i++)
@@ -230,7 +238,7 @@ static unsigned plan_released_by(const struct approvals *a, const struct action 
 		if (g->ours && g->kind != DECISION_REJECT &&
 		    (g->kind == DECISION_RELEASE || names_action(g, action)) &&
 		    names_guard(g, guard))
-			approver_add(&by, g, bare_counts(a, action));
+			approver_add(&by, g, a->single_admin, bare_counts(a, action));
 	}
 	return approvers_count(&by, needs);
 }
@@ -246,7 +254,7 @@ static unsigned action_released_by(const struct approvals *a, const struct actio
 
 		if (g->ours && g->kind == DECISION_APPROVE && names_action(g, action) &&
 		    names_guard(g, guard))
-			approver_add(&by, g, bare_counts(a, action));
+			approver_add(&by, g, a->single_admin, bare_counts(a, action));
 	}
 	return approvers_count(&by, needs);
 }
@@ -307,7 +315,7 @@ bool approvals_of(struct approvals *a, const struct action *action, struct apply
 		if (strcmp(g->who, "policy") == 0)
 			found.policy = true;
 		else
-			approver_add(&by, g, bare_counts(a, action));
+			approver_add(&by, g, a->single_admin, bare_counts(a, action));
 		if (g->alone_ms > found.approved_ms)
 			found.approved_ms = g->alone_ms;
 		if (g->ms > found.approved_ms)
@@ -331,7 +339,7 @@ int64_t approvals_wait_ms(const struct approvals *a, const struct action *action
 		    (g->kind == DECISION_APPROVE && !names_action(g, action)))
 			continue;
 		if (g->kind == DECISION_APPROVE)
-			approver_add(&by, g, true);
+			approver_add(&by, g, a->single_admin, true);
 		if (g->alone_ms > wait_ms)
 			wait_ms = g->alone_ms;
 	}

@@ -31,6 +31,9 @@ OWNED(struct approvals, approvals_free)
 
 /* From now on nothing counts that is not signed. Before the first question. */
 void approvals_signed_only(struct approvals *a);
+/* From now on one word that was given for two stands for them (approvals.single_admin); without
+ * this, what a row says of it says nothing. Before the first question. */
+void approvals_single_admin(struct approvals *a);
 
 /* One decision more, in their order: a decision_fn whose ctx is the struct approvals. Fault:
  * NOMEM. */

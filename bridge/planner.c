@@ -841,6 +841,7 @@ int planner_bulk(struct app *app, const struct config_org *org,
  */
 
 struct loaded {
+	const struct config_approvals *counts; /* whose word counts; to show what is missing */
 	struct buf bytes;
 	struct digest digest;
 	enum plan_standing standing;
@@ -1060,6 +1061,10 @@ static int show_missing(struct db *db, uint64_t plan, const struct plan *p,
 	    l->standing != PLAN_RUNNING)
 		return 0;
 	r = approvals_new(&approvals, p, &l->digest, err);
+	if (r == 0 && l->counts->is_signed == CONFIG_SIGNED_ALWAYS)
+		approvals_signed_only(approvals);
+	if (r == 0 && l->counts->single_admin)
+		approvals_single_admin(approvals);
 	if (r == 0)
 		r = plans_decisions(db, (int64_t)plan, approvals_add, approvals, err);
 	json_array_foreach (actions, i, row) {
@@ -1161,7 +1166,7 @@ static int show_in(struct db *db, uint64_t plan, struct loaded *l, json_t **ret,
 int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
-	struct loaded l = { 0 };
+	struct loaded l = { .counts = &app->config.approvals };
 	int r;
 
 	buf_init(&l.bytes, PLAN_MAX_BYTES);

@@ -624,6 +624,8 @@ static void test_one_administrators_word_stands_for_two_from_its_time_on(void **
 	for_two_make(&t);
 	t.d.alone_ms = 4000;
 	for_two_add(&t, "uid:ida");
+	for_two_is(&t, 0, false); /* there is more than one */
+	approvals_single_admin(t.a);
 	for_two_is(&t, 2, true);
 	assert_int_equal(approvals_wait_ms(t.a, &t.plan->actions.v[0]), 4000);
 	assert_int_equal(t.got.approved_ms, 4000);
@@ -637,6 +639,11 @@ static void test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block(void
 	(void)state;
 	for_two_make(&t);
 	approvals_signed_only(t.a);
+	approvals_single_admin(t.a);
+	t.d.alone_ms = 4000;
+	for_two_add(&t, "uid:ida");
+	for_two_is(&t, 0, false);
+	t.d.alone_ms = 0;
 	t.plan->actions.v[0].needs = 1;
 	for_two_add(&t, "uid:ida");
 	assert_true(approvals_of(t.a, &t.plan->actions.v[0], &t.got));
