@@ -282,6 +282,25 @@ static int live_approvers(struct app *app, struct approvers_count *ret, struct e
 	return r < 0 ? r : approvers_count(db, stamp_now_ms(), ret, err);
 }
 
+/* Where all is signed a typed count stands for the second person alone: the first signs. */
+static int first_signed(struct expecting *e, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r;
+
+	if (e->m.app->config.approvals.is_signed != CONFIG_SIGNED_ALWAYS)
+		return 0;
+	r = store_read_begin(e->m.app->store, &db, err);
+	if (r == 0)
+		r = approvers_signatures(db, "expect", "approve", e->m.target, stamp_now_ms(),
+					 count_other, e, err);
+	if (r < 0 || e->before)
+		return r < 0 ? r : 0;
+	return err_set(err, ERR_HELD,
+		       "this instance wants every approval signed (approvals.signed): sign it "
+		       "first with --sign KEYFILE, then --count stands for the second person");
+}
+
 /* One administrator: as for plans (bridge/verbs_decide.c). */
 static int expect_alone(struct expecting *e, struct err *err)
 {
@@ -306,6 +325,9 @@ static int expect_alone(struct expecting *e, struct err *err)
 				       ? "several approvers are enrolled, so two of them sign"
 				       : "deciding alone needs --reason, and --count with the "
 					 "number of people on the list");
+	r = first_signed(e, err);
+	if (r < 0)
+		return r;
 	e->m.alone_ms = stamp_now_ms() + c->single_delay_ms;
 	stamp_text(e->m.alone_ms, when);
 	snprintf(key, sizeof(key), "single-admin-expect-%s", e->m.target);

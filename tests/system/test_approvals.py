@@ -212,6 +212,15 @@ def test_one_administrator_types_the_count_waits_and_somebody_is_told(world):
     world.clock.advance(4 * HOUR)
     world.json("apply", number, "--wait")
     assert status(world, world.kept) == "suspended"
+    # a list of leavers is signed, too: the count stands for the second, never for both
+    listed = str(world.json("expect", world.other["mail"], "--until", "30d", "--reason", "Lyon")["number"])
+    bare = ["expect", "approve", listed, "--count", "1", "--reason", "Lyon closes"]
+    assert "wants every approval signed" in refused(world, *bare)
+    assert len(list(world.notices.glob("single-admin-expect-*.txt"))) == 0
+    signed(world, "ada", "expect", "approve", listed, "--reason", "Lyon closes")
+    assert world.json("expect", "list")["lists"][0]["state"] == "waits"
+    world.command(*bare)
+    assert world.json("expect", "list")["lists"][0]["state"] == "stands"
     world.command("audit", "verify", "--head")
     # who blocks cannot wait for a key
     world.command("block", world.ordinary[9]["mail"], "--reason", "device stolen")
