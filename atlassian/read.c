@@ -71,7 +71,7 @@ static int account_find(struct reader *r, struct err *err)
 {
 	CLEANUP(atl_pages_done) struct atl_pages p = { 0 };
 	json_t *body, *rows;
-	const json_t *row;
+	const json_t *row = NULL;
 	char why[100];
 	int rc;
 
@@ -79,13 +79,16 @@ static int account_find(struct reader *r, struct err *err)
 	if (!body)
 		return err_nomem(err);
 	rc = atl_org_users(&p, r->client, STR("-"), body, "one account", err);
-	if (rc == 0) {
+	if (rc == 0)
 		p.urgent = r->urgent;
+	/* a page without the row does not say that it is gone: only the end of the list does */
+	while (rc == 0 && !row) {
+		json_decref(TAKE(r->page));
 		rc = atl_pages_next(&p, &r->page, &rows, err);
+		row = rc == 0 ? row_find(rows, r->account) : NULL;
 	}
 	if (rc < 0)
 		return rc;
-	row = row_find(rows, r->account);
 	if (!row)
 		return ATL_GONE;
 	if (!atl_user_read(row, &r->user, why, sizeof(why)))

@@ -15,6 +15,7 @@ static struct world {
 	int write_status;
 	const char *write_body;
 	bool two_directories;
+	bool empty_first;  /* a search begins with a page without rows */
 	unsigned wrong_at; /* which request fails */
 	int wrong_status;  /* 0: from there on connections are reset */
 } world;
@@ -63,6 +64,9 @@ static void answer_world(struct scripted *s, unsigned nth, struct http_req *req,
 			http_req_abort(req, 0, true);
 	} else if (str_starts(path, STR("/users/"))) {
 		answer_manage(req, reply);
+	} else if (world.empty_first && str_ends(path, STR("/users/search"))) {
+		world.empty_first = false;
+		fake_add(&reply->body, "{'data':[],'links':{'next':'c0'}}");
 	} else if (world.two_directories && str_ends(path, STR("/directories"))) {
 		struct str account = { 0 };
 
@@ -193,6 +197,25 @@ static void test_who_is_not_there_is_gone_and_who_is_suspended_says_so(void **st
 	assert_int_equal(fay.disabled, TRI_YES);
 	assert_int_equal(fay.row.synced, TRI_YES);
 	fake_stop(&fake);
+}
+
+static void test_a_page_without_the_account_does_not_make_it_gone(void **state)
+{
+	struct err err;
+
+	(void)state;
+	for (int there = 0; there < 2; there++) {
+		CLEANUP(atl_reading_done) struct atl_reading now = { 0 };
+
+		begin();
+		world.empty_first = true;
+		assert_int_equal(atl_read_account(fake.client,
+						  there ? STR("a-eve") : STR("a-nobody"), 0,
+						  (struct str){ 0 }, false, &now, &err),
+				 there ? 0 : ATL_GONE);
+		assert_int_equal(now.suspended, there ? TRI_YES : TRI_UNKNOWN);
+		fake_stop(&fake);
+	}
 }
 
 static void test_why_an_account_may_not_be_deactivated_is_told(void **state)
@@ -610,6 +633,7 @@ int main(void)
 		cmocka_unit_test(test_an_account_is_read_with_the_ways_to_its_seats),
 		cmocka_unit_test(test_direct_and_inferred_roles_are_told_apart),
 		cmocka_unit_test(test_who_is_not_there_is_gone_and_who_is_suspended_says_so),
+		cmocka_unit_test(test_a_page_without_the_account_does_not_make_it_gone),
 		cmocka_unit_test(test_why_an_account_may_not_be_deactivated_is_told),
 		cmocka_unit_test(test_a_reading_that_was_cut_short_is_a_fault),
 		cmocka_unit_test(test_reading_survives_each_lost_allocation),
