@@ -559,8 +559,10 @@ static int put_members(struct collect *c, struct err *err)
 static int begin_write(void *ctx, struct db *db, struct err *err)
 {
 	struct collect *c = ctx;
+	/* what was kept is as old as the read that brought it, and so is what rests on it */
+	int64_t begun_ms = c->kept ? atl_kept_begun_ms(c->kept) : stamp_now_ms();
 
-	return accounts_begin(db, c->org_id, stamp_now_ms(), &c->run, err);
+	return accounts_begin(db, c->org_id, begun_ms, &c->run, err);
 }
 
 /* Accounts that may be missing of so many. */

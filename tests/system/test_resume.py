@@ -1,5 +1,6 @@
 """A read of an organisation that was stopped goes on where it was, and gives what an undisturbed one gives."""
 import json
+import sqlite3
 import subprocess
 import threading
 import time
@@ -89,6 +90,11 @@ class Reading:
         except Exception:  # it was killed
             pass
 
+    def begun(self):
+        """When the newest read began, by the store."""
+        with sqlite3.connect(self.daemon.folder / "state" / "leaverd.db") as db:
+            return db.execute("SELECT begun_ms FROM org_read ORDER BY generation DESC LIMIT 1").fetchone()[0]
+
     def again(self):
         """The daemon is started after it was killed."""
         self.daemon.process = None
@@ -151,6 +157,19 @@ def test_atlassian_away_in_the_middle_goes_on_where_it_was(reading, undisturbed)
     read = reading.collect(0)
     assert read["complete"] and read["resumed"] >= 50 and reading.holds() == undisturbed[0], read
     assert reading.searches() <= undisturbed[1] - 49
+
+
+def test_what_rests_on_kept_pages_is_as_old_as_they_are(reading):
+    reading.rehearsal.fault("status", path="*/users/search", status=503, skip=50, count=-1)
+    assert not reading.collect(5)["complete"]
+    begun = reading.begun()
+    reading.rehearsal.clear_faults()
+    reading.rehearsal.clock.advance(30 * MINUTE)
+    read = reading.collect(0)
+    assert read["complete"] and read["resumed"] >= 50, read
+    assert abs(reading.begun() - begun) < MINUTE, "a seat that came due meanwhile would go on old activity"
+    reading.rehearsal.clock.advance(30 * MINUTE)
+    assert reading.collect(0)["resumed"] == 0 and reading.begun() - begun >= HOUR, "the next one is as young as it is"
 
 
 def test_a_cursor_that_is_not_taken_any_more_begins_the_read_anew_at_once(reading, undisturbed):
