@@ -423,8 +423,10 @@ static int org_run(struct bulk *b, const struct config_org *org, bool dry, json_
 	request.answers = mine.v;
 	r = planner_bulk(b->app, org, &request, b->who->name, &number, &unchanged, &result,
 			 err);
-	if (r < 0)
+	if (r < 0) {
+		reconcile_result_free(result);
 		return err_context(err, r, "organisation %s", org->name);
+	}
 	if (b->result_count == COUNT_OF(b->results)) {
 		reconcile_result_free(result);
 		return err_set(err, ERR_LIMIT, "more organisations than leaverd serves");
