@@ -276,11 +276,6 @@ static int events_out(struct reading *rd, json_t *out, struct err *err)
 {
 	char text[ERR_TEXT_BYTES];
 
-	if (!rd->end && !rd->text[0])
-		snprintf(
-			rd->text, sizeof(rd->text),
-			"more than %d events came since the last reading: the next one goes on",
-			EVENTS_PAGES_MOST * ATL_EVENTS_PAGE);
 	if (rd->odd && !rd->text[0])
 		snprintf(rd->text, sizeof(rd->text),
 			 "%lld events had no id, action or time and were left out",
@@ -333,6 +328,11 @@ int rounds_events(struct app *app, const struct config_org *org, const atomic_bo
 		snprintf(rd.text, sizeof(rd.text), "%s", why.text);
 		log_warn("events.unread", LOG_T("org", org->name), LOG_T("text", why.text));
 	}
+	if (!rd.end && !rd.text[0]) /* before it is stored: `leaverd events` shows it */
+		snprintf(
+			rd.text, sizeof(rd.text),
+			"more than %d events came since the last reading: the next one goes on",
+			EVENTS_PAGES_MOST * ATL_EVENTS_PAGE);
 	r = writer_call(app->writer, end_write, &rd, err);
 	if (r == 0)
 		r = events_out(&rd, out, err);
