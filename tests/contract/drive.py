@@ -262,6 +262,12 @@ class Drive:
         want(org.get("/users/nobody/manage"), 404)
         want(org.get("/users/%s/manage" % person, key="wrong"), 401)
         want(org.get("/users/%s/manage" % person, key="scoped"), 403)
+        profile, email = "/users/%s/manage/profile", "/users/%s/manage/email"
+        want(org.request("PATCH", profile % person, {"name": "Another Name"}), 200)
+        want(org.request("PATCH", profile % unverified, {"name": "Another Name"}), 403)
+        want(org.request("PUT", email % person, {"email": "another.name@example.com"}), 204)
+        want(org.request("PUT", email % person, {"email": "another.name@elsewhere.test"}), 400)
+        want(org.request("PUT", email % unverified, {"email": "another.name@example.com"}), 403)
         cycle = "/users/%s/manage/lifecycle/" % person
         want(org.post(cycle + "disable", {"message": "has left"}), 204)
         want(org.request("POST", cycle + "disable"), 415)
