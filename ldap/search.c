@@ -16,6 +16,13 @@
 	16 /* pages in a row that bring nothing new, and yet are not the last                  \
 	    */
 
+/*
+ * A page holds at most what was asked for (RFC 2696, section 3). One that holds somewhat more
+ * is a server that counts otherwise; one that holds many times more is read no further, so that
+ * a page without an end costs a moment and not the time until max_entries.
+ */
+#define PAGE_SLACK 4
+
 struct search {
 	struct dir_conn *c;
 	const struct dir_query *q;
@@ -26,6 +33,7 @@ struct search {
 	struct dir_idset cookies;
 	struct berval cookie; /* ber_memfree() */
 	uint64_t fresh;       /* entries of this page that were not there before */
+	int64_t shown;        /* entries of this page */
 	int idle;
 	char page[16]; /* "page 3 of ", or nothing */
 };
@@ -109,6 +117,12 @@ static int take_entry(struct search *s, LDAPMessage *message, struct err *err)
 	if (s->found->entries >= (uint64_t)most)
 		return err_set(err, ERR_LIMIT, "more than %" PRId64 " entries%s", most,
 			       s->q->max_entries ? "" : " (max_entries)");
+	if (s->q->page_size > 0 && ++s->shown > PAGE_SLACK * s->q->page_size)
+		return err_set(
+			err, ERR_INCOMPLETE,
+			"more than %d times the %" PRId64 " entries asked for (page_size) "
+			"came in one page: the server does not page, or the page never ends",
+			PAGE_SLACK, s->q->page_size);
 	s->found->entries++;
 	r = s->fn ? s->fn(s->ctx, &s->entry, err) : 0;
 	if (r != DIR_SEEN_BEFORE)
@@ -238,6 +252,7 @@ static int one_page(struct search *s, struct err *err)
 	int id, r = request(s, &id, err);
 
 	s->fresh = 0;
+	s->shown = 0;
 	while (r == 0) {
 		CLEANUP(message_free_at) LDAPMessage *message = NULL;
 		int type = dir_conn_next(s->c, id, &message, err);
