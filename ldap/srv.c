@@ -152,12 +152,14 @@ static void wait_a_little(ares_channel channel, int64_t left_ms)
 {
 	ares_socket_t fds[ARES_GETSOCK_MAXNUM];
 	struct pollfd p[ARES_GETSOCK_MAXNUM];
-	int bits = ares_getsock(channel, fds, ARES_GETSOCK_MAXNUM), n = 0;
+	/* what ARES_GETSOCK_READABLE() and _WRITABLE() say: those shift an int into its sign */
+	unsigned bits = (unsigned)ares_getsock(channel, fds, ARES_GETSOCK_MAXNUM);
+	int n = 0;
 	int wait_ms = left_ms < TICK_MS ? (int)left_ms : TICK_MS;
 
 	for (int i = 0; i < ARES_GETSOCK_MAXNUM; i++) {
-		short events = (short)((ARES_GETSOCK_READABLE(bits, i) ? POLLIN : 0) |
-				       (ARES_GETSOCK_WRITABLE(bits, i) ? POLLOUT : 0));
+		short events = (short)((bits >> i & 1U ? POLLIN : 0) |
+				       (bits >> (i + ARES_GETSOCK_MAXNUM) & 1U ? POLLOUT : 0));
 
 		if (events)
 			p[n++] = (struct pollfd){ .fd = fds[i], .events = events };
