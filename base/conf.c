@@ -517,11 +517,16 @@ static void items_read(struct reader *r, const struct conf_key *row, const struc
 		names_check(r, row, at, node, items);
 }
 
+static bool is_required(const struct conf_key *row)
+{
+	return row->preset && strcmp(row->preset, "!") == 0;
+}
+
 /* A key that is not there, or there without a value where a part of the tree could stand. */
 static void absent_read(struct reader *r, const struct conf_key *row, const struct place *at,
 			bool required, char *field)
 {
-	bool must = row->preset && strcmp(row->preset, "!") == 0;
+	bool must = is_required(row);
 	struct place here = { at, row->name, at->line, at->column };
 
 	if (must && required) {
@@ -612,7 +617,8 @@ static void key_read(struct reader *r, const struct conf_key *keys, const struct
 	if (is_null(value) && keys[i].type >= CONF_LIST) {
 		/* its parts are all commented out: as if it were not there */
 		here.key = NULL;
-		absent_read(r, &keys[i], &here, true, into + keys[i].offset);
+		absent_read(r, &keys[i], is_required(&keys[i]) ? &here : at, true,
+			    into + keys[i].offset);
 		return;
 	}
 	here = place_at(at, keys[i].name, value->start_mark);

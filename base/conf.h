@@ -71,6 +71,8 @@ struct conf_key {
 	const struct conf_key *sub;
 	size_t sub_size;  /* SECTION, ITEMS: bytes of the nested struct */
 	bool reload;      /* may change while running */
+	bool if_given;    /* SECTION: shown only where it stood in the file; it and the struct
+			     around it have a mark */
 	const char *help; /* one line for sample, manual and `config show` */
 };
 
@@ -95,6 +97,13 @@ int conf_read_text(const char *name, struct str text, const struct conf_key *key
  */
 int conf_fault(struct conf_faults *faults, const struct conf_mark *mark, const char *key,
 	       const char *format, ...) PRINTF(4, 5);
+
+/* Whether the section was left out: it has the mark of the struct around it. */
+static inline bool conf_left_out(const struct conf_mark *section,
+				 const struct conf_mark *around)
+{
+	return section->line == around->line && section->column == around->column;
+}
 
 /* Prints *from as YAML under the same keys, defaults included (secrets are names). */
 int conf_show(const struct conf_key *keys, const void *from, struct buf *into, struct err *err)

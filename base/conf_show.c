@@ -114,11 +114,18 @@ static void row_show(const struct conf_key *row, const char *field, unsigned ind
 	}
 }
 
+static bool is_hidden(const struct conf_key *row, const char *around)
+{
+	return row->if_given &&
+	       conf_left_out((const struct conf_mark *)(const void *)(around + row->offset),
+			     (const struct conf_mark *)(const void *)around);
+}
+
 static void table_show(const struct conf_key *keys, const char *from, unsigned indent,
 		       struct buf *into)
 {
 	for (const struct conf_key *row = keys; row->name; row++)
-		if (!conf_value_unset(row, from + row->offset))
+		if (!conf_value_unset(row, from + row->offset) && !is_hidden(row, from))
 			row_show(row, from + row->offset, indent, into);
 }
 

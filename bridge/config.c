@@ -205,11 +205,11 @@ static const struct conf_key source_keys[] = {
 	ROW("gone_after", CONF_MS, config_source, gone_after_ms, .preset = "24h", WITHIN(0, DAYS(366)),
 	    .help = "the time that these reads must span"),
 	ROW("ldap", CONF_SECTION, config_source, ldap, .sub = dir_option_keys,
-	    .sub_size = sizeof(struct dir_options), .help = "the directory, for kind ldap"),
+	    .sub_size = sizeof(struct dir_options), .if_given = true, .help = "the directory, for kind ldap"),
 	ROW("scim", CONF_SECTION, config_source, scim, .sub = push_keys,
-	    .sub_size = sizeof(struct config_push), .help = "the client, for kind scim"),
+	    .sub_size = sizeof(struct config_push), .if_given = true, .help = "the client, for kind scim"),
 	ROW("file", CONF_SECTION, config_source, file, .sub = hr_option_keys,
-	    .sub_size = sizeof(struct hr_options), .help = "the HR export, for kind file"),
+	    .sub_size = sizeof(struct hr_options), .if_given = true, .help = "the HR export, for kind file"),
 	{ 0 }
 };
 
@@ -489,30 +489,43 @@ static void check_schedule(struct config *c, struct conf_faults *faults)
 	check_times(faults, &s->mark, "plan_at", s->plan_at, &s->plan_times);
 }
 
+/*
+ * A section of another kind does nothing, whichever of its keys is given, and looks as if it
+ * did.
+ */
+static void check_sections(const struct config_source *s, struct conf_faults *faults)
+{
+	const struct conf_mark *const marks[] = {
+		[CONFIG_SCIM] = &s->scim.mark,
+		[CONFIG_LDAP] = &s->ldap.mark,
+		[CONFIG_FILE] = &s->file.mark,
+	};
+
+	for (int kind = 0; kind < (int)COUNT_OF(marks); kind++)
+		if (kind != s->kind && !conf_left_out(marks[kind], &s->mark))
+			conf_fault(faults, marks[kind], kinds[kind],
+				   "the source is of kind %s: expected kind: %s, or no section "
+				   "%s",
+				   config_kind_word(s->kind), kinds[kind], kinds[kind]);
+}
+
 static void check_source(struct config *c, struct config_source *s, struct conf_faults *faults)
 {
 	struct err err;
 
 	check_name(faults, &s->mark, s->name);
 	check_times(faults, &s->mark, "at", s->at, &s->at_times);
-	if (s->at && s->kind == CONFIG_SCIM)
-		conf_fault(faults, &s->mark, "at",
+	if ((s->at || s->every_ms) && s->kind == CONFIG_SCIM)
+		conf_fault(faults, &s->mark, s->at ? "at" : "every",
 			   "the source is pushed, nobody reads it: expected no times");
+	check_sections(s, faults);
 	s->ldap.name = s->name;
 	if (s->kind == CONFIG_LDAP)
 		(void)!dir_options_check(&s->ldap, faults, &err);
-	else if (s->ldap.uris.n)
-		conf_fault(faults, &s->ldap.mark, "ldap",
-			   "the source is of another kind: expected kind: ldap, or no section "
-			   "ldap");
 	s->file.name = s->name;
 	s->file.zone = s->file.time_zone ? s->file.time_zone : c->instance.zone;
 	if (s->kind == CONFIG_FILE)
 		(void)!hr_options_check(&s->file, faults, &err);
-	else if (s->file.key)
-		conf_fault(faults, &s->file.mark, "file",
-			   "the source is of another kind: expected kind: file, or no section "
-			   "file");
 	check_list(c, faults, &s->mark, "issuer_for", &s->scim.issuer_for, true);
 	config_push_check(c, s, faults);
 	if (s->kind == CONFIG_SCIM && !c->scim.listen)

@@ -92,6 +92,7 @@ struct config_jwt {
 
 /* What only a push source has. */
 struct config_push {
+	struct conf_mark mark;
 	int profile;     /* index into scim_profile_names */
 	int put_members; /* enum config_put: what PUT of a group without members means */
 	/* Organisations whose externalId this identity provider issues: ids are compared only
@@ -110,7 +111,7 @@ struct config_source {
 	char *name;
 	int kind;                /* enum config_source_kind */
 	int role;                /* enum config_source_role */
-	struct dir_options ldap; /* when kind is CONFIG_LDAP; bounds of plausible reads too */
+	struct dir_options ldap; /* when kind is CONFIG_LDAP */
 	struct config_push scim; /* when kind is CONFIG_SCIM */
 	struct hr_options file;  /* when kind is CONFIG_FILE */
 	int64_t every_ms;        /* 0: schedule.sync_every */

@@ -193,6 +193,9 @@ static const struct {
 	{ INSTANCE KEY SCIM "sources:\n  - name: a\n    kind: ldap\n    role: hr\n" ORGS,
 	  { "uris" } }, /* a directory without an address */
 	{ INSTANCE KEY SCIM SOURCES "organisations:\n  - name: acme\n", { "cloud" } },
+	{ INSTANCE KEY SCIM SOURCES "  - name: okta\n    kind: scim\n    role: idp\n"
+				    "    every: 1h\n" ORGS,
+	  { "every", "the source is pushed" } },
 	{ WHOLE
 	  "policy:\n  rules:\n    - name: odd\n      for: person\n      when: 'userName eq'\n"
 	  "      class: leaver\n      then: [suspend]\n",
@@ -225,6 +228,49 @@ static void test_each_fault_names_its_place_and_what_was_expected(void **state)
 		}
 		if (!strstr(faults.v[0], "leaverd.yaml:"))
 			fail_msg("case %zu: no file and line in \"%s\"", i, faults.v[0]);
+	}
+}
+
+/* Whichever key is given, and also where the kind has sections of its own. */
+static void test_a_section_of_another_kind_is_refused_by_any_key_of_it(void **state)
+{
+	static const struct {
+		const char *kind, *section, *at;
+	} rows[] = {
+		{ "scim", "ldap:\n      domain: example.com\n", ":28:7: ldap: " },
+		{ "scim", "ldap:\n      site: Berlin\n", ":28:7: ldap: " },
+		{ "scim", "ldap:\n      live: true\n", ":28:7: ldap: " },
+		{ "scim", "ldap: {cert_file: a.pem}\n", ":27:11: ldap: " },
+		{ "scim", "file:\n      kind: full\n      key: id\n", ":28:7: file: " },
+		{ "ldap", "scim:\n      profile: okta\n", ":28:7: scim: " },
+		{ "ldap", "file:\n      kind: full\n      minimum: 5\n", ":28:7: file: " },
+		{ "file", "ldap:\n      domain: example.com\n", ":28:7: ldap: " },
+		{ "file", "ldap:\n      uris: ldaps://ldap.example.com\n", ":28:7: ldap: " },
+		{ "file", "scim:\n      issuer_for: [acme]\n", ":28:7: scim: " },
+		{ "scim", "ldap:\n", NULL }, /* its keys are all commented out */
+		{ "scim", "scim:\n      profile: okta\n", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(conf_faults_free) struct conf_faults faults = { 0 };
+		struct config c = { 0 };
+		struct err err;
+		char text[2000];
+		bool said = false;
+
+		snprintf(text, sizeof(text),
+			 INSTANCE KEY SCIM SOURCES
+			 "  - name: odd\n    kind: %s\n    role: hr\n    %s" ORGS,
+			 rows[i].kind, rows[i].section);
+		put(text);
+		if (config_read(file, &c, &faults, &err) == 0)
+			config_free(&c);
+		for (size_t f = 0; f < faults.n; f++)
+			said |= strstr(faults.v[f], "the source is of kind") &&
+				strstr(faults.v[f], rows[i].at ? rows[i].at : "");
+		if (said != (rows[i].at != NULL))
+			fail_msg("case %zu: %s", i, faults.n ? faults.v[0] : "no fault");
 	}
 }
 
@@ -393,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_a_put_without_members_is_the_sources_to_say),
 		cmocka_unit_test(test_without_a_policy_section_the_shipped_rules_hold),
 		cmocka_unit_test(test_each_fault_names_its_place_and_what_was_expected),
+		cmocka_unit_test(test_a_section_of_another_kind_is_refused_by_any_key_of_it),
 		cmocka_unit_test(test_all_faults_of_a_file_come_at_once),
 		cmocka_unit_test(test_a_file_that_is_not_there_says_so),
 		cmocka_unit_test(test_the_whole_configuration_prints_and_reads_back),
