@@ -419,12 +419,41 @@ static void render_missing(struct cli *cli, const json_t *plan)
 			    told - MISSING_MOST);
 }
 
+/* What is new to who saw the plan before this one. */
+static void render_since(struct cli *cli, const json_t *since)
+{
+	static const struct render_column columns[] = {
+		{ .head = "CHANGE", .member = "change", .firm = true },
+		{ .head = "KIND", .member = "kind", .firm = true },
+		{ .head = "WHO", .member = "email" },
+		{ .head = "PRODUCT", .member = "product", .if_any = true },
+		{ .head = "RULE", .member = "rule", .firm = true },
+		{ .head = "HOW", .member = "how", .if_any = true },
+		{ 0 },
+	};
+	long long rest = number_of(since, "new") + number_of(since, "gone") +
+			 number_of(since, "changed") -
+			 (long long)json_array_size(json_object_get(since, "rows"));
+
+	if (!since)
+		return;
+	render_line(cli, "Since plan %lld, which %s: %lld new, %lld gone, %lld changed.",
+		    number_of(since, "plan"),
+		    is_true(since, "seen") ? "you saw last" : "this one supersedes",
+		    number_of(since, "new"), number_of(since, "gone"),
+		    number_of(since, "changed"));
+	render_table(cli, columns, json_object_get(since, "rows"), NULL);
+	if (rest > 0)
+		render_line(cli, "and %lld changes more.", rest);
+}
+
 static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 {
 	render_head(cli, "Plan %lld (%s, %s)%s", number_of(plan, "plan"),
 		    text_of(plan, "urgency"), text_of(plan, "state"),
 		    is_true(plan, "held") ? ": HELD WHOLE" : "");
 	render_line(cli, "digest %s", text_of(plan, "digest"));
+	render_since(cli, json_object_get(plan, "since"));
 	render_counts(cli, json_object_get(plan, "actions"));
 	render_guards(cli, json_object_get(plan, "guards"));
 	render_actions(cli, json_object_get(plan, "actions"), states);

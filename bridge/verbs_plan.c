@@ -8,6 +8,7 @@
 #include "bridge/decide.h"
 #include "bridge/gate.h"
 #include "bridge/planner.h"
+#include "bridge/since.h"
 #include "model/filter.h"
 #include "reconcile/guard.h"
 #include "reconcile/why.h"
@@ -67,6 +68,8 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 	if (json_is_true(json_object_get(in, "statement")))
 		return decide_approve(app, who, in, out, err);
 	r = planner_show(app, plan_of(in), &plan, err);
+	if (r == 0)
+		r = since_add(app, who, plan_of(in), !filter, plan, err);
 	if (r == 0 && filter)
 		r = filter_actions(plan, filter, err);
 	if (r < 0)

@@ -11,6 +11,7 @@
 #include "bridge/progress.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
+#include "bridge/since.h"
 #include "store/accounts.h"
 #include "store/writer.h"
 
@@ -357,8 +358,8 @@ static int sample(json_t *plan, size_t most, struct err *err)
 }
 
 /* One plan of the answer; its members also join the answer's own. */
-static int plan_out(struct app *app, uint64_t number, size_t most, json_t *out, json_t *plans,
-		    struct digest_run *run, struct err *err)
+static int plan_out(struct app *app, const struct who *who, uint64_t number, size_t most,
+		    json_t *out, json_t *plans, struct digest_run *run, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *plan = NULL;
 	json_t *row;
@@ -366,6 +367,8 @@ static int plan_out(struct app *app, uint64_t number, size_t most, json_t *out, 
 	int r;
 
 	r = planner_show(app, number, &plan, err);
+	if (r == 0)
+		r = since_add(app, who, number, true, plan, err);
 	if (r < 0)
 		return r;
 	digest_add(run, jx_get_text(plan, "digest"), strlen(jx_get_text(plan, "digest")));
@@ -433,7 +436,7 @@ static int plan_one(struct app *app, const struct config_org *org, const struct 
 		json_int_t number = json_integer_value(json_object_get(row, "plan"));
 
 		if (r == 0)
-			r = plan_out(app, (uint64_t)number, most, out, plans, run, err);
+			r = plan_out(app, who, (uint64_t)number, most, out, plans, run, err);
 	}
 	if (r == 0)
 		r = guards_join(json_object_get(out, "guards"),

@@ -38,22 +38,22 @@ static int entry_cmp(const void *pa, const void *pb)
 	return thing_cmp(*a, *b);
 }
 
-/* The actions of both plans, by what they are about. */
-static int entries(const struct reconcile_result *r, const struct action ***ret, size_t *count,
-		   struct err *err)
+/* The actions of those plans (NULL: none), by what they are about. */
+static int entries(struct plan *const *plans, size_t plan_count, const struct action ***ret,
+		   size_t *count, struct err *err)
 {
 	const struct action **v;
 	size_t n = 0;
 
-	for (int u = 0; u < PLAN_URGENCY_COUNT; u++)
-		n += r->plans[u] ? r->plans[u]->actions.n : 0;
+	for (size_t u = 0; u < plan_count; u++)
+		n += plans[u] ? plans[u]->actions.n : 0;
 	v = calloc(n + 1, sizeof(*v));
 	if (!v)
 		return err_nomem(err);
 	n = 0;
-	for (int u = 0; u < PLAN_URGENCY_COUNT; u++)
-		for (size_t i = 0; r->plans[u] && i < r->plans[u]->actions.n; i++)
-			v[n++] = &r->plans[u]->actions.v[i];
+	for (size_t u = 0; u < plan_count; u++)
+		for (size_t i = 0; plans[u] && i < plans[u]->actions.n; i++)
+			v[n++] = &plans[u]->actions.v[i];
 	qsort(v, n, sizeof(*v), entry_cmp);
 	*ret = v;
 	*count = n;
@@ -67,6 +67,23 @@ static void held_text(const struct action *a, char *ret, size_t room)
 	for (size_t i = 0; i < a->held_count && at < room; i++)
 		at += (size_t)snprintf(ret + at, room - at, "%s%s", i ? ", " : "",
 				       a->held_by[i]);
+}
+
+/* Whether the same remote changes are made. */
+static bool same_steps(const struct action *a, const struct action *b)
+{
+	bool same = a->step_count == b->step_count;
+
+	for (size_t i = 0; same && i < a->step_count; i++) {
+		const struct action_step *x = &a->steps[i], *y = &b->steps[i];
+
+		same = x->op == y->op && text_cmp(x->directory, y->directory) == 0 &&
+		       text_cmp(x->group, y->group) == 0 && text_cmp(x->role, y->role) == 0 &&
+		       text_cmp(x->resource, y->resource) == 0 &&
+		       text_cmp(x->site, y->site) == 0 && x->item_count == y->item_count &&
+		       x->to == y->to;
+	}
+	return same;
 }
 
 /* How they differ, as a clause; empty where they do not. */
@@ -91,6 +108,9 @@ static void how_of(const struct action *was, const struct action *is, int64_t no
 	if (was->needs != is->needs && at < room)
 		at += (size_t)snprintf(ret + at, room - at, "%sneeded %u before",
 				       at ? "; " : "", was->needs);
+	if (!same_steps(was, is) && at < room)
+		at += (size_t)snprintf(ret + at, room - at, "%sother steps before",
+				       at ? "; " : "");
 	if (was->due_ms == is->due_ms || (was->due_ms <= now_ms && is->due_ms <= now_ms) ||
 	    at >= room)
 		return;
@@ -124,16 +144,13 @@ static int difference_cmp(const void *pa, const void *pb)
 	return c ? c : thing_cmp(x, y);
 }
 
-int policy_differences(const struct reconcile_result *was, const struct reconcile_result *is,
-		       int64_t now_ms, struct vec_policy_difference *ret, struct err *err)
+/* Two lists by what they are about, walked side by side. */
+static int walk(const struct action *const *a, size_t an, const struct action *const *b,
+		size_t bn, int64_t now_ms, struct vec_policy_difference *ret, struct err *err)
 {
-	CLEANUP(free_at) const struct action **a = NULL;
-	CLEANUP(free_at) const struct action **b = NULL;
-	size_t an = 0, bn = 0, i = 0, k = 0;
-	int r = entries(was, &a, &an, err);
+	size_t i = 0, k = 0;
+	int r = 0;
 
-	if (r == 0)
-		r = entries(is, &b, &bn, err);
 	while (r == 0 && (i < an || k < bn)) {
 		int c = i == an ? 1 : k == bn ? -1 : thing_cmp(a[i], b[k]);
 
@@ -142,7 +159,44 @@ int policy_differences(const struct reconcile_result *was, const struct reconcil
 		i += c <= 0;
 		k += c >= 0;
 	}
-	if (r == 0 && ret->n)
-		qsort(ret->v, ret->n, sizeof(*ret->v), difference_cmp);
 	return r;
+}
+
+static int differences(struct plan *const *was, struct plan *const *is, size_t n,
+		       int64_t now_ms, int (*cmp)(const void *, const void *),
+		       struct vec_policy_difference *ret, struct err *err)
+{
+	CLEANUP(free_at) const struct action **a = NULL;
+	CLEANUP(free_at) const struct action **b = NULL;
+	size_t an = 0, bn = 0;
+	int r = entries(was, n, &a, &an, err);
+
+	if (r == 0)
+		r = entries(is, n, &b, &bn, err);
+	if (r == 0)
+		r = walk(a, an, b, bn, now_ms, ret, err);
+	if (r == 0 && ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), cmp);
+	return r;
+}
+
+int policy_differences(const struct reconcile_result *was, const struct reconcile_result *is,
+		       int64_t now_ms, struct vec_policy_difference *ret, struct err *err)
+{
+	return differences(was->plans, is->plans, PLAN_URGENCY_COUNT, now_ms, difference_cmp,
+			   ret, err);
+}
+
+static int change_cmp(const void *pa, const void *pb)
+{
+	const struct policy_difference *a = pa, *b = pb;
+	int c = LESS(a->change, b->change);
+
+	return c ? c : difference_cmp(pa, pb);
+}
+
+int plan_differences(struct plan *was, struct plan *is, int64_t now_ms,
+		     struct vec_policy_difference *ret, struct err *err)
+{
+	return differences(&was, &is, 1, now_ms, change_cmp, ret, err);
 }

@@ -1,6 +1,6 @@
 /*
- * Two policies on one day's facts: which actions are new under the second, which are gone, and
- * which are still there but otherwise. Pure.
+ * Two policies on one day's facts, or a plan and the one before it: which actions are new in
+ * the second, which are gone, and which are still there but otherwise. Pure.
  */
 #ifndef RECONCILE_POLICY_DIFF_H
 #define RECONCILE_POLICY_DIFF_H
@@ -27,5 +27,10 @@ const char *policy_change_word(enum policy_change change);
 int policy_differences(const struct reconcile_result *was, const struct reconcile_result *is,
 		       int64_t now_ms, struct vec_policy_difference *ret, struct err *err)
 	MUST_USE;
+
+/* The same between two plans, neither of which is changed: what is new first, then what is
+ * gone, then what changed. */
+int plan_differences(struct plan *was, struct plan *is, int64_t now_ms,
+		     struct vec_policy_difference *ret, struct err *err) MUST_USE;
 
 #endif

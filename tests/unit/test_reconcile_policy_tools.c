@@ -505,6 +505,53 @@ static void test_another_policy_is_told_by_what_it_does(void **state)
 	}
 }
 
+/* Whoever saw the plan before wants to know what is new, then what is gone. */
+static void test_a_plan_is_held_against_the_one_before_it(void **state)
+{
+	static const char was[] = "shipped: false\nrules: [{ name: ends, for: person, when: "
+				  "leaveDate pr, anchor: "
+				  "leaveDate, class: leaver, then: suspend }]\n";
+	static const char is[] =
+		"shipped: false\nrules: [{ name: away, for: person, when: directory.status eq "
+		"\"gone\", anchor: directory.since, class: leaver, then: suspend }, { name: "
+		"over, "
+		"for: person, when: leaveDate lt now, anchor: leaveDate, class: leaver, then: "
+		"suspend }]\n";
+	CLEANUP(vec_policy_difference_done) struct vec_policy_difference v = { 0 };
+	struct reconcile_result *results[2] = { NULL };
+	struct facts *facts[2] = { NULL };
+	struct bound policies[2];
+	struct plan_world world;
+	char text[512] = "";
+	struct err err;
+	size_t at = 0;
+
+	(void)state;
+	world_read(&world, DIFF_WORLD);
+	bound_make(&policies[0], was);
+	bound_make(&policies[1], is);
+	for (int i = 0; i < 2; i++) {
+		world_facts(&world, policies[i].policy, &facts[i]);
+		assert_ok(reconcile(facts[i], policies[i].policy, &results[i], &err), &err);
+	}
+	assert_ok(plan_differences(results[0]->plans[PLAN_URGENT],
+				   results[1]->plans[PLAN_URGENT], facts[0]->round.now_ms, &v,
+				   &err),
+		  &err);
+	for (size_t i = 0; i < v.n; i++)
+		at += (size_t)snprintf(
+			text + at, sizeof(text) - at, "%s %llu; ",
+			policy_change_word(v.v[i].change),
+			(unsigned long long)(v.v[i].is ? v.v[i].is : v.v[i].was)->account);
+	assert_string_equal(text, "new 103; gone 104; changed 101; ");
+	for (int i = 0; i < 2; i++) {
+		reconcile_result_free(results[i]);
+		facts_free(facts[i]);
+		bound_done(&policies[i]);
+	}
+	world_free(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,6 +564,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_case_may_not_say),
 		cmocka_unit_test(test_lost_memory_ends_a_case),
 		cmocka_unit_test(test_another_policy_is_told_by_what_it_does),
+		cmocka_unit_test(test_a_plan_is_held_against_the_one_before_it),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
