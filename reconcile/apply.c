@@ -85,7 +85,8 @@ static int64_t now_ms(const struct applying *a)
 /* Takes something away: what an undo gives back is of the same kind, but does not. */
 static bool takes_away(const struct action *action)
 {
-	return action_kinds[action->kind].destructive && action->class != PLAN_RESTORE;
+	return action_kinds[action->kind].destructive &&
+	       (action->class != PLAN_RESTORE || action->kind == ACTION_REMOVE_GROUPS);
 }
 
 static bool frees_seat(const struct action *action)

@@ -1105,7 +1105,7 @@ bool bulk_takes_seat(const struct facts *f, const struct candidate *c, uint32_t 
 /* --- judged again ---------------------------------------------------------------------------
  */
 
-static uint32_t group_row(const struct facts *f, const char *id)
+uint32_t bulk_group_row(const struct facts *f, const char *id)
 {
 	for (uint32_t i = 0; id && i < f->groups.n; i++)
 		if (str_eq(pool_str(&f->pool, f->groups.v[i].id), str_of(id)))
@@ -1126,7 +1126,7 @@ int bulk_again(struct round *round, const struct action_step *steps, size_t n,
 	if (n)
 		r = arena_alloc(round->arena, n * sizeof(*rows), &rows, err);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		rows[i] = group_row(f, steps[i].group);
+		rows[i] = bulk_group_row(f, steps[i].group);
 		*ret = *ret && rows[i] != FACTS_NONE;
 	}
 	c->groups = rows;

@@ -110,6 +110,9 @@ void bulk_answer(const struct round *round, const struct bulk_request *request);
 int bulk_again(struct round *round, const struct action_step *steps, size_t n,
 	       struct candidate *c, bool *ret, struct err *err) MUST_USE;
 
+/* The group of that id, or FACTS_NONE. */
+uint32_t bulk_group_row(const struct facts *f, const char *id);
+
 /* What Atlassian allows for the groups of a candidate. */
 int bulk_groups_judge(const struct world *w, const struct candidate *c,
 		      struct plan_arena *arena, struct guard_hits *hits, struct err *err)

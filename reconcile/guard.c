@@ -120,6 +120,11 @@ static const enum guard_id protection_guards[PROTECT_KIND_COUNT] = {
 	[PROTECT_LEAVE] = GUARD_LEAVE,
 };
 
+bool guard_takes_back(const struct candidate *c)
+{
+	return c->class == PLAN_RESTORE && c->kind == ACTION_REMOVE_GROUPS;
+}
+
 /* A legal hold stops deletion and anonymisation; leave stops inactivity; the rest stops
  * everything that takes away or announces it. */
 static bool protection_stops(enum protection_kind kind, const struct candidate *c)
@@ -130,7 +135,7 @@ static bool protection_stops(enum protection_kind kind, const struct candidate *
 		return c->class == PLAN_INACTIVE;
 	if (c->class == PLAN_PROVISION || c->class == PLAN_ASKED)
 		return action_kinds[c->kind].destructive;
-	return c->class != PLAN_RESTORE;
+	return c->class != PLAN_RESTORE || guard_takes_back(c);
 }
 
 static bool rule_is(const struct candidate *c, struct str rule)
@@ -532,6 +537,9 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	}
 	if (c->class == PLAN_ASKED && c->kind != ACTION_DEACTIVATE)
 		return asked_lever_judge(w, c, class, arena, hits, err);
+	/* an undo of what was asked for */
+	if (c->group_count)
+		return bulk_groups_judge(w, c, arena, hits, err);
 	if (c->kind == ACTION_ENABLE && c->rule &&
 	    provision_lever(w->f, c->s.account) != LEVER_ACCOUNT)
 		return guard_hit(
@@ -655,9 +663,9 @@ int guard_judge(const struct world *w, const struct candidate *c, struct plan_ar
 	};
 	int r = 0;
 
-	/* what gives back is a person's order about our own deed: only the account can object
-	 */
-	if (c->class == PLAN_RESTORE && !c->rule)
+	/* what gives back is a person's order about our own deed: only the account, and the
+	 * groups that it comes back to, can object */
+	if (c->class == PLAN_RESTORE && !c->rule && !guard_takes_back(c))
 		return lever_judge(w, c, arena, hits, err);
 	for (size_t i = 0; i < COUNT_OF(judges) && r == 0; i++)
 		r = judges[i](w, c, arena, hits, err);
@@ -692,9 +700,15 @@ static int hits_keep(struct round *r, struct candidate *c, const struct guard_hi
 	return 0;
 }
 
-static bool takes_access(enum action_kind kind)
+bool guard_takes_admin(const struct world *w, const struct candidate *c)
 {
-	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE || kind == ACTION_DELETE;
+	if (c->kind == ACTION_SUSPEND || c->kind == ACTION_DEACTIVATE ||
+	    c->kind == ACTION_DELETE)
+		return true;
+	for (size_t i = 0; c->kind == ACTION_REMOVE_GROUPS && i < c->group_count; i++)
+		if (w->f->groups.v[c->groups[i]].admin == TRI_YES)
+			return true;
+	return false;
 }
 
 /*
@@ -710,7 +724,7 @@ static int admins_left(const struct round *r, bool *ret, struct err *err)
 	if (!taken)
 		return err_nomem(err);
 	for (size_t i = 0; i < r->candidates.n; i++)
-		if (takes_access(r->candidates.v[i].kind))
+		if (guard_takes_admin(r->w, &r->candidates.v[i]))
 			taken[r->candidates.v[i].s.account] = 1;
 	for (uint32_t i = 0; i < f->accounts.n && !left; i++)
 		left = f->accounts.v[i].org_admin == TRI_YES &&
@@ -747,7 +761,7 @@ int guard_candidates(struct round *r, struct err *err)
 		struct guard_hits hits = { .n = 0 };
 
 		ret = guard_judge(r->w, c, r->arena, &hits, err);
-		if (ret == 0 && !left && takes_access(c->kind) &&
+		if (ret == 0 && !left && guard_takes_admin(r->w, c) &&
 		    f->accounts.v[c->s.account].org_admin == TRI_YES)
 			ret = guard_hit(&hits, r->arena, GUARD_LAST_ADMIN, err,
 					"no other active administrator of the organisation "
@@ -900,6 +914,12 @@ static bool is_expected(const struct facts *f, uint64_t person)
 	return low < f->expected.n && f->expected.v[low] == person;
 }
 
+/* The class whose limit an action uses up: what undo takes is asked for, as by bulk. */
+static enum plan_class limit_class(const struct candidate *c)
+{
+	return guard_takes_back(c) ? PLAN_ASKED : c->class;
+}
+
 /* Subjects of a class that were acted on within the window. */
 static size_t past_count(const struct world *w, enum plan_class class, int64_t window_ms,
 			 struct counted *v)
@@ -940,7 +960,7 @@ static size_t planned_count(const struct round *r, enum plan_class class, struct
 	for (size_t i = 0; i < r->candidates.n; i++) {
 		const struct candidate *c = &r->candidates.v[i];
 
-		if (c->class != class || !is_planned(c))
+		if (limit_class(c) != class || !is_planned(c))
 			continue;
 		if (c->s.person != FACTS_NONE && is_expected(f, r->w->numbers[c->s.person]))
 			continue;
@@ -1111,13 +1131,13 @@ int guard_plan(const struct round *r, bool urgent, struct plan *plan, struct err
 	for (size_t i = 0; i < r->candidates.n; i++) {
 		const struct candidate *c = &r->candidates.v[i];
 
-		/* block and undo are held by no limit */
-		if (c->gone || (!c->rule && c->class != PLAN_ASKED) ||
+		/* block, and what undo gives back, are held by no limit */
+		if (c->gone || (!c->rule && limit_class(c) != PLAN_ASKED) ||
 		    candidate_is_urgent(c) != urgent)
 			continue;
 		if (!action_kinds[c->kind].destructive || !guard_may_run(c))
 			continue;
-		has[c->class] = true;
+		has[limit_class(c)] = true;
 		sources |= c->basis.sources;
 	}
 	for (int i = 0; i < LIMIT_KIND_COUNT && ret == 0; i++)

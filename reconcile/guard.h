@@ -99,6 +99,13 @@ int guard_candidates(struct round *r, struct err *err) MUST_USE;
 /* Whether another active organisation admin would be left if the account went. */
 bool guard_is_last_admin(const struct world *w, uint32_t account);
 
+/* Whether it takes an administrator's right: the account, or a group that gives it. */
+bool guard_takes_admin(const struct world *w, const struct candidate *c);
+
+/* An undo that takes: out of groups that somebody was put into by order. Guards and the limit
+ * of what is asked for look at it as at any such order. */
+bool guard_takes_back(const struct candidate *c);
+
 /* Whether the candidate can run at all: every guard that holds it can be released. */
 bool guard_may_run(const struct candidate *c);
 

@@ -629,9 +629,7 @@ static int guards_judge(struct judging *j, struct err *err)
 	struct judgement *ret = j->ret;
 	int r = guard_judge(&j->w, &j->c, &j->arena, &hits, err);
 
-	if (r == 0 &&
-	    (j->action->kind == ACTION_SUSPEND || j->action->kind == ACTION_DEACTIVATE ||
-	     j->action->kind == ACTION_DELETE) &&
+	if (r == 0 && j->c.s.account != FACTS_NONE && guard_takes_admin(&j->w, &j->c) &&
 	    guard_is_last_admin(&j->w, j->c.s.account))
 		r = guard_hit(
 			&hits, &j->arena, GUARD_LAST_ADMIN, err,
@@ -753,7 +751,9 @@ int reconcile_judge(const struct facts *facts, const struct policy *policy,
 			r = provision_judge(&j, err);
 		else if (action_kinds[action->kind].group)
 			r = asked_judge(&j, err);
-		else if (strcmp(action->rule, ORDER_BULK) == 0)
+		else if (strcmp(action->rule, ORDER_BULK) == 0 ||
+			 action->kind == ACTION_ADD_GROUPS ||
+			 action->kind == ACTION_REMOVE_GROUPS)
 			r = subject_find(&j) && rule_find(&j) ? asked_judge(&j, err) : 0;
 		else if (subject_find(&j) && rule_find(&j) &&
 			 (j.rule ? rule_judge(&j) : order_judge(&j)))

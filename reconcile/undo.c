@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "reconcile/bulk.h"
 #include "reconcile/ports.h"
 
 VEC(vec_step, struct action_step);
@@ -319,7 +320,8 @@ static int trail_walk(struct round *round, const struct undo_deed *const *deeds,
 
 /* What deeds did to the membership in one group, followed back. */
 struct member {
-	const struct action_step *step; /* of the oldest deed */
+	const struct undo_deed *deed;   /* the oldest */
+	const struct action_step *step; /* of it */
 	bool in, was_in;                /* now, and before the oldest */
 	bool given_back;                /* an undo did something about it since */
 };
@@ -338,7 +340,7 @@ static int member_note(struct round *round, struct vec_member *v, const struct u
 {
 	struct member *m = member_of(v, step->group);
 	bool added = step->op == STEP_ADD_GROUP;
-	struct member fresh = { step, added, !added, d->action->class == PLAN_RESTORE };
+	struct member fresh = { d, step, added, !added, d->action->class == PLAN_RESTORE };
 
 	if (!m)
 		return vec_member_add(v, fresh) < 0 ? err_nomem(err) : 0;
@@ -346,6 +348,7 @@ static int member_note(struct round *round, struct vec_member *v, const struct u
 		return d->action->class == PLAN_RESTORE
 			       ? 0
 			       : say_left(round, d, err, "it was given back already");
+	m->deed = d;
 	m->step = step;
 	m->was_in = !added;
 	return 0;
@@ -367,22 +370,35 @@ static int members_read(struct round *round, struct vec_member *v,
 /* The groups that are to be joined again, or left again, as one action. */
 static int members_back(struct trail *t, const struct vec_member *v, bool join, struct err *err)
 {
+	struct plan_arena *arena = t->round->arena;
 	struct action_fields fields = { .paths = true };
 	const char **groups = NULL;
-	int r = arena_alloc(t->round->arena, (v->n + 1) * sizeof(*groups), &groups, err);
+	uint32_t *rows = NULL;
+	int r = arena_alloc(arena, (v->n + 1) * sizeof(*groups), &groups, err);
 
+	if (r == 0)
+		r = arena_alloc(arena, (v->n + 1) * sizeof(*rows), &rows, err);
 	t->steps.n = 0;
 	for (size_t i = 0; i < v->n && r == 0; i++) {
 		struct action_step step = *v->v[i].step;
+		uint32_t row = bulk_group_row(t->round->w->f, step.group);
 
 		if (v->v[i].given_back || v->v[i].in == v->v[i].was_in ||
 		    v->v[i].was_in != join)
 			continue;
+		if (row == FACTS_NONE) {
+			r = say_left(t->round, v->v[i].deed, err,
+				     "the group is not there any more, as last collected");
+			continue;
+		}
 		step.op = join ? STEP_ADD_GROUP : STEP_REMOVE_GROUP;
+		rows[fields.group_count] = row;
 		groups[fields.group_count++] = step.group;
 		r = vec_step_add(&t->steps, step) < 0 ? err_nomem(err) : 0;
 	}
 	fields.groups = groups;
+	t->c.groups = rows;
+	t->c.group_count = fields.group_count;
 	t->c.kind = join ? ACTION_ADD_GROUPS : ACTION_REMOVE_GROUPS;
 	t->c.step = join ? 2 : 3;
 	t->c.before = join ? (struct action_fields){ .paths = true } : fields;
@@ -485,6 +501,8 @@ int undo_desire(struct round *round, const struct undo_deed *deeds, size_t n, st
 
 	if (!v)
 		return err_nomem(err);
+	for (uint32_t i = 0; i < round->w->f->accounts.n; i++)
+		round->scope_asked += desire_is_subject(round->w, i);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (is_status(deeds[i].action) || is_paths(deeds[i].action) ||
 		    is_gift(deeds[i].action) || is_membership(deeds[i].action))

@@ -163,7 +163,7 @@ static bool state_of(struct str word, enum action_state *ret)
 }
 
 /* BEGIN: the action becomes started, and is counted in the windows of its class if it takes
- * something away: a warning uses up no limit. */
+ * something away: a warning uses up no limit. An undo that takes counts as asked for. */
 static int begin_action(struct db *db, const struct journal_line *l, struct err *err)
 {
 	int r;
@@ -178,7 +178,9 @@ static int begin_action(struct db *db, const struct journal_line *l, struct err 
 		return STORE_STALE;
 	return db_run(db, err,
 		      "INSERT INTO effect (org, class, person, account, product, site, plan, n,"
-		      " ms) SELECT p.org, a.class, a.person, a.account, a.product, a.site,"
+		      " ms) SELECT p.org, CASE WHEN a.class = 'restore' AND"
+		      " a.kind = 'remove-groups' THEN 'asked' ELSE a.class END, a.person, "
+		      "a.account, a.product, a.site,"
 		      " a.plan, a.n, ?3 FROM action a JOIN plan p ON p.id = a.plan"
 		      " WHERE a.plan = ?1 AND a.n = ?2"
 		      " AND a.kind NOT IN ('warn', 'restore', 'enable', 'cancel-delete',"

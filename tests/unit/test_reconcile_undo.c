@@ -7,7 +7,8 @@
 	"source hr role=hr\nround org=acme mode=propose\n"                                     \
 	"record hr 1 person=1\n"                                                               \
 	"account a1 number=101 person=1 adopted=yes admin=yes org_admin=yes\n"                 \
-	"product jira@acme\n"
+	"product jira@acme\n"                                                                  \
+	"group g1\ngroup g2\ngroup g3\ngroup lead admin=yes\ngroup far synced=yes\n"
 
 /* A deed: an action with one step for each letter of `done` ('x': done, '-': not). */
 struct deed {
@@ -86,7 +87,7 @@ static void scene_done(struct scene *s)
 	policy_free(s->policy);
 }
 
-static void undo(struct scene *s, const struct undo_deed *deeds, size_t n)
+static void undo_in(struct scene *s, const char *world, const struct undo_deed *deeds, size_t n)
 {
 	struct undo_request request = {
 		.deeds = deeds, .n = n, .reason = "wrong date", .by = "uid:ida"
@@ -96,12 +97,17 @@ static void undo(struct scene *s, const struct undo_deed *deeds, size_t n)
 
 	memset(s, 0, sizeof(*s));
 	assert_ok(policy_bind(NULL, NULL, &s->policy, &err), &err);
-	world_read(&w, HEAD);
+	world_read(&w, world);
 	world_facts(&w, s->policy, &s->facts);
 	world_free(&w);
 	assert_ok(reconcile_undo(s->facts, s->policy, &request, &s->result, &err), &err);
 	assert_null(s->result->plans[PLAN_ROUTINE]);
 	s->plan = s->result->plans[PLAN_URGENT];
+}
+
+static void undo(struct scene *s, const struct undo_deed *deeds, size_t n)
+{
+	undo_in(s, HEAD, deeds, n);
 }
 
 static bool left_says(const struct scene *s, const char *text)
@@ -373,6 +379,111 @@ static void test_groups_that_were_given_back_stay_so(void **state)
 	assert_true(left_says(&s, "given back already"));
 }
 
+/* Somebody who administers nothing beside the administrator of HEAD. */
+#define AND_BEN                                                                                \
+	"record hr 2 person=2\n"                                                               \
+	"account a2 number=102 person=2 adopted=yes admin=no org_admin=no\n"
+
+static bool is_held_by(const struct action *a, const char *guard)
+{
+	for (size_t i = 0; i < a->held_count; i++)
+		if (strcmp(a->held_by[i], guard) == 0)
+			return true;
+	return false;
+}
+
+static void test_groups_go_back_under_the_guards_that_held_the_order(void **state)
+{
+	static const struct {
+		const char *world;
+		enum step_op op; /* of the deed */
+		const char *group, *guard;
+		uint64_t account;
+		unsigned needs;
+	} rows[] = {
+		{ HEAD AND_BEN, STEP_ADD_GROUP, "g1", NULL, 102, 1 },
+		{ HEAD AND_BEN, STEP_ADD_GROUP, "lead", "admin", 102, 2 },
+		{ HEAD AND_BEN, STEP_REMOVE_GROUP, "lead", "admin", 102, 2 },
+		{ HEAD AND_BEN, STEP_REMOVE_GROUP, "far", "impossible", 102, 1 },
+		/* what is taken from an administrator is for two people */
+		{ HEAD AND_BEN, STEP_ADD_GROUP, "g1", "admin", 101, 2 },
+		{ HEAD AND_BEN, STEP_ADD_GROUP, "lead", "last-admin", 101, 2 },
+		/* and what is given to one is not */
+		{ HEAD AND_BEN, STEP_REMOVE_GROUP, "g1", NULL, 101, 1 },
+		{ HEAD AND_BEN "protect exemption account=a2\n", STEP_ADD_GROUP, "g1",
+		  "exemption", 102, 1 },
+		{ HEAD AND_BEN "protect exemption account=a2\n", STEP_REMOVE_GROUP, "g1", NULL,
+		  102, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(scene_done) struct scene s;
+		struct deed d;
+		struct undo_deed deed =
+			group_deed(&d, rows[i].op, rows[i].group, PLAN_ASKED, 3, 3000);
+		const struct action *a;
+
+		d.action.account = rows[i].account;
+		d.action.person = rows[i].account - 100;
+		undo_in(&s, rows[i].world, &deed, 1);
+		assert_non_null(s.plan);
+		assert_int_equal(s.plan->actions.n, 1);
+		a = &s.plan->actions.v[0];
+		if (rows[i].guard)
+			assert_true(is_held_by(a, rows[i].guard));
+		else
+			assert_int_equal(a->held_count, 0);
+		if (rows[i].guard && strcmp(rows[i].guard, "impossible") != 0)
+			assert_int_equal(a->needs, rows[i].needs);
+	}
+}
+
+static void test_a_group_that_is_gone_is_not_joined_again(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed d;
+	struct undo_deed deed =
+		group_deed(&d, STEP_REMOVE_GROUP, "dropped", PLAN_ASKED, 3, 3000);
+
+	(void)state;
+	undo(&s, &deed, 1);
+	assert_null(s.plan);
+	assert_true(left_says(&s, "the group is not there any more"));
+}
+
+#define MANY 27 /* the limit is 25 */
+
+static void test_what_undo_takes_out_of_groups_is_counted_by_the_limit_of_bulk(void **state)
+{
+	CLEANUP(scene_done) struct scene out, in;
+	struct deed d[MANY], e[MANY];
+	struct undo_deed taken[MANY], given[MANY];
+	char world[8192] = HEAD;
+	bool held = false;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		size_t len = strlen(world);
+
+		(void)snprintf(world + len, sizeof(world) - len,
+			       "record hr %d person=%d\naccount b%d number=%d person=%d "
+			       "adopted=yes admin=no org_admin=no\n",
+			       10 + i, 10 + i, i, 110 + i, 10 + i);
+		taken[i] = group_deed(&d[i], STEP_ADD_GROUP, "g1", PLAN_ASKED, 3, 3000);
+		given[i] = group_deed(&e[i], STEP_REMOVE_GROUP, "g1", PLAN_ASKED, 3, 3000);
+		d[i].action.account = e[i].action.account = (uint64_t)(110 + i);
+		d[i].action.person = e[i].action.person = (uint64_t)(10 + i);
+	}
+	undo_in(&out, world, taken, MANY);
+	undo_in(&in, world, given, MANY);
+	assert_true(out.plan && in.plan && out.plan->held && !in.plan->held);
+	for (size_t i = 0; i < out.plan->guards.n; i++)
+		held = held || (strcmp(out.plan->guards.v[i].name, "limit-asked-day") == 0 &&
+				out.plan->guards.v[i].verdict == GUARD_HOLD_PLAN);
+	assert_true(held);
+}
+
 static void test_undo_takes_from_nobody_what_was_asked_for_them(void **state)
 {
 	static const struct {
@@ -421,6 +532,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_groups_go_back_to_how_the_oldest_deed_found_them),
 		cmocka_unit_test(test_groups_that_were_given_back_stay_so),
+		cmocka_unit_test(test_groups_go_back_under_the_guards_that_held_the_order),
+		cmocka_unit_test(test_a_group_that_is_gone_is_not_joined_again),
+		cmocka_unit_test(
+			test_what_undo_takes_out_of_groups_is_counted_by_the_limit_of_bulk),
 		cmocka_unit_test(test_undo_takes_from_nobody_what_was_asked_for_them),
 		cmocka_unit_test(test_a_deletion_that_was_asked_for_is_cancelled),
 		cmocka_unit_test(
