@@ -28,20 +28,19 @@ static int viewed_read(struct db *db, const struct plan *p, const struct who *wh
 		       struct viewed *ret, struct err *err)
 {
 	CLEANUP(free_at) char *text = NULL;
-	unsigned long long last = 0, before = 0;
+	struct str last, before;
 	int r;
 
 	snprintf(ret->key, sizeof(ret->key), "seen %s %s", plan_urgency_word(p->urgency),
 		 who->name);
 	r = store_setting_get(db, p->org, ret->key, &text, err);
-	if (r < 0)
-		return r;
-	if (text && sscanf(text, "%llu %llu", &last, &before) != 2)
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (!str_cut(str_of(text), ' ', &last, &before) || !str_uint64(last, &ret->last) ||
+	    !str_uint64(before, &ret->before))
 		return err_set(err, ERR_DAMAGED,
 			       "organisation %s: setting \"%s\" names no plans", p->org,
 			       ret->key);
-	ret->last = last;
-	ret->before = before;
 	return 0;
 }
 
