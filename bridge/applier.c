@@ -1169,13 +1169,3 @@ int applier_run(struct applier *a, struct apply_counts *counts, int64_t *again_m
 		return err_context(err, r, "applying for %s", a->org->name);
 	return closed < 0 ? closed : r;
 }
-
-int applier_counts_out(const struct apply_counts *counts, json_t *out, struct err *err)
-{
-	int r = 0;
-
-	for (int i = OUTCOME_NONE + 1; r == 0 && i < OUTCOME_COUNT; i++)
-		r = jx_set(out, apply_outcome_word((enum apply_outcome)i),
-			   json_integer((json_int_t)counts->outcomes[i]), err);
-	return r;
-}

@@ -10,7 +10,6 @@
 
 #include <stdatomic.h>
 
-#include "base/jx.h"
 #include "bridge/app.h"
 #include "reconcile/apply.h"
 
@@ -33,9 +32,5 @@ int applier_run(struct applier *a, struct apply_counts *counts, int64_t *again_m
 
 /* Ends runs that a crash left open. Once, before the first applier_run() of a process. */
 int applier_recover(struct app *app, const struct config_org *org, struct err *err) MUST_USE;
-
-/* {"done":3,"freed":2,...}: the members of an answer. */
-int applier_counts_out(const struct apply_counts *counts, json_t *out, struct err *err)
-	MUST_USE;
 
 #endif

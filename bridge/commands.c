@@ -42,15 +42,16 @@ const struct cli_option command_globals[] = {
 
 static const struct cli_operand init_operands[] = { ARG_MAYBE("DIR", "dir"), ARG_END };
 static const struct cli_option init_options[] = {
-	{ "answers", 0, "FILE", CLI_TEXT, NULL, false, "a YAML file of answers: name, zone, key, kind, source, address, profile, base, org_id", NULL },
+	{ "answers", 0, "FILE", CLI_TEXT, NULL, false, "a YAML file of answers: name, zone, key, kind, source, address, profile, base, columns, org_id", NULL },
 	{ "name", 0, "NAME", CLI_TEXT, NULL, false, "name of the instance", NULL },
 	{ "zone", 0, "ZONE", CLI_TEXT, NULL, false, "time zone, such as Europe/Berlin", NULL },
 	{ "key", 0, "WAY", CLI_TEXT, NULL, false, "what opens the vault: a file, a passphrase, a systemd credential", "file passphrase credential" },
-	{ "kind", 0, "KIND", CLI_TEXT, NULL, false, "scim: people are pushed to us; ldap: read by us", "scim ldap" },
+	{ "kind", 0, "KIND", CLI_TEXT, NULL, false, "scim: people are pushed to us; ldap: read by us; file: HR's export", "scim ldap file" },
 	{ "source", 0, "NAME", CLI_TEXT, NULL, false, "name of that source", NULL },
-	{ "address", 0, "ADDRESS", CLI_TEXT, NULL, false, "scim: where to listen; ldap: URL of the directory", NULL },
+	{ "address", 0, "ADDRESS", CLI_TEXT, NULL, false, "scim: where to listen; ldap: URL of the directory; file: a folder of exports, or one", NULL },
 	{ "profile", 0, "WHO", CLI_TEXT, NULL, false, "scim: who pushes", "generic entra okta keycloak onelogin ping jumpcloud google sailpoint authentik" },
 	{ "base", 0, "DN", CLI_TEXT, NULL, false, "ldap: where people stand", NULL },
+	{ "columns", 0, "NAMES", CLI_TEXT, NULL, false, "file: of personnel number, mail address and last working day, commas between", NULL },
 	{ "org-id", 0, "ID", CLI_TEXT, NULL, false, "Atlassian's id of the organisation", NULL },
 	OPT_END
 };
@@ -421,7 +422,9 @@ const struct command commands[] = {
 	  "leaverd init /etc/leaverd\n"
 	  "  asks, and writes /etc/leaverd/leaverd.yaml\n"
 	  "leaverd init demo --name acme --zone Europe/Berlin --key file --kind scim --source entra --profile entra --org-id 1234\n"
-	  "  asks nothing\n",
+	  "  asks nothing\n"
+	  "leaverd init demo --kind file --source hr --address /var/spool/hr --columns 'Personnel No, Mail, Last day'\n"
+	  "  people come by HR's export; asks for the rest\n",
 	  .options = init_options, .operands = init_operands, .local = local_init },
 	{ "serve", SETUP, "the daemon",
 	  "Serves SCIM, reads sources and organisations on schedule, makes plans, applies approved ones, and "

@@ -11,14 +11,16 @@
 #include "bridge/control.h"
 #include "bridge/render.h"
 #include "bridge/unlock.h"
+#include "hr/options.h"
 #include "store/audit.h"
 #include "store/store.h"
 
 #define INIT_ANSWER_MAX 512
 #define INIT_TEXT_MAX 65536
+#define COLUMNS 3 /* of an HR export: personnel number, mail address, last working day */
 
 struct answers {
-	char *name, *zone, *key, *kind, *source, *address, *base, *profile, *org_id;
+	char *name, *zone, *key, *kind, *source, *address, *base, *profile, *columns, *org_id;
 };
 
 #define AT(f) offsetof(struct answers, f)
@@ -36,8 +38,9 @@ static const struct question questions[] = {
 	{ "zone", "Time zone of people who have none", "UTC", NULL, AT(zone), NULL },
 	{ "key", "What opens the vault: file, passphrase or credential", "file",
 	  "file passphrase credential", AT(key), NULL },
-	{ "kind", "How people come: scim (pushed to us) or ldap (read by us)", "scim",
-	  "scim ldap", AT(kind), NULL },
+	{ "kind",
+	  "How people come: scim (pushed to us), ldap (read by us) or file (HR's export)",
+	  "scim", "scim ldap file", AT(kind), NULL },
 	{ "source", "Name of that source", NULL, NULL, AT(source), NULL },
 	{ "address", "Address to listen on", "127.0.0.1:8443", NULL, AT(address), "scim" },
 	{ "profile", "Who pushes: generic, or a name from leaverd-scim(7)", "generic",
@@ -47,6 +50,10 @@ static const struct question questions[] = {
 	  AT(address), "ldap" },
 	{ "base", "Where people stand in it, such as ou=people,dc=example,dc=com", NULL, NULL,
 	  AT(base), "ldap" },
+	{ "address", "Folder that HR puts its exports into, or one file", "hr", NULL,
+	  AT(address), "file" },
+	{ "columns", "Their columns of personnel number, mail address and last working day",
+	  "Personnel No, Mail, Last day", NULL, AT(columns), "file" },
 	{ "org_id", "Atlassian's id of the organisation (admin.atlassian.com)", NULL, NULL,
 	  AT(org_id), NULL },
 };
@@ -61,6 +68,7 @@ static const struct conf_key answer_keys[] = {
 	{ .name = "address", .type = CONF_TEXT, .offset = AT(address) },
 	{ .name = "base", .type = CONF_TEXT, .offset = AT(base) },
 	{ .name = "profile", .type = CONF_TEXT, .offset = AT(profile) },
+	{ .name = "columns", .type = CONF_TEXT, .offset = AT(columns) },
 	{ .name = "org_id", .type = CONF_TEXT, .offset = AT(org_id) },
 	{ 0 },
 };
@@ -149,9 +157,26 @@ static int ask(const struct question *q, unsigned number, char **ret, struct err
 	}
 }
 
+/* The three columns, in the order of the question; empty from the first that is missing. */
+static size_t columns_of(const struct answers *a, struct str ret[COLUMNS])
+{
+	struct str rest = str_of(a->columns);
+	size_t n = 0;
+
+	while (n < COLUMNS && rest.len) {
+		str_cut(rest, ',', &ret[n], &rest);
+		ret[n] = str_trim(ret[n]);
+		if (!hr_column_ok(ret[n]))
+			break;
+		n++;
+	}
+	return rest.len ? COLUMNS + 1 : n;
+}
+
 static int complete(struct answers *a, struct err *err)
 {
 	bool person = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+	struct str column[COLUMNS] = { 0 };
 	unsigned number = 0;
 
 	for (size_t i = 0; i < COUNT_OF(questions); i++) {
@@ -182,6 +207,12 @@ static int complete(struct answers *a, struct err *err)
 			return err_set(err, ERR_USAGE, "init: %s may be one of: %s; not '%s'",
 				       q->name, q->words, *at);
 	}
+	if (!strcmp(a->kind, "file") && columns_of(a, column) != COLUMNS)
+		return err_set(
+			err, ERR_USAGE,
+			"init: columns may be three names with commas between (personnel "
+			"number, mail address, last working day); not '%s'",
+			a->columns);
 	return 0;
 }
 
@@ -257,6 +288,59 @@ static void add_ldap_source(struct buf *b, const struct answers *a)
 		"shows\n");
 }
 
+/* A column as the map's expressions name it, as a YAML scalar. */
+static void add_column(struct buf *b, const char *before, struct str name)
+{
+	buf_addf(b, "        %s: '\"", before);
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.p[i] == '"' || name.p[i] == '\'')
+			buf_add_char(b, name.p[i]);
+		buf_add_char(b, name.p[i]);
+	}
+	buf_add_text(b, "\"'\n");
+}
+
+static bool is_file(const char *address)
+{
+	struct str s = str_of(address);
+
+	return str_ends(s, STR(".csv")) || str_ends(s, STR(".CSV")) || str_ends(s, STR(".txt"));
+}
+
+static void add_file_source(struct buf *b, const struct answers *a)
+{
+	struct str column[COLUMNS] = { 0 };
+
+	(void)columns_of(a, column);
+	buf_add_text(b, "\nsources:                       # most trusted first\n");
+	add_line(b, "  - name: ", a->source, NULL);
+	buf_add_text(
+		b, "    kind: file\n    role: hr\n    file:\n"
+		   "      kind: full               # everybody stands in it: leaverd-hr(7)\n");
+	if (is_file(a->address)) {
+		add_line(b, "      path: ", a->address, NULL);
+	} else {
+		add_line(b, "      folder: ", a->address,
+			 "the newest whole drop in it is read");
+		buf_add_text(b, "      pattern: \"*.csv\"\n");
+	}
+	buf_add_text(b, "      key: ");
+	buf_add_json(b, column[0]);
+	buf_add_text(b, "\n      map:\n");
+	add_column(b, "userName", column[1]);
+	add_column(b, "emails[type eq \"work\"].value", column[1]);
+	add_column(b, "employment.lastWorkingDay", column[2]);
+	buf_add_text(
+		b,
+		"      dates:                   # which of 03/04 is the month is not guessed\n"
+		"        ");
+	buf_add_json(b, column[2]);
+	buf_add_text(
+		b,
+		": yyyy-mm-dd | dd.mm.yyyy\n"
+		"      canaries: []             # \"10001\": people whom every export shows\n");
+}
+
 static void add_config(struct buf *b, const struct answers *a)
 {
 	buf_add_text(b,
@@ -269,8 +353,10 @@ static void add_config(struct buf *b, const struct answers *a)
 	add_key(b, a);
 	if (!strcmp(a->kind, "scim"))
 		add_scim_source(b, a);
-	else
+	else if (!strcmp(a->kind, "ldap"))
 		add_ldap_source(b, a);
+	else
+		add_file_source(b, a);
 	buf_add_text(b, "\norganisations:\n");
 	add_line(b, "  - name: ", a->name, "our name for Atlassian's side");
 	add_line(b, "    cloud:\n      org_id: ", a->org_id, NULL);
@@ -462,6 +548,16 @@ static int make_key(struct made *m, const char *dir, const struct answers *a, st
 	return r < 0 ? r : made_note(m, path, false, err);
 }
 
+/* Where HR's exports come: it may be there, and may be somebody else's. */
+static int make_drops(struct made *m, const struct config *c, struct err *err)
+{
+	const struct config_source *source = config_source_at(c, 0);
+
+	if (!source || source->kind != CONFIG_FILE || !source->file.folder)
+		return 0;
+	return make_folder(m, source->file.folder, err);
+}
+
 static int make_all(struct made *m, const char *dir, const char *file, const struct answers *a,
 		    struct err *err)
 {
@@ -479,6 +575,8 @@ static int make_all(struct made *m, const char *dir, const char *file, const str
 	if (r == 0)
 		r = make_folder(m, state, err);
 	if (r == 0)
+		r = make_drops(m, &config, err);
+	if (r == 0)
 		r = make_key(m, dir, a, err);
 	return r < 0 ? r : store_new(m, &config, err);
 }
@@ -493,6 +591,8 @@ static void say_next(struct cli *cli, const char *file, const struct answers *a)
 	if (!strcmp(a->kind, "scim"))
 		render_line(cli, "  leaverd --config %s token new %s-1 --source %s", file,
 			    a->source, a->source);
+	else if (!strcmp(a->kind, "file"))
+		render_line(cli, "  leaverd --config %s sync %s --dry-run", file, a->source);
 	else if (!str_istarts(str_of(a->address), STR("ldapi:")))
 		render_line(cli, "  leaverd --config %s secret set ldap-bind", file);
 	render_line(cli, "  leaverd --config %s doctor", file);

@@ -93,15 +93,38 @@ int report_doubtful(struct report_run *run, struct err *err)
 
 struct leavers {
 	struct report_run *run;
+	struct db *db;
 	const char *org;
 	int64_t sealed;
 };
+
+/* Of the account, as the plan has it: "" once they were forgotten. *ret is new. */
+static int address_of(struct leavers *l, int64_t plan, int64_t n, json_t **ret, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *values = NULL;
+	CLEANUP(buf_done) struct buf text, salt;
+	const char *email = NULL;
+	int r;
+
+	buf_init(&text, 65536);
+	buf_init(&salt, 256);
+	r = plans_value(l->db, plan, n, &text, &salt, err);
+	if (r == 0 && text.len)
+		r = jx_parse(buf_str(&text), JX_LENIENT, &values, err);
+	if (r < 0)
+		return r;
+	email = jx_get_text(values, "email");
+	*ret = json_string(email ? email : "");
+	return *ret ? 0 : err_nomem(err);
+}
 
 static int leaver_note(void *ctx, const struct plan_row *plan, const struct action_row *a,
 		       struct err *err)
 {
 	struct leavers *l = ctx;
 	int64_t late = l->run->now_ms - a->due_ms;
+	json_t *email;
+	int r;
 
 	if (!str_eq(a->class_, str_of(plan_class_word(PLAN_LEAVER))) &&
 	    !str_eq(a->class_, str_of(plan_class_word(PLAN_ABSENCE))))
@@ -110,14 +133,18 @@ static int leaver_note(void *ctx, const struct plan_row *plan, const struct acti
 		l->sealed++;
 		return 0;
 	}
-	return report_row(
-		l->run,
-		json_pack("[s,I,I,o,o,s%,s%,o,I,b,s,s]", l->org, (json_int_t)plan->id,
-			  (json_int_t)a->n, report_ms(a->person), report_ms(a->account),
-			  ASK_S(a->kind), ASK_S(a->rule), report_ms(a->due_ms),
-			  (json_int_t)(late > 0 ? late / STAMP_HOUR_MS : 0), a->held,
-			  plan_standing_words[plan->state], action_state_words[a->state]),
-		err);
+	r = address_of(l, plan->id, a->n, &email, err);
+	if (r < 0)
+		return r;
+	return report_row(l->run,
+			  json_pack("[s,I,I,o,o,s%,s%,o,I,b,s,s,o]", l->org,
+				    (json_int_t)plan->id, (json_int_t)a->n,
+				    report_ms(a->person), report_ms(a->account), ASK_S(a->kind),
+				    ASK_S(a->rule), report_ms(a->due_ms),
+				    (json_int_t)(late > 0 ? late / STAMP_HOUR_MS : 0), a->held,
+				    plan_standing_words[plan->state],
+				    action_state_words[a->state], email),
+			  err);
 }
 
 int report_leavers(struct report_run *run, struct err *err)
@@ -132,6 +159,7 @@ int report_leavers(struct report_run *run, struct err *err)
 		if (!report_wants(run, l.org))
 			continue;
 		r = store_read_begin(run->app->store, &db, err);
+		l.db = db;
 		if (r == 0)
 			r = plans_unfinished(db, l.org, leaver_note, &l, err);
 		if (r == 0 && l.sealed)

@@ -52,7 +52,8 @@ static const struct export_column leavers_columns[] = {
 	{ "org", EXPORT_TEXT, 0, "" }, { "plan", EXPORT_INT, 0, "" }, { "n", EXPORT_INT, 0, "" },
 	{ "person", EXPORT_INT, 0, "" }, { "account", EXPORT_INT, 0, "" }, { "kind", EXPORT_TEXT, 0, "" },
 	{ "rule", EXPORT_TEXT, 0, "" }, { "dueAt", EXPORT_TIME, 0, "" }, { "lateHours", EXPORT_INT, 0, "" },
-	{ "held", EXPORT_BOOL, 0, "" }, { "planState", EXPORT_TEXT, 0, "" }, { "state", EXPORT_TEXT, 0, "" }, { 0 }
+	{ "held", EXPORT_BOOL, 0, "" }, { "planState", EXPORT_TEXT, 0, "" }, { "state", EXPORT_TEXT, 0, "" },
+	{ "email", EXPORT_TEXT, 0, "" }, { 0 }
 };
 static const struct export_column exemptions_columns[] = {
 	{ "number", EXPORT_INT, 0, "" }, { "kind", EXPORT_TEXT, 0, "" }, { "person", EXPORT_INT, 0, "" },

@@ -239,6 +239,32 @@ static int seats_out(struct app *app, const struct config_org *org, json_t *out,
 	return r;
 }
 
+/* How many actions of a shown plan ended how, whoever applied them: the daemon's applier may
+ * have been faster. */
+static int outcomes_out(const json_t *plan, json_t *out, struct err *err)
+{
+	const json_t *action;
+	size_t at;
+
+	for (int o = OUTCOME_NONE + 1; o < OUTCOME_COUNT; o++) {
+		const char *word = apply_outcome_word((enum apply_outcome)o);
+		size_t len = strlen(word);
+		json_int_t n = 0;
+		int r;
+
+		json_array_foreach (json_object_get(plan, "actions"), at, action) {
+			const char *result = jx_get_text(action, "result");
+
+			n += result && !strncmp(result, word, len) &&
+			     (!result[len] || result[len] == ':');
+		}
+		r = jx_set(out, word, json_integer(n), err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int verb_apply(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		      struct err *err)
 {
@@ -258,11 +284,11 @@ static int verb_apply(struct app *app, const struct who *who, const json_t *in, 
 	if (r == 0)
 		r = apply_now(app, org, plan_of(in), &counts, err);
 	if (r == 0)
-		r = applier_counts_out(&counts, counts_out, err);
-	if (r == 0)
 		r = seats_out(app, org, out, "seats_after", err);
 	if (r == 0)
 		r = planner_show(app, plan_of(in), &plan, err);
+	if (r == 0)
+		r = outcomes_out(plan, counts_out, err);
 	if (r < 0)
 		return r;
 	return json_object_update(out, plan) == 0 ? 0 : err_nomem(err);

@@ -84,6 +84,31 @@ def test_init_reads_answers_from_a_file_and_says_which_is_missing(build, tmp_pat
     assert "secret set ldap-bind" not in text.splitlines()[0]
 
 
+def test_init_for_an_export_of_hr_reads_the_first_one_as_it_is(build, tmp_path):
+    daemon = Daemon(build / "leaverd", tmp_path / "dir")
+    answers = ("init", str(daemon.folder), "--name", "acme", "--zone", "Europe/Berlin", "--kind", "file", "--source", "hr",
+               "--org-id", "0a1b")
+    assert "columns may be three names" in fault(daemon, USAGE, *answers, "--columns", "No, Mail")
+    assert not daemon.folder.exists()
+    said = daemon.command(*answers, "--columns", "No., E-mail 'work', Last day")
+    assert "sync hr --dry-run" in said
+    assert 25 <= len(daemon.config.read_text().splitlines()) <= 45
+    assert "in order" in daemon.command("config", "check")
+    # an export as a spreadsheet writes it, days in two forms
+    (daemon.folder / "hr" / "people.csv").write_text(
+        "No.;Name;E-mail 'work';Last day\n1;Ada;ada@x.example;\n2;Bo;bo@x.example;31.12.2099\n3;Cy;cy@x.example;2099-12-31\n")
+    os.utime(daemon.folder / "hr" / "people.csv", (time.time() - 60, time.time() - 60))
+    assert daemon.json("sync", "hr", "--dry-run")["sources"][0]["plausible"]
+    assert daemon.json("sync", "hr")["sources"][0]["accepted"]
+    users = daemon.json("users")["users"]
+    assert sorted((u["id"], u["userName"]) for u in users) == [
+        ("1", "ada@x.example"), ("2", "bo@x.example"), ("3", "cy@x.example")]
+    # 03/04 is never guessed
+    (daemon.folder / "hr" / "people-2.csv").write_text("No.;E-mail 'work';Last day\n1;ada@x.example;03/04/2026\n")
+    os.utime(daemon.folder / "hr" / "people-2.csv", (time.time() - 50, time.time() - 50))
+    assert "line 2, column 17 (Last day)" in daemon.json("sync", "hr", status=5)["sources"][0]["why"]
+
+
 # --- secrets, tokens ---------------------------------------------------------------------------
 
 

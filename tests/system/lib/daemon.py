@@ -78,8 +78,10 @@ class Daemon:
             ready.set()
 
         threading.Thread(target=read, args=(self.process.stderr,), daemon=True).start()
-        if not ready.wait(timeout) or self.process.poll() is not None:
-            self.stop()
+        if not ready.wait(timeout) or not any("serve.ready" in line for line in self.log):
+            self.process.kill()
+            self.process.wait()
+            self.process = None
             raise RuntimeError("leaverd serve did not start:\n" + "\n".join(self.log[-20:]))
 
     def stop(self, how=signal.SIGTERM, timeout=60):
