@@ -23,7 +23,7 @@ static const struct export_column user_columns[] = {
 	{ "startDate",       EXPORT_TEXT, 10, "" },
 	{ "lastWorkingDay",  EXPORT_TEXT, 14, "empty where sealed" },
 	{ "terminationDate", EXPORT_TEXT, 15, "empty where sealed" },
-	{ "sealed",          EXPORT_BOOL,  6, "there is an end ahead that only hr-confidential sees" },
+	{ "sealed",          EXPORT_BOOL,  6, "no end is shown: whether one lies ahead, only hr-confidential sees" },
 	{ "version",         EXPORT_INT,   7, "" },
 	{ "createdAt",       EXPORT_TIME, 20, "" },
 	{ "modifiedAt",      EXPORT_TIME, 20, "" },
@@ -160,13 +160,25 @@ const struct export_kind *export_kind_of(struct str name)
 /* --- cells -----------------------------------------------------------------------------------
  */
 
-/* What a spreadsheet takes for a formula, perhaps behind apostrophes of the value's own. */
+/* What a spreadsheet takes for a formula: perhaps behind apostrophes of the value's own, blanks
+ * that it drops, or in the wide forms that it reads as the narrow ones. */
 static bool looks_like_formula(struct str text)
 {
+	static const struct str wide[] = {
+		{ "\xef\xbc\x9d", 3 }, /* U+FF1D = */
+		{ "\xef\xbc\x8b", 3 }, /* U+FF0B + */
+		{ "\xef\xbc\x8d", 3 }, /* U+FF0D - */
+		{ "\xef\xbc\xa0", 3 }, /* U+FF20 @ */
+	};
 	size_t i = 0;
 
 	while (i < text.len && text.p[i] == '\'')
 		i++;
+	while (i < text.len && text.p[i] == ' ')
+		i++;
+	for (size_t k = 0; k < COUNT_OF(wide); k++)
+		if (str_starts(str_n(text.p + i, text.len - i), wide[k]))
+			return true;
 	return i < text.len && memchr("=+-@\t\r\n", text.p[i], 7);
 }
 
@@ -175,7 +187,9 @@ void export_csv_cell(struct buf *into, struct str text)
 	bool formula = looks_like_formula(text);
 	struct str left, rest;
 
-	if (!formula && str_find_any(text, ",\"\r\n") == text.len &&
+	/* in many countries a semicolon ends the cell: what stands behind one must not, as a
+	 * formula, end where the line does */
+	if (!formula && str_find_any(text, ",;\"\r\n") == text.len &&
 	    (!text.len || (text.p[0] != ' ' && text.p[text.len - 1] != ' '))) {
 		buf_add_str(into, text);
 		return;
@@ -329,17 +343,39 @@ void export_list(struct export_line *l, const struct str *texts, size_t count)
 	buf_done(&all);
 }
 
-#define LIST_MOST 256
+/* Room for so many texts, to be freed; without memory the line is faulty, and NULL. */
+static struct str *texts_new(struct export_line *l, size_t n)
+{
+	struct str *texts = calloc(n + 1, sizeof(*texts));
+
+	if (!texts && !l->into->fault)
+		l->into->fault = ERR_NOMEM;
+	return texts;
+}
 
 static void json_texts(struct export_line *l, const json_t *value)
 {
-	struct str texts[LIST_MOST];
-	size_t i, n = 0;
+	CLEANUP(free_at) struct str *texts = texts_new(l, json_array_size(value));
 	json_t *one;
+	size_t i;
 
 	json_array_foreach ((json_t *)(uintptr_t)value, i, one) {
-		if (n < COUNT_OF(texts))
-			texts[n++] = str_n(json_string_value(one), json_string_length(one));
+		if (texts)
+			texts[i] = str_n(json_string_value(one), json_string_length(one));
+	}
+	export_list(l, texts, texts ? json_array_size(value) : 0);
+}
+
+void export_words(struct export_line *l, struct str words)
+{
+	CLEANUP(free_at) struct str *texts = texts_new(l, words.len / 2 + 1);
+	struct str word;
+	size_t n = 0;
+
+	while (texts && words.len) {
+		str_cut(words, ' ', &word, &words);
+		if (word.len)
+			texts[n++] = word;
 	}
 	export_list(l, texts, n);
 }

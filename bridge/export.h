@@ -7,10 +7,11 @@
  * Columns are stable: names keep their meaning, new ones come at the end.
  *
  * CSV is RFC 4180: comma, CRLF, quotes doubled. A cell of text that a spreadsheet would take
- * for a formula (it begins with = + - @ tab CR or LF) is written with an apostrophe before it.
- * So that this can be taken back, a text that begins with apostrophes before such a character
- * gets one more: whoever reads takes one apostrophe off each cell that matches
- * ^'+[=+\-@\t\r\n]. Unknown and absent are both empty in CSV; in JSON Lines they are null.
+ * for a formula (it begins with = + - @, also in their wide forms, tab, CR or LF, perhaps
+ * behind blanks) is written with an apostrophe before it. So that this can be taken back, a
+ * text that begins with apostrophes before such a character gets one more: whoever reads takes
+ * one apostrophe off each cell that matches ^'+ *[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]. Unknown
+ * and absent are both empty in CSV; in JSON Lines they are null.
  */
 #ifndef BRIDGE_EXPORT_H
 #define BRIDGE_EXPORT_H
@@ -66,6 +67,8 @@ void export_decimal(struct export_line *l, int64_t hundredths);
 void export_time(struct export_line *l, int64_t ms);
 /* count texts; none is an empty list. */
 void export_list(struct export_line *l, const struct str *texts, size_t count);
+/* The same, of the words between blanks. */
+void export_words(struct export_line *l, struct str words);
 void export_end(struct export_line *l);
 /* A cell out of JSON, by its column's type: texts, integers (ms, hundredths), booleans, arrays;
  * anything else is none. */

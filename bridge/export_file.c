@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/secret.h"
@@ -20,6 +21,7 @@
 
 int out_file_open(struct out_file *f, const char *path, struct err *err)
 {
+	struct stat st;
 	int r;
 
 	*f = (struct out_file){ .path = path, .fd = -1 };
@@ -28,6 +30,13 @@ int out_file_open(struct out_file *f, const char *path, struct err *err)
 		f->path = NULL;
 		f->fd = STDOUT_FILENO;
 		return 0;
+	}
+	/* a pipe or a device is written as it is: to rename over it would take it away */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		f->path = NULL;
+		f->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+		f->given = f->fd >= 0;
+		return f->given ? 0 : err_errno(err, ERR_IO, errno, "%s", path);
 	}
 	buf_addf(&f->temp, "%s.XXXXXX", path);
 	r = buf_fault(&f->temp, err, "the name of the file");
@@ -93,6 +102,9 @@ int out_file_keep(struct out_file *f, struct err *err)
 
 void out_file_done(struct out_file *f)
 {
+	if (f->given)
+		close(f->fd);
+	f->given = false;
 	if (f->path && f->fd >= 0) {
 		close(f->fd);
 		if (f->temp.p)
@@ -225,9 +237,10 @@ static void tell(const struct export_run *e)
 	fputs(".\n", stderr);
 	if (e->sealed)
 		fprintf(stderr,
-			"In %" PRId64
-			" rows an end that lies ahead is sealed (--token-file).\n",
+			"%" PRId64 " steps that lie ahead name nobody (--token-file).\n",
 			e->sealed);
+	if (!strcmp(e->what, "users") && !json_object_get(e->in, "token"))
+		fputs("Ends that lie ahead are not shown (--token-file).\n", stderr);
 	if (strcmp(e->what, "accounts") != 0 && strcmp(e->what, "seats") != 0)
 		return;
 	if (json_is_null(e->as_of))

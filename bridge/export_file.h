@@ -16,10 +16,12 @@ int export_read_token(const char *path, json_t *in, struct err *err) MUST_USE;
 
 /*
  * A file being written: only its owner can read it, and it is nobody's until out_file_keep()
- * has synced and renamed it. path NULL or "-": standard output.
+ * has synced and renamed it. path NULL or "-": standard output. A device or a pipe that is
+ * there is written straight.
  */
 struct out_file {
 	const char *path;
+	bool given; /* a device or pipe of ours to close */
 	struct buf temp;
 	int fd;
 };

@@ -101,22 +101,10 @@ static void put_number(struct export_line *l, int64_t number)
 /* A text of words, or an array of texts. */
 static void put_list(struct export_line *l, const json_t *value)
 {
-	struct str texts[64], word, rest;
-	size_t n = 0, i;
-	json_t *one;
-
-	if (json_is_string(value)) {
-		rest = str_n(json_string_value(value), json_string_length(value));
-		while (rest.len && n < COUNT_OF(texts)) {
-			str_cut(rest, ' ', &word, &rest);
-			texts[n++] = word;
-		}
-	}
-	json_array_foreach ((json_t *)(uintptr_t)value, i, one) {
-		if (n < COUNT_OF(texts))
-			texts[n++] = str_n(json_string_value(one), json_string_length(one));
-	}
-	export_list(l, texts, n);
+	if (json_is_string(value))
+		export_words(l, str_n(json_string_value(value), json_string_length(value)));
+	else
+		export_json(l, value);
 }
 
 /* --- accounts and seats ----------------------------------------------------------------------
@@ -201,17 +189,20 @@ static const json_t *mail_of(const json_t *doc)
 	return best;
 }
 
+/* Whoever may not see ends that lie ahead must not see who has one: a row without an end looks
+ * the same. */
 static void put_ends(struct chunk *c, const json_t *doc)
 {
 	const json_t *employment = json_object_get(doc, SCHEMA_EMPLOYMENT);
-	bool sealed = !c->may_see_ends && sealed_ends(employment, c->now_ms);
+	bool hide = !c->may_see_ends && sealed_ends(employment, c->now_ms);
+	const json_t *last = hide ? NULL : json_object_get(employment, "lastWorkingDay");
+	const json_t *end = hide ? NULL : json_object_get(employment, "terminationDate");
 	struct export_line *l = &c->line;
 
 	put_member(l, employment, "startDate");
-	put_json(l, sealed ? NULL : json_object_get(employment, "lastWorkingDay"));
-	put_json(l, sealed ? NULL : json_object_get(employment, "terminationDate"));
-	export_bool(l, sealed);
-	c->hidden += sealed;
+	put_json(l, last);
+	put_json(l, end);
+	export_bool(l, !c->may_see_ends && !json_is_string(last) && !json_is_string(end));
 }
 
 static void put_user(struct of_source *s, const struct find_row *row, const json_t *doc,

@@ -21,6 +21,9 @@ static void test_a_cell_is_quoted_where_rfc_4180_wants_it(void **state)
 		{ { " ada", 4 }, "\" ada\"" },
 		{ { "ada ", 4 }, "\"ada \"" },
 		{ { "O'Hara", 6 }, "O'Hara" },
+		/* with a semicolon between cells this would end the line as a formula */
+		{ { "a; =1+1", 7 }, "\"a; =1+1\"" },
+		{ { "\xef\xbc\xa1", 3 }, "\xef\xbc\xa1" }, /* U+FF21: a letter */
 		{ { "'quoted'", 8 }, "'quoted'" },
 		{ { "Zo\xc3\xab", 4 }, "Zo\xc3\xab" },
 	};
@@ -39,7 +42,7 @@ static void test_a_cell_is_quoted_where_rfc_4180_wants_it(void **state)
 /* What doc/leaverd-report.7 tells a reader to do. */
 static struct str taken_back(struct str cell, char *room)
 {
-	size_t n = 0, quotes = 0;
+	size_t n = 0, quotes = 0, at;
 
 	for (size_t i = 1; i + 1 < cell.len; i++) {
 		if (cell.p[i] == '"')
@@ -48,7 +51,16 @@ static struct str taken_back(struct str cell, char *room)
 	}
 	while (quotes < n && room[quotes] == '\'')
 		quotes++;
-	return quotes && quotes < n && memchr("=+-@\t\r\n", room[quotes], 7)
+	at = quotes;
+	while (at < n && room[at] == ' ')
+		at++;
+	room[n] = '\0';
+	return quotes && at < n &&
+			       (memchr("=+-@\t\r\n", room[at], 7) ||
+				!strncmp(room + at, "\xef\xbc\x9d", 3) ||
+				!strncmp(room + at, "\xef\xbc\x8b", 3) ||
+				!strncmp(room + at, "\xef\xbc\x8d", 3) ||
+				!strncmp(room + at, "\xef\xbc\xa0", 3))
 		       ? str_n(room + 1, n - 1)
 		       : str_n(room, n);
 }
@@ -56,12 +68,31 @@ static struct str taken_back(struct str cell, char *room)
 static void test_no_cell_begins_a_formula_and_each_can_be_taken_back(void **state)
 {
 	static const struct str rows[] = {
-		{ "=1+1", 4 },         { "=HYPERLINK(\"http://x\",\"y\")", 26 },
-		{ "+49 30 1234", 11 }, { "-2", 2 },
-		{ "@SUM(A1)", 8 },     { "\t=1", 3 },
-		{ "\r=1", 3 },         { "\n=1", 3 },
-		{ "'=1", 3 },          { "''=1", 4 },
+		{ "=1+1", 4 },
+		{ "=HYPERLINK(\"http://x\",\"y\")", 26 },
+		{ "+49 30 1234", 11 },
+		{ "-2", 2 },
+		{ "@SUM(A1)", 8 },
+		{ "\t=1", 3 },
+		{ "\r=1", 3 },
+		{ "\n=1", 3 },
+		{ "'=1", 3 },
+		{ "''=1", 4 },
 		{ "'@x\"y", 5 },
+		{ " =1+1", 5 },
+		{ "'  =1", 5 },
+		{ "\xef\xbc\x9d"
+		  "1+1",
+		  6 },
+		{ "\xef\xbc\x8b"
+		  "1",
+		  4 },
+		{ "\xef\xbc\x8d"
+		  "1",
+		  4 },
+		{ " \xef\xbc\xa0"
+		  "SUM",
+		  7 },
 	};
 
 	(void)state;
@@ -131,6 +162,39 @@ static void test_each_form_has_its_head_its_line_ends_and_its_way_to_say_nothing
 	}
 }
 
+static void test_a_list_of_any_length_is_whole(void **state)
+{
+	enum { MANY = 700 };
+	CLEANUP(json_decref_at) json_t *list = json_array();
+	struct buf csv, lines, words, text;
+	struct export_line l;
+	char one[16];
+
+	(void)state;
+	buf_init(&text, 1 << 16);
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(one, sizeof(one), "g%d", i);
+		json_array_append_new(list, json_string(one));
+		buf_addf(&text, "%s%s", i ? " " : "", one);
+	}
+	buf_init(&csv, 1 << 16);
+	buf_init(&lines, 1 << 16);
+	buf_init(&words, 1 << 16);
+	export_begin(&l, EXPORT_CSV, columns + 4, &csv);
+	export_json(&l, list);
+	export_begin(&l, EXPORT_CSV, columns + 4, &words);
+	export_words(&l, buf_str(&text));
+	export_begin(&l, EXPORT_JSONL, columns + 4, &lines);
+	export_json(&l, list);
+	assert_true(str_ends(buf_str(&csv), S("; g699\"")));
+	assert_true(str_eq(buf_str(&csv), buf_str(&words)));
+	assert_true(str_ends(buf_str(&lines), S(",\"g699\"]")));
+	buf_done(&csv);
+	buf_done(&lines);
+	buf_done(&words);
+	buf_done(&text);
+}
+
 static void test_a_ceiling_is_a_fault_and_never_a_cut_row(void **state)
 {
 	(void)state;
@@ -191,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_no_cell_begins_a_formula_and_each_can_be_taken_back),
 		cmocka_unit_test(
 			test_each_form_has_its_head_its_line_ends_and_its_way_to_say_nothing),
+		cmocka_unit_test(test_a_list_of_any_length_is_whole),
 		cmocka_unit_test(test_a_ceiling_is_a_fault_and_never_a_cut_row),
 		cmocka_unit_test(test_every_export_has_columns_with_names_of_their_own),
 		cmocka_unit_test(test_an_end_is_sealed_until_its_day_is_over_everywhere),
