@@ -134,6 +134,7 @@ int approvals_add(void *ctx, const struct decision *d, struct err *err)
 		.guards = str_dup(d->guards),
 		.names = calloc(words_of(a->plan), sizeof(*g.names)),
 	};
+	bool lifts;
 
 	if (!g.who || !g.guards || !g.names) {
 		given_done(&g);
@@ -149,13 +150,16 @@ int approvals_add(void *ctx, const struct decision *d, struct err *err)
 		return err_nomem(err);
 	}
 	names_read(a->plan, d->actions, g.names);
+	/* whose word does not count lifts no refusal */
+	lifts = g.ours && (d->person || !a->signed_only);
 	for (size_t i = 0; i < words_of(a->plan); i++) {
 		if (d->kind == DECISION_REJECT && g.ours)
 			a->refused[i] |= g.names[i];
 		if (d->kind != DECISION_APPROVE)
 			continue;
 		a->named[i] |= g.names[i];
-		a->refused[i] &= g.all ? 0 : ~g.names[i];
+		if (lifts)
+			a->refused[i] &= g.all ? 0 : ~g.names[i];
 	}
 	a->all_named = a->all_named || (d->kind == DECISION_APPROVE && g.all);
 	return 0;

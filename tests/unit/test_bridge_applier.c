@@ -671,6 +671,38 @@ static void test_what_was_refused_after_it_was_approved_does_not_start(void **st
 	assert_true(approvals_name(t.a, &t.plan->actions.v[0]));
 }
 
+static void test_a_refusal_is_lifted_by_nobody_whose_word_does_not_count(void **state)
+{
+	unsigned char key[DIGEST_PUB_BYTES];
+	CLEANUP(for_two_done) struct for_two t;
+	CLEANUP(buf_done) struct buf ida;
+
+	(void)state;
+	buf_init(&ida, STATEMENT_MAX_BYTES);
+	for_two_make(&t);
+	approvals_signed_only(t.a);
+	t.d.actions = STR("1");
+	signed_as(&t.d, "ida", &ida, key);
+	for_two_add(&t, "approver:ida");
+	t.d.person = false;
+	t.d.kind = DECISION_REJECT;
+	for_two_add(&t, "uid:bob");
+	t.d.kind = DECISION_APPROVE;
+	for_two_add(&t, "uid:eve"); /* who did not sign */
+	assert_false(approvals_name(t.a, &t.plan->actions.v[0]));
+	t.d.digest.b[0] = 1;
+	t.d.person = true;
+	buf_clear(&ida);
+	signed_as(&t.d, "ida", &ida, key);
+	for_two_add(&t, "approver:ida"); /* about other bytes */
+	assert_false(approvals_name(t.a, &t.plan->actions.v[0]));
+	t.d.digest.b[0] = 0;
+	buf_clear(&ida);
+	signed_as(&t.d, "ida", &ida, key);
+	for_two_add(&t, "approver:ida");
+	assert_true(approvals_name(t.a, &t.plan->actions.v[0]));
+}
+
 static int start(void **state)
 {
 	struct err err = { 0 };
@@ -695,6 +727,7 @@ int main(void)
 		cmocka_unit_test(
 			test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block),
 		cmocka_unit_test(test_what_was_refused_after_it_was_approved_does_not_start),
+		cmocka_unit_test(test_a_refusal_is_lifted_by_nobody_whose_word_does_not_count),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
