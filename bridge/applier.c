@@ -7,6 +7,7 @@
 #include "bridge/hands_gift.h"
 #include "bridge/planner.h"
 #include "store/accounts.h"
+#include "store/approvers.h"
 #include "store/facts.h"
 #include "store/outbox.h"
 #include "store/persons.h"
@@ -36,8 +37,8 @@ struct live_plan {
 	struct digest digest;        /* of the stored bytes, computed when they were read */
 	enum action_state *states;   /* by place in the plan */
 	int64_t *again_ms;           /* not before; 0: at once */
-	struct approvals *approvals; /* up to decided */
-	int64_t decided;
+	struct approvals *approvals; /* up to decided; as many had retired then */
+	int64_t decided, retired;
 	size_t first; /* all before it are over */
 };
 VEC(vec_live_plan, struct live_plan);
@@ -51,6 +52,7 @@ struct applier {
 	struct vec_live_plan plans; /* urgent ones first, then by age */
 	struct live_plan *current;  /* plan of the item that is being worked on */
 	size_t current_at;          /* its place there */
+	int64_t retired;            /* approvers, so far: what they approved counts no more */
 	enum org_mode mode;
 	int64_t again_ms; /* earliest of those that wait */
 };
@@ -139,6 +141,7 @@ static int live_plan_decisions(struct applier *a, struct live_plan *p, struct er
 	approvals_free(p->approvals);
 	p->approvals = TAKE(fresh);
 	p->decided = p->decision;
+	p->retired = a->retired;
 	return 0;
 }
 
@@ -272,7 +275,7 @@ static int live_plan_ready(struct applier *a, struct live_plan *p, struct err *e
 		make_room(a);
 		r = live_plan_read(a, p, err);
 	}
-	if (r == 0 && (fresh || p->decided != p->decision))
+	if (r == 0 && (fresh || p->decided != p->decision || p->retired != a->retired))
 		r = live_plan_decisions(a, p, err);
 	if (r == 0 && fresh)
 		r = live_plan_lapse(a, p, err);
@@ -344,10 +347,13 @@ static void plans_drop(struct vec_live_plan *v)
 static int refresh_plans(struct applier *a, struct err *err)
 {
 	struct vec_live_plan now = { 0 };
+	struct approvers_count approvers = { 0 };
 	struct db *db = NULL;
 	int r;
 
 	r = store_read_begin(a->app->store, &db, err);
+	if (r == 0)
+		r = approvers_count(db, stamp_now_ms(), &approvers, err);
 	if (r == 0)
 		r = plans_list(db, a->org->name, 1u << PLAN_APPROVED | 1u << PLAN_RUNNING, 0,
 			       APPLIER_LISTED_MOST, note_plan, &now, err);
@@ -366,6 +372,7 @@ static int refresh_plans(struct applier *a, struct err *err)
 	plans_drop(&a->plans);
 	a->plans = now;
 	a->current = NULL;
+	a->retired = approvers.retired;
 	return 0;
 }
 

@@ -49,14 +49,16 @@ int approvers_count(struct db *db, int64_t now_ms, struct approvers_count *ret, 
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT count(*), coalesce(sum(retired_ms = 0 AND expires_ms > ?1), 0)"
-		     " FROM approver",
+		     "SELECT count(*), coalesce(sum(retired_ms = 0 AND expires_ms > ?1), 0),"
+		     " coalesce(sum(retired_ms <> 0), 0) FROM approver",
 		     DB_I(now_ms));
 	if (r == 0)
 		r = db_step(q, err);
 	if (r < 0)
 		return r;
-	*ret = (struct approvers_count){ .ever = db_int(q, 0), .live = db_int(q, 1) };
+	*ret = (struct approvers_count){ .ever = db_int(q, 0),
+					 .live = db_int(q, 1),
+					 .retired = db_int(q, 2) };
 	return 0;
 }
 

@@ -35,6 +35,7 @@ int approvers_list(struct db *db, approver_fn fn, void *ctx, struct err *err) MU
 
 struct approvers_count {
 	int64_t live, ever; /* live: count now, or from from_ms on */
+	int64_t retired;
 };
 int approvers_count(struct db *db, int64_t now_ms, struct approvers_count *ret, struct err *err)
 	MUST_USE;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/enc.h"
 #include "bridge/app.h"
 #include "bridge/applier.h"
 #include "bridge/approvals.h"
@@ -703,6 +704,53 @@ static void test_a_refusal_is_lifted_by_nobody_whose_word_does_not_count(void **
 	assert_true(approvals_name(t.a, &t.plan->actions.v[0]));
 }
 
+static int decide_write(void *ctx, struct db *db, struct err *err)
+{
+	return plans_decide(db, ctx, NULL, err);
+}
+
+/* Between the first action and the second, while the applier has the plan in memory. */
+static void test_who_retires_in_the_middle_of_a_run_counts_for_nothing_after_that(void **state)
+{
+	unsigned char key[DIGEST_PUB_BYTES];
+	CLEANUP(buf_done) struct buf text;
+	char hex[2 * DIGEST_PUB_BYTES + 1], sql[400];
+	struct decision d = { .kind = DECISION_APPROVE,
+			      .who = STR("approver:ida"),
+			      .actions = STR("1,2"),
+			      .why = STR("looked at it") };
+	struct err err = { 0 };
+	int64_t again_ms = 0;
+	struct house h;
+	struct made m;
+
+	(void)state;
+	buf_init(&text, STATEMENT_MAX_BYTES);
+	house_open(&h);
+	plan_make(&m, &h, PLAN_ROUTINE, 2, h.now_ms - HOUR);
+	plan_store(&m);
+	d.plan = m.id;
+	d.digest = m.digest;
+	d.ms = h.now_ms;
+	signed_as(&d, "ida", &text, key);
+	enc_hex(key, sizeof(key), hex);
+	snprintf(sql, sizeof(sql),
+		 "INSERT INTO approver (name, login, key, enrolled_by, enrolled_ms, from_ms,"
+		 " expires_ms, retired_ms, retired_by) VALUES ('ida', '', X'%s', 'test', 1, 1,"
+		 " 9000000000000, 0, '')",
+		 hex);
+	world_meddle(&h.w, sql);
+	world_meddle(&h.w,
+		     "CREATE TRIGGER retire AFTER UPDATE OF state ON action WHEN new.n = 1"
+		     " BEGIN UPDATE approver SET retired_ms = 1; END");
+	h.app.config.approvals.is_signed = CONFIG_SIGNED_ALWAYS;
+	assert_ok(writer_call(h.app.writer, decide_write, &d, &err), &err);
+	assert_int_equal(run(&h, &again_ms), 1);
+	assert_int_equal(count(&h, "n = 2 AND state = 0"), 1);
+	made_done(&m);
+	house_close(&h);
+}
+
 static int start(void **state)
 {
 	struct err err = { 0 };
@@ -728,6 +776,8 @@ int main(void)
 			test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block),
 		cmocka_unit_test(test_what_was_refused_after_it_was_approved_does_not_start),
 		cmocka_unit_test(test_a_refusal_is_lifted_by_nobody_whose_word_does_not_count),
+		cmocka_unit_test(
+			test_who_retires_in_the_middle_of_a_run_counts_for_nothing_after_that),
 	};
 
 	return cmocka_run_group_tests(tests, start, NULL);
