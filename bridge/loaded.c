@@ -207,11 +207,45 @@ static int loading_run(struct loading *l, struct app *app, const struct config *
 /* --- what stood acts on ---------------------------------------------------------------------
  */
 
-static void sources_as_before(struct config *c, const struct config *old)
+#define SWAP(a, b)                                                                             \
+	do {                                                                                   \
+		__typeof__(a) other = (a);                                                     \
+		(a) = (b);                                                                     \
+		(b) = other;                                                                   \
+	} while (0)
+
+/* What is read is taken for true within the bounds that stood. */
+static void ldap_as_before(struct dir_options *o, struct dir_options *was)
+{
+	o->minimum = was->minimum;
+	o->drop_count = was->drop_count;
+	o->drop_share = was->drop_share;
+	o->attribute_drop = was->attribute_drop;
+	SWAP(o->canaries, was->canaries);
+}
+
+static void file_as_before(struct hr_options *o, struct hr_options *was)
+{
+	o->minimum = was->minimum;
+	o->drop_count = was->drop_count;
+	o->drop_share = was->drop_share;
+	o->grow_count = was->grow_count;
+	o->grow_share = was->grow_share;
+	o->change_count = was->change_count;
+	o->change_share = was->change_share;
+	o->bad_rows = was->bad_rows;
+	o->max_age_ms = was->max_age_ms;
+	o->checksum = was->checksum;
+	SWAP(o->canaries, was->canaries);
+	SWAP(o->signed_by, was->signed_by);
+}
+
+/* Lists and texts change places, so that each is freed where it was read. */
+static void sources_as_before(struct config *c, struct config *old)
 {
 	for (size_t i = 0; i < c->sources.n; i++) {
 		struct config_source *s = (struct config_source *)c->sources.v + i;
-		const struct config_source *was = config_source(old, s->name);
+		struct config_source *was = (struct config_source *)config_source(old, s->name);
 
 		if (!was || was->kind != s->kind)
 			continue;
@@ -219,6 +253,23 @@ static void sources_as_before(struct config *c, const struct config *old)
 		s->max_age_ms = was->max_age_ms;
 		s->gone_reads = was->gone_reads;
 		s->gone_after_ms = was->gone_after_ms;
+		ldap_as_before(&s->ldap, &was->ldap);
+		file_as_before(&s->file, &was->file);
+	}
+}
+
+/* Whose people they have, and which directory is told of them. */
+static void orgs_as_before(struct config *c, struct config *old)
+{
+	for (size_t i = 0; i < c->organisations.n; i++) {
+		struct config_org *o = (struct config_org *)c->organisations.v + i;
+		struct config_org *was = (struct config_org *)config_org(old, o->name);
+
+		if (!was)
+			continue;
+		SWAP(o->sources, was->sources);
+		SWAP(o->provision.scim.directory, was->provision.scim.directory);
+		SWAP(o->provision.issuer, was->provision.issuer);
 	}
 }
 
@@ -241,6 +292,7 @@ int loaded_start(struct app *app, struct err *err)
 	app->config.policy = app->aside.policy;
 	app->config.approvals = app->aside.approvals;
 	sources_as_before(&app->config, &app->aside);
+	orgs_as_before(&app->config, &app->aside);
 	app->config_waits = l.id;
 	return 0;
 }

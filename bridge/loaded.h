@@ -2,8 +2,8 @@
  * Which configuration acts. Each one that is loaded stands whole in the audit chain with what
  * differs from the one before. While an organisation is armed, one that lets more happen
  * (bridge/widen.h) waits for a person: until then what stood before acts, in all that decides
- * (policy, whose word counts, how sources are judged); where things are (addresses, folders,
- * schedules) is taken at once.
+ * (policy, whose word counts, how sources are judged, whose people an organisation has); where
+ * things are (addresses, folders, schedules) is taken at once.
  */
 #ifndef BRIDGE_LOADED_H
 #define BRIDGE_LOADED_H

@@ -35,8 +35,11 @@ static enum source_role role_of(int role)
 	}
 }
 
-static bool source_serves(const struct config_org *org, const char *name)
+bool planner_hears(const struct app *app, const struct config_org *org, const char *name)
 {
+	/* one that came with a configuration that waits says nothing yet */
+	if (app->config_waits && !config_source(&app->aside, name))
+		return false;
 	for (size_t i = 0; i < org->sources.n; i++)
 		if (strcmp(org->sources.v[i], name) == 0)
 			return true;
@@ -101,6 +104,8 @@ int planner_facts_for(struct app *app, const struct config_org *org,
 {
 	struct facts_source_option sources[CONFIG_SOURCES_MAX];
 	struct facts_site_option sites[CONFIG_SITES_MAX];
+	/* the order of trust that stands */
+	const struct config *order = app->config_waits ? &app->aside : &app->config;
 	struct facts_round round;
 	struct facts_want want = {
 		.org = org->name,
@@ -123,10 +128,12 @@ int planner_facts_for(struct app *app, const struct config_org *org,
 
 		sites[want.site_count++] = (struct facts_site_option){ s->host, s->queue };
 	}
-	for (size_t i = 0; i < app->config.sources.n; i++) {
-		const struct config_source *s = config_source_at(&app->config, i);
+	for (size_t i = 0; i < order->sources.n; i++) {
+		const struct config_source *s =
+			config_source(&app->config, config_source_at(order, i)->name);
 
-		if (!source_serves(org, s->name) || want.source_count == CONFIG_SOURCES_MAX)
+		if (!s || !planner_hears(app, org, s->name) ||
+		    want.source_count == CONFIG_SOURCES_MAX)
 			continue;
 		sources[want.source_count++] = (struct facts_source_option){
 			.name = s->name,

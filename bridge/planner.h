@@ -13,6 +13,10 @@
 #include "model/plan.h"
 #include "reconcile/reconcile.h"
 
+/* Whether a source says anything about the organisation's people: one of its own that did not
+ * come with a configuration that waits (bridge/loaded.h). */
+bool planner_hears(const struct app *app, const struct config_org *org, const char *name);
+
 /* Facts of the newest accepted reads; of one person or account only where it is not 0. */
 int planner_facts(struct app *app, const struct config_org *org, uint64_t person,
 		  uint64_t account, struct facts **ret, struct err *err) MUST_USE;

@@ -5,7 +5,7 @@
 
 #include "base/vec.h"
 
-#define PATH_BYTES 512
+#define PATH_BYTES 4096
 #define DEPTH_MOST 16
 
 /* --- a text as settings ---------------------------------------------------------------------
@@ -109,6 +109,22 @@ static int item_add(struct vec_setting *v, const struct place *p, struct str val
 	return last->value ? 0 : err_nomem(err);
 }
 
+/* "KEY: VALUE"; a key that is no plain word stands in quotes, as a text of a list does. */
+static bool key_cut(struct str line, struct str *key, struct str *value)
+{
+	size_t end = 1;
+
+	if (line.p[0] != '"')
+		return str_cut(line, ':', key, value);
+	while (end < line.len && line.p[end] != '"')
+		end += line.p[end] == '\\' ? 2 : 1;
+	if (end + 1 >= line.len || line.p[end + 1] != ':')
+		return false;
+	*key = str_n(line.p + 1, end - 1);
+	*value = str_n(line.p + end + 2, line.len - end - 2);
+	return true;
+}
+
 static int line_read(struct vec_setting *v, struct place *p, struct str line, struct err *err)
 {
 	size_t indent = 0;
@@ -126,7 +142,7 @@ static int line_read(struct vec_setting *v, struct place *p, struct str line, st
 		line = str_n(line.p + 2, line.len - 2);
 	}
 	/* a text with a colon in it is quoted where it could be taken for a key */
-	if (line.p[0] == '"' || !str_cut(line, ':', &key, &value))
+	if (!key_cut(line, &key, &value))
 		return item ? item_add(v, p, line, err) : 0;
 	value = str_trim(value);
 	if (item) {
@@ -208,6 +224,13 @@ static const struct {
 	{ "sources.",              ".minimum",           LESS },
 	{ "sources.",              ".max_age",           MORE },
 	{ "sources.",              ".canaries",          ANY },
+	{ "sources.",              ".grow_count",        MORE },
+	{ "sources.",              ".grow_share",        MORE },
+	{ "sources.",              ".change_count",      MORE },
+	{ "sources.",              ".change_share",      MORE },
+	{ "sources.",              ".bad_rows",          MORE },
+	{ "sources.",              ".checksum",          NO },
+	{ "sources.",              ".signed_by",         ANY },
 	{ "organisations.",        ".sources",           ANY },
 	{ "organisations.",        ".scope",             ANY },
 	{ "organisations.",        ".provisioning.automatic", YES },
@@ -339,6 +362,43 @@ static int differs(const char *path, const char *was, const char *is, bool more,
 	return r < 0 || !more ? r : jx_add(wider, json_string(text.p), err);
 }
 
+/* The entries that both have, in the order of one. */
+static int order_of(const struct vec_setting *v, const struct vec_setting *other,
+		    const char *begin, struct buf *into, struct err *err)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		const char *path = v->v[i].path;
+
+		if (strncmp(path, begin, strlen(begin)) == 0 && ends(path, ".name") &&
+		    value_of(other, path))
+			buf_addf(into, "%s%s", into->len ? ", " : "", v->v[i].value);
+	}
+	return buf_fault(into, err, "an order of the configuration");
+}
+
+/* Lists in which an earlier entry has the first word. */
+static int orders_compare(const struct vec_setting *a, const struct vec_setting *b,
+			  json_t *diff, json_t *wider, struct err *err)
+{
+	static const char *const begins[] = { "sources.", "policy.match.", "policy.rules." };
+	char path[64];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < COUNT_OF(begins); i++) {
+		CLEANUP(buf_done) struct buf was, is;
+
+		buf_init(&was, 65536);
+		buf_init(&is, 65536);
+		r = order_of(a, b, begins[i], &was, err);
+		if (r == 0)
+			r = order_of(b, a, begins[i], &is, err);
+		snprintf(path, sizeof(path), "%s(order)", begins[i]);
+		if (r == 0 && !str_eq(buf_str(&was), buf_str(&is)))
+			r = differs(path, was.p, is.p, true, diff, wider, err);
+	}
+	return r;
+}
+
 int widen_compare(struct str was, struct str is, struct str shipped, json_t *diff,
 		  json_t *wider, struct err *err)
 {
@@ -367,5 +427,5 @@ int widen_compare(struct str was, struct str is, struct str shipped, json_t *dif
 					    !rule_goes(s->path, &b, shipped),
 				    diff, wider, err);
 	}
-	return r;
+	return r == 0 ? orders_compare(&a, &b, diff, wider, err) : r;
 }

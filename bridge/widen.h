@@ -3,9 +3,10 @@
  *
  * Both are texts as config_show() prints them (defaults included), so that each setting has a
  * path: policy.limits.leavers_day.count. Whatever changed about whose word counts, rules,
- * matching, protections, limits, change hours, provisioning, and how sources are judged lets
- * more happen, unless a row of the table in widen.c knows that it lets less. So a setting that
- * is new in a later version asks rather than slips through.
+ * matching, protections, limits, change hours, provisioning, and how sources are judged (and
+ * in which order) lets more happen, unless a row of the table in widen.c knows that it lets
+ * less. So a setting of the policy that is new in a later version asks rather than slips
+ * through; one of a source has a row.
  *
  * Pure; any thread.
  */

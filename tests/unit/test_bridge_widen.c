@@ -70,6 +70,17 @@ static const struct {
 	  "organisations.acme.provisioning.automatic: false -> true" },
 	{ "directory: 1f2e", "directory: 2f3e", 1, 1, "provisioning.directory" },
 	{ "      directory: 1f2e\n", "", 1, 0, NULL },
+	/* the order of trust, and which rule matches first */
+	{ "  - name: corp\n    kind: ldap\n    role: directory\n",
+	  "  - name: idp\n    kind: scim\n    role: idp\n"
+	  "  - name: corp\n    kind: ldap\n    role: directory\n",
+	  3, 1, "sources.idp.role" },
+	/* keys that are no plain words */
+	{ "      drop_count: 3\n",
+	  "      map:\n        \"emails[type eq \\\"work\\\"].value\": mail\n"
+	  "        \"urn:x:department\": dept\n        \"urn:x:costCenter\": cc\n"
+	  "      drop_count: 3\n",
+	  3, 0, NULL },
 	/* a setting that no row knows asks */
 	{ "  settle: 10min\n", "  settle: 10min\n  appetite: great\n", 1, 1,
 	  "policy.appetite" },
@@ -104,6 +115,27 @@ static void test_what_lets_more_happen_is_told_from_what_does_not(void **state)
 	}
 }
 
+static void test_another_order_of_what_is_asked_first_lets_more_happen(void **state)
+{
+	static const char was[] = "sources:\n  - name: hr\n    role: hr\n  - name: ad\n"
+				  "    role: directory\npolicy:\n  match:\n    - name: id\n"
+				  "      on: external-id\n    - name: mail\n      on: email\n";
+	static const char is[] = "sources:\n  - name: ad\n    role: directory\n  - name: hr\n"
+				 "    role: hr\npolicy:\n  match:\n    - name: mail\n"
+				 "      on: email\n    - name: id\n      on: external-id\n";
+	CLEANUP(json_decref_at) json_t *diff = json_array(), *wider = json_array();
+	struct err err = { 0 };
+
+	(void)state;
+	assert_ok(widen_compare(str_of(was), str_of(is), STR(""), diff, wider, &err), &err);
+	assert_int_equal(json_array_size(diff), 2);
+	assert_int_equal(json_array_size(wider), 2);
+	assert_string_equal(json_string_value(json_array_get(wider, 0)),
+			    "sources.(order): hr, ad -> ad, hr");
+	assert_string_equal(json_string_value(json_array_get(wider, 1)),
+			    "policy.match.(order): id, mail -> mail, id");
+}
+
 /* A rule that the program has by itself becomes as shipped when the file does not name it any
  * more; another is gone. */
 static void test_a_rule_that_goes_lets_less_unless_it_is_shipped(void **state)
@@ -132,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_lets_more_happen_is_told_from_what_does_not),
+		cmocka_unit_test(test_another_order_of_what_is_asked_first_lets_more_happen),
 		cmocka_unit_test(test_a_rule_that_goes_lets_less_unless_it_is_shipped),
 	};
 
