@@ -1,7 +1,10 @@
 #include "bridge/applier.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/stamp.h"
+#include "bridge/anchors.h"
 #include "bridge/approvals.h"
 #include "bridge/hands.h"
 #include "bridge/hands_gift.h"
@@ -1051,6 +1054,8 @@ static int run_close_write(void *ctx, struct db *db, struct err *err)
  * further approval) keeps its place. */
 static int close_runs(struct applier *a, bool stopped, struct err *err)
 {
+	int64_t last = 0;
+	char about[32];
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < a->plans.n; i++) {
@@ -1061,8 +1066,14 @@ static int close_runs(struct applier *a, bool stopped, struct err *err)
 		if (!p->run)
 			continue;
 		r = writer_call(a->app->writer, run_close_write, &c, err);
+		if (r == 0)
+			last = p->run;
 		p->run = 0;
 	}
+	/* the newest entry covers all runs that ended here */
+	(void)snprintf(about, sizeof(about), "run-%lld", (long long)last);
+	if (last)
+		anchors_keep_after(a->app, about);
 	return r;
 }
 

@@ -348,6 +348,7 @@ static const struct cli_option scim_check_options[] = {
 
 static const struct cli_option verify_options[] = {
 	{ "head", 0, "[FILE]", CLI_TEXT, NULL, false, "hold the chain against its signed head as well: audit.head, or a copy kept elsewhere", NULL },
+	{ "anchors", 0, "FILE", CLI_TEXT, NULL, false, "hold it against anchors that were kept: lines of anchors, of a log server, or of an export", NULL },
 	OPT_END
 };
 static const struct cli_option export_options[] = {
@@ -892,8 +893,15 @@ const struct command commands[] = {
 	  "and a chain that was rewritten as a whole: leaverd-audit(5). Each signature is held against the key that "
 	  "was enrolled then.",
 	  "leaverd audit verify --head\n  against state_dir/audit.head\n"
-	  "leaverd audit verify --head=/mnt/worm/audit.head\n  against a copy kept elsewhere\n",
+	  "leaverd audit verify --head=/mnt/worm/audit.head\n  against a copy kept elsewhere\n"
+	  "leaverd audit verify --head --anchors /mnt/worm/leaverd.anchors\n  and every anchor that was kept; names the first that differs\n",
 	  .options = verify_options, .verb = "audit.verify", .prepare = prepare_head, .render = render_verify },
+	{ "audit anchor", KEEP, "keep an anchor of the chain now, and print it",
+	  "One line that names the newest entry and its link, signed. It goes where anchors: says, as at the end of each "
+	  "run; whoever keeps it where this machine's administrators cannot change it can show later that the chain was "
+	  "not rewritten: leaverd-audit(5).",
+	  "leaverd audit anchor >> /mnt/worm/leaverd.anchors\n  also without any place in the configuration\n",
+	  .verb = "audit.anchor", .render = render_anchor },
 	{ "audit export", KEEP, "the chain as JSON Lines", "One entry a line, oldest first.",
 	  "leaverd audit export --after 1200 > audit.jsonl\n  new ones only\n",
 	  .options = export_options, .local = local_audit_export },

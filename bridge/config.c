@@ -297,6 +297,10 @@ const struct conf_key config_keys[] = {
 	    .sub_size = sizeof(struct config_keep), .help = "the page on which a warned person keeps a seat"),
 	ROW("approvals", CONF_SECTION, config, approvals, .sub = approvals_keys,
 	    .sub_size = sizeof(struct config_approvals), .help = "whose word counts"),
+	ROW("audit", CONF_SECTION, config, audit, .sub = config_audit_keys,
+	    .sub_size = sizeof(struct config_audit), .help = "where the audit chain is sent as it grows"),
+	ROW("anchors", CONF_SECTION, config, anchors, .sub = config_anchors_keys,
+	    .sub_size = sizeof(struct config_anchors), .help = "where what proves the audit chain is kept outside"),
 	{ 0 }
 };
 /* clang-format on */
@@ -596,10 +600,15 @@ static void check_notices(struct config *c, struct conf_faults *faults)
 	config_notices_check(c, faults, &c->texts);
 }
 
+static void check_audit(struct config *c, struct conf_faults *faults)
+{
+	config_audit_check(c, faults);
+}
+
 static void (*const checks[])(struct config *, struct conf_faults *) = {
 	check_instance, check_approvals, check_master_key, check_control,
 	check_scim,     check_sources,   check_orgs,       check_sites,
-	check_policy,   check_schedule,  check_notices,
+	check_policy,   check_schedule,  check_notices,    check_audit,
 };
 
 /* --- reading ---------------------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "base/conf.h"
 #include "base/cron.h"
 #include "base/jx.h"
+#include "bridge/config_audit.h"
 #include "bridge/config_billing.h"
 #include "bridge/config_notices.h"
 #include "bridge/config_provision.h"
@@ -167,6 +168,9 @@ struct config {
 	struct config_notices notices;
 	struct config_approvals approvals;
 	struct config_keep keep;
+	struct config_audit audit;
+	struct config_anchors anchors;
+	struct config_retention retention;
 
 	/* Made by config_read(). */
 	struct policy *policy; /* bound: the shipped rules and what the file changes of them */

@@ -8,10 +8,12 @@
 #include "atlassian/site_rights.h"
 #include "atlassian/users.h"
 #include "base/stamp.h"
+#include "bridge/anchors.h"
 #include "bridge/ask.h"
 #include "bridge/clients.h"
 #include "bridge/owners.h"
 #include "bridge/door.h"
+#include "bridge/forward.h"
 #include "bridge/limits.h"
 #include "bridge/loaded.h"
 #include "bridge/rounds.h"
@@ -666,6 +668,57 @@ static int check_audit(struct doctor *d, struct err *err)
 		   report.entries);
 }
 
+/* Where anchors were kept last; a place that is behind for longer than it should is said. */
+static int check_anchors(struct doctor *d, const char *place, bool wanted, struct err *err)
+{
+	const struct config_anchors *a = &d->app->config.anchors;
+	int64_t seq = 0, ms = 0;
+	int r = wanted ? anchors_standing(d->app, place, &seq, &ms, err) : 0;
+
+	if (r < 0 || !wanted)
+		return r < 0 ? r : 0;
+	if (!seq)
+		return say(d, DOCTOR_WARN, "anchors", place, err,
+			   "none was kept there yet: 'leaverd audit anchor' keeps one");
+	return say(d,
+		   a->every_ms && d->now_ms - ms > 2 * a->every_ms + STAMP_DAY_MS ? DOCTOR_WARN
+										  : DOCTOR_OK,
+		   "anchors", place, err,
+		   "the newest is of entry %" PRId64 ", %" PRId64 " hours old", seq,
+		   (int64_t)((d->now_ms - ms) / STAMP_HOUR_MS));
+}
+
+static int check_forward(struct doctor *d, struct err *err)
+{
+	const char *server = d->app->config.audit.server;
+	struct err why = { 0 };
+	int64_t seq, ms;
+	int r = server ? forward_standing(d->app, &seq, &ms, err) : 0;
+
+	if (r < 0 || !server)
+		return r < 0 ? r : 0;
+	if (forward_probe(d->app, &why) < 0)
+		return bad(d, "log server", server, &why, err);
+	return say(d, DOCTOR_OK, "log server", server, err,
+		   "its certificate fits; entries up to %" PRId64 " were taken", seq);
+}
+
+static int check_outside(struct doctor *d, struct err *err)
+{
+	const struct config_anchors *a = &d->app->config.anchors;
+	int r = check_anchors(d, "file", a->file != NULL, err);
+
+	if (r == 0)
+		r = check_anchors(d, "syslog", a->syslog != NULL, err);
+	if (r == 0)
+		r = check_anchors(d, "mail", a->mail.n > 0, err);
+	if (r == 0 && !anchors_wanted(&d->app->config) && !d->app->config.audit.server)
+		r = say(d, DOCTOR_NOTE, "anchors", "store", err,
+			"none are kept outside: whoever has this machine and the master key "
+			"could rewrite the audit chain unseen (anchors: in leaverd.yaml(5))");
+	return r == 0 ? check_forward(d, err) : r;
+}
+
 static int check_files(struct doctor *d, struct err *err)
 {
 	struct limits_files files;
@@ -700,6 +753,8 @@ static int run_checks(struct doctor *d, struct err *err)
 	int r;
 
 	r = check_audit(d, err);
+	if (r == 0)
+		r = check_outside(d, err);
 	if (r == 0)
 		r = check_ends(d, err);
 	if (r == 0)

@@ -406,6 +406,8 @@ int prepare_ca_file(struct cli *cli, json_t *request, struct err *err)
 
 int prepare_head(struct cli *cli, json_t *request, struct err *err)
 {
+	int r = make_absolute(request, "head", err);
+
 	(void)cli;
-	return make_absolute(request, "head", err);
+	return r < 0 ? r : make_absolute(request, "anchors", err);
 }

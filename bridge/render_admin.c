@@ -348,6 +348,12 @@ int render_tokens(struct cli *cli, const json_t *out)
 	return 0;
 }
 
+int render_anchor(struct cli *cli, const json_t *out)
+{
+	render_line(cli, "%s", jx_get_text(out, "anchor") ? jx_get_text(out, "anchor") : "");
+	return 0;
+}
+
 int render_verify(struct cli *cli, const json_t *out)
 {
 	if (jx_get_text(out, "text"))

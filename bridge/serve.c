@@ -15,6 +15,7 @@
 #include "bridge/applier.h"
 #include "bridge/control.h"
 #include "bridge/due.h"
+#include "bridge/forward.h"
 #include "bridge/gate.h"
 #include "bridge/hints.h"
 #include "bridge/keep.h"
@@ -25,6 +26,7 @@
 #include "bridge/planner.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
+#include "bridge/upkeep.h"
 #include "net/httpd.h"
 #include "net/httpc.h"
 #include "scim/service.h"
@@ -59,6 +61,8 @@ struct serve {
 	struct httpd *httpd;
 	struct control *control;
 	struct keep *keep;
+	struct forward *forward;
+	struct upkeep *upkeep;
 	struct http_route routes[SCIM_ROUTES_MAX + KEEP_ROUTES + 3];
 	struct source_worker *sources;
 	struct org_worker *orgs;
@@ -601,6 +605,8 @@ static void serve_down(struct serve *s)
 		worker_join(s->orgs[i].rounds);
 		worker_join(s->orgs[i].applier);
 	}
+	upkeep_stop(s->upkeep);
+	forward_stop(s->forward);
 	free(s->sources);
 	free(s->orgs);
 }
@@ -687,6 +693,10 @@ static int serve_up(struct serve *s, const sigset_t *signals, struct err *err)
 		r = scim_start(s, err);
 	if (r == 0)
 		r = control_start(&s->control, s->app, err);
+	if (r == 0)
+		r = forward_start(&s->forward, s->app, err);
+	if (r == 0)
+		r = upkeep_start(&s->upkeep, s->app, err);
 	if (r == 0)
 		r = workers_start(s, err);
 	if (r < 0)

@@ -6,6 +6,7 @@
 
 #include "base/metric.h"
 #include "base/stamp.h"
+#include "bridge/anchors.h"
 #include "bridge/ask.h"
 #include "bridge/doctor.h"
 #include "bridge/rounds.h"
@@ -467,13 +468,20 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 			    json_t *out, struct err *err)
 {
 	const json_t *head = json_object_get(in, "head");
+	const char *anchors = jx_get_text(in, "anchors");
 	struct signatures_report signatures = { 0 };
 	struct audit_report report = { 0 };
 	struct err err2;
 	int r, s;
 
 	(void)who;
-	if (json_is_string(head))
+	if (anchors && json_is_string(head))
+		return err_set(err, ERR_USAGE,
+			       "--anchors goes with --head, not with --head=FILE: give one "
+			       "kept file at a time");
+	if (anchors)
+		r = audit_verify_anchors(app->store, json_is_true(head), anchors, &report, err);
+	else if (json_is_string(head))
 		r = audit_verify_with(app->store, json_string_value(head), &report, err);
 	else
 		r = audit_verify(app->store, json_is_true(head), &report, err);
@@ -489,6 +497,12 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 			   report.damaged ? json_integer(report.damaged) : json_null(), &err2);
 	if (s == 0)
 		s = jx_set(out, "with_head", json_boolean(head != NULL), &err2);
+	if (s == 0 && report.cut)
+		s = jx_set(out, "cut", json_integer(report.cut), &err2);
+	if (s == 0 && anchors)
+		s = jx_set(out, "anchors", json_integer(report.anchors), &err2);
+	if (s == 0 && anchors)
+		s = jx_set(out, "anchors_beyond", json_integer(report.beyond), &err2);
 	if (s == 0)
 		s = jx_set(out, "signed", json_integer(signatures.statements), &err2);
 	if (s == 0 && r == 0)
@@ -498,6 +512,27 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 	if (r < 0)
 		return r;
 	return s < 0 ? err_set(err, -s, "%s", err2.text) : 0;
+}
+
+static int run_audit_anchor(struct app *app, const struct who *who, const json_t *in,
+			    json_t *out, struct err *err)
+{
+	CLEANUP(buf_done) struct buf line;
+	struct err why;
+	int r, kept;
+
+	(void)who;
+	(void)in;
+	buf_init(&line, 1024);
+	kept = anchors_keep(app, "asked", &line, &why);
+	if (kept > 0)
+		return err_set(err, ERR_NOT_FOUND, "the audit chain has no entry yet");
+	r = buf_fault(&line, err, "the anchor");
+	if (r == 0 && line.len)
+		r = jx_set(out, "anchor", json_stringn(line.p, line.len), err);
+	if (r == 0 && kept < 0)
+		return err_set(err, why.code, "%s", why.text);
+	return r;
 }
 
 static int run_audit_export(struct app *app, const struct who *who, const json_t *in,
@@ -918,6 +953,7 @@ const struct verb verbs_admin[] = {
 	{ "token.list", VERB_STORE, run_token_list },
 	{ "token.revoke", VERB_STORE, run_token_revoke },
 	{ "audit.verify", VERB_STORE, run_audit_verify },
+	{ "audit.anchor", VERB_STORE, run_audit_anchor },
 	{ "audit.export", VERB_STORE, run_audit_export },
 	{ "backup", VERB_STORE, run_backup },
 	{ "forget", VERB_STORE, run_forget },

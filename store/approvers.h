@@ -14,6 +14,7 @@
 #ifndef STORE_APPROVERS_H
 #define STORE_APPROVERS_H
 
+#include "base/jx.h"
 #include "model/statement.h"
 #include "store/db.h"
 
@@ -115,6 +116,7 @@ int approvers_retire(struct db *db, struct str name, const char *who, const char
 
 struct signatures_report {
 	int64_t statements, approvers; /* seen in the chain */
+	int64_t beyond; /* entries whose statement went with retention: not held against it */
 	char text[ERR_TEXT_BYTES];
 };
 /*
@@ -124,6 +126,10 @@ struct signatures_report {
  * DAMAGED naming the entry.
  */
 int approvers_verify(struct store *store, struct signatures_report *ret, struct err *err)
+	MUST_USE;
+/* Who was enrolled as of an entry, as the chain tells, held as above: rows {name, key, from,
+ * expires, retired}. *ret is new. */
+int approvers_roster(struct store *store, int64_t until, json_t **ret, struct err *err)
 	MUST_USE;
 
 #endif

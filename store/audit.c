@@ -20,7 +20,7 @@
  * It is written beside and renamed, so that there is always a whole one. It may be behind the
  * database (the machine lost power between commit and rename), never ahead of it.
  */
-#include "store/audit.h"
+#include "store/audit_in.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,20 +30,10 @@
 #include "base/enc.h"
 #include "base/jx.h"
 #include "base/stamp.h"
-#include "base/vec.h"
+#include "store/audit_cut.h"
 
-#define SALT_BYTES 16
 #define BODY_MAX_BYTES (1u << 20)
 #define HEAD_MAX_BYTES 1024
-#define PAGE_ENTRIES 1000
-#define AUDIT_LOST ".lost" /* after the head's path: one that does not fit the chain */
-
-VEC(vec_seq, int64_t);
-
-static void vec_seq_done_at(struct vec_seq *v)
-{
-	vec_seq_done(v);
-}
 
 static void add_number(struct digest_run *run, int64_t number)
 {
@@ -62,7 +52,7 @@ static void add_text(struct digest_run *run, struct str s)
 	digest_add(run, s.p ? s.p : "", s.len);
 }
 
-static void body_digest(struct str salt, struct str body, struct digest *ret)
+void audit_body_digest(struct str salt, struct str body, struct digest *ret)
 {
 	struct digest_run run;
 
@@ -72,8 +62,8 @@ static void body_digest(struct str salt, struct str body, struct digest *ret)
 	digest_end(&run, ret);
 }
 
-static void link_of(const struct store_keys *keys, const struct digest *before,
-		    const struct audit_entry *e, struct digest *ret)
+void audit_link_of(const struct store_keys *keys, const struct digest *before,
+		   const struct audit_entry *e, struct digest *ret)
 {
 	struct digest_run run;
 
@@ -89,7 +79,7 @@ static void link_of(const struct store_keys *keys, const struct digest *before,
 	digest_end(&run, ret);
 }
 
-static void take_digest(struct stmt *q, int column, struct digest *ret)
+void audit_take_digest(struct stmt *q, int column, struct digest *ret)
 {
 	struct str b = db_blob(q, column);
 
@@ -112,7 +102,7 @@ static int last_link(struct db *db, int64_t *seq, struct digest *link, struct er
 	*link = (struct digest){ { 0 } };
 	if (r == DB_ROW) {
 		*seq = db_int(q, 0);
-		take_digest(q, 1, link);
+		audit_take_digest(q, 1, link);
 	}
 	return 0;
 }
@@ -150,8 +140,8 @@ int audit_add(struct db *db, const struct audit_new *in, int64_t *ret_seq, struc
 		return r;
 	e.seq++;
 	secret_random_bytes(salt, sizeof(salt));
-	body_digest(str_n((const char *)salt, sizeof(salt)), body, &e.digest);
-	link_of(keys, &before, &e, &e.link);
+	audit_body_digest(str_n((const char *)salt, sizeof(salt)), body, &e.digest);
+	audit_link_of(keys, &before, &e, &e.link);
 	r = db_run(db, err,
 		   "INSERT INTO audit (seq, ms, who, what, target, person, digest, link, salt,"
 		   " body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -192,10 +182,7 @@ int audit_body(struct buf *into, const char *why, const char *before, const char
 /* --- reading --------------------------------------------------------------------------------
  */
 
-#define ENTRY_COLUMNS "seq, ms, person, who, what, target, body, forgotten, digest, link, salt"
-enum { COLUMN_SALT = 10 };
-
-static void take_entry(struct stmt *q, struct audit_entry *e)
+void audit_take_entry(struct stmt *q, struct audit_entry *e)
 {
 	e->seq = db_int(q, 0);
 	e->ms = db_int(q, 1);
@@ -205,8 +192,8 @@ static void take_entry(struct stmt *q, struct audit_entry *e)
 	e->target = db_text(q, 5);
 	e->body = db_text(q, 6);
 	e->forgotten = db_int(q, 7) != 0;
-	take_digest(q, 8, &e->digest);
-	take_digest(q, 9, &e->link);
+	audit_take_digest(q, 8, &e->digest);
+	audit_take_digest(q, 9, &e->link);
 }
 
 int audit_list(struct db *db, int64_t after, size_t most, const char *what, int64_t person,
@@ -218,16 +205,16 @@ int audit_list(struct db *db, int64_t after, size_t most, const char *what, int6
 
 	if (person)
 		r = db_query(db, &q, err,
-			     "SELECT " ENTRY_COLUMNS " FROM audit WHERE person = ?4 AND"
+			     "SELECT " AUDIT_COLUMNS " FROM audit WHERE person = ?4 AND"
 			     " seq > ?1 AND (?3 = '' OR what = ?3) ORDER BY seq LIMIT ?2",
 			     DB_I(after), DB_I(most), DB_T(what), DB_I(person));
 	else
 		r = db_query(db, &q, err,
-			     "SELECT " ENTRY_COLUMNS " FROM audit WHERE seq > ?1"
+			     "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq > ?1"
 			     " AND (?3 = '' OR what = ?3) ORDER BY seq LIMIT ?2",
 			     DB_I(after), DB_I(most), DB_T(what));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
-		take_entry(q, &e);
+		audit_take_entry(q, &e);
 		r = fn(ctx, &e, err);
 	}
 	return r;
@@ -267,11 +254,11 @@ int audit_export(struct db *db, int64_t after, size_t most, struct buf *into, in
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT " ENTRY_COLUMNS " FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+		     "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
 		     DB_I(after), DB_I(most));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
-		take_entry(q, &e);
-		export_entry(&e, db_blob(q, COLUMN_SALT), into);
+		audit_take_entry(q, &e);
+		export_entry(&e, db_blob(q, AUDIT_COLUMN_SALT), into);
 		r = buf_fault(into, err, "the exported audit entries");
 	}
 	if (r == 0)
@@ -282,13 +269,7 @@ int audit_export(struct db *db, int64_t after, size_t most, struct buf *into, in
 /* --- the head -------------------------------------------------------------------------------
  */
 
-struct head {
-	int64_t seq, ms;
-	struct digest link;
-	unsigned char public_key[DIGEST_PUB_BYTES];
-};
-
-static void head_text(const struct head *h, struct buf *into)
+static void head_text(const struct audit_head *h, struct buf *into)
 {
 	char link[DIGEST_HEX_BYTES], public_key[2 * DIGEST_PUB_BYTES + 1];
 
@@ -317,7 +298,7 @@ static int write_file(const char *path, struct str text, struct err *err)
 }
 
 static int head_sign_and_write(struct db *db, const struct store_keys *keys,
-			       const struct head *h, struct err *err)
+			       const struct audit_head *h, struct err *err)
 {
 	unsigned char sig[DIGEST_SIG_BYTES];
 	char hex[2 * DIGEST_SIG_BYTES + 1];
@@ -365,7 +346,7 @@ static bool head_line(struct str *rest, const char *name, struct str *value)
 	       str_eq(word, str_of(name));
 }
 
-static bool head_parse(struct str text, struct head *h, size_t *signed_bytes,
+static bool head_parse(struct str text, struct audit_head *h, size_t *signed_bytes,
 		       unsigned char sig[DIGEST_SIG_BYTES])
 {
 	struct str rest = text, v;
@@ -385,8 +366,8 @@ static bool head_parse(struct str text, struct head *h, size_t *signed_bytes,
 	       rest.len == 0;
 }
 
-static int head_read(const struct store_keys *keys, const char *path, struct head *h,
-		     struct err *err)
+int audit_head_read(const struct store_keys *keys, const char *path, struct audit_head *h,
+		    struct err *err)
 {
 	unsigned char sig[DIGEST_SIG_BYTES], ours[DIGEST_PUB_BYTES];
 	size_t signed_bytes = 0;
@@ -410,6 +391,19 @@ static int head_read(const struct store_keys *keys, const char *path, struct hea
 	return r;
 }
 
+/* 0 when that entry went with retention; of the last that went the link is known still. */
+static int cut_away(struct db *db, int64_t seq, const struct digest *want, struct err *err)
+{
+	struct audit_cut cut;
+	int r = audit_cut_get(db, &cut, err);
+
+	if (r < 0)
+		return r;
+	if (seq == cut.seq && !digest_equal(&cut.link, want))
+		return STORE_NOT_FOUND;
+	return seq <= cut.seq ? 0 : STORE_NOT_FOUND;
+}
+
 /* 0 when that entry has that link; STORE_NOT_FOUND when it has another or is not there. */
 static int in_chain(struct db *db, int64_t seq, const struct digest *want, struct err *err)
 {
@@ -422,9 +416,11 @@ static int in_chain(struct db *db, int64_t seq, const struct digest *want, struc
 		r = db_step(q, err);
 	if (r < 0)
 		return r;
-	if (r == DB_ROW)
-		take_digest(q, 0, &link);
-	return r == DB_ROW && digest_equal(&link, want) ? 0 : STORE_NOT_FOUND;
+	if (r == DB_ROW) {
+		audit_take_digest(q, 0, &link);
+		return digest_equal(&link, want) ? 0 : STORE_NOT_FOUND;
+	}
+	return cut_away(db, seq, want, err);
 }
 
 /* What we signed last must still stand there; else the head is left as the witness it is. */
@@ -447,11 +443,11 @@ static int head_stands(struct db *db, const struct store_head *written, struct e
 static int head_keep_foreign(struct db *db, const struct store_keys *keys, struct err *err)
 {
 	const char *path = store_head_path(db_store(db));
-	struct head there = { 0 };
+	struct audit_head there = { 0 };
 	struct buf lost;
 	int r;
 
-	r = head_read(keys, path, &there, err);
+	r = audit_head_read(keys, path, &there, err);
 	if (r == -ERR_NOT_FOUND)
 		return 0;
 	if (r < 0 && r != -ERR_DAMAGED)
@@ -474,7 +470,7 @@ int audit_head_write(struct db *db, struct err *err)
 {
 	const struct store_keys *keys = store_keys(db_store(db));
 	struct store_head *written = store_head(db_store(db));
-	struct head h = { 0 };
+	struct audit_head h = { 0 };
 	int r;
 
 	if (!keys)
@@ -496,219 +492,6 @@ int audit_head_write(struct db *db, struct err *err)
 		return r;
 	*written = (struct store_head){ h.seq, h.link };
 	return 0;
-}
-
-/* --- verifying ------------------------------------------------------------------------------
- */
-
-struct walk {
-	const struct store_keys *keys;
-	struct digest before; /* link of the entry before */
-	int64_t next;         /* number expected next */
-	struct vec_seq empty; /* entries without a body */
-	struct vec_seq named; /* entries that a forget entry names, when they came before it */
-	const struct head *head; /* or NULL */
-	struct audit_report *report;
-};
-
-static int damaged(struct walk *w, int64_t seq, struct err *err, const char *why)
-{
-	w->report->damaged = seq;
-	(void)snprintf(w->report->text, sizeof(w->report->text), "audit entry %lld: %s",
-		       (long long)seq, why);
-	return err_set(err, ERR_DAMAGED, "%s", w->report->text);
-}
-
-static int note_named(struct walk *w, const struct audit_entry *e, struct err *err)
-{
-	CLEANUP(json_decref_at) json_t *body = NULL;
-	const json_t *item;
-	size_t i;
-	int r;
-
-	r = jx_parse(e->body, JX_LENIENT, &body, err);
-	if (r < 0)
-		return r == -ERR_NOMEM ? r : damaged(w, e->seq, err, "its body cannot be read");
-	json_array_foreach (json_object_get(body, "audit"), i, item) {
-		int64_t seq = json_integer_value(item);
-
-		if (seq < e->seq && vec_seq_add(&w->named, seq) < 0)
-			return err_nomem(err);
-	}
-	return 0;
-}
-
-static int walk_entry(struct walk *w, const struct audit_entry *e, struct str salt,
-		      struct err *err)
-{
-	struct digest want;
-
-	if (e->seq != w->next)
-		return damaged(w, w->next, err, "is missing: it was removed");
-	link_of(w->keys, &w->before, e, &want);
-	if (!digest_equal(&want, &e->link))
-		return damaged(w, e->seq, err,
-			       "does not fit the chain: it or the one before was changed");
-	if (w->head && w->head->seq == e->seq && !digest_equal(&w->head->link, &e->link))
-		return damaged(w, e->seq, err,
-			       "is not the one that the signed head names: the chain was "
-			       "rewritten");
-	if (e->body.len == 0 && salt.len == 0) {
-		w->report->forgotten++;
-		if (vec_seq_add(&w->empty, e->seq) < 0)
-			return err_nomem(err);
-	} else {
-		body_digest(salt, e->body, &want);
-		if (!digest_equal(&want, &e->digest))
-			return damaged(w, e->seq, err, "its body was changed");
-	}
-	w->before = e->link;
-	w->next++;
-	w->report->entries++;
-	w->report->last = e->seq;
-	if (e->body.len > 0 && str_eq(e->what, STR("forget")))
-		return note_named(w, e, err);
-	return 0;
-}
-
-static int walk_page(struct walk *w, struct db *db, bool *more, struct err *err)
-{
-	CLEANUP(stmt_done_at) struct stmt *q = NULL;
-	struct audit_entry e;
-	int r, n = 0;
-
-	r = db_query(db, &q, err,
-		     "SELECT " ENTRY_COLUMNS
-		     " FROM audit WHERE seq >= ?1 ORDER BY seq LIMIT ?2",
-		     DB_I(w->next), DB_I(PAGE_ENTRIES));
-	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
-		n++;
-		take_entry(q, &e);
-		r = walk_entry(w, &e, db_blob(q, COLUMN_SALT), err);
-	}
-	*more = n == PAGE_ENTRIES;
-	return r;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static int check_forgotten(struct walk *w, struct err *err)
-{
-	size_t i, at = 0;
-
-	if (w->named.n > 0)
-		qsort(w->named.v, w->named.n, sizeof(w->named.v[0]), by_number);
-	for (i = 0; i < w->empty.n; i++) {
-		while (at < w->named.n && w->named.v[at] < w->empty.v[i])
-			at++;
-		if (at == w->named.n || w->named.v[at] != w->empty.v[i])
-			return damaged(w, w->empty.v[i], err,
-				       "is empty, and no forget entry names it");
-	}
-	return 0;
-}
-
-static int check_end(struct walk *w, struct err *err)
-{
-	char why[160];
-
-	if (!w->head || w->head->seq <= w->report->last)
-		return 0;
-	(void)snprintf(why, sizeof(why),
-		       "is missing: the signed head names entry %lld, the database ends at "
-		       "%lld: its tail was cut",
-		       (long long)w->head->seq, (long long)w->report->last);
-	return damaged(w, w->report->last + 1, err, why);
-}
-
-static int walk_all(struct store *store, struct walk *w, struct err *err)
-{
-	bool more = true;
-	int r = 0;
-
-	w->next = 1;
-	while (r == 0 && more) {
-		CLEANUP(store_read_end_at) struct db *db = NULL;
-
-		r = store_read_begin(store, &db, err);
-		if (r == 0)
-			r = walk_page(w, db, &more, err);
-	}
-	if (r == 0)
-		r = check_forgotten(w, err);
-	return r < 0 ? r : check_end(w, err);
-}
-
-/* A head that did not fit when the daemon started. */
-static int check_lost(const char *head_path, struct audit_report *report, struct err *err)
-{
-	struct buf lost;
-	int r;
-
-	buf_init(&lost, 4096);
-	buf_addf(&lost, "%s" AUDIT_LOST, head_path);
-	r = buf_fault(&lost, err, "the path of the audit head");
-	if (r == 0 && access(lost.p, F_OK) == 0) {
-		(void)snprintf(
-			report->text, sizeof(report->text),
-			"%s names an entry that the chain does not have: entries were "
-			"removed or rewritten before the daemon last started; remove the "
-			"file once that is explained",
-			lost.p);
-		r = err_set(err, ERR_DAMAGED, "%s", report->text);
-	}
-	buf_done(&lost);
-	return r;
-}
-
-static int verify(struct store *store, const char *head_path, struct audit_report *ret,
-		  struct err *err)
-{
-	const struct store_keys *keys = store_keys(store);
-	struct walk w = { .keys = keys, .report = ret };
-	struct head head = { 0 };
-	int r = 0;
-
-	*ret = (struct audit_report){ 0 };
-	if (!keys)
-		return err_set(err, ERR_SECRET,
-			       "the vault is not open, so the audit chain cannot be checked: "
-			       "give the master key");
-	/* the head first: entries may be added while we walk, never fall behind it */
-	if (head_path) {
-		r = head_read(keys, head_path, &head, err);
-		w.head = &head;
-	}
-	if (r == 0)
-		r = walk_all(store, &w, err);
-	if (r == 0 && head_path)
-		r = check_lost(head_path, ret, err);
-	vec_seq_done_at(&w.empty);
-	vec_seq_done_at(&w.named);
-	if (r == 0)
-		(void)snprintf(ret->text, sizeof(ret->text),
-			       "%lld entries, %lld of them forgotten: the chain is whole%s",
-			       (long long)ret->entries, (long long)ret->forgotten,
-			       head_path ? " and reaches the signed head" : "");
-	else if (ret->text[0] == '\0' && err)
-		(void)snprintf(ret->text, sizeof(ret->text), "%s", err->text);
-	return r;
-}
-
-int audit_verify(struct store *store, bool with_head, struct audit_report *ret, struct err *err)
-{
-	return verify(store, with_head ? store_head_path(store) : NULL, ret, err);
-}
-
-int audit_verify_with(struct store *store, const char *head_path, struct audit_report *ret,
-		      struct err *err)
-{
-	return verify(store, head_path, ret, err);
 }
 
 /* --- forgetting -----------------------------------------------------------------------------

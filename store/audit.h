@@ -5,6 +5,10 @@
  * forgotten (body and salt emptied) and the chain still verifies; an empty body is in order
  * only when a later `forget` entry names its number. doc/leaverd-audit(5) gives the format.
  *
+ * Retention (store/audit_cut.h) removes entries from the beginning of the chain. Before that an
+ * entry `audit.cut` is added that says up to where, and the link of the last entry that goes:
+ * from that link on the rest verifies, and nobody without the audit key can say another.
+ *
  * The head (last number, link, time, signed with Ed25519) is written to a file outside the
  * database after each commit that added entries: it shows a cut tail and a rewritten chain.
  */
@@ -45,7 +49,10 @@ int audit_export(struct db *db, int64_t after, size_t most, struct buf *into, in
 
 struct audit_report {
 	int64_t entries, forgotten, last;
-	int64_t damaged;           /* number of the first damaged entry, 0: none */
+	int64_t cut;     /* entries up to this one were removed by retention; 0: none */
+	int64_t anchors; /* kept anchors that fit */
+	int64_t beyond;  /* kept anchors of entries that retention removed: not compared */
+	int64_t damaged; /* number of the first damaged entry, 0: none */
 	char text[ERR_TEXT_BYTES]; /* a sentence: what was found */
 };
 /*
@@ -58,6 +65,11 @@ int audit_verify(struct store *store, bool with_head, struct audit_report *ret, 
 /* The same against a head kept elsewhere (a copy of the file). */
 int audit_verify_with(struct store *store, const char *head_path, struct audit_report *ret,
 		      struct err *err) MUST_USE;
+
+/* The same against the signed head where with_head, and against a file of anchors
+ * (store/anchor.h): the first that differs, or whose entry is not there any more, is named. */
+int audit_verify_anchors(struct store *store, bool with_head, const char *anchors_path,
+			 struct audit_report *ret, struct err *err) MUST_USE;
 
 /* Empties bodies and salts of all entries about a person; *seqs receives their numbers as JSON
  * array text, for the entry that names them; *count how many. */

@@ -8,6 +8,7 @@
 #include "base/vec.h"
 #include "store/approvers.h"
 #include "store/audit.h"
+#include "store/audit_cut.h"
 #include "store/store.h"
 
 #define PAGE_ENTRIES 500
@@ -34,7 +35,8 @@ struct checking {
 	struct vec_enrolled enrolled;
 	struct vec_taken taken;
 	char authority[2 * DIGEST_PUB_BYTES + 1];
-	int64_t last;
+	int64_t last, until; /* entries after until are not looked at; 0: all are */
+	int64_t cut;         /* statements up to this one went with retention */
 	size_t n;
 };
 
@@ -129,10 +131,13 @@ static int on_enrol(struct checking *c, const struct audit_entry *e, const json_
 	const char *name = jx_get_text(body, "name"), *key = jx_get_text(body, "key");
 	const struct taken *t = NULL;
 	struct digest named;
+	int64_t seq = json_integer_value(json_object_get(body, "statement"));
 
 	if (!name || !key || !enc_unhex(str_of(key), new.key, sizeof(new.key)))
 		return damaged(c, e, err, "enrols nobody");
-	if (json_object_get(body, "statement")) {
+	if (seq > 0 && seq <= c->cut) {
+		c->report->beyond++;
+	} else if (json_object_get(body, "statement")) {
 		t = taken_for(c, e, body);
 		named_of(str_of(key), STR(""), &named);
 		if (!t || !digest_equal(&t->named, &named))
@@ -228,7 +233,12 @@ static int on_decision(struct checking *c, const struct audit_entry *e, const js
 {
 	const struct taken *t = taken_for(c, e, body);
 	struct digest named;
+	int64_t seq = json_integer_value(json_object_get(body, "statement"));
 
+	if (seq > 0 && seq <= c->cut) {
+		c->report->beyond++;
+		return 0;
+	}
 	named_of(str_of(jx_get_text(body, "actions")), str_of(jx_get_text(body, "guards")),
 		 &named);
 	if (!t || (str_starts(e->what, STR("plan.")) && !digest_equal(&t->named, &named)))
@@ -255,6 +265,8 @@ static int on_entry(void *ctx, const struct audit_entry *e, struct err *err)
 	struct err ignored;
 	int r = 0;
 
+	if (c->until && e->seq > c->until)
+		return 0;
 	c->last = e->seq;
 	c->n++;
 	if (!take && !enrol && !retire &&
@@ -273,29 +285,102 @@ static int on_entry(void *ctx, const struct audit_entry *e, struct err *err)
 	return r;
 }
 
-int approvers_verify(struct store *store, struct signatures_report *ret, struct err *err)
-{
-	struct checking c = { .report = ret };
-	bool more = true;
-	int r;
+/* --- the whole ------------------------------------------------------------------------------
+ */
 
-	*ret = (struct signatures_report){ 0 };
-	r = approvers_authority(store, c.authority, err);
+/* Who was enrolled where retention cut the chain, as the entry of that says. */
+static int seed(struct checking *c, struct db *db, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *body = NULL;
+	const json_t *row;
+	size_t i;
+	int r = audit_cut_body(db, &body, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	c->cut = json_integer_value(json_object_get(body, "seq"));
+	c->last = c->cut;
+	json_array_foreach (json_object_get(body, "approvers"), i, row) {
+		const char *name = jx_get_text(row, "name"), *key = jx_get_text(row, "key");
+		struct enrolled e = {
+			.from_ms = json_integer_value(json_object_get(row, "from")),
+			.expires_ms = json_integer_value(json_object_get(row, "expires")),
+			.retired = json_is_true(json_object_get(row, "retired")),
+		};
+
+		if (!name || !key || !enc_unhex(str_of(key), e.key, sizeof(e.key)))
+			return err_set(err, ERR_DAMAGED,
+				       "the entry where retention cut the audit chain names an "
+				       "approver without a key");
+		(void)snprintf(e.name, sizeof(e.name), "%s", name);
+		if (vec_enrolled_add(&c->enrolled, e) < 0)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+static int walk(struct checking *c, struct store *store, struct err *err)
+{
+	bool more = true, first = true;
+	int r = approvers_authority(store, c->authority, err);
+
 	while (r == 0 && more) {
 		CLEANUP(store_read_end_at) struct db *db = NULL;
 
-		c.n = 0;
+		c->n = 0;
 		r = store_read_begin(store, &db, err);
+		if (r == 0 && first)
+			r = seed(c, db, err);
+		first = false;
 		if (r == 0)
-			r = audit_list(db, c.last, PAGE_ENTRIES, NULL, 0, on_entry, &c, err);
-		more = c.n == PAGE_ENTRIES;
+			r = audit_list(db, c->last, PAGE_ENTRIES, NULL, 0, on_entry, c, err);
+		more = c->n == PAGE_ENTRIES;
 	}
-	vec_enrolled_done(&c.enrolled);
-	vec_taken_done(&c.taken);
+	return r;
+}
+
+static void checking_done(struct checking *c)
+{
+	vec_enrolled_done(&c->enrolled);
+	vec_taken_done(&c->taken);
+}
+
+int approvers_verify(struct store *store, struct signatures_report *ret, struct err *err)
+{
+	struct checking c = { .report = ret };
+	int r;
+
+	*ret = (struct signatures_report){ 0 };
+	r = walk(&c, store, err);
+	checking_done(&c);
 	if (r == 0)
 		(void)snprintf(ret->text, sizeof(ret->text),
 			       "%" PRId64 " signed statements of %" PRId64
 			       " approvers, each signature fits",
 			       ret->statements, ret->approvers);
+	return r;
+}
+
+int approvers_roster(struct store *store, int64_t until, json_t **ret, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *rows = json_array();
+	struct signatures_report report = { 0 };
+	struct checking c = { .report = &report, .until = until };
+	int r = rows ? walk(&c, store, err) : err_nomem(err);
+
+	for (size_t i = 0; r == 0 && i < c.enrolled.n; i++) {
+		const struct enrolled *e = &c.enrolled.v[i];
+		char hex[2 * DIGEST_PUB_BYTES + 1];
+
+		enc_hex(e->key, sizeof(e->key), hex);
+		r = jx_add(rows,
+			   json_pack("{s:s,s:s,s:I,s:I,s:b}", "name", e->name, "key", hex,
+				     "from", (json_int_t)e->from_ms, "expires",
+				     (json_int_t)e->expires_ms, "retired", e->retired),
+			   err);
+	}
+	checking_done(&c);
+	if (r == 0)
+		*ret = TAKE(rows);
 	return r;
 }
