@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/stamp.h"
+#include "ldap/clock.h"
 
 /* Entries that were replicated late carry old stamps, servers' clocks differ: this far back is
  * looked at again each time. */
@@ -91,6 +92,18 @@ static int number_next(struct dir_changes *c, int64_t n, struct err *err)
 	return buf_fault(&c->next, err, "the mark");
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Clocks differ and are set back, and a mark that lies ahead of them would leave out what is
+ * stamped below it for as long as that lasts. So a mark is never ahead of a clock, and stamps
+ * of a server that is behind us are asked for from as much earlier: what was stamped before it
+ * was set back is asked for again, and nothing is left out. Where the server does not tell its
+ * time, one that is set back by more than the overlap is found by full reads alone.
+ */
 int dir_changes_stamp(struct dir_changes *c, struct err *err)
 {
 	bool ad = dir_trait(c->session->dse.kind)->tombstones;
@@ -99,22 +112,34 @@ int dir_changes_stamp(struct dir_changes *c, struct err *err)
 			  .attr = ad ? "whenChanged" : "modifyTimestamp",
 			  .stamp = true,
 			  .name = c->at.p != NULL };
-	int64_t before = 0;
+	int64_t before = 0, now_ms = stamp_now_ms(), theirs_ms = 0, earliest_ms, from_ms;
 	int r;
 
 	if (c->at.p && (!str_int64(c->at, &before) || before < OVERLAP_MS)) {
 		(void)!err_set(err, ERR_INVALID_VALUE, "the kept stamp is damaged");
 		return DIR_REFUSED;
 	}
+	if (before > now_ms) {
+		(void)!err_set(err, ERR_INVALID_VALUE,
+			       "the kept stamp lies %" PRId64
+			       " s ahead of this machine's clock: a clock was set back",
+			       (before - now_ms + 999) / 1000);
+		return DIR_REFUSED;
+	}
+	r = dir_clock_read(c->session, &theirs_ms, err);
+	if (r < 0)
+		return r;
+	earliest_ms = theirs_ms ? least(theirs_ms, now_ms) : now_ms;
+	from_ms = before - OVERLAP_MS - (now_ms - earliest_ms);
 	m.most = before;
-	r = marked_read(&m, !c->at.p, before - OVERLAP_MS, err);
+	r = marked_read(&m, !c->at.p, from_ms > 0 ? from_ms : 0, err);
 	if (r < 0)
 		return r;
 	if (!c->at.p && !m.with) {
 		(void)!err_set(err, ERR_NOT_SUPPORTED, "nobody shows a readable %s", m.attr);
 		return DIR_REFUSED;
 	}
-	return number_next(c, m.most, err);
+	return number_next(c, least(m.most, earliest_ms), err);
 }
 
 static bool water(const struct dir_rootdse *dse, const char *prefix, int64_t *ret)

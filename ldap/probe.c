@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/stamp.h"
+#include "ldap/clock.h"
 #include "ldap/login.h"
 #include "ldap/schema.h"
 #include "ldap/session.h"
@@ -11,6 +12,7 @@
 #include "ldap/watch.h"
 
 #define SAMPLE 100
+#define CLOCKS_APART_MS STAMP_MINUTE_MS
 
 struct prober {
 	struct dir_session session;
@@ -249,6 +251,21 @@ static int live_note(struct prober *p, struct err *err)
 	return note(p, err, "live: changes are told by %s: %s", dir_watch_titles[way], why);
 }
 
+static int clock_note(struct prober *p, struct err *err)
+{
+	int64_t theirs_ms = 0, apart_ms;
+	int r = dir_clock_read(&p->session, &theirs_ms, err);
+
+	apart_ms = theirs_ms - stamp_now_ms();
+	if (r < 0 || !theirs_ms || llabs(apart_ms) < CLOCKS_APART_MS)
+		return r;
+	return note(p, err,
+		    "the server's clock is %" PRId64 " s %s this machine's: set both by NTP "
+		    "(Kerberos refuses 300 s, and end dates are judged by this machine's)",
+		    (int64_t)(llabs(apart_ms) / STAMP_SECOND_MS),
+		    apart_ms > 0 ? "ahead of" : "behind");
+}
+
 int dir_probe(const struct dir_options *o, const struct secret *password,
 	      const atomic_bool *cancel, struct dir_probe *ret, struct err *err)
 {
@@ -276,6 +293,8 @@ int dir_probe(const struct dir_options *o, const struct secret *password,
 		r = ways_look(&p, err);
 	if (r == 0)
 		r = dir_rights_look(&p.session, &ret->attrs, ret->sampled, &ret->rights, err);
+	if (r == 0)
+		r = clock_note(&p, err);
 	if (r == 0 && o->logins)
 		r = login_notes(&p, err);
 	if (r == 0 && o->live)

@@ -4,11 +4,18 @@ import os
 import re
 import socket
 import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
 from directories import KINDS
+from slapd import SERVERS
 from stories import Story
+
+sys.path.insert(0, str(SERVERS))
+from lyingldap import integer, tlv  # noqa: E402
 
 ANY = tuple(range(16))
 REALM = "CORP.EXAMPLE.TEST"
@@ -103,6 +110,52 @@ def test_a_silent_kdc_is_given_up_in_time(story, directory, tmp_path):
         story.daemon.env["KRB5_CONFIG"] = str(quiet)
         story.by("keytab: %s" % directory.keytab, "connect_timeout: 2s")
         assert "no KDC gave a ticket in time" in why(story)
+
+
+# what a KDC answers (RFC 4120 7.5.9), and what an operator reads
+REFUSALS = {37: "the clocks of this machine and of the domain differ by more than 5 minutes: set them",
+            14: "keytab holds no key of a kind that the domain takes",
+            23: "the account's password has expired",
+            18: "the account is disabled, locked or expired"}
+
+
+def refusal(code):
+    """A KRB-ERROR (RFC 4120 5.9.1) of a KDC whose clock is ten minutes ahead."""
+    def field(n, *body):
+        return tlv(0xA0 + n, *body)
+    then = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 600)).encode()
+    names = tlv(0x30, tlv(0x1B, b"krbtgt"), tlv(0x1B, REALM.encode()))
+    return tlv(0x7E, tlv(0x30, field(0, integer(5)), field(1, integer(30)), field(4, tlv(0x18, then)), field(5, integer(0)),
+                         field(6, integer(code)), field(9, tlv(0x1B, REALM.encode())),
+                         field(10, tlv(0x30, field(0, integer(2)), field(1, names)))))
+
+
+@pytest.mark.parametrize("code", REFUSALS, ids=lambda code: "KDC says %d" % code)
+def test_what_a_kdc_refuses_is_said_and_the_clock_among_it(story, directory, tmp_path, code):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        strict = tmp_path / "krb5.conf"
+        strict.write_text(directory.realm.read_text().replace(
+            "kdc = %s" % directory.env["ADDR"], "kdc = 127.0.0.1:%d" % udp.getsockname()[1]))
+
+        over = threading.Event()
+        udp.settimeout(0.1)
+
+        def serve():
+            while not over.is_set():
+                try:
+                    udp.sendto(refusal(code), udp.recvfrom(65536)[1])
+                except socket.timeout:
+                    pass
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            story.daemon.env["KRB5_CONFIG"] = str(strict)
+            story.by("keytab: %s" % directory.keytab)
+            assert REFUSALS[code] in why(story)
+        finally:
+            over.set()
+            server.join()
 
 
 def test_what_is_wrong_with_the_realm_is_said(story, directory, tmp_path):

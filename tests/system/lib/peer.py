@@ -64,7 +64,7 @@ def matches(filter_element, values):
         return bool(held)
     wanted = split(body)[1][1].lower()
     if tag == 0xA5:  # >=
-        return any(v >= wanted for v in held)
+        return any(v.lower() >= wanted for v in held)
     return any(v == split(body)[1][1] or v.lower() == wanted for v in held) if tag == 0xA3 else False
 
 
@@ -78,6 +78,7 @@ class Peer:
         self.people, self.groups = list(people), list(groups)
         self.page_most, self.range_most = page, ranges
         self.encoded = {}
+        self.clock = None  # or what says as which time the root DSE tells: GeneralizedTime
         self.heal()
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -176,8 +177,10 @@ class Session:
 
     def _search(self, mid, base, scope, match, attributes, page):
         if base == b"":
+            told = {b"currentTime": [self.peer.clock()]} if self.peer.clock else {}
+            self.peer.encoded.pop((b"", frozenset(a.lower() for a in attributes)), None)
             return self._one(mid, b"", {
-                b"namingContexts": [BASE], b"supportedCapabilities": [b"1.2.840.113556.1.4.800"],
+                **told, b"namingContexts": [BASE], b"supportedCapabilities": [b"1.2.840.113556.1.4.800"],
                 b"supportedControl": [PAGED, b"1.2.840.113556.1.4.1339", b"1.2.840.113556.1.4.417"],
                 b"dsServiceName": [NTDS], b"highestCommittedUSN": [b"90000"]}, attributes)
         if scope == 0:
