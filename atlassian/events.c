@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "atlassian/row.h"
 #include "base/enc.h"
@@ -61,6 +62,14 @@ struct str atl_event_about(const json_t *about)
 	return bare_id(atl_text(about, "id"));
 }
 
+bool atl_event_about_group(const json_t *about)
+{
+	struct str id = atl_text(about, "id"), type = atl_text(about, "type");
+
+	return str_ieq(type, STR("group")) || str_ieq(type, STR("groups")) ||
+	       (str_starts(id, STR("ari:")) && memmem(id.p, id.len, "::group/", 8));
+}
+
 /* Words between what are no letters. */
 static bool next_word(struct str *rest, struct str *ret)
 {
@@ -92,6 +101,74 @@ bool atl_event_is_change(struct str action)
 			if (str_ieq(word, str_of(words[i])))
 				return true;
 	return false;
+}
+
+/* --- which of our steps it may be --- */
+
+/* Beginnings of words. All three must hold: one of the verbs, one of the nouns (none given: any
+ * will do), and none of what speaks of something else. */
+#define WORDS_MOST 6
+struct wording {
+	const char *verbs[WORDS_MOST], *nouns[WORDS_MOST], *never[WORDS_MOST];
+};
+
+/* clang-format off */
+#define BLOCKING   { "deactivat", "disabl" }
+#define UNBLOCKING { "reactivat", "activat", "enabl" }
+#define TAKING     { "remov", "revok", "unassign" }
+#define GIVING     { "add", "grant", "assign", "join" }
+#define CHANGING   { "chang", "updat", "edit", "set" }
+#define MEMBERSHIP { "group", "member" }
+#define RIGHTS     { "role", "access", "permission", "admin", "privilege" }
+#define SOMEBODY   { "user", "member", "role", "access" }
+
+static const struct wording wordings[STEP_OP_COUNT] = {
+	[STEP_SUSPEND]      = { { "suspend" } },
+	[STEP_RESTORE]      = { { "restor", "unsuspend" }, .never = { "delet" } },
+	[STEP_DISABLE]      = { BLOCKING },
+	[STEP_ENABLE]       = { UNBLOCKING },
+	[STEP_REMOVE_GROUP] = { TAKING, MEMBERSHIP, { "role", "permission", "token" } },
+	[STEP_ADD_GROUP]    = { GIVING, MEMBERSHIP, { "role", "permission", "token" } },
+	[STEP_REVOKE_ROLE]  = { TAKING, RIGHTS, { "group", "token" } },
+	[STEP_ASSIGN_ROLE]  = { GIVING, RIGHTS, { "group", "token" } },
+	[STEP_REVOKE_TOKEN] = { { "revok", "remov", "delet" }, { "token" } },
+	[STEP_DELETE]       = { { "delet" }, { "account", "user" }, { "cancel", "group", "token", "role" } },
+	[STEP_CANCEL_DELETE] = { { "cancel", "restor" }, { "delet" } },
+	[STEP_SET_EMAIL]    = { CHANGING, { "email", "mail", "address" } },
+	[STEP_SET_NAME]     = { CHANGING, { "name", "profile" } },
+	[STEP_MAKE_GROUP]   = { { "creat", "add" }, { "group" }, SOMEBODY },
+	[STEP_DROP_GROUP]   = { { "delet", "remov" }, { "group" }, SOMEBODY },
+	[STEP_SCIM_CREATE]  = { { "creat", "add", "provision", "invit", "link" }, .never = { "group" } },
+	[STEP_SCIM_UPDATE]  = { CHANGING, .never = { "group" } },
+	[STEP_SCIM_ACTIVATE]   = { UNBLOCKING },
+	[STEP_SCIM_DEACTIVATE] = { BLOCKING },
+	[STEP_SCIM_MAKE_GROUP] = { { "creat", "add", "make" }, { "group" }, SOMEBODY },
+	[STEP_SCIM_JOIN]    = { GIVING, .never = { "role", "token" } },
+	[STEP_SCIM_LEAVE]   = { { "remov", "delet", "leav" }, .never = { "role", "token" } },
+};
+/* clang-format on */
+
+static bool has_word(struct str action, const char *const stems[WORDS_MOST])
+{
+	struct str word;
+
+	while (next_word(&action, &word))
+		for (size_t i = 0; i < WORDS_MOST && stems[i]; i++)
+			if (word.len >= strlen(stems[i]) &&
+			    str_ieq(str_n(word.p, strlen(stems[i])), str_of(stems[i])))
+				return true;
+	return false;
+}
+
+bool atl_event_is_of(struct str action, enum step_op op)
+{
+	const struct wording *w;
+
+	if ((unsigned)op >= STEP_OP_COUNT || !wordings[op].verbs[0])
+		return false;
+	w = &wordings[op];
+	return has_word(action, w->verbs) && (!w->nouns[0] || has_word(action, w->nouns)) &&
+	       !has_word(action, w->never);
 }
 
 /* --- asking ------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #define ATLASSIAN_EVENTS_H
 
 #include "atlassian/page.h"
+#include "model/plan.h"
 
 #define ATL_EVENTS_PAGE 500 /* events asked for at once: the most that Atlassian allows */
 
@@ -18,7 +19,7 @@ struct atl_event {
 	struct str action; /* "user_added_to_group"; a growing list that Atlassian names */
 	struct str actor;  /* account id of who did it; of whom an app acted for, where told */
 	struct str token;  /* id of the API key or token that was used; empty: none told */
-	bool org_key;      /* that is an API key of an organisation or directory */
+	bool org_key;      /* an API key of an organisation or directory was used */
 	int64_t at_ms, processed_ms;
 	const json_t *about; /* array of what was acted on: objects with "id" and "type" */
 };
@@ -26,9 +27,16 @@ struct atl_event {
 bool atl_event_read(const json_t *row, struct atl_event *ret, char *why, size_t room);
 /* Id of something that was acted on, without the ARI around it; empty if none. */
 struct str atl_event_about(const json_t *about);
+/* Whether that thing is said to be a group, by its type or its ARI. */
+bool atl_event_about_group(const json_t *about);
 /* Whether the action's name says that something was changed, by its words: "added", "granted",
  * ... False for what tells of use alone, such as a login or a page that was viewed. */
 bool atl_event_is_change(struct str action);
+/* Whether the action's name may be what Atlassian calls a step of ours, by its words: "user",
+ * "removed", "group" for REMOVE_GROUP. Names are Atlassian's to choose and no list of them is
+ * promised: one whose words say something else, or nothing that we know, is not of that step.
+ * False for steps that are no change under a key of the organisation or directory. */
+bool atl_event_is_of(struct str action, enum step_op op);
 
 struct atl_events_page {
 	json_t *doc;

@@ -35,6 +35,8 @@ const struct conf_key atl_option_keys[] = {
 	  .help = "read when API tokens were last used: activity that no page view shows" },
 	{ .name = "events", .type = CONF_BOOL, .offset = AT(events), .preset = "true", .reload = true,
 	  .help = "read the audit events: who else changes accounts, and what is done under our key" },
+	{ .name = "key_ids", .type = CONF_LIST, .offset = AT(key_ids), .least = 0, .most = 20, .reload = true,
+	  .help = "ids of our API keys as audit events name them; found out by what was done under them unless given" },
 	{ .name = "events_keep", .type = CONF_MS, .offset = AT(events_keep_ms), .preset = "90d",
 	  .least = STAMP_DAY_MS, .most = 400 * STAMP_DAY_MS, .reload = true,
 	  .help = "what others changed is kept for so long" },
@@ -162,6 +164,10 @@ int atl_options_check(const struct atl_options *o, struct conf_faults *faults, s
 		if (!host_name(o->sites.v[i]))
 			found(&c, "sites", o->sites.v[i],
 			      "a host name such as acme.atlassian.net");
+	for (size_t i = 0; i < o->key_ids.n; i++)
+		if (!*o->key_ids.v[i] || strlen(o->key_ids.v[i]) > 150)
+			found(&c, "key_ids", o->key_ids.v[i],
+			      "the id of a key, of 150 characters at most");
 	if (o->proxy_login && !o->proxy)
 		found(&c, "proxy_login", o->proxy_login, "proxy beside it");
 	if (o->proxy && !strstr(o->proxy, "://"))

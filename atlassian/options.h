@@ -32,6 +32,7 @@ struct atl_options {
 	int64_t idle_after_ms;        /* a seat unused for so long is idle */
 	bool tokens;                  /* read when API tokens were last used */
 	bool events;                  /* read who changed what: the audit events */
+	struct conf_list key_ids;     /* our keys as audit events name them; empty: found out */
 	int64_t events_keep_ms;       /* events of others are kept so long */
 	int64_t resume_within_ms; /* a read that was stopped goes on if it began not longer ago
 				   */

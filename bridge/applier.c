@@ -848,7 +848,7 @@ static int journal_put(struct applier *a, uint64_t plan, const struct action *ac
 	}
 	if (s && hands_gift_is(s->op))
 		hands_gift_args(s, &args);
-	if (s && s->op == STEP_MAKE_GROUP) {
+	if (s && (s->op == STEP_MAKE_GROUP || s->op == STEP_SCIM_MAKE_GROUP)) {
 		buf_add_text(&args, "{\"name\":");
 		buf_add_json(&args, str_of(s->name));
 		buf_add_char(&args, '}');

@@ -10,6 +10,8 @@ static const struct render_column event_columns[] = {
 	{ .head = "GROUP", .member = "group", .if_any = true },
 	{ .head = "DONE BY", .member = "actor" },
 	{ .head = "UNDER", .member = "by" },
+	{ .head = "KEY", .member = "key", .if_any = true },
+	{ .head = "WHY NOT OURS", .member = "why", .if_any = true },
 	{ 0 }
 };
 static const struct render_column org_columns[] = {
@@ -23,6 +25,24 @@ static const struct render_column org_columns[] = {
 };
 /* clang-format on */
 
+static const struct render_column key_columns[] = {
+	{ .head = "KEY", .member = "key", .firm = true },
+	{ .head = "STANDING", .member = "standing", .firm = true },
+	{ .head = "OUR CHANGES UNDER IT", .member = "claims", .as = RENDER_AS_COUNT },
+	{ .head = "DISPUTED", .member = "disputed", .as = RENDER_AS_COUNT },
+	{ 0 }
+};
+
+static void keys_tell(struct cli *cli, const json_t *org)
+{
+	const json_t *keys = json_object_get(org, "keys");
+
+	if (!json_array_size(keys))
+		return;
+	render_head(cli, "Keys of %s that did what our journal says", jx_get_text(org, "org"));
+	render_table(cli, key_columns, keys, "");
+}
+
 int render_events(struct cli *cli, const json_t *out)
 {
 	const json_t *orgs = json_object_get(out, "organisations"), *org;
@@ -32,12 +52,22 @@ int render_events(struct cli *cli, const json_t *out)
 		     "Nobody else changed anything that is known.");
 	render_head(cli, "Reading of the audit events");
 	render_table(cli, org_columns, orgs, "The configuration has no organisation.");
-	json_array_foreach (orgs, i, org)
+	json_array_foreach (orgs, i, org) {
+		keys_tell(cli, org);
+		if (json_is_true(json_object_get(org, "read")) &&
+		    !json_is_true(json_object_get(org, "key_known")))
+			render_para(
+				cli, 0,
+				"No key of %s is known to be ours: a foreign write under it "
+				"holds nothing until our first change proves the key, or "
+				"key_ids names it.",
+				jx_get_text(org, "org"));
 		if (json_integer_value(json_object_get(org, "foreign")))
 			render_para(cli, 0,
 				    "Plans of %s are held (guard foreign-write) until somebody "
 				    "says who "
 				    "uses our key: leaverd events explain %s --reason TEXT",
 				    jx_get_text(org, "org"), jx_get_text(org, "org"));
+	}
 	return 0;
 }

@@ -6,14 +6,19 @@
  * nothing. Atlassian names kinds of events as it likes; kept is what concerns an account or a
  * group that we know, and was done by somebody else than the account itself, or says by its
  * words that something was changed: what people merely do (log in, look at pages) is dropped
- * unread. What we did ourselves is in the journal and is not kept twice. The key under which it
- * was done is learnt from there: an event that is ours by account, group and time shows its id.
+ * unread. What we did ourselves is in the journal and is not kept twice.
+ *
+ * An event is ours where our journal has a change of that kind, of that account or group, at
+ * that time, and its key is ours: named in the configuration, or proved (store/events.h). What
+ * our own journal has under a key that is not known to be ours is kept as such, and goes as
+ * soon as the key is proved. Whatever is doubtful is not ours, and says why.
  */
 #include "bridge/rounds.h"
 
 #include "atlassian/events.h"
 #include "base/log.h"
 #include "base/stamp.h"
+#include "base/vec.h"
 #include "bridge/clients.h"
 #include "store/accounts.h"
 #include "store/events.h"
@@ -24,7 +29,15 @@
 #define EVENTS_FIRST_MS (7 * STAMP_DAY_MS)       /* how far the first reading looks back */
 #define EVENTS_OVERLAP_MS (60 * STAMP_MINUTE_MS) /* read again where a cursor was lost */
 #define EVENTS_THERE_MS (180 * STAMP_DAY_MS)     /* Atlassian keeps them so long */
-#define EVENT_ABOUT_MOST 64                      /* things of one event that are looked at */
+#define KEY_BYTES 160
+#define EVENT_ABOUT_MOST 64 /* things of one event that are looked at */
+
+/* A key that is ours: the organisation's, or the provisioning directory's. */
+struct key {
+	char name[KEY_BYTES];
+	bool directory;
+};
+VEC(vec_key, struct key);
 
 struct reading {
 	struct app *app;
@@ -33,7 +46,9 @@ struct reading {
 	struct event_reading at;
 	const struct atl_events_page *page; /* of this request of the writer */
 	int64_t read, kept, foreign, odd;   /* events; odd: not as they should be */
-	unsigned pages;
+	unsigned pages, pages_written;
+	struct vec_key keys; /* ours, as the last page left them */
+	bool claims;         /* this page brought some */
 	bool end;
 	char text[ERR_TEXT_BYTES]; /* why not, or what was lost; "" */
 };
@@ -43,7 +58,24 @@ struct about {
 	int64_t accounts[EVENT_ABOUT_MOST];
 	size_t account_count;
 	char group[160];
+	bool others; /* something that we do not know */
 };
+
+/* A group that was made a moment ago is not known yet, but says what it is. */
+static int group_read(struct reading *rd, struct db *db, const json_t *one, struct str id,
+		      struct about *ret, struct err *err)
+{
+	int64_t number;
+	int r = accounts_group_number(db, rd->org_id, id, &number, err);
+
+	if (r < 0)
+		return r;
+	if (ret->group[0] || (r == STORE_NOT_FOUND && !atl_event_about_group(one)))
+		ret->others = true;
+	else
+		snprintf(ret->group, sizeof(ret->group), STR_FMT, STR_ARG(id));
+	return 0;
+}
 
 static int about_read(struct reading *rd, struct db *db, const struct atl_event *e,
 		      struct about *ret, struct err *err)
@@ -57,75 +89,184 @@ static int about_read(struct reading *rd, struct db *db, const struct atl_event 
 	json_array_foreach ((json_t *)(uintptr_t)e->about, i, one) {
 		struct str id = atl_event_about(one);
 
-		if (i == EVENT_ABOUT_MOST)
-			break;
-		if (!id.len || id.len >= sizeof(ret->group))
+		if (i == EVENT_ABOUT_MOST || !id.len || id.len >= sizeof(ret->group)) {
+			ret->others = true;
 			continue;
+		}
 		r = accounts_number(db, rd->org_id, id, &number, err);
 		if (r == 0)
 			ret->accounts[ret->account_count++] = number;
-		if (r == STORE_NOT_FOUND && !ret->group[0]) {
-			r = accounts_group_number(db, rd->org_id, id, &number, err);
-			if (r == 0)
-				snprintf(ret->group, sizeof(ret->group), STR_FMT, STR_ARG(id));
-		}
+		else if (r == STORE_NOT_FOUND)
+			r = group_read(rd, db, one, id, ret, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-/* The key that our own change was made under is ours: what else was done under it is foreign.
+/* --- ours or not ----------------------------------------------------------------------------
  */
-static int key_learn(struct reading *rd, struct db *db, struct str token, struct err *err)
-{
-	int64_t late = 0;
-	int r;
 
-	if (!token.len || (rd->at.token && str_eq(str_of(rd->at.token), token)))
+/* What the journal has for an event. */
+struct match {
+	struct str action;
+	size_t intents, kind; /* about whom it is about; of its kind, too */
+	int64_t seq;          /* of the only one */
+	bool done, directory; /* all those were told to the provisioning directory */
+};
+
+static int on_intent(void *ctx, const struct event_intent *row, struct err *err)
+{
+	struct match *m = ctx;
+	enum step_op op;
+
+	(void)err;
+	m->intents++;
+	if (!step_op_of(row->op, &op) || !atl_event_is_of(m->action, op))
 		return 0;
-	free(rd->at.token);
-	rd->at.token = str_dup(token);
-	if (!rd->at.token)
-		return err_nomem(err);
-	r = events_token_is(db, rd->org_id, token, rd->at.since_ms, &late, err);
-	rd->foreign += late;
-	return r;
+	m->directory = (m->directory || !m->kind) && str_starts(row->op, STR("scim-"));
+	m->kind++;
+	m->seq = row->seq;
+	m->done = row->done;
+	return 0;
+}
+
+/* The id of the key, or whose it is where no id is told. */
+static struct str key_name(const struct atl_event *e, char room[KEY_BYTES])
+{
+	if (!e->org_key || e->token.len >= KEY_BYTES)
+		return (struct str){ 0 };
+	if (e->token.len || !e->actor.len || e->actor.len + 7 > KEY_BYTES)
+		return e->token;
+	snprintf(room, KEY_BYTES, "actor:" STR_FMT, STR_ARG(e->actor));
+	return str_of(room);
+}
+
+static bool key_in(const struct vec_key *keys, struct str key, bool directory)
+{
+	for (size_t i = 0; key.len && i < keys->n; i++)
+		if (str_eq(str_of(keys->v[i].name), key) && keys->v[i].directory == directory)
+			return true;
+	return false;
+}
+
+static int key_add(struct vec_key *keys, struct str name, bool directory, struct err *err)
+{
+	struct key key = { .directory = directory };
+
+	if (name.len >= sizeof(key.name))
+		return 0;
+	memcpy(key.name, name.p, name.len);
+	return vec_key_add(keys, key) < 0 ? err_nomem(err) : 0;
+}
+
+struct keys_read {
+	struct reading *rd;
+	struct vec_key keys;
+};
+
+/* The configuration's word on the organisation's keys stands above any proof. */
+static int on_key(void *ctx, const struct event_key *row, struct err *err)
+{
+	struct keys_read *k = ctx;
+
+	if (!row->proved || (!row->directory && k->rd->org->cloud.key_ids.n))
+		return 0;
+	return key_add(&k->keys, row->token, row->directory, err);
+}
+
+/* Reads which keys are ours. Of one that was not known before what is kept is judged again. */
+static int keys_load(struct reading *rd, struct db *db, struct err *err)
+{
+	const struct conf_list *named = &rd->org->cloud.key_ids;
+	struct keys_read k = { .rd = rd };
+	int64_t late = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < named->n; i++)
+		r = key_add(&k.keys, str_of(named->v[i]), false, err);
+	if (r == 0)
+		r = events_keys(db, rd->org_id, on_key, &k, err);
+	for (size_t i = 0; r == 0 && i < k.keys.n; i++) {
+		const struct key *key = &k.keys.v[i];
+
+		if (key_in(&rd->keys, str_of(key->name), key->directory))
+			continue;
+		r = events_token_is(db, rd->org_id, str_of(key->name),
+				    key->directory ? INT64_MAX : rd->at.since_ms, &late, err);
+		rd->foreign += late;
+	}
+	if (r < 0) {
+		vec_key_done(&k.keys);
+		return r;
+	}
+	vec_key_done(&rd->keys);
+	rd->keys = k.keys;
+	return 0;
+}
+
+/* The only change of ours that it can be, which was seen to be done, speaks for its key. */
+static int claim(struct reading *rd, struct db *db, const struct match *m, struct str key,
+		 int64_t at_ms, struct err *err)
+{
+	if (m->kind != 1 || !m->done || !key.len)
+		return 0;
+	rd->claims = true;
+	return events_claim(db, rd->org_id, key, m->seq, m->directory, at_ms, err);
+}
+
+static enum event_doubt doubt_of(const struct match *m, int64_t account, const char *group)
+{
+	if (m->kind)
+		return EVENT_OTHER_KEY;
+	if (!account && !*group)
+		return EVENT_NO_SUBJECT;
+	return m->intents ? EVENT_OTHER_KIND : EVENT_NO_INTENT;
 }
 
 /* One event of one account (0: of none, or of its group alone). */
 static int keep(struct reading *rd, struct db *db, const struct atl_event *e, int64_t account,
-		const char *group, struct err *err)
+		const struct about *about, struct err *err)
 {
-	struct str key = e->org_key ? e->token : (struct str){ 0 };
-	bool ours = false, other_key = false,
-	     under = key.len && rd->at.token && str_eq(key, str_of(rd->at.token));
+	struct match m = { .action = e->action };
+	const struct event_subject subject = { account, str_of(about->group), about->others,
+					       e->at_ms };
+	char room[KEY_BYTES];
+	struct str key = key_name(e, room);
+	bool under = key_in(&rd->keys, key, false);
 	struct event_row row = { .event = e->id,
 				 .account = account,
 				 .at_ms = e->at_ms,
 				 .action = e->action,
 				 .actor = e->actor,
-				 .group = str_of(group),
+				 .group = subject.group,
 				 .token = key };
 	int64_t self = 0;
-	int r;
+	int r = 0;
 
-	if (e->org_key) {
-		r = events_is_ours(db, rd->org->name, account, str_of(group), e->at_ms, &ours,
-				   &other_key, err);
-		if (r < 0 || ours)
-			return r < 0 || other_key ? r : key_learn(rd, db, key, err);
-	}
-	if (account && e->actor.len && !atl_event_is_change(e->action)) {
+	if (e->org_key)
+		r = events_intents(db, rd->org->name, rd->org_id, &subject, on_intent, &m, err);
+	if (r == 0 && m.kind)
+		r = claim(rd, db, &m, key, e->at_ms, err);
+	if (r < 0 || (m.kind && key_in(&rd->keys, key, m.directory)))
+		return r;
+	if (account && e->actor.len && !m.kind && !atl_event_is_change(e->action)) {
 		r = accounts_number(db, rd->org_id, e->actor, &self, err);
 		if (r < 0 || self == account)
 			return r < 0 ? r : 0;
 	}
-	if (!account && !*group && !under)
+	/* of nobody that we know, but it may turn out to be our key that did it */
+	if (!account && !subject.group.len && !under &&
+	    !(e->org_key && atl_event_is_change(e->action)))
 		return 0;
-	row.by = under && e->at_ms >= rd->at.since_ms ? EVENT_FOREIGN : EVENT_BY_OTHERS;
+	if (under)
+		row.by = e->at_ms >= rd->at.since_ms ? EVENT_FOREIGN : EVENT_BY_OTHERS;
+	else
+		row.by = m.kind ? EVENT_UNPROVED : EVENT_BY_OTHERS;
+	if (e->org_key)
+		row.doubt = doubt_of(&m, account, about->group);
 	r = events_put(db, rd->org_id, &row, err);
-	rd->kept += r == 0;
+	rd->kept += r == 0 && row.by != EVENT_UNPROVED;
 	rd->foreign += r == 0 && row.by == EVENT_FOREIGN;
 	return r < 0 ? r : 0;
 }
@@ -146,9 +287,9 @@ static int event_store(struct reading *rd, struct db *db, const json_t *row, str
 		rd->at.newest_ms = e.processed_ms;
 	r = about_read(rd, db, &e, &about, err);
 	for (size_t i = 0; r == 0 && i < about.account_count; i++)
-		r = keep(rd, db, &e, about.accounts[i], about.group, err);
+		r = keep(rd, db, &e, about.accounts[i], &about, err);
 	if (r == 0 && !about.account_count)
-		r = keep(rd, db, &e, 0, about.group, err);
+		r = keep(rd, db, &e, 0, &about, err);
 	return r;
 }
 
@@ -173,9 +314,16 @@ static int page_write(void *ctx, struct db *db, struct err *err)
 	size_t i;
 	int r = 0;
 
+	rd->claims = false;
+	if (!rd->pages_written++)
+		r = keys_load(rd, db, err);
 	json_array_foreach ((json_t *)(uintptr_t)rd->page->rows, i, row)
 		if (r == 0)
 			r = event_store(rd, db, row, err);
+	if (r == 0 && rd->claims)
+		r = events_keys_judge(db, rd->org_id, rd->now_ms, err);
+	if (r == 0 && rd->claims)
+		r = keys_load(rd, db, err);
 	if (r == 0)
 		r = cursor_take(rd, rd->page->next, err);
 	return r == 0 ? events_reading_set(db, rd->org_id, &rd->at, err) : r;
@@ -343,5 +491,6 @@ done:
 	if (why.code && r == -why.code && err)
 		*err = why;
 	event_reading_done(&rd.at);
+	vec_key_done(&rd.keys);
 	return r;
 }

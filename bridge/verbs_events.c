@@ -11,7 +11,8 @@
 #include "store/store.h"
 #include "store/writer.h"
 
-static const char *const by_words[] = { "others", "our key", "our key, explained" };
+static const char *const by_words[] = { "others", "our key", "our key, explained",
+					"a key not known" };
 
 struct telling {
 	struct db *db;
@@ -35,11 +36,13 @@ static int event_out(void *ctx, const struct event_row *row, struct err *err)
 	struct telling *t = ctx;
 	struct str actor = row->email.len ? row->email : row->actor;
 	struct str group = row->name.len ? row->name : row->group;
-	json_t *one = json_pack("{s:s, s:I, s:s%, s:s%, s:s%, s:s, s:s%}", "org", t->org,
-				"at_ms", (json_int_t)row->at_ms, "action", row->action.p,
-				row->action.len, "actor", actor.p ? actor.p : "", actor.len,
-				"group", group.p ? group.p : "", group.len, "by",
-				by_words[row->by], "event", row->event.p, row->event.len);
+	json_t *one =
+		json_pack("{s:s, s:I, s:s%, s:s%, s:s%, s:s, s:s%, s:s%, s:s}", "org", t->org,
+			  "at_ms", (json_int_t)row->at_ms, "action", row->action.p,
+			  row->action.len, "actor", actor.p ? actor.p : "", actor.len, "group",
+			  group.p ? group.p : "", group.len, "by", by_words[row->by], "event",
+			  row->event.p, row->event.len, "key", row->token.p ? row->token.p : "",
+			  row->token.len, "why", event_doubt_texts[row->doubt]);
 	int r = jx_add(t->list, one, err);
 
 	if (r == 0 && row->account)
@@ -54,11 +57,63 @@ static json_t *ms_out(int64_t ms)
 	return ms ? json_integer((json_int_t)ms) : json_null();
 }
 
+struct keys_out {
+	const struct config_org *org;
+	json_t *list;
+	bool known; /* one of the organisation's is */
+};
+
+static bool configured(const struct config_org *org, struct str token)
+{
+	for (size_t i = 0; i < org->cloud.key_ids.n; i++)
+		if (str_eq(str_of(org->cloud.key_ids.v[i]), token))
+			return true;
+	return false;
+}
+
+/* How each key stands. Where the configuration names ours, a proof counts for nothing. */
+static int key_out(void *ctx, const struct event_key *row, struct err *err)
+{
+	struct keys_out *k = ctx;
+	const char *standing = "not proved";
+
+	if (configured(k->org, row->token))
+		return 0; /* told with those of the configuration */
+	if (!row->directory && k->org->cloud.key_ids.n)
+		standing = "not configured";
+	else if (row->proved)
+		standing = "proved";
+	else if (row->disputed)
+		standing = "disputed";
+	k->known = k->known || (!row->directory && strcmp(standing, "proved") == 0);
+	return jx_add(k->list,
+		      json_pack("{s:s%, s:s, s:b, s:I, s:I}", "key", row->token.p,
+				row->token.len, "standing", standing, "directory",
+				row->directory, "claims", (json_int_t)row->claims, "disputed",
+				(json_int_t)row->disputed),
+		      err);
+}
+
+static int keys_tell(struct db *db, int64_t org, struct keys_out *k, struct err *err)
+{
+	const struct conf_list *ids = &k->org->cloud.key_ids;
+	int r = k->list ? 0 : err_nomem(err);
+
+	for (size_t i = 0; r == 0 && i < ids->n; i++)
+		r = jx_add(k->list,
+			   json_pack("{s:s, s:s, s:b, s:i, s:i}", "key", ids->v[i], "standing",
+				     "configured", "directory", 0, "claims", 0, "disputed", 0),
+			   err);
+	k->known = ids->n > 0;
+	return r == 0 ? events_keys(db, org, key_out, k, err) : r;
+}
+
 static int org_out(struct telling *t, const struct config_org *org, bool foreign, json_t *orgs,
 		   struct err *err)
 {
 	CLEANUP(event_reading_done) struct event_reading at = { 0 };
 	CLEANUP(org_row_done) struct org_row row = { 0 };
+	struct keys_out keys = { .org = org };
 	int64_t unknown = 0;
 	json_t *one;
 	int r = accounts_org_get(t->db, org->name, &row, err);
@@ -69,11 +124,17 @@ static int org_out(struct telling *t, const struct config_org *org, bool foreign
 		r = events_foreign(t->db, row.id, &unknown, err);
 	if (r < 0)
 		return r;
-	one = json_pack("{s:s, s:b, s:o, s:o, s:I, s:o, s:o, s:b}", "org", org->name, "read",
-			org->cloud.events, "read_ms", ms_out(at.read_ms), "why",
+	keys.list = json_array();
+	r = keys_tell(t->db, row.id, &keys, err);
+	if (r < 0) {
+		json_decref(keys.list);
+		return r;
+	}
+	one = json_pack("{s:s, s:b, s:o, s:o, s:I, s:o, s:o, s:b, s:o}", "org", org->name,
+			"read", org->cloud.events, "read_ms", ms_out(at.read_ms), "why",
 			at.why ? json_string(at.why) : json_null(), "foreign",
 			(json_int_t)unknown, "gap_from_ms", ms_out(at.gap_from_ms), "gap_to_ms",
-			ms_out(at.gap_to_ms), "key_known", at.token != NULL);
+			ms_out(at.gap_to_ms), "key_known", keys.known, "keys", keys.list);
 	r = jx_add(orgs, one, err);
 	t->org = org->name;
 	if (r == 0 && json_array_size(t->list) < t->most)

@@ -736,7 +736,8 @@ static int past_row(void *ctx, int64_t plan, const struct action_row *row, struc
 static int past_event(void *ctx, const struct event_row *row, struct err *err)
 {
 	static const char *const outcomes[] = { "by others", "under our key, not by us",
-						"under our key, explained" };
+						"under our key, explained",
+						"as ours, key not known" };
 	struct past_read *p = ctx;
 	char(*t)[128] = p->texts[p->n];
 

@@ -1,10 +1,15 @@
 /*
  * What others changed in an organisation, and what was done under our key that our journal does
- * not know; and where the reading of the audit events stands.
+ * not know; which keys are ours; and where the reading of the audit events stands.
  *
  * A row says which account or group changed, by whom, when and by which kind of act; nothing
  * else of an event is kept, and nothing of what we did ourselves: that is in the journal.
  * persons_forget() takes rows about a person away and empties the actor where it was they.
+ *
+ * A key is told by its token's id, or, where Atlassian tells none, by who it belongs to. It is
+ * ours where the configuration says so; else where an event under it was our own change, and no
+ * event under another key claims to be the same change (a claim). Claims are kept: one that a
+ * second key disputes proves nothing any more.
  */
 #ifndef STORE_EVENTS_H
 #define STORE_EVENTS_H
@@ -15,7 +20,18 @@ enum event_by {
 	EVENT_BY_OTHERS,
 	EVENT_FOREIGN,   /* under our key, and not in our journal */
 	EVENT_EXPLAINED, /* the same, and a person said who did it */
+	EVENT_UNPROVED,  /* as our journal says, under a key that nothing proves to be ours */
 };
+
+/* Why an event is not ours. */
+enum event_doubt {
+	EVENT_PLAIN,      /* nothing says that it could be */
+	EVENT_NO_INTENT,  /* the journal has nothing about that account or group at that time */
+	EVENT_OTHER_KIND, /* it has something, but of no such kind */
+	EVENT_NO_SUBJECT, /* it names no account and no group that we know */
+	EVENT_OTHER_KEY,  /* the journal has it, but its key is not known to be ours */
+};
+extern const char *const event_doubt_texts[]; /* sentences; "" for EVENT_PLAIN */
 
 struct event_row {
 	struct str event; /* Atlassian's id */
@@ -26,8 +42,9 @@ struct event_row {
 	struct str email;  /* out: the actor's address, where the account is known */
 	struct str group;  /* group id; "" none */
 	struct str name;   /* out: the group's name */
-	struct str token;  /* id of the organisation's API key that was used; "" none */
+	struct str token;  /* of the organisation's API key that was used; "" none */
 	enum event_by by;
+	enum event_doubt doubt;
 };
 
 /* How the reading stands. */
@@ -38,34 +55,70 @@ struct event_reading {
 	int64_t read_ms;   /* last time that the end was reached; 0: never */
 	char *why;         /* why the end was not reached the last time; NULL */
 	int64_t gap_from_ms, gap_to_ms; /* the newest span in which events may be missing; 0 */
-	char *token; /* our key's id, as our own changes showed; NULL: not known yet */
 };
 void event_reading_done(struct event_reading *r);
 /* STORE_NOT_FOUND: never read. *ret is zeroed by the caller. */
 int events_reading(struct db *db, int64_t org, struct event_reading *ret, struct err *err)
 	MUST_USE;
-/* With what a page told, in one transaction: cursor, newest_ms and token go with its events. */
+/* With what a page told, in one transaction: cursor and newest_ms go with its events. */
 int events_reading_set(struct db *db, int64_t org, const struct event_reading *in,
 		       struct err *err) MUST_USE;
 /* How a reading ended: read_ms, why and the gap alone (since_ms too where it was the first).
- * Cursor, newest_ms and token stay as the last page that was stored left them. */
+ * Cursor and newest_ms stay as the last page that was stored left them. */
 int events_reading_end(struct db *db, int64_t org, const struct event_reading *in,
 		       struct err *err) MUST_USE;
 
-/* Whether our journal has a change of that account (0: of none that we know) and group (""
- * none) which may be what Atlassian tells of at that time; a group that we made has an id that
- * the journal did not know. *other_key: all such were told to the provisioning directory, which
- * has a key of its own: it says nothing of the organisation's. org: the organisation's name. */
-int events_is_ours(struct db *db, const char *org, int64_t account, struct str group,
-		   int64_t at_ms, bool *ret, bool *other_key, struct err *err) MUST_USE;
+/* What an event says of whom it is about. */
+struct event_subject {
+	int64_t account;  /* ours; 0: of none that we know */
+	struct str group; /* id; "" none */
+	bool others;      /* names something else, too, that we do not know */
+	int64_t at_ms;
+};
+/* A change of ours that may be what Atlassian tells of. */
+struct event_intent {
+	int64_t seq;   /* of its journal line */
+	struct str op; /* "remove-group" */
+	bool done;     /* Atlassian was seen to have done it */
+};
+typedef int (*event_intent_fn)(void *ctx, const struct event_intent *row, struct err *err);
+/*
+ * The intents of our journal that are about that account and, where the event names one, that
+ * group, and were under way at that time (clocks may differ by five minutes); those that
+ * Atlassian refused are none. Of no account: those about that group as such, which fits a group
+ * that we made by its name; and, where the event names nothing else, about whomever in it. An
+ * event of no account and no group has none. fn may stop by returning > 0.
+ */
+int events_intents(struct db *db, const char *org, int64_t org_id,
+		   const struct event_subject *of, event_intent_fn fn, void *ctx,
+		   struct err *err) MUST_USE;
+
+/* An event under that key is the change of that journal line. directory: it was told to the
+ * provisioning directory, whose key is another one. */
+int events_claim(struct db *db, int64_t org, struct str token, int64_t seq, bool directory,
+		 int64_t at_ms, struct err *err) MUST_USE;
+/* Which keys claims prove to be ours, made anew: undisputed ones are added, those of which all
+ * claims are disputed go. */
+int events_keys_judge(struct db *db, int64_t org, int64_t now_ms, struct err *err) MUST_USE;
+struct event_key {
+	struct str token;
+	bool proved;
+	bool directory;
+	int64_t claims, disputed; /* of them */
+};
+typedef int (*event_key_fn)(void *ctx, const struct event_key *row, struct err *err);
+/* All keys with a claim or a proof, in order of their ids. */
+int events_keys(struct db *db, int64_t org, event_key_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+
 /* STORE_UNCHANGED: this event of this account was kept before. */
 int events_put(struct db *db, int64_t org, const struct event_row *row, struct err *err)
 	MUST_USE;
-/* Our key is this one: what was done under it since and is kept is foreign. *ret is how many.
- */
+/* This key is ours: what was done under it since and is kept is foreign, but for what the
+ * journal has: that goes. *ret is how many became foreign. */
 int events_token_is(struct db *db, int64_t org, struct str token, int64_t since_ms,
 		    int64_t *ret, struct err *err) MUST_USE;
-/* Drops what is older, and the oldest beyond `most` rows. */
+/* Drops what is older (claims too), and the oldest beyond `most` rows. */
 int events_prune(struct db *db, int64_t org, int64_t before_ms, size_t most, struct err *err)
 	MUST_USE;
 

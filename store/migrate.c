@@ -68,9 +68,11 @@
  *
  * org_event, org_event_read. What others changed in an organisation, by its audit events, and
  * what was done under our key that the journal does not know (standing 1; 2 once a person
- * explained it); and where the reading of the events stands (store/events.h).
- * outbox. What is told to people and systems: key, receiver and letter (personal, emptied), and
- * how far it is. keep. Links that keep a seat, one a step (store/outbox.h).
+ * explained it; 3 as the journal says, under a key not proved to be ours); and where the
+ * reading of the events stands (store/events.h). org_key, org_key_claim. Keys that are ours,
+ * and the journal lines that events under a key claim to be. outbox. What is told to people and
+ * systems: key, receiver and letter (personal, emptied), and how far it is. keep. Links that
+ * keep a seat, one a step (store/outbox.h).
  *
  * seat_day. How many seats of a product were held on a day, idle, never used (store/ledger.h).
  *
@@ -514,6 +516,21 @@ static const char *const step_10[] = {
 	NULL,
 };
 
+/* Which keys are ours is proved by claims from now on: what was learnt from one event that came
+ * near a deed of ours proves nothing. */
+static const char *const step_11[] = {
+	"CREATE TABLE org_key (org INTEGER NOT NULL, token TEXT NOT NULL,"
+	" directory INTEGER NOT NULL, proved_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (org, token)) STRICT, WITHOUT ROWID",
+	"CREATE TABLE org_key_claim (org INTEGER NOT NULL, seq INTEGER NOT NULL,"
+	" token TEXT NOT NULL, directory INTEGER NOT NULL, at_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (org, seq, token)) STRICT, WITHOUT ROWID",
+	"CREATE INDEX org_key_claim_token ON org_key_claim (org, token)",
+	"ALTER TABLE org_event ADD COLUMN doubt INTEGER NOT NULL DEFAULT 0",
+	"ALTER TABLE org_event_read DROP COLUMN token",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -525,6 +542,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 8, "seats by product and day", step_8 },
 	{ 9, "configurations that were loaded, and announced leavers", step_9 },
 	{ 10, "the outbox of notices, and bars of one seat", step_10 },
+	{ 11, "which keys are ours", step_11 },
 	{ 0, NULL, NULL },
 };
 

@@ -1045,6 +1045,15 @@ static const char *const forget_sql[] = {
 	" (SELECT account FROM account_link WHERE person = ?1)",
 	"UPDATE org_event SET actor = '' WHERE (org, actor) IN (SELECT a.org, a.account_id FROM"
 	" account_link l JOIN account a ON a.id = l.account WHERE l.person = ?1)",
+	/* a key without an id is called by whose it is */
+	"UPDATE org_event SET token = '' WHERE (org, token) IN (SELECT a.org, 'actor:' ||"
+	" a.account_id FROM account_link l JOIN account a ON a.id = l.account"
+	" WHERE l.person = ?1)",
+	"DELETE FROM org_key WHERE (org, token) IN (SELECT a.org, 'actor:' || a.account_id FROM"
+	" account_link l JOIN account a ON a.id = l.account WHERE l.person = ?1)",
+	"DELETE FROM org_key_claim WHERE (org, token) IN (SELECT a.org, 'actor:' ||"
+	" a.account_id FROM account_link l JOIN account a ON a.id = l.account"
+	" WHERE l.person = ?1)",
 	/* what holds plans goes on holding them, of nobody */
 	"UPDATE OR REPLACE org_event SET account = 0 WHERE standing = 1 AND account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",

@@ -91,6 +91,13 @@ static void actor_write(struct call *c, struct jw *w, const struct effect *e)
 		jw_text(w, "id", e->by);
 		if (org_account_by_id(c->org, str_of(e->by), &who))
 			jw_text(w, "email", c->org->accounts.v[who]->email);
+		if (e->key) {
+			jw_open(w, "auth", '{');
+			jw_text(w, "authType", "container-token");
+			if (e->key[0]) /* the documents do not promise it */
+				jw_text(w, "tokenId", e->key);
+			jw_close(w, '}');
+		}
 		jw_close(w, '}');
 		return;
 	}
@@ -256,12 +263,13 @@ int events_post(struct call *c)
 	const char *account = json_string_value(json_object_get(c->body, "account"));
 	const char *group = json_string_value(json_object_get(c->body, "group"));
 	const char *actor = json_string_value(json_object_get(c->body, "actor"));
+	const char *key = json_string_value(json_object_get(c->body, "key"));
 
 	for (size_t i = 0; action && actor && i < COUNT_OF(actions); i++) {
 		if (strcmp(actions[i].id, action) != 0)
 			continue;
 		ledger_event(&c->re->ledger, c->now_ms, actions[i].op, account ? account : "",
-			     group ? group : "", actor);
+			     group ? group : "", actor, key);
 		buf_add_text(&c->out, "{\"ok\":true}");
 		return 200;
 	}

@@ -8,8 +8,9 @@
  *   POST   clock {"advance_ms"} or {"to"}             GET clock
  *   POST   set {"account", ...}, {"person"}, {"group"}, {"org"}; or {"all": [...]} of these
  *   POST   rate {"limit", "window_ms"}
- *   POST   events {"action", "actor"[, "account", "group"]}   somebody did it by hand
- *   GET    endpoints                                  what the organisation understands
+ *   POST   events {"action", "actor"[, "account", "group", "key"]}   somebody did it by hand,
+ * or under a key of that id GET    endpoints                                  what the
+ * organisation understands
  */
 #include "base/jx.h"
 #include "tests/rehearsal/people.h"

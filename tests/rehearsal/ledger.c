@@ -25,6 +25,7 @@ void ledger_clear(struct ledger *l)
 		free(l->effects.v[i].account);
 		free(l->effects.v[i].detail);
 		free(l->effects.v[i].by);
+		free(l->effects.v[i].key);
 	}
 	l->cleared += l->effects.n;
 	cleared = l->cleared;
@@ -149,7 +150,7 @@ void ledger_effect(struct ledger *l, uint64_t n, int64_t at_ms, const char *op,
 }
 
 void ledger_event(struct ledger *l, int64_t at_ms, const char *op, const char *account,
-		  const char *detail, const char *by)
+		  const char *detail, const char *by, const char *key)
 {
 	struct effect e = { .at_ms = at_ms, .op = op, .changed = true };
 
@@ -158,10 +159,13 @@ void ledger_event(struct ledger *l, int64_t at_ms, const char *op, const char *a
 	e.account = strdup(account);
 	e.detail = strdup(detail);
 	e.by = strdup(by);
-	if (!e.account || !e.detail || !e.by || vec_effect_add(&l->effects, e) < 0) {
+	e.key = key ? strdup(key) : NULL;
+	if (!e.account || !e.detail || !e.by || (key && !e.key) ||
+	    vec_effect_add(&l->effects, e) < 0) {
 		free(e.account);
 		free(e.detail);
 		free(e.by);
+		free(e.key);
 	}
 }
 

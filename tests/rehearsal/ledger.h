@@ -30,7 +30,8 @@ struct effect {
 	int64_t at_ms;
 	const char *op; /* static */
 	char *account, *detail;
-	char *by; /* account id of somebody else who did it, without a key; NULL: our key */
+	char *by;  /* account id of somebody else who did it; NULL: our key */
+	char *key; /* id of the key that they used; NULL: none */
 	bool changed;
 };
 
@@ -71,10 +72,10 @@ uint64_t ledger_request(struct ledger *l, int64_t at_ms, const char *method, str
 void ledger_effect(struct ledger *l, uint64_t n, int64_t at_ms, const char *op,
 		   const char *account, const char *detail, bool changed);
 
-/* Something that somebody else did, by a page of the console: an audit event, no effect of a
- * request. op is static. */
+/* Something that somebody else did, by a page of the console, or under a key: an audit event,
+ * no effect of a request. op is static; key may be NULL. */
 void ledger_event(struct ledger *l, int64_t at_ms, const char *op, const char *account,
-		  const char *detail, const char *by);
+		  const char *detail, const char *by, const char *key);
 
 /* The log as JSON members: counts, effects, and the last `last` requests. */
 void ledger_show(const struct ledger *l, struct jw *w, size_t last);

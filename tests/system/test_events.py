@@ -30,9 +30,14 @@ def account(world, n):
     return world.rehearsal.account(world.ordinary[n]["mail"])
 
 
-def by_hand(world, action, who, actor, group=None):
-    body = {"action": action, "account": who["id"], "actor": actor["id"]}
-    world.rehearsal.control("POST", "events", dict(body, **({"group": group} if group else {})))
+def by_hand(world, action, who, actor, **more):
+    """group=, key= (an empty one: Atlassian does not tell its id)."""
+    body = {"action": action, "actor": actor["id"], **more}
+    world.rehearsal.control("POST", "events", dict(body, **({"account": who["id"]} if who else {})))
+
+
+def keys(world):
+    return {k["key"]: k["standing"] for k in world.json("events", "acme")["organisations"][0]["keys"]}
 
 
 def under_our_key(world, who):
@@ -50,7 +55,7 @@ def act(world):
 
 def test_why_tells_who_changed_somebody_at_atlassian(world):
     bob, boss = account(world, 2), account(world, 3)
-    by_hand(world, "user_added_to_group", bob, boss, "jira-users-acme")
+    by_hand(world, "user_added_to_group", bob, boss, group="jira-users-acme")
     by_hand(world, "user_suspended", bob, bob)
     read = collected(world)
     assert (read["kept"], read["foreign"], read["end"], read["why"]) == (2, 0, True, None), read
@@ -70,7 +75,7 @@ def test_a_write_under_our_key_that_our_journal_does_not_know_holds_every_plan(w
     act(world)
     read = collected(world)
     assert read["read"] > 0 and (read["kept"], read["foreign"]) == (0, 0), "what we did is in the journal"
-    assert world.json("events", "acme")["organisations"][0]["key_known"]
+    assert world.json("events", "acme")["organisations"][0]["key_known"] and keys(world) == {"key-1": "proved"}
     under_our_key(world, account(world, 2))
     assert collected(world)["foreign"] == 1
     assert "foreign-write" in held_by(world.plan())
@@ -139,3 +144,80 @@ def test_forgetting_a_person_takes_their_events_and_their_name_as_actor(world):
     world.command("forget", bob["email"], "--reason", "asked to be forgotten")
     assert len(world.json("events")["events"]) == 1
     assert actions(world.plan()) is not None
+
+
+def test_near_a_deed_of_ours_only_what_is_the_same_deed_is_ours(world):
+    """Another account, another kind, another group, and nobody in particular: within the minute, under our key."""
+    act(world)
+    ada, boss, leaver = account(world, 2), account(world, 3), world.rehearsal.account(world.leaver["mail"])
+    by_hand(world, "user_removed_from_group", leaver, boss, key="key-1")
+    by_hand(world, "user_suspended", ada, boss, key="key-1")
+    by_hand(world, "group_deleted", None, boss, group="jira-users-acme", key="key-1")
+    by_hand(world, "group_created", None, boss, key="key-1")
+    read = collected(world)
+    assert read["foreign"] == 4, world.json("events", "acme")
+    why = {(r["action"], r["account"] if r.get("account") else r["group"]): r["why"]
+           for r in world.json("events", "acme", "--foreign")["events"]}
+    assert why[("user_removed_from_group", leaver["email"])] == "our journal has a change then, but not of this kind"
+    assert why[("user_suspended", ada["email"])] == "our journal has nothing of it"
+    assert why[("group_deleted", "jira-users-acme")] == "our journal has nothing of it"
+    assert why[("group_created", "")] == "it names no account and no group that we know", why
+    assert "foreign-write" in held_by(world.plan())
+
+
+def test_a_key_that_came_near_a_deed_of_ours_is_not_ours(world):
+    """Somebody else's script, with a key of its own, suspends whom we suspend, in the same minute, and others."""
+    ada, boss = account(world, 2), account(world, 3)
+    world.approve(world.plan())
+    world.apply(world.plan())
+    by_hand(world, "user_suspended", world.rehearsal.account(world.leaver["mail"]), boss, key="key-9")
+    by_hand(world, "user_suspended", ada, boss, key="key-9")
+    read = collected(world)
+    assert read["foreign"] == 0, read
+    shown = world.json("events", "acme")
+    assert keys(world)["key-9"] == "disputed", shown
+    mine = [r for r in shown["events"] if r["key"] == "key-9" and r["account"] == world.leaver["mail"]]
+    assert [(r["by"], r["why"]) for r in mine] == [
+        ("a key not known", "our journal has it, but nothing proves its key to be ours")], shown
+    # ours is proved by what it alone did, and theirs never
+    under_our_key(world, account(world, 4))
+    world.command("block", account(world, 5)["email"], "--reason", "left")
+    assert collected(world)["foreign"] == 1
+    assert keys(world) == {"key-1": "proved", "key-9": "disputed"}
+
+
+def test_a_standby_key_is_ours_as_well_and_one_without_an_id_is_called_by_its_owner(world):
+    """Our own events, as Atlassian tells them under a second key, and under one whose id it does not tell."""
+    boss = account(world, 3)
+    act(world)
+    collected(world)
+    assert keys(world) == {"key-1": "proved"}
+    for n, key in ((5, "key-2"), (6, "")):
+        who = world.ordinary[n]["mail"]
+        world.command("block", who, "--reason", "left")
+        assert world.rehearsal.account(who)["status"] == "suspended"
+        world.rehearsal.clear_log()  # as if Atlassian had told it under that key only
+        by_hand(world, "user_suspended", world.rehearsal.account(who), boss, key=key)
+        by_hand(world, "user_suspended", account(world, n + 2), boss, key=key)
+        read = collected(world)
+        assert read["foreign"] == 1, (key, world.json("events", "acme"))
+        world.command("events", "explain", "acme", "--reason", "the standby key's test")
+    assert keys(world) == {"key-1": "proved", "key-2": "proved", "actor:" + boss["id"]: "proved"}
+
+
+def test_the_configuration_has_the_last_word_on_whose_key_it_is(world):
+    config = (world.folder / "instance" / "leaverd.yaml").read_text()
+    world.daemon.stop()
+    world.daemon.write_config(config.replace("      key: acme-key\n", "      key: acme-key\n      key_ids: [key-7]\n"))
+    world.daemon.start()
+    ada, boss = account(world, 2), account(world, 3)
+    by_hand(world, "user_suspended", ada, boss, key="key-7")
+    collected(world)
+    by_hand(world, "user_suspended", ada, boss, key="key-7")
+    assert collected(world)["foreign"] == 1, "known at once, before anything was done under it"
+    world.command("events", "explain", "acme", "--reason", "IT's own")
+    act(world)
+    collected(world)
+    assert keys(world) == {"key-7": "configured", "key-1": "not configured"}
+    under = {r["key"]: r["by"] for r in world.json("events", "acme")["events"]}
+    assert under == {"key-7": "our key, explained", "key-1": "a key not known"}, under

@@ -183,10 +183,83 @@ static void test_reading_events_survives_each_lost_allocation(void **state)
 	jx_memory(malloc, free);
 }
 
+/* Every step of ours but what no key of the organisation does has a name that fits it, and none
+ * that fits what undoes it. */
+static void test_the_name_of_an_event_says_of_which_step_it_may_be(void **state)
+{
+	static const struct {
+		const char *action;
+		enum step_op op;
+	} rows[] = {
+		{ "user_suspended", STEP_SUSPEND },
+		{ "user_restored", STEP_RESTORE },
+		{ "managed_account_deactivated", STEP_DISABLE },
+		{ "managed_account_reactivated", STEP_ENABLE },
+		{ "user_removed_from_group", STEP_REMOVE_GROUP },
+		{ "user_added_to_group", STEP_ADD_GROUP },
+		{ "user_revoked_role", STEP_REVOKE_ROLE },
+		{ "user_granted_role", STEP_ASSIGN_ROLE },
+		{ "api_token_revoked", STEP_REVOKE_TOKEN },
+		{ "managed_account_deletion_started", STEP_DELETE },
+		{ "managed_account_deletion_cancelled", STEP_CANCEL_DELETE },
+		{ "user_email_changed", STEP_SET_EMAIL },
+		{ "user_profile_updated", STEP_SET_NAME },
+		{ "group_created", STEP_MAKE_GROUP },
+		{ "group_deleted", STEP_DROP_GROUP },
+	};
+	static const enum step_op org_steps[] = {
+		STEP_SUSPEND,      STEP_RESTORE,    STEP_DISABLE,       STEP_ENABLE,
+		STEP_REMOVE_GROUP, STEP_ADD_GROUP,  STEP_REVOKE_ROLE,   STEP_ASSIGN_ROLE,
+		STEP_REVOKE_TOKEN, STEP_DELETE,     STEP_CANCEL_DELETE, STEP_SET_EMAIL,
+		STEP_SET_NAME,     STEP_MAKE_GROUP, STEP_DROP_GROUP,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		for (size_t k = 0; k < COUNT_OF(org_steps); k++)
+			if (atl_event_is_of(str_of(rows[i].action), org_steps[k]) !=
+			    (org_steps[k] == rows[i].op))
+				fail_msg("%s and %s", rows[i].action,
+					 step_ops[org_steps[k]].word);
+	assert_false(atl_event_is_of(STR("user_login"), STEP_SUSPEND));
+	assert_false(atl_event_is_of(STR(""), STEP_SUSPEND));
+	assert_false(atl_event_is_of(STR("user_suspended"), STEP_OP_COUNT));
+	for (int op = 0; op < STEP_OP_COUNT; op++)
+		if (step_gifts[op] || op == STEP_NOTIFY) /* not under such a key */
+			for (size_t i = 0; i < COUNT_OF(rows); i++)
+				assert_false(atl_event_is_of(str_of(rows[i].action),
+							     (enum step_op)op));
+}
+
+static void test_a_group_is_told_by_its_type_or_its_ari(void **state)
+{
+	static const struct {
+		const char *json;
+		bool group;
+	} rows[] = {
+		{ "{'id':'g','type':'groups'}", true },
+		{ "{'id':'g','type':'Group'}", true },
+		{ "{'id':'ari:cloud:identity::group/g'}", true },
+		{ "{'id':'ari:cloud:identity::user/g'}", false },
+		{ "{'id':'a-group','type':'users'}", false },
+		{ "{}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(json_decref_at) json_t *j = json_of(rows[i].json);
+
+		if (atl_event_about_group(j) != rows[i].group)
+			fail_msg("row %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_an_event_who_when_and_under_which_key_is_read),
+		cmocka_unit_test(test_the_name_of_an_event_says_of_which_step_it_may_be),
+		cmocka_unit_test(test_a_group_is_told_by_its_type_or_its_ari),
 		cmocka_unit_test(test_only_words_of_change_make_an_action_one),
 		cmocka_unit_test(
 			test_the_stream_goes_on_by_its_cursor_and_ends_where_nothing_new_is),

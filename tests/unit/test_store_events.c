@@ -6,8 +6,10 @@
 
 #define ORG 1
 
-/* A plan of ours with one intent at NOW: remove account 70 of person 7 from group g-1. */
-static void acted(struct world *w, const char *op)
+/* A plan of ours with one intent at NOW: remove account 70 of person 7 from group g-1; with its
+ * outcome a second later, if there is one. *ret: the intent's line. */
+static int64_t acted_as(struct world *w, const char *op, const char *args, int64_t account,
+			const char *outcome)
 {
 	static const struct action_row one[] = { { .n = 1,
 						   .kind = STR("free-seat"),
@@ -17,45 +19,83 @@ static void acted(struct world *w, const char *op)
 						   .account = 70,
 						   .due_ms = NOW } };
 	static const struct plan_value value[] = { { STR("0123456789abcdef"), STR("{}") } };
+	struct action_row action = one[0];
+	int64_t seq = 0;
 	struct plan_new in = { .org = "acme",
 			       .urgency = "routine",
 			       .bytes = STR("{}"),
 			       .who = "round",
 			       .expires_ms = NOW + STAMP_DAY_MS,
-			       .actions = one,
+			       .actions = &action,
 			       .action_count = 1,
 			       .values = value,
 			       .now_ms = NOW };
 	struct journal_line line = { .n = 1, .step = 1, .op = str_of(op), .ms = NOW };
 	struct err err = { 0 };
 
+	action.account = account;
 	WRITE(w, plans_save(db, &in, &line.plan, &err));
 	line.epoch = store_epoch(w->store);
 	WRITE(w, plans_run_begin(db, line.plan, line.epoch, "round", NOW, &line.run, &err));
 	line.kind = JOURNAL_BEGIN;
 	WRITE(w, plans_journal(db, &line, "round", NULL, &err));
 	line.kind = JOURNAL_INTENT;
-	line.args = STR("{\"group\":\"g-1\"}");
-	WRITE(w, plans_journal(db, &line, "round", NULL, &err));
+	line.args = str_of(args);
+	WRITE(w, plans_journal(db, &line, "round", &seq, &err));
+	if (outcome) {
+		line.kind = JOURNAL_OUTCOME;
+		line.result = str_of(outcome);
+		line.ms = NOW + 1000;
+		WRITE(w, plans_journal(db, &line, "round", NULL, &err));
+	}
+	return seq;
 }
 
-static void test_an_event_is_ours_by_account_group_and_time(void **state)
+static int64_t acted(struct world *w, const char *op)
+{
+	return acted_as(w, op, "{\"group\":\"g-1\"}", 70, NULL);
+}
+
+struct found {
+	int n;
+	struct event_intent last;
+	char op[32];
+};
+
+static int count(void *ctx, const struct event_intent *row, struct err *err)
+{
+	struct found *f = ctx;
+
+	(void)err;
+	f->n++;
+	f->last = *row;
+	snprintf(f->op, sizeof(f->op), STR_FMT, STR_ARG(row->op));
+	return 0;
+}
+
+static void test_an_intent_fits_by_account_group_and_time(void **state)
 {
 	static const struct {
 		int64_t account;
 		const char *group;
 		int64_t at_ms;
-		bool ours;
+		bool others;
+		int n;
 	} cases[] = {
-		{ 70, "g-1", NOW, true },
-		{ 70, "", NOW + 20 * STAMP_MINUTE_MS, true }, /* under way for long */
-		{ 70, "", NOW - 5 * STAMP_MINUTE_MS, true },  /* clocks differ */
-		{ 70, "", NOW - 6 * STAMP_MINUTE_MS, false }, /* before our intent */
-		{ 70, "", NOW + 26 * STAMP_MINUTE_MS, false },
-		{ 70, "g-2", NOW, false }, /* another group */
-		{ 71, "g-1", NOW, false }, /* another account */
-		{ 0, "g-1", NOW, true },
-		{ 0, "g-2", NOW, false },
+		{ 70, "g-1", NOW, false, 1 },
+		{ 70, "", NOW + 20 * STAMP_MINUTE_MS, false, 1 }, /* under way for long */
+		{ 70, "", NOW - 5 * STAMP_MINUTE_MS, false, 1 },  /* clocks differ */
+		{ 70, "", NOW - 6 * STAMP_MINUTE_MS, false, 0 },  /* before our intent */
+		{ 70, "", NOW + 26 * STAMP_MINUTE_MS, false, 0 },
+		{ 70, "g-2", NOW, false, 0 }, /* another group */
+		{ 70, "g-", NOW, false, 0 },  /* an id that only begins so */
+		{ 71, "g-1", NOW, false, 0 }, /* another account */
+		{ 71, "", NOW, false, 0 },
+		{ 0, "g-1", NOW, false, 1 }, /* the group alone was told */
+		{ 0, "g-1", NOW, true, 0 },  /* beside somebody whom we do not know */
+		{ 0, "g-2", NOW, false, 0 },
+		{ 0, "", NOW, false, 0 }, /* of nobody: of no change in particular */
+		{ 0, "", NOW, true, 0 },
 	};
 	struct world w = { 0 };
 
@@ -63,45 +103,149 @@ static void test_an_event_is_ours_by_account_group_and_time(void **state)
 	world_open(&w);
 	acted(&w, "remove-group");
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		const struct event_subject of = { cases[i].account, str_of(cases[i].group),
+						  cases[i].others, cases[i].at_ms };
+		struct found found = { 0 };
 		struct err err = { 0 };
-		bool ours = !cases[i].ours, other = true;
 
-		READ(&w, events_is_ours(db, "acme", cases[i].account, str_of(cases[i].group),
-					cases[i].at_ms, &ours, &other, &err));
-		if (ours != cases[i].ours || other)
-			fail_msg("case %zu", i);
+		READ(&w, events_intents(db, "acme", ORG, &of, count, &found, &err));
+		if (found.n != cases[i].n)
+			fail_msg("case %zu: %d", i, found.n);
 	}
 	world_close(&w);
 }
 
-static void test_what_we_made_or_told_the_directory_is_ours_too(void **state)
+static void test_an_outcome_ends_the_time_and_a_refusal_is_no_change(void **state)
 {
 	static const struct {
-		const char *op;
-		int64_t account;
-		const char *group;
-		bool ours, other_key;
+		const char *outcome;
+		int64_t at_ms;
+		int n;
+		bool done;
 	} cases[] = {
-		{ "make-group", 0, "g-new", true, false }, /* its id came later */
-		{ "add-group", 0, "g-new", false, false },
-		{ "scim-make-group", 0, "g-new", true, true },
-		{ "scim-join", 70, "g-1", true, true },
+		{ "ok", NOW, 1, true },
+		{ "ok", NOW + 1000 + 5 * STAMP_MINUTE_MS, 1, true },
+		{ "ok", NOW + 2000 + 5 * STAMP_MINUTE_MS, 0, false }, /* it was done by then */
+		{ "unknown", NOW, 1, false },
+		{ "refused", NOW, 0, false }, /* then somebody else did it */
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
 		struct world w = { 0 };
+		const struct event_subject of = { 70, STR(""), false, cases[i].at_ms };
+		struct found found = { 0 };
 		struct err err = { 0 };
-		bool ours = !cases[i].ours, other = !cases[i].other_key;
+		int64_t seq;
 
 		world_open(&w);
-		acted(&w, cases[i].op);
-		READ(&w, events_is_ours(db, "acme", cases[i].account, str_of(cases[i].group),
-					NOW, &ours, &other, &err));
-		if (ours != cases[i].ours || other != cases[i].other_key)
-			fail_msg("%s", cases[i].op);
+		seq = acted_as(&w, "suspend", "{}", 70, cases[i].outcome);
+		READ(&w, events_intents(db, "acme", ORG, &of, count, &found, &err));
+		if (found.n != cases[i].n || (found.n && found.last.done != cases[i].done))
+			fail_msg("case %zu: %d", i, found.n);
+		if (found.n)
+			assert_int_equal(found.last.seq, seq);
 		world_close(&w);
 	}
+}
+
+static void test_a_group_as_such_fits_by_its_id_or_the_name_we_gave_it(void **state)
+{
+	static const struct {
+		const char *op, *args, *group;
+		int64_t account;
+		int n;
+	} cases[] = {
+		{ "make-group", "{\"name\":\"Staff\"}", "g-new", 0, 1 },
+		{ "make-group", "{\"name\":\"Others\"}", "g-new", 0, 0 },
+		{ "make-group", "{\"name\":\"Staff\"}", "g-far", 0, 0 }, /* not collected yet */
+		{ "drop-group", "{\"group\":\"g-new\"}", "g-new", 0, 1 },
+		{ "drop-group", "{\"group\":\"g-old\"}", "g-new", 0, 0 },
+		{ "add-group", "{\"group\":\"g-1\"}", "g-new", 0, 0 },
+		{ "scim-make-group", "{\"name\":\"Staff\"}", "g-new", 0, 1 },
+		/* groups of the provisioning directory have ids of their own */
+		{ "scim-join", "{\"group\":\"s-9\"}", "g-1", 70, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct world w = { 0 };
+		const struct event_subject of = { cases[i].account, str_of(cases[i].group),
+						  false, NOW };
+		struct found found = { 0 };
+		struct err err = { 0 };
+
+		world_open(&w);
+		acted_as(&w, cases[i].op, cases[i].args, cases[i].account, NULL);
+		WRITE(&w, db_run(db, &err,
+				 "INSERT INTO org_group (org, group_id, name, directory,"
+				 " synced, modifiable, admin, live) VALUES (?1, 'g-new',"
+				 " 'Staff', '', 0, 0, 0, 1)",
+				 DB_I(ORG)));
+		READ(&w, events_intents(db, "acme", ORG, &of, count, &found, &err));
+		if (found.n != cases[i].n)
+			fail_msg("case %zu: %d", i, found.n);
+		if (found.n)
+			assert_string_equal(found.op, cases[i].op);
+		world_close(&w);
+	}
+}
+
+/* --- whose key --- */
+
+static int key_note(void *ctx, const struct event_key *row, struct err *err)
+{
+	struct buf *b = ctx;
+
+	(void)err;
+	buf_addf(b, STR_FMT "%s%s/%lld/%lld ", STR_ARG(row->token), row->proved ? "+" : "-",
+		 row->directory ? "d" : "", (long long)row->claims, (long long)row->disputed);
+	return 0;
+}
+
+static void keys_are(struct world *w, const char *expected)
+{
+	CLEANUP(buf_done) struct buf b;
+	struct err err = { 0 };
+
+	buf_init(&b, 4096);
+	READ(w, events_keys(db, ORG, key_note, &b, &err));
+	buf_add_char(&b, '\0');
+	assert_string_equal(b.p, expected);
+}
+
+static void claims(struct world *w, const char *token, int64_t seq, bool directory)
+{
+	struct err err = { 0 };
+
+	WRITE(w, events_claim(db, ORG, str_of(token), seq, directory, NOW, &err));
+	WRITE(w, events_keys_judge(db, ORG, NOW, &err));
+}
+
+static void test_a_key_is_proved_by_a_claim_that_no_other_key_disputes(void **state)
+{
+	struct world w = { 0 };
+	struct err err = { 0 };
+
+	(void)state;
+	world_open(&w);
+	keys_are(&w, "");
+	claims(&w, "key-1", 10, false);
+	claims(&w, "key-1", 10, false); /* told twice is claimed once */
+	keys_are(&w, "key-1+/1/0 ");
+	claims(&w, "key-2", 10,
+	       false); /* somebody else did the same: neither is proved by it */
+	keys_are(&w, "key-1-/1/1 key-2-/1/1 ");
+	claims(&w, "key-1", 11, false);
+	keys_are(&w, "key-1+/2/1 key-2-/1/1 ");
+	claims(&w, "key-s", 12, false); /* the standby key */
+	claims(&w, "scim", 13, true);
+	keys_are(&w, "key-1+/2/1 key-2-/1/1 key-s+/1/0 scim+d/1/0 ");
+	/* a proof outlives its claims */
+	WRITE(&w, events_prune(db, ORG, NOW + 1, 100, &err));
+	WRITE(&w, events_keys_judge(db, ORG, NOW, &err));
+	keys_are(&w, "key-1+/0/0 key-s+/0/0 scim+d/0/0 ");
+	world_close(&w);
 }
 
 static struct event_row event(const char *id, int64_t account, int64_t at_ms, const char *token)
@@ -150,12 +294,14 @@ test_the_key_once_known_makes_what_was_done_under_it_foreign_until_explained(voi
 	struct world w = { 0 };
 	struct event_row e[] = { event("e-1", 70, NOW, "key-1"),
 				 event("e-2", 70, NOW - STAMP_DAY_MS, "key-1"),
-				 event("e-3", 71, NOW, "key-2"), event("e-4", 71, NOW, "") };
+				 event("e-3", 71, NOW, "key-2"), event("e-4", 71, NOW, ""),
+				 event("e-5", 71, NOW, "key-1") };
 	struct err err = { 0 };
 	int64_t n = 0;
 
 	(void)state;
 	world_open(&w);
+	e[4].by = EVENT_UNPROVED; /* the journal has it: it goes when the key is ours */
 	for (size_t i = 0; i < COUNT_OF(e); i++)
 		WRITE(&w, events_put(db, ORG, &e[i], &err));
 	assert_int_equal(TRY_WRITE(&w, events_put(db, ORG, &e[0], &err)), STORE_UNCHANGED);
@@ -210,8 +356,7 @@ static void test_where_the_reading_stands_survives_a_restart(void **state)
 				    .newest_ms = 2,
 				    .read_ms = 3,
 				    .gap_from_ms = 4,
-				    .gap_to_ms = 5,
-				    .token = (char *)(uintptr_t) "key-1" };
+				    .gap_to_ms = 5 };
 	struct err err = { 0 };
 
 	(void)state;
@@ -222,7 +367,6 @@ static void test_where_the_reading_stands_survives_a_restart(void **state)
 	world_again(&w);
 	READ(&w, events_reading(db, ORG, &back, &err));
 	assert_string_equal(back.cursor, "c-1");
-	assert_string_equal(back.token, "key-1");
 	assert_null(back.why);
 	assert_true(back.since_ms == 1 && back.newest_ms == 2 && back.read_ms == 3 &&
 		    back.gap_from_ms == 4 && back.gap_to_ms == 5);
@@ -236,8 +380,7 @@ static void test_the_end_of_a_reading_moves_no_cursor_that_no_page_brought(void 
 	CLEANUP(event_reading_done) struct event_reading back = { 0 };
 	struct event_reading page = { .since_ms = 1,
 				      .cursor = (char *)(uintptr_t) "c-1",
-				      .newest_ms = 2,
-				      .token = (char *)(uintptr_t) "key-1" };
+				      .newest_ms = 2 };
 	/* the page after it was read, and not stored */
 	struct event_reading end = { .since_ms = 1,
 				     .cursor = (char *)(uintptr_t) "c-2",
@@ -245,8 +388,7 @@ static void test_the_end_of_a_reading_moves_no_cursor_that_no_page_brought(void 
 				     .read_ms = 3,
 				     .why = (char *)(uintptr_t) "the disk is full",
 				     .gap_from_ms = 4,
-				     .gap_to_ms = 5,
-				     .token = (char *)(uintptr_t) "key-2" };
+				     .gap_to_ms = 5 };
 	struct err err = { 0 };
 
 	(void)state;
@@ -254,13 +396,11 @@ static void test_the_end_of_a_reading_moves_no_cursor_that_no_page_brought(void 
 	WRITE(&w, events_reading_end(db, ORG, &end, &err));
 	READ(&w, events_reading(db, ORG, &first, &err));
 	assert_null(first.cursor);
-	assert_null(first.token);
 	assert_true(first.since_ms == 1 && !first.newest_ms && first.read_ms == 3);
 	WRITE(&w, events_reading_set(db, ORG, &page, &err));
 	WRITE(&w, events_reading_end(db, ORG, &end, &err));
 	READ(&w, events_reading(db, ORG, &back, &err));
 	assert_string_equal(back.cursor, "c-1");
-	assert_string_equal(back.token, "key-1");
 	assert_string_equal(back.why, "the disk is full");
 	assert_true(back.since_ms == 1 && back.newest_ms == 2 && back.read_ms == 3 &&
 		    back.gap_from_ms == 4 && back.gap_to_ms == 5);
@@ -303,8 +443,10 @@ static void test_each_statement_that_fails_is_told_and_keeps_nothing(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_an_event_is_ours_by_account_group_and_time),
-		cmocka_unit_test(test_what_we_made_or_told_the_directory_is_ours_too),
+		cmocka_unit_test(test_an_intent_fits_by_account_group_and_time),
+		cmocka_unit_test(test_an_outcome_ends_the_time_and_a_refusal_is_no_change),
+		cmocka_unit_test(test_a_group_as_such_fits_by_its_id_or_the_name_we_gave_it),
+		cmocka_unit_test(test_a_key_is_proved_by_a_claim_that_no_other_key_disputes),
 		cmocka_unit_test(
 			test_the_key_once_known_makes_what_was_done_under_it_foreign_until_explained),
 		cmocka_unit_test(test_only_so_many_and_only_so_old_are_kept),
