@@ -36,7 +36,7 @@ bool pack_name_ok(struct str name)
 		unsigned char c = (unsigned char)name.p[i];
 
 		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
-		    !(c >= '0' && c <= '9') && !strchr("-_./", c))
+		    !(c >= '0' && c <= '9') && (!c || !strchr("-_./", c)))
 			return false;
 	}
 	while (rest.len) {

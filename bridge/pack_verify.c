@@ -29,7 +29,8 @@ VEC(vec_part, struct part);
 
 struct looking {
 	const char *path;
-	int tar; /* its descriptor; -1: a folder */
+	int tar;         /* its descriptor; -1: a folder */
+	int64_t made_ms; /* as the headers of the tar say */
 	struct vec_part parts;
 	struct pack_verdict *v;
 	struct err *err;
@@ -53,10 +54,25 @@ static void looking_done(struct looking *l)
 	fd_close_at(&l->tar);
 }
 
+/* Names of a pack are plain; those that somebody put there may hold any byte. */
+static void add_shown(struct buf *into, const char *name)
+{
+	buf_add_text(into, "");
+	for (; *name; name++) {
+		unsigned char c = (unsigned char)*name;
+
+		if (c < 0x20 || c >= 0x7f || c == '\\')
+			buf_addf(into, "\\x%02x", c);
+		else
+			buf_add_char(into, (char)c);
+	}
+}
+
 /* 0, or NOMEM: that a fault was found does not end the looking. */
 static int found(struct looking *l, const char *name, const char *format, ...) PRINTF(3, 4);
 static int found(struct looking *l, const char *name, const char *format, ...)
 {
+	CLEANUP(buf_done) struct buf shown;
 	struct pack_fault f = { 0 };
 	char text[ERR_TEXT_BYTES];
 	va_list args;
@@ -66,7 +82,11 @@ static int found(struct looking *l, const char *name, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	f.name = str_dup(str_of(name));
+	buf_init(&shown, 4 * strlen(name) + 1);
+	add_shown(&shown, name);
+	if (shown.fault)
+		return err_nomem(l->err);
+	f.name = buf_take(&shown, NULL);
 	f.text = str_dup(str_of(text));
 	if (f.name && f.text && pack_faults_add(&l->v->faults, f) == 0)
 		return 0;
@@ -75,12 +95,32 @@ static int found(struct looking *l, const char *name, const char *format, ...)
 	return err_nomem(l->err);
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* Once all are there: parts_sort(). */
 static const struct part *part_named(const struct looking *l, const char *name)
 {
-	for (size_t i = 0; i < l->parts.n; i++)
-		if (!strcmp(l->parts.v[i].name, name))
-			return &l->parts.v[i];
-	return NULL;
+	struct part wanted = { .name = (char *)(uintptr_t)name };
+
+	return l->parts.n ? bsearch(&wanted, l->parts.v, l->parts.n, sizeof(wanted), by_name)
+			  : NULL;
+}
+
+static int parts_sort(struct looking *l)
+{
+	int r = 0;
+
+	if (l->parts.n)
+		qsort(l->parts.v, l->parts.n, sizeof(*l->parts.v), by_name);
+	for (size_t i = 1; r == 0 && i < l->parts.n; i++)
+		if (!by_name(&l->parts.v[i - 1], &l->parts.v[i]))
+			r = found(l, l->parts.v[i].name, "is there twice");
+	return r;
 }
 
 static int part_add(struct looking *l, const char *name, int64_t from, int64_t bytes)
@@ -128,6 +168,7 @@ static int look_folder(struct looking *l, const char *under, unsigned depth)
 {
 	CLEANUP(buf_done) struct buf path;
 	const struct dirent *e;
+	bool any = false;
 	DIR *dir;
 	int r = 0;
 
@@ -140,10 +181,14 @@ static int look_folder(struct looking *l, const char *under, unsigned depth)
 	if (!dir)
 		return err_errno(l->err, ERR_IO, errno, "%s", path.p);
 	while (r == 0 && (e = readdir(dir)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) {
+			any = true;
 			r = look_entry(l, under, e->d_name, depth);
+		}
 	closedir(dir);
-	return r;
+	return r == 0 && depth && !any
+		       ? found(l, under, "is an empty folder, which no pack has")
+		       : r;
 }
 
 /* --- a tar
@@ -189,6 +234,9 @@ static bool header_read(const unsigned char block[PACK_TAR_BLOCK], struct header
 	if (!read_octal(block + 124, 11, &h->bytes) || !read_octal(block + 136, 11, &made_s))
 		return false;
 	h->made_ms = made_s * 1000;
+	/* it is unpacked into one folder, beside whatever is there */
+	if (!h->top[0] || strchr(h->top, '/') || !strcmp(h->top, ".") || !strcmp(h->top, ".."))
+		return false;
 	return pack_tar_header(h->top, h->name, h->bytes, h->made_ms, again) &&
 	       !memcmp(block, again, sizeof(again));
 }
@@ -261,14 +309,13 @@ static int look_tar(struct looking *l)
 		if (!at)
 			first = h;
 		at += PACK_TAR_BLOCK;
-		if (part_named(l, h.name))
-			r = found(l, h.name, "is there twice");
 		if (r == 0)
 			r = part_add(l, h.name, at, h.bytes);
 		if (r == 0)
 			r = check_padding(l, &h, at);
 		at += padded(h.bytes);
 	}
+	l->made_ms = first.made_ms;
 	return r < 0 ? r : look_end(l, at, size);
 }
 
@@ -338,6 +385,21 @@ static int check_file(struct looking *l, const struct pack_file *f)
 	return 0;
 }
 
+static int by_file_name(const void *a, const void *b)
+{
+	const struct pack_file *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* A manifest that reads is in order. */
+static bool is_listed(const struct pack_files *files, const char *name)
+{
+	struct pack_file wanted = { .name = (char *)(uintptr_t)name };
+
+	return files->n && bsearch(&wanted, files->v, files->n, sizeof(wanted), by_file_name);
+}
+
 static int check_unlisted(struct looking *l)
 {
 	const struct pack_files *files = &l->v->manifest.files;
@@ -345,11 +407,9 @@ static int check_unlisted(struct looking *l)
 
 	for (size_t i = 0; r == 0 && i < l->parts.n; i++) {
 		const char *name = l->parts.v[i].name;
-		bool listed = !strcmp(name, PACK_MANIFEST) || !strcmp(name, PACK_SIGNATURE);
 
-		for (size_t k = 0; !listed && k < files->n; k++)
-			listed = !strcmp(files->v[k].name, name);
-		if (!listed)
+		if (strcmp(name, PACK_MANIFEST) != 0 && strcmp(name, PACK_SIGNATURE) != 0 &&
+		    !is_listed(files, name))
 			r = found(l, name, "is not one of the pack's files");
 	}
 	return r;
@@ -384,6 +444,8 @@ static int check_manifest(struct looking *l, const unsigned char key[DIGEST_PUB_
 		return found(l, PACK_MANIFEST, "%s", said.text);
 	if (!secret_memequal(l->v->manifest.key, key, DIGEST_PUB_BYTES))
 		return found(l, PACK_MANIFEST, "names another key than the one given");
+	if (l->tar >= 0 && l->made_ms != l->v->manifest.made_ms)
+		return found(l, "(tar headers)", "say another time than " PACK_MANIFEST);
 	return 0;
 }
 
@@ -399,8 +461,62 @@ static bool hex_is(const json_t *row, const char *member, const struct digest *d
 	return text && digest_unhex(str_of(text), &said) && digest_equal(&said, d);
 }
 
+/* What is looked at in each line of a file. */
+struct lines {
+	const char *name;
+	const struct plan *plan;
+	const struct digest *digest;
+	int64_t last;
+};
+typedef int (*line_fn)(struct looking *l, struct lines *of, const json_t *row);
+
+static int one_line(struct looking *l, struct lines *of, struct str line, line_fn fn)
+{
+	CLEANUP(json_decref_at) json_t *row = NULL;
+
+	if (jx_parse(line, JX_LENIENT, &row, NULL) < 0)
+		return found(l, of->name, "holds a line that is no JSON");
+	return fn(l, of, row);
+}
+
+/* Line by line, since a chain may be longer than memory. */
+static int each_line(struct looking *l, struct lines *of, line_fn fn)
+{
+	const struct part *p = part_named(l, of->name);
+	CLEANUP(fd_close_at) int fd = p ? part_open(l, p, l->err) : -1;
+	CLEANUP(buf_done) struct buf text;
+	char piece[16384];
+	int64_t at = 0;
+	int r = p && fd < 0 ? fd : 0;
+
+	buf_init(&text, LINE_MOST);
+	while (r == 0 && p && at < p->bytes) {
+		size_t want = p->bytes - at < (int64_t)sizeof(piece) ? (size_t)(p->bytes - at)
+								     : sizeof(piece);
+		ssize_t n = pread(fd, piece, want, p->from + at);
+		struct str rest, line;
+
+		if (n <= 0)
+			return err_errno(l->err, ERR_IO, n < 0 ? errno : EIO, "%s", of->name);
+		at += n;
+		rest = str_n(piece, (size_t)n);
+		while (r == 0 && str_cut(rest, '\n', &line, &rest)) {
+			buf_add_str(&text, line);
+			r = buf_fault(&text, l->err, of->name);
+			if (r == 0)
+				r = one_line(l, of, str_n(text.p ? text.p : "", text.len), fn);
+			buf_clear(&text);
+		}
+		if (r == 0)
+			buf_add_str(&text, line);
+	}
+	if (r == 0)
+		r = buf_fault(&text, l->err, of->name);
+	return r == 0 && text.len ? one_line(l, of, buf_str(&text), fn) : r;
+}
+
 /* One entry of the extract: its number follows, its body has its digest. */
-static int check_entry(struct looking *l, const json_t *row, int64_t *last)
+static int check_entry(struct looking *l, struct lines *of, const json_t *row)
 {
 	const json_t *body = json_object_get(row, "body");
 	const char *salt = jx_get_text(row, "salt");
@@ -410,10 +526,10 @@ static int check_entry(struct looking *l, const json_t *row, int64_t *last)
 	struct digest d;
 
 	l->v->audit_entries++;
-	if (*last && seq != *last + 1)
-		return found(l, "audit.jsonl", "entry %lld follows entry %lld", (long long)seq,
-			     (long long)*last);
-	*last = seq;
+	if (of->last && seq != of->last + 1)
+		return found(l, of->name, "entry %lld follows entry %lld", (long long)seq,
+			     (long long)of->last);
+	of->last = seq;
 	if (json_is_true(json_object_get(row, "withheld"))) {
 		l->v->audit_withheld++;
 		return 0;
@@ -438,32 +554,15 @@ static int check_entry(struct looking *l, const json_t *row, int64_t *last)
 
 static int check_audit(struct looking *l)
 {
-	const struct part *p = part_named(l, "audit.jsonl");
-	CLEANUP(buf_done) struct buf text;
-	struct str line, rest;
-	int64_t last = 0;
-	int r = 0;
+	struct lines of = { .name = "audit.jsonl" };
 
-	buf_init(&text, PLAN_MOST);
-	if (p)
-		r = part_text(l, p, &text);
-	rest = buf_str(&text);
-	while (r == 0 && rest.len) {
-		CLEANUP(json_decref_at) json_t *row = NULL;
-
-		str_cut(rest, '\n', &line, &rest);
-		if (jx_parse(line, JX_LENIENT, &row, NULL) < 0)
-			r = found(l, "audit.jsonl", "holds a line that is no JSON");
-		else
-			r = check_entry(l, row, &last);
-	}
-	return r;
+	return each_line(l, &of, check_entry);
 }
 
 /* A row of values is what the plan's bytes name by their digest, or it was erased. */
-static int check_value(struct looking *l, const char *name, const struct plan *plan,
-		       const json_t *row)
+static int check_value(struct looking *l, struct lines *of, const json_t *row)
 {
+	const struct plan *plan = of->plan;
 	int64_t n = json_integer_value(json_object_get(row, "n"));
 	const char *salt = jx_get_text(row, "salt"), *json = jx_get_text(row, "json");
 	unsigned char bytes[PLAN_SALT_BYTES];
@@ -476,61 +575,38 @@ static int check_value(struct looking *l, const char *name, const struct plan *p
 	l->v->values++;
 	if (n < 1 || (size_t)n > plan->actions.n || !salt || !json ||
 	    !enc_unhex(str_of(salt), bytes, sizeof(bytes)))
-		return found(l, name, "has a row that names no action of the plan");
+		return found(l, of->name, "has a row that names no action of the plan");
 	plan_subject_digest(bytes, str_of(json), &d);
 	return digest_equal(&d, &plan->actions.v[n - 1].subject)
 		       ? 0
-		       : found(l, name, "action %lld is not about whom the plan names",
+		       : found(l, of->name, "action %lld is not about whom the plan names",
 			       (long long)n);
 }
 
 static int check_values(struct looking *l, const char *folder, const struct plan *plan)
 {
 	char name[PACK_NAME_MOST + 1];
-	CLEANUP(buf_done) struct buf text;
-	const struct part *p;
-	struct str line, rest;
-	int r = 0;
+	struct lines of = { .name = name, .plan = plan };
 
-	buf_init(&text, PLAN_MOST);
 	snprintf(name, sizeof(name), "%s/values.jsonl", folder);
-	p = part_named(l, name);
-	if (p)
-		r = part_text(l, p, &text);
-	rest = buf_str(&text);
-	while (r == 0 && rest.len) {
-		CLEANUP(json_decref_at) json_t *row = NULL;
+	return each_line(l, &of, check_value);
+}
 
-		str_cut(rest, '\n', &line, &rest);
-		if (jx_parse(line, JX_LENIENT, &row, NULL) < 0)
-			return found(l, name, "holds a line that is no JSON");
-		r = check_value(l, name, plan, row);
-	}
-	return r;
+static int check_decision(struct looking *l, struct lines *of, const json_t *row)
+{
+	return hex_is(row, "digest", of->digest)
+		       ? 0
+		       : found(l, of->name,
+			       "names a decision about other bytes than plan.json");
 }
 
 static int check_decisions(struct looking *l, const char *folder, const struct digest *plan)
 {
 	char name[PACK_NAME_MOST + 1];
-	CLEANUP(buf_done) struct buf text;
-	const struct part *p;
-	struct str line, rest;
-	int r = 0;
+	struct lines of = { .name = name, .digest = plan };
 
-	buf_init(&text, LINE_MOST);
 	snprintf(name, sizeof(name), "%s/decisions.jsonl", folder);
-	p = part_named(l, name);
-	if (p)
-		r = part_text(l, p, &text);
-	rest = buf_str(&text);
-	while (r == 0 && rest.len) {
-		CLEANUP(json_decref_at) json_t *row = NULL;
-
-		str_cut(rest, '\n', &line, &rest);
-		if (jx_parse(line, JX_LENIENT, &row, NULL) < 0 || !hex_is(row, "digest", plan))
-			r = found(l, name, "names a decision about other bytes than plan.json");
-	}
-	return r;
+	return each_line(l, &of, check_decision);
 }
 
 static int check_plan(struct looking *l, const struct part *p)
@@ -586,6 +662,8 @@ int pack_verify(const char *path, const unsigned char key[DIGEST_PUB_BYTES],
 		l.tar = open(path, O_RDONLY | O_CLOEXEC);
 		r = l.tar < 0 ? err_errno(err, ERR_IO, errno, "%s", path) : look_tar(&l);
 	}
+	if (r == 0)
+		r = parts_sort(&l);
 	if (r == 0)
 		r = check_manifest(&l, key);
 	for (size_t i = 0; r == 0 && i < ret->manifest.files.n; i++)

@@ -22,6 +22,7 @@ static void test_names_stay_inside_the_pack(void **state)
 	memset(longest, 'a', sizeof(longest));
 	assert_true(pack_name_ok(str_n(longest, PACK_NAME_MOST)));
 	assert_false(pack_name_ok(str_n(longest, PACK_NAME_MOST + 1)));
+	assert_false(pack_name_ok(STR("a\0b")));
 }
 
 static struct pack_file file_named(const char *name, unsigned char fill)
