@@ -389,6 +389,7 @@ static const struct cli_option evidence_options[] = {
 	{ "to", 0, "DATE", CLI_TIME, "until_ms", false, "until then (not including it)", NULL },
 	{ "output", 'O', "DIR", CLI_LOCAL, NULL, false, "a new folder; default: a name that says what it is about, here", NULL },
 	{ "tar", 0, NULL, CLI_SWITCH, NULL, false, "DIR.tar as well", NULL },
+	{ "token-file", 0, "FILE", CLI_LOCAL, NULL, false, "a token of role hr-confidential: also plans with steps that lie ahead", NULL },
 	OPT_END
 };
 static const struct cli_operand pack_operands[] = { ARG_ONE("PACK", "path"), ARG_END };

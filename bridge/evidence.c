@@ -13,6 +13,7 @@
 #include "base/stamp.h"
 #include "bridge/export.h"
 #include "bridge/pack.h"
+#include "bridge/sealed.h"
 #include "bridge/verb.h"
 #include "model/plan.h"
 #include "store/audit.h"
@@ -306,8 +307,21 @@ struct outcomes {
 	const struct plan *plan;
 	struct sink values, table;
 	struct export_line line;
-	int64_t last;
+	int64_t number, last;
 };
+
+static int sealed_fault(const struct outcomes *o, const struct action_row *a, struct err *err)
+{
+	char due[STAMP_TEXT_BYTES];
+
+	stamp_text(a->due_ms, due);
+	return err_set(
+		err, ERR_FORBIDDEN,
+		"plan %" PRId64 " has steps about leavers that lie ahead (one until %s): "
+		"whom they are about, only role hr-confidential sees. Bring a token of it "
+		"(--token-file), ask again when they are due, or leave that plan out",
+		o->number, due);
+}
 
 static void put_fields(struct export_line *l, const struct action_fields *fields)
 {
@@ -361,6 +375,8 @@ static int write_outcome(void *ctx, const struct action_row *a, struct str json,
 	o->last = a->n;
 	if (a->n < 1 || (size_t)a->n > o->plan->actions.n)
 		return err_set(err, ERR_DAMAGED, "the plan has no action %" PRId64, a->n);
+	if (!o->table.m->scope->may_see_ends && sealed_action(a, o->table.m->now_ms))
+		return sealed_fault(o, a, err);
 	if (json.len)
 		r = jx_parse(json, JX_LENIENT, &values, err);
 	if (r < 0)
@@ -432,6 +448,7 @@ static int outcome_files(struct making *m, int64_t plan, struct err *err)
 	if (r < 0)
 		return r;
 	o.plan = p;
+	o.number = plan;
 	r = sink_open(&o.values, m, err, "plan-%" PRId64 "/values.jsonl", plan);
 	if (r == 0)
 		r = sink_open(&o.table, m, err, "plan-%" PRId64 "/before-after.csv", plan);

@@ -16,12 +16,14 @@
 struct evidence_scope {
 	int64_t run; /* 0: the span */
 	int64_t from_ms, until_ms;
+	bool may_see_ends; /* bridge/sealed.h */
 };
 
 /*
  * Makes the pack. *ret_id (new) names it for evidence_read() and evidence_drop(); out receives
  * "name" (of the folder it should have), "files" with their sizes, counts, and "chain". Fault:
- * NOT_FOUND for a run that is not there; DAMAGED when the audit chain is.
+ * NOT_FOUND for a run that is not there; DAMAGED when the audit chain is; FORBIDDEN for plans
+ * with sealed steps: their bytes, which no pack changes, say who is to leave.
  */
 int evidence_make(struct app *app, const struct evidence_scope *scope, const char *who,
 		  json_t *out, struct err *err) MUST_USE;

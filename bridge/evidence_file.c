@@ -115,8 +115,14 @@ static int fetch_all(struct fetch *f, struct err *err)
 
 static int make(struct fetch *f, const json_t *request, struct err *err)
 {
-	int r = cli_line_call(f->line, "evidence.make", request, &f->made, err);
+	CLEANUP(json_decref_at) json_t *in = json_copy((json_t *)(uintptr_t)request);
+	const char *token = cli_local(f->cli, "token-file");
+	int r = in ? 0 : err_nomem(err);
 
+	if (r == 0 && token)
+		r = export_read_token(token, in, err);
+	if (r == 0)
+		r = cli_line_call(f->line, "evidence.make", in, &f->made, err);
 	if (r < 0)
 		return r;
 	f->id = jx_get_text(f->made, "id");

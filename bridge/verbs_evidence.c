@@ -6,6 +6,7 @@
 #include "bridge/ask.h"
 #include "bridge/evidence.h"
 #include "bridge/pack.h"
+#include "bridge/sealed.h"
 
 #define READ_BYTES (1u << 20) /* of a file at once */
 
@@ -17,13 +18,15 @@ static int64_t int_of(const json_t *in, const char *name)
 static int run_make(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		    struct err *err)
 {
-	const struct evidence_scope scope = { .run = int_of(in, "run"),
-					      .from_ms = int_of(in, "from_ms"),
-					      .until_ms = int_of(in, "until_ms") };
+	struct evidence_scope scope = { .run = int_of(in, "run"),
+					.from_ms = int_of(in, "from_ms"),
+					.until_ms = int_of(in, "until_ms") };
+	int r;
 
 	if (!scope.run && !scope.until_ms)
 		return err_set(err, ERR_USAGE, "evidence of what: a run, or --from and --to");
-	return evidence_make(app, &scope, who->name, out, err);
+	r = sealed_may_see(app, in, &scope.may_see_ends, err);
+	return r < 0 ? r : evidence_make(app, &scope, who->name, out, err);
 }
 
 static int run_read(struct app *app, const struct who *who, const json_t *in, json_t *out,

@@ -1,6 +1,7 @@
 """Evidence packs: what stands in them, and that no byte can change unseen."""
 import hashlib
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import tarfile
 
 import pytest
 
-from daemon import CommandFault
+from daemon import EMPLOYMENT, CommandFault
 from world import World
 
 DAMAGED, HELD, USAGE, NOT_FOUND = 8, 4, 2, 10
@@ -138,6 +139,59 @@ def test_one_flipped_bit_anywhere_in_the_tar_is_found(world, tmp_path):
     assert verify(world, tmp_path / "long.tar")[0] == DAMAGED
 
 
+def headers(data):
+    """Where the headers of a tar begin."""
+    at = 0
+    while data[at]:
+        yield at
+        size = int(data[at + 124:at + 135], 8)
+        at += 512 + (size + 511) // 512 * 512
+
+
+def with_headers(data, change):
+    """The same tar with something else in each of its headers, whose sums fit."""
+    data = bytearray(data)
+    for at in list(headers(data)):
+        change(data, at)
+        data[at + 148:at + 156] = b" " * 8
+        data[at + 148:at + 156] = b"%06o\0 " % sum(data[at:at + 512])
+    return bytes(data)
+
+
+def test_a_tar_says_nothing_that_is_not_signed_and_leaves_no_folder(world, tmp_path):
+    whole = world.first.with_suffix(".tar").read_bytes()
+
+    def named(top):
+        def change(data, at):
+            data[at + 345:at + 345 + 155] = top.ljust(155, b"\0")
+        return change
+
+    def later(data, at):
+        data[at + 136:at + 147] = b"%011o" % (int(data[at + 136:at + 147], 8) + 3600)
+
+    copy = tmp_path / "copy.tar"
+    copy.write_bytes(with_headers(whole, lambda data, at: None))
+    assert copy.read_bytes() == whole and verify(world, copy)[0] == 0
+    for change in (later, named(b"../first"), named(b"/first"), named(b".."), named(b"a/b"), named(b"")):
+        copy.write_bytes(with_headers(whole, change))
+        assert verify(world, copy)[0] == DAMAGED
+
+
+def test_what_somebody_put_in_is_named_whatever_it_is_called(world, tmp_path):
+    copy = tmp_path / "pack"
+    shutil.copytree(world.first, copy)
+    odd = os.fsencode(copy) + b"/a\xff\x1b[31m\n"
+    with open(odd, "w") as f:
+        f.write("x")
+    (copy / "drawer").mkdir()
+    (copy / "plan-1.json").symlink_to("/etc/passwd")
+    os.mkfifo(copy / "pipe")
+    status, said, err = verify(world, copy)
+    assert status == DAMAGED and {(f["file"], f["text"]) for f in said["faults"]} == {
+        ("a\\xff\\x1b[31m\\x0a", "is not one of the pack's files"), ("drawer", "is an empty folder, which no pack has"),
+        ("plan-1.json", "is not a plain file"), ("pipe", "is not a plain file")}
+
+
 def test_what_is_missing_added_or_of_another_key_is_named(world, tmp_path):
     copy = tmp_path / "pack"
     shutil.copytree(world.first, copy)
@@ -179,6 +233,25 @@ def test_a_pack_of_one_run_holds_that_run_alone(world, tmp_path):
     assert "run %d" % world.run in world.command("evidence", str(world.run), "--output", str(pack))
     plan, = pack.glob("plan-*")
     assert {r["run"] for r in lines(plan / "runs.jsonl")} == {r["run"] for r in lines(plan / "journal.jsonl")} == {world.run}
+
+
+def test_a_plan_with_a_leaver_who_lies_ahead_is_for_whoever_has_the_role(world, tmp_path):
+    soon = world.ordinary[4]
+    world.hr.patch("Users/" + world.hr_ids[soon["uid"]], [
+        {"op": "replace", "value": {EMPLOYMENT: {"lastWorkingDay": "2026-11-24"}}}])
+    world.rounds()
+    world.plan()
+    span = ("--from", "2026-11-01", "--to", "2026-12-01")
+    with pytest.raises(CommandFault) as caught:
+        world.command("evidence", *span, "--output", str(tmp_path / "no"))
+    assert caught.value.status == HELD and "lie ahead" in caught.value.err and soon["mail"] not in caught.value.err
+    assert not list(tmp_path.iterdir()) and not list((world.folder / "instance" / "state").glob("evidence.*"))
+    token = tmp_path / "token"
+    token.write_text(world.json("token", "new", "hr-proves", "--role", "hr-confidential")["token"] + "\n")
+    world.command("evidence", *span, "--output", str(tmp_path / "yes"), "--token-file", str(token))
+    assert soon["mail"] in "".join(p.read_text() for p in (tmp_path / "yes").rglob("before-after.csv"))
+    # what was carried out already is told to everybody
+    world.command("evidence", str(world.run), "--output", str(tmp_path / "run"))
 
 
 def test_no_pack_is_made_of_nothing_or_over_something(world, tmp_path):
