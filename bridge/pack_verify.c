@@ -72,7 +72,7 @@ static void add_shown(struct buf *into, const char *name)
 static int found(struct looking *l, const char *name, const char *format, ...) PRINTF(3, 4);
 static int found(struct looking *l, const char *name, const char *format, ...)
 {
-	CLEANUP(buf_done) struct buf shown;
+	CLEANUP(buf_done) struct buf shown = { 0 };
 	struct pack_fault f = { 0 };
 	char text[ERR_TEXT_BYTES];
 	va_list args;
