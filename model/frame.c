@@ -26,27 +26,37 @@ void pool_done(struct pool *p)
 }
 
 /* Where s stands, or the free slot in which it would. */
-static uint32_t slot_of(const struct pool *p, struct str s)
+static uint32_t slot_of(const struct pool *p, struct str s, uint32_t hash)
 {
-	uint32_t mask = p->slot_count - 1, i = map_hash(s.p, s.len) & mask;
+	uint32_t mask = p->slot_count - 1, i = hash & mask;
+	const struct pool_slot *at = &p->slots[i];
 
-	while (p->slots[i] && !str_eq(pool_str(p, p->slots[i]), s))
+	while (at->id && (at->hash != hash || !str_eq(pool_str(p, at->id), s))) {
 		i = (i + 1) & mask;
+		at = &p->slots[i];
+	}
 	return i;
 }
 
 static int slots_grow(struct pool *p, struct err *err)
 {
 	uint32_t count = p->slot_count * 2;
-	uint32_t *slots = count ? calloc(count, sizeof(*slots)) : NULL;
+	struct pool_slot *slots = count ? calloc(count, sizeof(*slots)) : NULL;
 
 	if (!slots)
 		return err_nomem(err);
+	for (uint32_t i = 0; i < p->slot_count; i++) {
+		uint32_t to = p->slots[i].hash & (count - 1);
+
+		if (!p->slots[i].id)
+			continue;
+		while (slots[to].id)
+			to = (to + 1) & (count - 1);
+		slots[to] = p->slots[i];
+	}
 	free(p->slots);
 	p->slots = slots;
 	p->slot_count = count;
-	for (uint32_t id = FRAME_FIRST; id < p->n; id++)
-		p->slots[slot_of(p, pool_str(p, id))] = id;
 	return 0;
 }
 
@@ -85,16 +95,17 @@ static int room_make(struct pool *p, size_t len, struct err *err)
 
 int pool_add(struct pool *p, struct str s, uint32_t *ret, struct err *err)
 {
-	uint32_t slot;
+	uint32_t slot, hash;
 	int r;
 
 	if (!s.len) {
 		*ret = FRAME_ABSENT;
 		return 0;
 	}
-	slot = slot_of(p, s);
-	if (p->slots[slot]) {
-		*ret = p->slots[slot];
+	hash = map_hash(s.p, s.len);
+	slot = slot_of(p, s, hash);
+	if (p->slots[slot].id) {
+		*ret = p->slots[slot].id;
 		return 0;
 	}
 	r = room_make(p, s.len, err);
@@ -104,11 +115,11 @@ int pool_add(struct pool *p, struct str s, uint32_t *ret, struct err *err)
 		r = slots_grow(p, err);
 		if (r < 0)
 			return r;
-		slot = slot_of(p, s);
+		slot = slot_of(p, s, hash);
 	}
 	memcpy(p->bytes + p->len, s.p, s.len);
 	p->len += s.len;
-	p->slots[slot] = p->n;
+	p->slots[slot] = (struct pool_slot){ hash, p->n };
 	*ret = p->n++;
 	p->at[p->n] = (uint32_t)p->len;
 	return 0;
@@ -116,7 +127,7 @@ int pool_add(struct pool *p, struct str s, uint32_t *ret, struct err *err)
 
 uint32_t pool_find(const struct pool *p, struct str s)
 {
-	uint32_t id = s.len ? p->slots[slot_of(p, s)] : 0;
+	uint32_t id = s.len ? p->slots[slot_of(p, s, map_hash(s.p, s.len))].id : 0;
 
 	return id ? id : FRAME_ABSENT;
 }

@@ -26,7 +26,9 @@ struct pool {
 	size_t len, room;
 	uint32_t *at;
 	uint32_t n, at_room; /* texts, the two reserved ones included; pool_init makes n 2 */
-	uint32_t *slots;     /* open addressing; 0 is free */
+	struct pool_slot {
+		uint32_t hash, id; /* id 0: free */
+	} * slots;           /* open addressing; who holds another hash is passed by unread */
 	uint32_t slot_count; /* a power of two */
 };
 

@@ -1,14 +1,18 @@
 #include "model/project.h"
 
 #include "base/jx.h"
+#include "base/scan.h"
 
 enum { LIST_MAX = 4096 }; /* elements of one attribute; a longer list is unknown */
 
 /* Whether a name in unknown covers the column: the same path, or a part of its beginning. */
 static bool covered(const struct facts_column *c, const struct str *unknown, size_t count)
 {
-	struct str text = str_of(c->text);
+	struct str text;
 
+	if (count == 0)
+		return false;
+	text = str_of(c->text);
 	for (size_t i = 0; i < count; i++) {
 		struct str u = unknown[i];
 
@@ -20,38 +24,53 @@ static bool covered(const struct facts_column *c, const struct str *unknown, siz
 	return false;
 }
 
-/* The number of a JSON value of the column's type; *known false where it has another form. */
-static int cell_of(struct facts *f, enum column_type type, const json_t *j, uint32_t *ret,
-		   bool *known, struct err *err)
+/* --- one value ------------------------------------------------------------------------------
+ */
+
+/* A value as both see it, the tree and the text. */
+struct scalar {
+	enum {
+		SCALAR_NONE, /* null, or not there */
+		SCALAR_TEXT,
+		SCALAR_FALSE,
+		SCALAR_TRUE,
+		SCALAR_NUMBER,
+		SCALAR_OBJECT,
+		SCALAR_OTHER, /* a list, a number that no cell holds */
+	} kind;
+	struct str text;
+	int64_t number;
+};
+
+/* The number of a value in the column's type; *known false where it has another form. */
+static int cell_of(struct facts *f, enum column_type type, const struct scalar *s,
+		   uint32_t *ret, bool *known, struct err *err)
 {
-	struct str text = str_n(json_string_value(j), json_string_length(j));
 	int64_t ms;
 
 	*known = true;
 	switch (type) {
 	case COLUMN_TEXT:
-		if (json_is_string(j))
-			return pool_add(&f->pool, text, ret, err);
+		if (s->kind == SCALAR_TEXT)
+			return pool_add(&f->pool, s->text, ret, err);
 		break;
 	case COLUMN_BOOL:
-		if (json_is_boolean(j))
-			return facts_number_cell(f, json_is_true(j), ret, err);
+		if (s->kind == SCALAR_TRUE || s->kind == SCALAR_FALSE)
+			return facts_number_cell(f, s->kind == SCALAR_TRUE, ret, err);
 		break;
 	case COLUMN_INT:
-		if (json_is_integer(j))
-			return facts_number_cell(f, json_integer_value(j), ret, err);
-		if (json_is_real(j) && json_real_value(j) > -9e18 && json_real_value(j) < 9e18)
-			return facts_number_cell(f, (int64_t)json_real_value(j), ret, err);
+		if (s->kind == SCALAR_NUMBER)
+			return facts_number_cell(f, s->number, ret, err);
 		break;
 	case COLUMN_TIME:
-		if (json_is_string(j) && stamp_parse(text, &ms))
+		if (s->kind == SCALAR_TEXT && stamp_parse(s->text, &ms))
 			return facts_number_cell(f, ms, ret, err);
 		break;
 	case COLUMN_DATE:
-		if (json_is_string(j) && stamp_parse_date(text, &ms))
+		if (s->kind == SCALAR_TEXT && stamp_parse_date(s->text, &ms))
 			return facts_number_cell(f, ms, ret, err);
 		/* a dateTime where a date was asked for: its civil day in UTC */
-		if (json_is_string(j) && stamp_parse(text, &ms)) {
+		if (s->kind == SCALAR_TEXT && stamp_parse(s->text, &ms)) {
 			ms -= ((ms % STAMP_DAY_MS) + STAMP_DAY_MS) % STAMP_DAY_MS;
 			return facts_number_cell(f, ms, ret, err);
 		}
@@ -63,17 +82,43 @@ static int cell_of(struct facts *f, enum column_type type, const json_t *j, uint
 }
 
 /* One value, or for a complex attribute without sub whether it is there. */
-static int value_of(struct facts *f, const struct facts_column *c, const json_t *j,
+static int value_of(struct facts *f, const struct facts_column *c, const struct scalar *s,
 		    uint32_t *ret, bool *known, struct err *err)
 {
 	*known = true;
-	if (!j || json_is_null(j)) {
+	if (s->kind == SCALAR_NONE) {
 		*ret = FRAME_ABSENT;
 		return 0;
 	}
-	if (c->type == COLUMN_BOOL && json_is_object(j))
+	if (c->type == COLUMN_BOOL && s->kind == SCALAR_OBJECT)
 		return facts_number_cell(f, 1, ret, err);
-	return cell_of(f, c->type, j, ret, known, err);
+	return cell_of(f, c->type, s, ret, known, err);
+}
+
+/* --- out of a tree --------------------------------------------------------------------------
+ */
+
+static struct scalar scalar_of(const json_t *j)
+{
+	struct scalar s = { SCALAR_OTHER, STR(""), 0 };
+
+	if (!j || json_is_null(j)) {
+		s.kind = SCALAR_NONE;
+	} else if (json_is_string(j)) {
+		s.kind = SCALAR_TEXT;
+		s.text = str_n(json_string_value(j), json_string_length(j));
+	} else if (json_is_boolean(j)) {
+		s.kind = json_is_true(j) ? SCALAR_TRUE : SCALAR_FALSE;
+	} else if (json_is_integer(j)) {
+		s.kind = SCALAR_NUMBER;
+		s.number = json_integer_value(j);
+	} else if (json_is_real(j) && json_real_value(j) > -9e18 && json_real_value(j) < 9e18) {
+		s.kind = SCALAR_NUMBER;
+		s.number = (int64_t)json_real_value(j);
+	} else if (json_is_object(j)) {
+		s.kind = SCALAR_OBJECT;
+	}
+	return s;
 }
 
 static const json_t *sub_of(const struct facts_column *c, const json_t *j)
@@ -100,11 +145,25 @@ static int list_project(struct facts *f, uint32_t record, uint32_t column, const
 	if (!cells)
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++) {
-		r = value_of(f, c, sub_of(c, json_array_get(array, i)), &cells[i], &known, err);
+		struct scalar s = scalar_of(sub_of(c, json_array_get(array, i)));
+
+		r = value_of(f, c, &s, &cells[i], &known, err);
 		if (r < 0)
 			return r;
 	}
 	return facts_set_cells(f, record, column, cells, n, err);
+}
+
+static int scalar_project(struct facts *f, uint32_t record, uint32_t column,
+			  const struct scalar *s, struct err *err)
+{
+	uint32_t cell;
+	bool known;
+	int r = value_of(f, &f->columns.v[column], s, &cell, &known, err);
+
+	if (r == 0 && known)
+		f->cells[column].v[record] = cell;
+	return r;
 }
 
 static int column_project(struct facts *f, uint32_t record, uint32_t column, const json_t *doc,
@@ -114,19 +173,19 @@ static int column_project(struct facts *f, uint32_t record, uint32_t column, con
 	const json_t *from = c->urn ? jx_get_i(doc, str_of(c->urn)) : doc;
 	const json_t *top =
 		json_is_object(from) && c->name ? jx_get_i(from, str_of(c->name)) : from;
-	uint32_t cell;
-	bool known;
-	int r;
+	struct scalar s;
 
 	if (!top || json_is_null(top))
 		return facts_set_absent(f, record, column, err);
 	if (c->multi)
 		return json_is_array(top) ? list_project(f, record, column, top, err) : 0;
-	r = value_of(f, c, sub_of(c, top), &cell, &known, err);
-	if (r < 0 || !known)
-		return r;
-	f->cells[column].v[record] = cell;
-	return 0;
+	s = scalar_of(sub_of(c, top));
+	return scalar_project(f, record, column, &s, err);
+}
+
+static int record_fault(uint32_t record, struct err *err)
+{
+	return err_set(err, ERR_INTERNAL, "facts: there is no record %u", record);
 }
 
 int facts_project(struct facts *f, uint32_t record, const json_t *doc,
@@ -135,9 +194,331 @@ int facts_project(struct facts *f, uint32_t record, const json_t *doc,
 	int r = 0;
 
 	if (record >= f->records.n)
-		return err_set(err, ERR_INTERNAL, "facts: there is no record %u", record);
+		return record_fault(record, err);
 	for (uint32_t c = 0; c < f->columns.n && r == 0; c++)
 		if (!covered(&f->columns.v[c], unknown, unknown_count))
 			r = column_project(f, record, c, doc, err);
 	return r;
+}
+
+int facts_project_name(struct facts *f, uint32_t record, struct str name, const json_t *doc,
+		       const struct str *unknown, size_t unknown_count, struct err *err)
+{
+	int r = 0;
+
+	if (record >= f->records.n)
+		return record_fault(record, err);
+	for (uint32_t c = 0; c < f->columns.n && r == 0; c++)
+		if (str_ieq(str_of(f->columns.v[c].name), name) &&
+		    !covered(&f->columns.v[c], unknown, unknown_count))
+			r = column_project(f, record, c, doc, err);
+	return r;
+}
+
+/* --- out of the text ------------------------------------------------------------------------
+ */
+
+/* A member that columns ask for, and where it stands in the document under way. */
+struct wanted {
+	struct str urn, name; /* urn empty: of the document itself */
+	struct str at;        /* len 0: not found yet */
+	bool seen;            /* its extension was */
+};
+
+struct projection {
+	struct wanted *members;
+	size_t n;
+	uint32_t *member_of; /* by column */
+	uint32_t columns;
+	bool tree; /* a column asks for an extension as such: the tree knows */
+};
+
+void projection_free(struct projection *p)
+{
+	if (!p)
+		return;
+	free(p->members);
+	free(p->member_of);
+	free(p);
+}
+
+static uint32_t member_want(struct projection *p, const struct facts_column *c)
+{
+	struct str urn = str_of(c->urn), name = str_of(c->name);
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (str_ieq(p->members[i].urn, urn) && str_ieq(p->members[i].name, name))
+			return (uint32_t)i;
+	p->members[i] = (struct wanted){ .urn = urn, .name = name };
+	p->n++;
+	return (uint32_t)i;
+}
+
+int projection_new(const struct facts_columns *columns, struct projection **ret,
+		   struct err *err)
+{
+	CLEANUP(projection_free_at) struct projection *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return err_nomem(err);
+	p->columns = (uint32_t)columns->n;
+	p->members = calloc(columns->n + 1, sizeof(*p->members));
+	p->member_of = calloc(columns->n + 1, sizeof(*p->member_of));
+	if (!p->members || !p->member_of)
+		return err_nomem(err);
+	for (uint32_t c = 0; c < columns->n; c++) {
+		p->tree = p->tree || !columns->v[c].name;
+		p->member_of[c] = member_want(p, &columns->v[c]);
+	}
+	*ret = TAKE(p);
+	return 0;
+}
+
+enum extension { EXTENSION_NONE, EXTENSION_FIRST, EXTENSION_AGAIN };
+
+/* Whether columns ask for something inside that member, and it is the first of that name. */
+static enum extension extension_of(struct projection *p, struct str name)
+{
+	bool again = false, asked = false;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct wanted *w = &p->members[i];
+
+		if (w->urn.len == 0 || !str_ieq(w->urn, name))
+			continue;
+		asked = true;
+		again = again || w->seen;
+		w->seen = true;
+	}
+	return again ? EXTENSION_AGAIN : asked ? EXTENSION_FIRST : EXTENSION_NONE;
+}
+
+static void member_found(struct projection *p, struct str urn, struct str name,
+			 struct str value)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct wanted *w = &p->members[i];
+
+		/* the first of a name, as the tree has it */
+		if (w->at.len == 0 && str_ieq(w->name, name) && str_ieq(w->urn, urn))
+			w->at = value;
+	}
+}
+
+/* The next member, its name without quotes (the text has no escapes). */
+static bool member_next(struct str *object, struct str *name, struct str *value)
+{
+	struct str quoted;
+
+	if (!scan_member(object, &quoted, value))
+		return false;
+	*name = str_n(quoted.p + 1, quoted.len - 2);
+	return true;
+}
+
+static bool extension_find(struct projection *p, struct str object, struct str urn)
+{
+	struct str name, value;
+
+	if (!scan_is(&object, '{'))
+		return false;
+	if (scan_is(&object, '}'))
+		return true;
+	do {
+		if (!member_next(&object, &name, &value))
+			return false;
+		member_found(p, urn, name, value);
+	} while (scan_is(&object, ','));
+	return scan_is(&object, '}');
+}
+
+/* Where each member that is asked for stands. False: this document is for the tree. */
+static bool members_find(struct projection *p, struct str doc)
+{
+	struct str name, value;
+
+	for (size_t i = 0; i < p->n; i++) {
+		p->members[i].at = STR("");
+		p->members[i].seen = false;
+	}
+	if (!scan_is(&doc, '{'))
+		return false;
+	if (scan_is(&doc, '}'))
+		return str_trim(doc).len == 0;
+	do {
+		if (!member_next(&doc, &name, &value))
+			return false;
+		member_found(p, STR(""), name, value);
+		switch (extension_of(p, name)) {
+		case EXTENSION_NONE:
+			break;
+		case EXTENSION_FIRST:
+			if (!extension_find(p, value, name))
+				return false;
+			break;
+		case EXTENSION_AGAIN:
+			return false;
+		}
+	} while (scan_is(&doc, ','));
+	return scan_is(&doc, '}') && str_trim(doc).len == 0;
+}
+
+/* The value that is written so. False: the tree knows what it is. */
+static bool scalar_read(struct str value, enum column_type type, struct scalar *ret)
+{
+	struct scalar s = { SCALAR_OTHER, STR(""), 0 };
+	char first = value.len ? value.p[0] : '\0';
+
+	if (value.len == 0 || str_eq(value, STR("null"))) {
+		s.kind = SCALAR_NONE;
+	} else if (first == '"') {
+		s.kind = SCALAR_TEXT;
+		s.text = str_n(value.p + 1, value.len - 2);
+	} else if (str_eq(value, STR("true"))) {
+		s.kind = SCALAR_TRUE;
+	} else if (str_eq(value, STR("false"))) {
+		s.kind = SCALAR_FALSE;
+	} else if (first == '{') {
+		s.kind = SCALAR_OBJECT;
+	} else if (type == COLUMN_INT && first != '[') {
+		if (!str_int64(value, &s.number))
+			return false;
+		s.kind = SCALAR_NUMBER;
+	}
+	*ret = s;
+	return true;
+}
+
+/* The sub-attribute that the column is about; empty where there is none. */
+static bool sub_find(const struct facts_column *c, struct str value, struct str *ret)
+{
+	struct str name, member;
+
+	*ret = c->sub ? STR("") : value;
+	if (!c->sub || !scan_is(&value, '{') || scan_is(&value, '}'))
+		return true;
+	do {
+		if (!member_next(&value, &name, &member))
+			return false;
+		if (str_ieq(name, str_of(c->sub))) {
+			*ret = member;
+			return true;
+		}
+	} while (scan_is(&value, ','));
+	return scan_is(&value, '}');
+}
+
+static bool cell_read(const struct facts_column *c, struct str value, struct scalar *ret)
+{
+	struct str sub;
+
+	return sub_find(c, value, &sub) && scalar_read(sub, c->type, ret);
+}
+
+/* How many elements; one more than fit is enough to know. False: for the tree. */
+static bool elements_count(struct str list, size_t *ret)
+{
+	struct str element;
+	size_t n = 0;
+
+	*ret = 0;
+	if (!scan_is(&list, '['))
+		return false;
+	if (scan_is(&list, ']'))
+		return true;
+	do {
+		if (!scan_value(&list, &element))
+			return false;
+		n++;
+	} while (n <= LIST_MAX && scan_is(&list, ','));
+	*ret = n;
+	return n > LIST_MAX || scan_is(&list, ']');
+}
+
+enum { TEXT_TAKEN = 0, TEXT_ODD = 1 };
+
+static int elements_take(struct facts *f, const struct facts_column *c, struct str list,
+			 uint32_t *cells, struct err *err)
+{
+	struct str element;
+	struct scalar s;
+	bool known;
+	int r;
+
+	(void)scan_is(&list, '[');
+	do {
+		if (!scan_value(&list, &element) || !cell_read(c, element, &s))
+			return TEXT_ODD;
+		r = value_of(f, c, &s, cells++, &known, err);
+		if (r < 0)
+			return r;
+	} while (scan_is(&list, ','));
+	return TEXT_TAKEN;
+}
+
+static int list_take(struct facts *f, uint32_t record, uint32_t column, struct str list,
+		     struct err *err)
+{
+	CLEANUP(free_at) uint32_t *many = NULL;
+	uint32_t few[16], *cells = few;
+	size_t n;
+	int r;
+
+	if (list.p[0] != '[')
+		return TEXT_TAKEN;
+	if (!elements_count(list, &n))
+		return TEXT_ODD;
+	if (n == 0)
+		return facts_set_absent(f, record, column, err);
+	if (n > LIST_MAX)
+		return TEXT_TAKEN;
+	if (n > COUNT_OF(few))
+		cells = many = calloc(n, sizeof(*many));
+	if (!cells)
+		return err_nomem(err);
+	r = elements_take(f, &f->columns.v[column], list, cells, err);
+	return r == TEXT_TAKEN ? facts_set_cells(f, record, column, cells, n, err) : r;
+}
+
+static int column_take(struct facts *f, uint32_t record, uint32_t column, struct str value,
+		       struct err *err)
+{
+	struct scalar s;
+
+	if (value.len == 0 || str_eq(value, STR("null")))
+		return facts_set_absent(f, record, column, err);
+	if (f->columns.v[column].multi)
+		return list_take(f, record, column, value, err);
+	if (!cell_read(&f->columns.v[column], value, &s))
+		return TEXT_ODD;
+	return scalar_project(f, record, column, &s, err);
+}
+
+static int by_tree(struct facts *f, uint32_t record, struct str doc, const struct str *unknown,
+		   size_t unknown_count, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *tree = NULL;
+	int r = jx_parse(doc, JX_LENIENT, &tree, err);
+
+	for (uint32_t c = 0; c < f->columns.n; c++)
+		f->cells[c].v[record] = FRAME_UNKNOWN;
+	return r < 0 ? r : facts_project(f, record, tree, unknown, unknown_count, err);
+}
+
+int facts_project_text(struct facts *f, struct projection *p, uint32_t record, struct str doc,
+		       const struct str *unknown, size_t unknown_count, struct err *err)
+{
+	int r = TEXT_TAKEN;
+
+	if (record >= f->records.n)
+		return record_fault(record, err);
+	if (p->columns != f->columns.n)
+		return err_set(err, ERR_INTERNAL, "facts: a projection of other columns");
+	if (p->tree || memchr(doc.p, '\\', doc.len) || !members_find(p, doc))
+		return by_tree(f, record, doc, unknown, unknown_count, err);
+	for (uint32_t c = 0; c < f->columns.n && r == TEXT_TAKEN; c++)
+		if (!covered(&f->columns.v[c], unknown, unknown_count))
+			r = column_take(f, record, c, p->members[p->member_of[c]].at, err);
+	return r == TEXT_ODD ? by_tree(f, record, doc, unknown, unknown_count, err) : r;
 }

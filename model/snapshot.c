@@ -1164,7 +1164,7 @@ int facts_seal(struct facts *f, struct err *err)
 size_t facts_bytes(const struct facts *f)
 {
 	size_t bytes = sizeof(*f) + f->pool.room + f->pool.at_room * sizeof(uint32_t) +
-		       f->pool.slot_count * sizeof(uint32_t);
+		       f->pool.slot_count * sizeof(*f->pool.slots);
 
 	for (size_t i = 0; i < f->columns.n; i++)
 		bytes += f->cells[i].room * sizeof(uint32_t);

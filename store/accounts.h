@@ -59,6 +59,8 @@ struct account_row {
 	struct str extra; /* JSON object for people; "" none */
 	unsigned char salt[ACCOUNT_SALT_BYTES]; /* out: random, erasable */
 	int64_t person;                         /* out: linked person or 0 */
+	struct str linked_by;                   /* out: the rule that linked it; empty */
+	bool adopted;                           /* out: by hand; else as its rule is */
 	int64_t first_ms;                       /* out: first collected */
 	int64_t change;                         /* out */
 };

@@ -5,7 +5,7 @@
 	" a.status, a.status_since_ms, a.type, a.managed, a.synced, a.can_disable,"            \
 	" a.accepted, a.admin, a.org_admin, a.paths_known, a.tokens, a.added_ms,"              \
 	" a.token_active_ms, a.last_active_ms, a.own_credential, a.roles, a.extra, a.salt,"    \
-	" coalesce(l.person, 0), a.first_ms, a.change"
+	" coalesce(l.person, 0), a.first_ms, a.change, l.rule, l.adopted"
 #define ACCOUNT_FROM " FROM account a LEFT JOIN account_link l ON l.account = a.id"
 
 static void account_take(struct stmt *q, struct account_row *a)
@@ -41,6 +41,8 @@ static void account_take(struct stmt *q, struct account_row *a)
 		.person = db_int(q, 26),
 		.first_ms = db_int(q, 27),
 		.change = db_int(q, 28),
+		.linked_by = db_text(q, 29),
+		.adopted = db_int(q, 30) != 0,
 	};
 	if (salt.len == ACCOUNT_SALT_BYTES)
 		memcpy(a->salt, salt.p, ACCOUNT_SALT_BYTES);

@@ -13,6 +13,8 @@
 #include "store/sources.h"
 
 #define PAGE_ROWS 1000
+#define PAGES_FROM 20000 /* persons or accounts: more than two seconds may be needed */
+#define INDEX_SPAN 4     /* numbers that an index may have for each account */
 #define UNKNOWN_NAMES_MOST 64
 #define CATCH_UP_ROWS 5000           /* changed records of one source read in one transaction */
 #define WINDOW_MS (8 * STAMP_DAY_MS) /* limits look back seven days */
@@ -34,6 +36,8 @@ struct build {
 	int64_t org;
 
 	struct vec_mapped accounts, products, groups;
+	uint32_t
+		*account_rows; /* from the first number on; NULL: there are few, or far apart */
 	struct vec_mapped scim_users, scim_groups;
 	struct vec_number doubtful_records, doubtful_accounts; /* sorted */
 	/* in pages: what a record that changes meanwhile is found by */
@@ -45,6 +49,7 @@ struct build {
 	/* of the page under way */
 	uint32_t source_row;
 	const struct facts_source_option *source;
+	struct projection *projection;
 	bool groups_wanted, groups_unknown; /* by a column; of this source */
 	int64_t last;
 	int64_t last_product;
@@ -61,6 +66,8 @@ static void build_done(struct build *b)
 {
 	facts_free_at(&b->facts);
 	vec_mapped_done(&b->accounts);
+	free(b->account_rows);
+	projection_free(b->projection);
 	vec_mapped_done(&b->products);
 	vec_mapped_done(&b->groups);
 	vec_mapped_done(&b->scim_users);
@@ -252,7 +259,7 @@ static bool too_many_unknown(struct str words)
 	return n > UNKNOWN_NAMES_MOST;
 }
 
-/* Memberships are rows, not in the document: put in when something asks for them. */
+/* Memberships are rows, not in the document: read when something asks for them. */
 static int on_group_above(void *ctx, struct str key, struct str name, bool direct,
 			  struct err *err)
 {
@@ -264,21 +271,21 @@ static int on_group_above(void *ctx, struct str key, struct str name, bool direc
 		      err);
 }
 
-static int groups_put(struct build *b, const struct record *r, json_t *doc, struct err *err)
+static int groups_put(struct build *b, uint32_t row, const struct record *r,
+		      const struct str *unknown, size_t n, struct err *err)
 {
+	CLEANUP(json_decref_at) json_t *doc = json_object();
 	json_t *list = json_array();
 	int rc = jx_set(doc, "groups", list, err);
 
 	if (rc == 0)
 		rc = membership_above(b->db, r->id, on_group_above, list, err);
-	if (rc == 0 && json_array_size(list) == 0)
-		(void)json_object_del(doc, "groups");
-	return rc;
+	return rc < 0 ? rc
+		      : facts_project_name(b->facts, row, STR("groups"), doc, unknown, n, err);
 }
 
 static int project(struct build *b, uint32_t row, const struct record *r, struct err *err)
 {
-	CLEANUP(json_decref_at) json_t *doc = NULL;
 	struct str names[UNKNOWN_NAMES_MOST + 1];
 	size_t n;
 	int rc;
@@ -288,10 +295,10 @@ static int project(struct build *b, uint32_t row, const struct record *r, struct
 	n = split_unknown(r->unknown, names);
 	if (b->groups_unknown)
 		names[n++] = STR("groups");
-	rc = jx_parse(r->doc, JX_LENIENT, &doc, err);
-	if (rc == 0 && b->groups_wanted && !b->groups_unknown)
-		rc = groups_put(b, r, doc, err);
-	return rc < 0 ? rc : facts_project(b->facts, row, doc, names, n, err);
+	rc = facts_project_text(b->facts, b->projection, row, r->doc, names, n, err);
+	return rc == 0 && b->groups_wanted && !b->groups_unknown
+		       ? groups_put(b, row, r, names, n, err)
+		       : rc;
 }
 
 static struct facts_record row_for(const struct build *b, const struct record *r)
@@ -502,16 +509,6 @@ static int step_rules(struct build *b, struct db *db, struct err *err)
 /* --- the organisation -----------------------------------------------------------------------
  */
 
-static int on_link(void *ctx, const struct account_link *l, struct err *err)
-{
-	struct facts_account *a = ctx;
-
-	(void)err;
-	a->linked_by = l->rule;
-	a->adopted = l->adopted;
-	return 0;
-}
-
 struct account_step {
 	struct build *b;
 	struct db *db;
@@ -526,23 +523,6 @@ static bool rule_approved(const struct build *b, struct str rule)
 		if (b->facts->match_approved.v[i] == id)
 			return true;
 	return false;
-}
-
-/* The link's texts are borrowed from its statement: added before that moves on. */
-struct linked_account {
-	struct build *b;
-	struct facts_account *row;
-	uint32_t *at;
-};
-
-static int on_linked(void *ctx, const struct account_link *l, struct err *err)
-{
-	struct linked_account *x = ctx;
-	int r;
-
-	r = on_link(x->row, l, err);
-	x->row->adopted |= rule_approved(x->b, l->rule);
-	return r < 0 ? r : facts_add_account(x->b->facts, x->row, x->at, err);
 }
 
 static int on_account(void *ctx, const struct account_row *a, struct err *err)
@@ -574,18 +554,17 @@ static int on_account(void *ctx, const struct account_row *a, struct err *err)
 		.person = (uint64_t)a->person,
 		.doubtful = has_number(&b->doubtful_accounts, a->id),
 	};
-	struct linked_account x = { b, &row, NULL };
 	uint32_t at = FACTS_NONE;
 	int r;
 
 	b->rows++;
 	b->last = a->id;
-	x.at = &at;
 	memcpy(row.salt, a->salt, sizeof(row.salt));
-	if (a->person)
-		r = persons_account_link(s->db, a->id, on_linked, &x, err);
-	else
-		r = facts_add_account(b->facts, &row, &at, err);
+	if (a->person) {
+		row.linked_by = a->linked_by;
+		row.adopted = a->adopted || rule_approved(b, a->linked_by);
+	}
+	r = facts_add_account(b->facts, &row, &at, err);
 	return r < 0 ? r : map(&b->accounts, a->id, at, err);
 }
 
@@ -624,6 +603,37 @@ static int step_accounts(struct build *b, struct db *db, struct err *err)
 	b->approved.n = 0;
 	b->rows = 0;
 	return r;
+}
+
+/* Each membership names an account: one look, not twenty, where their numbers lie together. */
+static int accounts_index(struct build *b, struct err *err)
+{
+	const struct vec_mapped *v = &b->accounts;
+	uint64_t span;
+
+	if (v->n < 2)
+		return 0;
+	span = (uint64_t)(v->v[v->n - 1].id - v->v[0].id) + 1;
+	if (span > INDEX_SPAN * (uint64_t)v->n)
+		return 0;
+	b->account_rows = malloc(span * sizeof(*b->account_rows));
+	if (!b->account_rows)
+		return err_nomem(err);
+	memset(b->account_rows, 0xff, span * sizeof(*b->account_rows)); /* FACTS_NONE */
+	for (size_t i = 0; i < v->n; i++)
+		b->account_rows[v->v[i].id - v->v[0].id] = v->v[i].row;
+	return 0;
+}
+
+static uint32_t account_of(const struct build *b, int64_t id)
+{
+	const struct vec_mapped *v = &b->accounts;
+
+	if (!b->account_rows)
+		return row_of(v, id);
+	if (id < v->v[0].id || id > v->v[v->n - 1].id)
+		return FACTS_NONE;
+	return b->account_rows[id - v->v[0].id];
 }
 
 static int on_product(void *ctx, const struct product_row *p, struct err *err)
@@ -689,7 +699,7 @@ static int step_groups(struct build *b, struct db *db, struct err *err)
 static int on_seat(void *ctx, const struct seat_row *s, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_seat row = { .account = row_of(&b->accounts, s->account),
+	struct facts_seat row = { .account = account_of(b, s->account),
 				  .product = row_of(&b->products, s->product),
 				  .last_active_ms = s->last_active_ms,
 				  .added_ms = s->added_ms };
@@ -706,7 +716,7 @@ static int on_seat(void *ctx, const struct seat_row *s, struct err *err)
 static int on_role(void *ctx, const struct role_row *x, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_role row = { .account = row_of(&b->accounts, x->account),
+	struct facts_role row = { .account = account_of(b, x->account),
 				  .product = row_of(&b->products, x->product),
 				  .role = x->role,
 				  .method = x->inferred ? ROLE_INFERRED : ROLE_DIRECT,
@@ -728,7 +738,7 @@ static int on_membership(void *ctx, uint32_t group, uint32_t account, struct err
 {
 	struct build *b = ctx;
 	uint32_t group_row = row_of(&b->groups, group);
-	uint32_t account_row = row_of(&b->accounts, account);
+	uint32_t account_row = account_of(b, account);
 
 	b->rows++;
 	b->last_group = group;
@@ -787,6 +797,8 @@ static int build_org(struct build *b, struct err *err)
 	if (r == 0 && b->want->person)
 		return all_pages(b, of_accounts, err);
 	if (r == 0)
+		r = accounts_index(b, err);
+	if (r == 0)
 		r = all_pages(b, step_seats, err);
 	if (r == 0)
 		r = all_pages(b, step_roles, err);
@@ -826,14 +838,14 @@ static int account_row_of(struct build *b, struct db *db, struct str who, uint32
 					      err);
 	}
 	if (r >= 0 && number)
-		*ret = row_of(&b->accounts, number);
+		*ret = account_of(b, number);
 	return r < 0 ? r : 0;
 }
 
 static int on_inventory(void *ctx, const struct inventory_row *row, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_inventory in = { .account = row_of(&b->accounts, row->account),
+	struct facts_inventory in = { .account = account_of(b, row->account),
 				      .read_ms = row->read_ms,
 				      .whole = row->whole };
 
@@ -843,7 +855,7 @@ static int on_inventory(void *ctx, const struct inventory_row *row, struct err *
 static int on_owned(void *ctx, const struct owned_row *row, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_owned in = { .account = row_of(&b->accounts, row->account),
+	struct facts_owned in = { .account = account_of(b, row->account),
 				  .site = row->site,
 				  .id = row->id,
 				  .project = row->project };
@@ -860,7 +872,7 @@ static int on_owned(void *ctx, const struct owned_row *row, struct err *err)
 static int on_heir(void *ctx, int64_t person, int64_t account, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_heir in = { (uint64_t)person, row_of(&b->accounts, account) };
+	struct facts_heir in = { (uint64_t)person, account_of(b, account) };
 
 	return in.account == FACTS_NONE ? 0 : facts_add_heir(b->facts, &in, err);
 }
@@ -1006,7 +1018,7 @@ static int on_protection(void *ctx, const struct protection *p, struct err *err)
 	struct build *b = ctx;
 	struct facts_protection row = {
 		.person = (uint64_t)p->person,
-		.account = p->account ? row_of(&b->accounts, p->account) : FACTS_NONE,
+		.account = p->account ? account_of(b, p->account) : FACTS_NONE,
 		.rule = p->rule,
 		.owner = p->owner,
 		.reason = p->reason,
@@ -1031,7 +1043,7 @@ static int on_bar(void *ctx, const struct bar *x, struct err *err)
 	struct build *b = ctx;
 	struct facts_bar row = {
 		.person = (uint64_t)x->person,
-		.account = x->account ? row_of(&b->accounts, x->account) : FACTS_NONE,
+		.account = x->account ? account_of(b, x->account) : FACTS_NONE,
 		.rule = x->rule,
 		.product = x->product,
 		.site = x->site,
@@ -1087,7 +1099,7 @@ static int step_decided(struct build *b, struct db *db, struct err *err)
 static int on_progress(void *ctx, const struct progress *p, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_progress row = { .account = row_of(&b->accounts, p->account),
+	struct facts_progress row = { .account = account_of(b, p->account),
 				      .product = FACTS_NONE,
 				      .rule = p->rule,
 				      .done_ms = p->done_ms,
@@ -1411,6 +1423,8 @@ static int build_all(struct build *b, struct err *err)
 
 	r = in_transaction(b, begin_facts, err);
 	if (r == 0)
+		r = projection_new(b->want->columns, &b->projection, err);
+	if (r == 0)
 		r = build_doubts(b, err);
 	if (r == 0)
 		r = build_sources(b, err);
@@ -1512,14 +1526,37 @@ static int build_in_pages(struct store *store, const struct facts_want *want,
 		       : r;
 }
 
+/* Whether so much is stored that one transaction would be begun in vain. */
+static int are_many(struct store *store, const struct facts_want *want, bool *ret,
+		    struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int64_t most = 0;
+	int r;
+
+	*ret = want->pages;
+	if (want->pages || want->person)
+		return 0;
+	r = store_read_begin(store, &db, err);
+	if (r == 0)
+		r = db_one(db, &most, err,
+			   "SELECT max(coalesce((SELECT max(id) FROM person), 0),"
+			   " coalesce((SELECT max(id) FROM account), 0))");
+	*ret = most > PAGES_FROM;
+	return r < 0 ? r : 0;
+}
+
 int store_facts(struct store *store, const struct facts_want *want, struct facts **ret,
 		int64_t *change, struct err *err)
 {
 	int64_t at = 0;
-	bool whole = false;
+	bool whole = false, pages;
 	int r, pass;
 
-	r = want->pages ? -ERR_TIMEOUT : build_at_once(store, want, ret, &at, err);
+	r = are_many(store, want, &pages, err);
+	if (r < 0)
+		return r;
+	r = pages ? -ERR_TIMEOUT : build_at_once(store, want, ret, &at, err);
 	if (r == -ERR_TIMEOUT) {
 		r = 0;
 		for (pass = 0; r == 0 && !whole && pass < FACTS_PASSES; pass++)

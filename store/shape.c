@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/jx.h"
+#include "base/scan.h"
 #include "store/persons.h"
 
 void shape_done(struct shape *s)
@@ -73,92 +74,6 @@ static int add_mail(struct shape *s, struct str value, struct err *err)
  * Documents are our own text or jansson's, valid JSON; whatever does not scan is no document.
  */
 
-static void skip_blanks(struct str *s)
-{
-	while (s->len > 0 &&
-	       (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r')) {
-		s->p++;
-		s->len--;
-	}
-}
-
-static bool next_is(struct str *s, char c)
-{
-	skip_blanks(s);
-	if (s->len == 0 || *s->p != c)
-		return false;
-	s->p++;
-	s->len--;
-	return true;
-}
-
-static struct str cut_at(struct str *s, size_t n)
-{
-	struct str head = str_n(s->p, n);
-
-	s->p += n;
-	s->len -= n;
-	return head;
-}
-
-/* A string with its quotes. */
-static bool next_string(struct str *s, struct str *ret)
-{
-	const char *end;
-	size_t i = 1;
-
-	skip_blanks(s);
-	if (s->len < 2 || *s->p != '"')
-		return false;
-	end = memchr(s->p + 1, '"', s->len - 1);
-	if (end && !memchr(s->p, '\\', (size_t)(end - s->p)))
-		i = (size_t)(end - s->p);
-	else
-		for (; i < s->len && s->p[i] != '"'; i++)
-			i += s->p[i] == '\\';
-	if (i >= s->len)
-		return false;
-	*ret = cut_at(s, i + 1);
-	return true;
-}
-
-/* Any value: a string, what stands between brackets that match, or a word. */
-static bool next_value(struct str *s, struct str *ret)
-{
-	size_t depth = 0, i = 0;
-	struct str rest, text;
-
-	skip_blanks(s);
-	if (s->len > 0 && *s->p == '"')
-		return next_string(s, ret);
-	for (; i < s->len; i++) {
-		char c = s->p[i];
-
-		if (c == '"') {
-			rest = str_n(s->p + i, s->len - i);
-			if (!next_string(&rest, &text))
-				return false;
-			i += text.len - 1;
-		} else if (c == '{' || c == '[') {
-			depth++;
-		} else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
-			break;
-		} else if (c == '}' || c == ']') {
-			depth--;
-		}
-	}
-	if (depth > 0 || i == 0)
-		return false;
-	*ret = str_trim(cut_at(s, i));
-	return true;
-}
-
-/* name with its quotes */
-static bool next_member(struct str *s, struct str *name, struct str *value)
-{
-	return next_string(s, name) && next_is(s, ':') && next_value(s, value);
-}
-
 /* The text that a string stands for; empty of another value. */
 static int text_of(struct shape *s, struct str value, struct str *ret, struct err *err)
 {
@@ -191,9 +106,9 @@ static int take_mail(struct shape *s, struct str element, struct err *err)
 	struct str name, value, text;
 	int r = 0;
 
-	if (!next_is(&element, '{'))
+	if (!scan_is(&element, '{'))
 		return 0;
-	while (r == 0 && next_member(&element, &name, &value)) {
+	while (r == 0 && scan_member(&element, &name, &value)) {
 		if (str_ieq(name, STR("\"value\""))) {
 			r = text_of(s, value, &text, err);
 			if (r == 0)
@@ -201,7 +116,7 @@ static int take_mail(struct shape *s, struct str element, struct err *err)
 			return r == 0 && str_trim(text).len != text.len ? add_mail(s, text, err)
 									: r;
 		}
-		if (!next_is(&element, ','))
+		if (!scan_is(&element, ','))
 			break;
 	}
 	return r;
@@ -212,11 +127,11 @@ static int take_mails(struct shape *s, struct str list, struct err *err)
 	struct str element;
 	int r = 0;
 
-	if (!next_is(&list, '['))
+	if (!scan_is(&list, '['))
 		return 0;
-	while (r == 0 && next_value(&list, &element)) {
+	while (r == 0 && scan_value(&list, &element)) {
 		r = take_mail(s, element, err);
-		if (!next_is(&list, ','))
+		if (!scan_is(&list, ','))
 			break;
 	}
 	return r;
@@ -260,12 +175,12 @@ static int take_members(struct str bytes, struct shape *s, struct err *err)
 	unsigned taken = 0;
 	int r = 0;
 
-	if (!next_is(&bytes, '{'))
+	if (!scan_is(&bytes, '{'))
 		return err_set(err, ERR_INVALID_SYNTAX, "a record's document is no object");
-	if (next_is(&bytes, '}'))
+	if (scan_is(&bytes, '}'))
 		return 0;
 	do {
-		if (!next_member(&bytes, &name, &value))
+		if (!scan_member(&bytes, &name, &value))
 			return err_set(err, ERR_INVALID_SYNTAX,
 				       "a record's document is broken");
 		for (unsigned i = 0; r == 0 && i < COUNT_OF(rows); i++) {
@@ -274,8 +189,8 @@ static int take_members(struct str bytes, struct shape *s, struct err *err)
 			taken |= 1U << i;
 			r = rows[i].take(s, value, err);
 		}
-	} while (r == 0 && next_is(&bytes, ','));
-	if (r == 0 && !next_is(&bytes, '}'))
+	} while (r == 0 && scan_is(&bytes, ','));
+	if (r == 0 && !scan_is(&bytes, '}'))
 		r = err_set(err, ERR_INVALID_SYNTAX, "a record's document has no end");
 	return r;
 }

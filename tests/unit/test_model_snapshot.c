@@ -314,6 +314,265 @@ static void test_lists_keep_their_elements_beside_each_other(void **state)
 
 /* --- lost memory --- */
 
+/* --- projection of a document's text --- */
+
+static const char *const asked[] = {
+	"userName",
+	"nickName",
+	"active",
+	"name",
+	"name.familyName",
+	"emails.value",
+	"emails.type",
+	"emails.primary",
+	"emails",
+	"meta.created",
+	"employment.lastWorkingDay",
+	"employment.terminationDate",
+	"employment.legalHold",
+	"employment.leave.from",
+	"enterprise.department",
+	"enterprise.manager.value",
+	"enterprise.costCenter",
+};
+
+#define EMPLOYMENT "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment"
+#define ENTERPRISE "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+
+static uint32_t drawn(uint64_t *seed, uint32_t below)
+{
+	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*seed >> 33) % below;
+}
+
+static const char *one_of(uint64_t *seed, const char *const *list, size_t n)
+{
+	return list[drawn(seed, (uint32_t)n)];
+}
+
+/* A value of any form, seldom one that a text cannot be taken from without parsing. */
+static void put_value(struct buf *b, uint64_t *seed, int depth)
+{
+	static const char *const plain[] = {
+		"\"a\"",
+		"\"ada@x.example\"",
+		"\"\"",
+		"null",
+		"true",
+		"false",
+		"7",
+		"-0",
+		"\"2026-03-01\"",
+		"\"2026-02-30\"",
+		"{}",
+		"\"2026-03-01T10:00:00Z\"",
+		"[]",
+		"\"{[,]}\"",
+		"\"\xc3\xa4\"",
+		"9007199254740993",
+		"1.5",
+		"1e300",
+		"\"q\\\"q\"",
+		"\"\\u00e9\"",
+	};
+	static const char *const subs[] = { "value", "Value", "type",      "primary",
+					    "from",  "other", "familyName" };
+	uint32_t form = drawn(seed, 8);
+	/* the last four are rare, or few documents would be taken from their text */
+	size_t n = COUNT_OF(plain) - (drawn(seed, 12) ? 4 : 0);
+
+	if (form < 5 || depth == 0) {
+		buf_addf(b, "%s", one_of(seed, plain, n));
+	} else if (form < 7) {
+		uint32_t first = drawn(seed, COUNT_OF(subs)), count = drawn(seed, 3);
+
+		buf_addf(b, "{");
+		for (uint32_t i = 0; i < count; i++) {
+			buf_addf(b, "%s\"%s\" : ", i ? ", " : "",
+				 subs[(first + i) % COUNT_OF(subs)]);
+			put_value(b, seed, depth - 1);
+		}
+		buf_addf(b, "}");
+	} else {
+		uint32_t count = drawn(seed, drawn(seed, 20) ? 4 : 30);
+
+		buf_addf(b, "[ ");
+		for (uint32_t i = 0; i < count; i++) {
+			buf_addf(b, "%s", i ? " ,\n" : "");
+			put_value(b, seed, depth - 1);
+		}
+		buf_addf(b, "]");
+	}
+}
+
+/* Some of the names from one on, no name twice. */
+static void put_members(struct buf *b, uint64_t *seed, const char *const *names, size_t n)
+{
+	uint32_t first = drawn(seed, (uint32_t)n), count = drawn(seed, (uint32_t)n);
+
+	buf_addf(b, "{");
+	for (uint32_t i = 0; i < count; i++) {
+		const char *name = names[(first + i) % n];
+
+		buf_addf(b, "%s\"%s\":", i ? "," : " ", name);
+		if (strncmp(name, "urn:", 4) == 0 && drawn(seed, 8)) {
+			static const char *const inner[] = {
+				"lastWorkingDay", "TerminationDate", "legalHold", "leave",
+				"department",     "manager",         "costCenter"
+			};
+
+			put_members(b, seed, inner, COUNT_OF(inner));
+		} else {
+			put_value(b, seed, 3);
+		}
+	}
+	buf_addf(b, "}");
+}
+
+static void same_cell(const struct facts *f, uint32_t column, uint32_t x, uint32_t y)
+{
+	struct str a, b;
+
+	if (x < FRAME_FIRST || y < FRAME_FIRST) {
+		assert_int_equal(x, y);
+		return;
+	}
+	if (f->columns.v[column].type == COLUMN_TEXT) {
+		a = pool_str(&f->pool, x);
+		b = pool_str(&f->pool, y);
+		assert_true(str_eq(a, b));
+	} else {
+		assert_int_equal(f->numbers.v[x - FRAME_FIRST], f->numbers.v[y - FRAME_FIRST]);
+	}
+}
+
+/* Cells of rows 0 and 1. */
+static void same_cells(const struct facts *f)
+{
+	for (uint32_t c = 0; c < f->columns.n; c++) {
+		uint32_t x = f->cells[c].v[0], y = f->cells[c].v[1];
+		const uint32_t *a, *b;
+
+		if (!f->columns.v[c].multi || x < FRAME_FIRST || y < FRAME_FIRST) {
+			same_cell(f, c, x, y);
+			continue;
+		}
+		a = &f->lists.v[x - FRAME_FIRST];
+		b = &f->lists.v[y - FRAME_FIRST];
+		assert_int_equal(a[0], b[0]);
+		for (uint32_t i = 1; i <= a[0]; i++)
+			same_cell(f, c, a[i], b[i]);
+	}
+}
+
+static void project_both(const struct facts_columns *columns, struct projection *p,
+			 struct str text, const struct str *unknown, size_t n)
+{
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	CLEANUP(facts_free_at) struct facts *f = NULL;
+	struct facts_source source = { .name = STR("hr") };
+	struct facts_record rows[] = { { .key = STR("a") }, { .key = STR("b") } };
+	struct err err;
+
+	assert_ok(jx_parse(text, JX_LENIENT, &doc, &err), &err);
+	assert_ok(facts_new(columns, &round_plain, &f, &err), &err);
+	assert_ok(facts_add_source(f, &source, NULL, &err), &err);
+	assert_ok(facts_add_record(f, &rows[0], NULL, &err), &err);
+	assert_ok(facts_add_record(f, &rows[1], NULL, &err), &err);
+	assert_ok(facts_project(f, 0, doc, unknown, n, &err), &err);
+	assert_ok(facts_project_text(f, p, 1, text, unknown, n, &err), &err);
+	same_cells(f);
+}
+
+static void test_a_text_gives_the_cells_of_its_tree(void **state)
+{
+	static const char *const names[] = {
+		"userName", "nickname", "NickName2", "active", "name",     "emails",
+		"meta",     "schemas",  EMPLOYMENT,  "other",  ENTERPRISE, "urn:example:other",
+		"urn:y",    "urn:x",
+	};
+	/* what is not for the text: it is parsed, and gives the same */
+	static const char *const odd[] = {
+		"{\"" ENTERPRISE "\":{\"department\":\"a\"},\"URN"
+		":ietf:params:scim:schemas:extension:enterprise:2.0:user\":"
+		"{\"costCenter\":\"b\"}}",
+		"{\"" ENTERPRISE "\":\"text\"}",
+		"{\"" ENTERPRISE "\":null}",
+		"{\"userName\":\"a\",\"USERNAME\":\"b\"}",
+		"{}",
+		" { } ",
+		"{\"\\u0075serName\":\"a\"}",
+	};
+	const struct str unknown[] = { STR("nickName"), STR("emails.type"), STR(EMPLOYMENT) };
+	CLEANUP(projection_free_at) struct projection *p = NULL;
+	struct facts_columns c = { 0 };
+	uint64_t seed = 42;
+	struct err err;
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(asked); i++)
+		want(&c, asked[i]);
+	assert_ok(projection_new(&c, &p, &err), &err);
+	buf_init(&b, 1 << 20);
+	for (int i = 0; i < 20000; i++) {
+		buf_clear(&b);
+		put_members(&b, &seed, names, COUNT_OF(names));
+		project_both(&c, p, buf_str(&b), unknown, drawn(&seed, 4) ? 0 : 3);
+	}
+	for (size_t i = 0; i < COUNT_OF(odd); i++)
+		project_both(&c, p, str_of(odd[i]), NULL, 0);
+	buf_clear(&b);
+	buf_addf(&b, "{\"emails\":[0");
+	for (int i = 0; i < 4096; i++)
+		buf_addf(&b, ",{\"value\":\"a\"}");
+	buf_addf(&b, "]}");
+	project_both(&c, p, buf_str(&b), NULL, 0);
+	buf_done(&b);
+	facts_columns_free(&c);
+}
+
+static void test_a_text_that_is_no_document_is_refused(void **state)
+{
+	static const char *const broken[] = {
+		"",
+		"{",
+		"{\"userName\":\"a\"",
+		"{\"userName\":}",
+		"{\"userName\" \"a\"}",
+		"{}x",
+		"[]]",
+		"{\"emails\":[{\"value\":}]",
+		"{\"a\":1}}",
+		"{\"userName\":\"a}",
+	};
+	CLEANUP(projection_free_at) struct projection *p = NULL;
+	CLEANUP(facts_free_at) struct facts *f = NULL;
+	struct facts_source source = { .name = STR("hr") };
+	struct facts_record row = { .key = STR("a") };
+	struct facts_columns c = { 0 };
+	struct err err;
+
+	(void)state;
+	want(&c, "userName");
+	want(&c, "emails.value");
+	assert_ok(projection_new(&c, &p, &err), &err);
+	assert_ok(facts_new(&c, &round_plain, &f, &err), &err);
+	assert_ok(facts_add_source(f, &source, NULL, &err), &err);
+	assert_ok(facts_add_record(f, &row, NULL, &err), &err);
+	for (size_t i = 0; i < COUNT_OF(broken); i++) {
+		size_t len = strlen(broken[i]);
+		char *exact = malloc(len + 1); /* a read behind its end shows */
+
+		assert_non_null(exact);
+		memcpy(exact, broken[i], len);
+		assert_int_equal(facts_project_text(f, p, 0, str_n(exact, len), NULL, 0, &err),
+				 -ERR_INVALID_SYNTAX);
+		free(exact);
+	}
+	facts_columns_free(&c);
+}
+
 static int build(struct facts **ret, const struct facts_columns *c, const json_t *doc,
 		 struct err *err)
 {
@@ -401,6 +660,8 @@ int main(void)
 		cmocka_unit_test(test_equal_memberships_are_one_and_rows_are_found),
 		cmocka_unit_test(test_documents_become_cells),
 		cmocka_unit_test(test_lists_keep_their_elements_beside_each_other),
+		cmocka_unit_test(test_a_text_gives_the_cells_of_its_tree),
+		cmocka_unit_test(test_a_text_that_is_no_document_is_refused),
 		cmocka_unit_test(test_facts_survive_each_lost_allocation),
 	};
 
