@@ -209,7 +209,19 @@ def test_what_is_missing_added_or_of_another_key_is_named(world, tmp_path):
     other.write_text("leaverd-evidence-key 1\ninstance x\nkey %s\n" % key.hex())
     status, said, err = verify(world, world.first, other)
     assert status == DAMAGED and "another key" in err
-    assert verify(world, tmp_path / "nowhere")[0] == NOT_FOUND
+    status, said, err = verify(world, tmp_path / "nowhere")
+    assert (status, said) == (NOT_FOUND, None)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.tar").write_bytes(b"")
+    for nothing in ("empty", "empty.tar"):
+        status, said, err = verify(world, tmp_path / nothing)
+        assert status == DAMAGED and said["faults"], nothing
+        done = subprocess.run([world.daemon.binary, "evidence", "verify", str(tmp_path / nothing), "--key", str(world.key)],
+                              env=world.daemon.env, capture_output=True, text=True)
+        assert "signed it" not in done.stdout
+    done = subprocess.run([world.daemon.binary, "evidence", "verify", str(tmp_path / "nowhere"), "--key", str(world.key)],
+                          env=world.daemon.env, capture_output=True, text=True)
+    assert done.stdout == "" and "nowhere" in done.stderr
 
 
 def test_forgotten_people_stay_erased_and_the_pack_verifies(world, tmp_path):
