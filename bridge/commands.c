@@ -102,6 +102,11 @@ static const struct cli_option reason_options[] = { OPT_REASON(true, "why; stand
 static const struct cli_option plan_options[] = {
 	OPT_ORG,
 	{ "sample", 's', "N", CLI_INT, NULL, false, "show so many actions of each rule, drawn evenly", NULL },
+	{ "wave", 'w', "N", CLI_INT, NULL, false, "a plan of the N surest subjects, as far as the limits leave room", NULL },
+	{ "free", 0, "N", CLI_INT, NULL, false, "rank seats: which N can be free --by DATE, which cannot and why", NULL },
+	{ "product", 'p', "PRODUCT", CLI_TEXT, NULL, false, "with --free: seats of it, such as jira", NULL },
+	{ "site", 0, "SITE", CLI_TEXT, NULL, false, "with --free: only on this site", NULL },
+	{ "by", 0, "DATE", CLI_TIME, "by_ms", false, "with --free: until when, a date or a duration such as 30d", NULL },
 	OPT_END
 };
 static const struct cli_option policy_check_options[] = {

@@ -319,6 +319,7 @@ struct plan_write {
 	const struct vec_values *values;
 	const char *who;
 	const struct planner_beside *beside; /* or NULL */
+	enum plan_apart apart;
 	struct buf bytes;
 	struct action_row *rows;
 	struct plan_value *value_rows;
@@ -330,6 +331,7 @@ static int plan_write_run(void *ctx, struct db *db, struct err *err)
 {
 	struct plan_write *w = ctx;
 	struct plan_new in = {
+		.apart = w->apart,
 		.org = w->plan->org,
 		.urgency = plan_urgency_word(w->plan->urgency),
 		.bytes = buf_str(&w->bytes),
@@ -378,10 +380,12 @@ static void fill_rows(struct plan_write *w)
 
 static int save_plan_with(struct app *app, const struct plan *plan,
 			  const struct vec_values *values, const char *who,
-			  const struct planner_beside *beside, uint64_t *ret, bool *unchanged,
-			  struct err *err)
+			  const struct planner_beside *beside, enum plan_apart apart,
+			  uint64_t *ret, bool *unchanged, struct err *err)
 {
-	struct plan_write w = { .plan = plan, .values = values, .who = who, .beside = beside };
+	struct plan_write w = {
+		.plan = plan, .values = values, .who = who, .beside = beside, .apart = apart
+	};
 	size_t n = plan->actions.n ? plan->actions.n : 1;
 	int r;
 
@@ -411,7 +415,7 @@ static int save_plan_with(struct app *app, const struct plan *plan,
 static int save_plan(struct app *app, const struct plan *plan, const struct vec_values *values,
 		     const char *who, uint64_t *ret, bool *unchanged, struct err *err)
 {
-	return save_plan_with(app, plan, values, who, NULL, ret, unchanged, err);
+	return save_plan_with(app, plan, values, who, NULL, PLAN_OF_ROUND, ret, unchanged, err);
 }
 
 /* --- the plan that stands already ------------------------------------------------------------
@@ -520,6 +524,18 @@ static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, st
 			*ret = open.numbers[i];
 	}
 	return r < 0 ? r : 0;
+}
+
+int planner_save(struct app *app, const struct plan *plan, const struct vec_values *values,
+		 const char *who, enum plan_apart apart, uint64_t *ret, bool *unchanged,
+		 struct err *err)
+{
+	int r = same_plan(app, plan, ret, err);
+
+	*unchanged = *ret != 0;
+	if (r < 0 || *unchanged)
+		return r;
+	return save_plan_with(app, plan, values, who, NULL, apart, ret, unchanged, err);
 }
 
 /* --- what the policy approves itself, in mode act
@@ -816,7 +832,7 @@ int planner_undo(struct app *app, const struct config_org *org,
 		return r;
 	plan = (*result)->plans[PLAN_URGENT];
 	return plan ? save_plan_with(app, plan, &(*result)->values[PLAN_URGENT], who, beside,
-				     ret_plan, &unchanged, err)
+				     PLAN_OF_ORDER, ret_plan, &unchanged, err)
 		    : 0;
 }
 
@@ -836,12 +852,9 @@ int planner_bulk(struct app *app, const struct config_org *org,
 	if (r < 0)
 		return r;
 	plan = (*result)->plans[PLAN_ROUTINE];
-	r = plan ? same_plan(app, plan, ret_plan, err) : 0;
-	*unchanged = *ret_plan != 0;
-	if (r < 0 || !plan || *unchanged)
-		return r;
-	return save_plan(app, plan, &(*result)->values[PLAN_ROUTINE], who, ret_plan, unchanged,
-			 err);
+	return plan ? planner_save(app, plan, &(*result)->values[PLAN_ROUTINE], who,
+				   PLAN_OF_ORDER, ret_plan, unchanged, err)
+		    : 0;
 }
 
 /* --- showing -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@
 #include "bridge/app.h"
 #include "model/plan.h"
 #include "reconcile/reconcile.h"
+#include "store/plans.h"
 
 /* Whether a source says anything about the organisation's people: one of its own that did not
  * come with a configuration that waits (bridge/loaded.h). */
@@ -63,6 +64,11 @@ struct bulk_request; /* reconcile/bulk.h */
 int planner_bulk(struct app *app, const struct config_org *org,
 		 const struct bulk_request *request, const char *who, uint64_t *ret_plan,
 		 bool *unchanged, struct reconcile_result **result, struct err *err) MUST_USE;
+
+/* Saves a plan that is not a round's; *unchanged: an open plan says the same, and stands. */
+int planner_save(struct app *app, const struct plan *plan, const struct vec_values *values,
+		 const char *who, enum plan_apart apart, uint64_t *ret, bool *unchanged,
+		 struct err *err) MUST_USE;
 
 /*
  * A stored plan for people: report_plan_json()'s members (digest, complete, held, guards,

@@ -461,6 +461,74 @@ static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 	render_missing(cli, plan);
 }
 
+/* What was cut from the round, and what is left for others. */
+static void render_waves(struct cli *cli, const json_t *round)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (json_object_get(round, "waves"), i, row) {
+		long long taken = number_of(row, "taken"), left = number_of(row, "left");
+
+		if (!taken && !left)
+			continue;
+		if (!taken)
+			render_para(cli, 0,
+				    "No %s wave: the limits leave no room for any of %lld "
+				    "subjects now.",
+				    text_of(row, "urgency"), left);
+		else
+			render_para(
+				cli, 0,
+				"Wave of the %lld surest subjects (%s, plan %lld); %lld are "
+				"left, %lld waves more of that size%s.",
+				taken, text_of(row, "urgency"), number_of(row, "plan"), left,
+				number_of(row, "waves_left"),
+				number_of(row, "no_room")
+					? ": the limits leave no room for more now"
+					: "");
+	}
+	if (json_object_get(round, "waves"))
+		render_para(cli, 0,
+			    "Surest first: leavers before absence, inactivity and orphans; "
+			    "stated before concluded from silence; by HR, directory, identity "
+			    "provider, Atlassian alone; what has stood longest. What a guard "
+			    "holds is in no wave; what fits in one plan needs none.");
+}
+
+static void render_renewal(struct cli *cli, const json_t *renewal)
+{
+	static const struct render_column columns[] = {
+		{ .head = "RANK", .member = "rank", .as = RENDER_AS_COUNT },
+		{ .head = "WHO", .member = "email" },
+		{ .head = "SITE", .member = "site", .if_any = true },
+		{ .head = "SEAT", .member = "sort", .firm = true },
+		{ .head = "LAST USED", .member = "last_active", .as = RENDER_AS_DATE },
+		{ .head = "STATE", .member = "state", .firm = true },
+		{ .head = "RULE", .member = "rule", .if_any = true },
+		{ .head = "FREE ON", .member = "free_at", .as = RENDER_AS_DATE, .firm = true },
+		{ .head = "WHY NOT", .member = "why", .if_any = true },
+		{ 0 },
+	};
+	CLEANUP(buf_done) struct buf by;
+
+	buf_init(&by, 64);
+	if (!renewal)
+		return;
+	render_value(cli, RENDER_AS_DATE, json_object_get(renewal, "by"), &by);
+	render_head(cli, "%lld of %lld seats of %s can be free by %s",
+		    number_of(renewal, "makes"), number_of(renewal, "free"),
+		    text_of(renewal, "product"), by.p ? by.p : "then");
+	render_table(cli, columns, json_object_get(renewal, "rows"), "There is no such seat.");
+	render_line(cli,
+		    "%lld seats in all; %lld more were not looked at; of %lld it is not known "
+		    "when they were used.",
+		    number_of(renewal, "seats"), number_of(renewal, "in_use"),
+		    number_of(renewal, "unknown"));
+	if (json_array_size(json_object_get(renewal, "plans")) == 0)
+		render_line(cli, "None of their steps can be planned now.");
+}
+
 int render_plan(struct cli *cli, const json_t *out)
 {
 	json_t *row;
@@ -475,6 +543,8 @@ int render_plan(struct cli *cli, const json_t *out)
 				"(leaverd config approve): this is planned by what stood "
 				"before it.",
 				number_of(row, "config_waits"));
+		render_waves(cli, row);
+		render_renewal(cli, json_object_get(row, "renewal"));
 	}
 	json_array_foreach (json_object_get(out, "plans"), i, row) {
 		render_one_plan(cli, row, false);

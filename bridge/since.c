@@ -256,14 +256,19 @@ static int since_out(struct app *app, const struct base *base, struct plan **is,
 	return r == 0 ? rows_out(&c, since, err) : r;
 }
 
-static bool is_order(const struct plan *p)
+/* What a person ordered, and a wave, stand for themselves. */
+static int apart_row(void *ctx, const struct plan_row *row, struct err *err)
 {
-	static const char *const words[] = { ORDER_BLOCK, ORDER_UNDO, ORDER_BULK };
+	bool *apart = ctx;
 
-	for (size_t i = 0; p->actions.n && i < COUNT_OF(words); i++)
-		if (strcmp(p->actions.v[0].rule, words[i]) == 0)
-			return true;
-	return false;
+	(void)err;
+	*apart = row->apart != PLAN_OF_ROUND;
+	return 0;
+}
+
+static bool is_block(const struct plan *p)
+{
+	return p->actions.n && strcmp(p->actions.v[0].rule, ORDER_BLOCK) == 0;
 }
 
 int since_add(struct app *app, const struct who *who, uint64_t plan, bool whole, json_t *doc,
@@ -273,17 +278,22 @@ int since_add(struct app *app, const struct who *who, uint64_t plan, bool whole,
 	struct base base = { .plan = plan };
 	struct viewed viewed = { .last = 0 };
 	struct db *db = NULL;
+	bool apart = false;
 	int r = planner_load(app, plan, &p, NULL, err);
 
-	if (r < 0 || is_order(p))
+	if (r < 0 || is_block(p))
 		return r;
 	r = store_read_begin(app->store, &db, err);
 	if (r == 0)
+		r = plans_get(db, (int64_t)plan, apart_row, &apart, err);
+	if (r == 0 && !apart)
 		r = viewed_read(db, p, who, &viewed, err);
-	if (r == 0)
+	if (r == 0 && !apart)
 		r = base_find(db, p, &viewed, &base, err);
 	store_read_end(db);
-	if (r == 0 && whole)
+	if (r < 0 || apart)
+		return r < 0 ? r : 0;
+	if (whole)
 		r = remember(app, p, plan, &viewed, &base, err);
 	return r == 0 && base.number ? since_out(app, &base, &p, doc, err) : r;
 }

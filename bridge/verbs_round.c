@@ -12,6 +12,7 @@
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
 #include "bridge/since.h"
+#include "bridge/waves.h"
 #include "store/accounts.h"
 #include "store/writer.h"
 
@@ -413,31 +414,98 @@ static int guards_join(json_t *into, const json_t *from, struct err *err)
 	return r;
 }
 
+/* What of `plan` is asked for. */
+struct plan_ask {
+	size_t most;                  /* --sample; 0: all */
+	size_t wave;                  /* --wave; 0: none */
+	struct waves_renewal renewal; /* --free; 0: none */
+};
+
+static int number_of(const json_t *in, const char *key, size_t *ret, struct err *err)
+{
+	const json_t *value = json_object_get(in, key);
+
+	if (value && json_integer_value(value) < 1)
+		return err_set(err, ERR_USAGE, "--%s takes a number from 1 on", key);
+	*ret = (size_t)json_integer_value(value);
+	return 0;
+}
+
+static int plan_asked(const json_t *in, struct plan_ask *ret, struct err *err)
+{
+	struct waves_renewal *renewal = &ret->renewal;
+	int r = number_of(in, "wave", &ret->wave, err);
+
+	if (r == 0)
+		r = number_of(in, "free", &renewal->free, err);
+	ret->most = (size_t)json_integer_value(json_object_get(in, "sample"));
+	renewal->product = jx_get_text(in, "product");
+	renewal->site = jx_get_text(in, "site");
+	renewal->by_ms = json_integer_value(json_object_get(in, "by_ms"));
+	if (r < 0)
+		return r;
+	if (renewal->free && ret->wave)
+		return err_set(err, ERR_USAGE, "--wave and --free do not go together");
+	if (renewal->free ? !renewal->product || !renewal->by_ms
+			  : renewal->product || renewal->site || renewal->by_ms)
+		return err_set(err, ERR_USAGE,
+			       "--free N, --product P and --by DATE go together: so many seats "
+			       "of that product are to be free by then");
+	if (renewal->free && renewal->by_ms <= stamp_now_ms())
+		return err_set(err, ERR_USAGE, "--by is a date that is over");
+	return 0;
+}
+
+/* The numbers of the plans that are to be shown: of the round, or of what was cut from it. */
+static int plan_numbers(const json_t *round, json_t *ret, struct err *err)
+{
+	const json_t *renewal = json_object_get(round, "renewal"), *row;
+	const json_t *waves = json_object_get(round, "waves");
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (renewal ? json_object_get(renewal, "plans")
+			    : waves ? waves
+				    : json_object_get(round, "plans"),
+			    i, row) {
+		json_t *number = renewal ? (json_t *)row : json_object_get(row, "plan");
+
+		if (r == 0 && json_is_integer(number))
+			r = jx_add(ret, json_incref(number), err);
+	}
+	return r;
+}
+
 static int plan_one(struct app *app, const struct config_org *org, const struct who *who,
-		    size_t most, json_t *out, json_t *plans, struct digest_run *run,
-		    struct err *err)
+		    const struct plan_ask *ask, json_t *out, json_t *plans,
+		    struct digest_run *run, struct err *err)
 {
 	CLEANUP(gate_leave) struct gate gate = { 0 };
 	CLEANUP(json_decref_at) json_t *round = json_object();
+	CLEANUP(json_decref_at) json_t *numbers = json_array();
 	json_t *row;
 	size_t i;
 	int r;
 
-	if (!round)
+	if (!round || !numbers)
 		return err_nomem(err);
 	r = fresh_org(app, org, err);
 	if (r == 0)
 		r = gate_enter(&gate, "plan", org->name, verb_cancel_flag(), err);
 	if (r == 0)
 		r = planner_round(app, org, who->name, round, err);
+	if (r == 0 && ask->wave)
+		r = waves_plan(app, org, ask->wave, who->name, round, err);
+	if (r == 0 && ask->renewal.free)
+		r = waves_renew(app, org, &ask->renewal, who->name, round, err);
+	if (r == 0)
+		r = plan_numbers(round, numbers, err);
 	if (r < 0)
 		return r;
-	json_array_foreach (json_object_get(round, "plans"), i, row) {
-		json_int_t number = json_integer_value(json_object_get(row, "plan"));
-
+	json_array_foreach (numbers, i, row)
 		if (r == 0)
-			r = plan_out(app, who, (uint64_t)number, most, out, plans, run, err);
-	}
+			r = plan_out(app, who, (uint64_t)json_integer_value(row), ask->most,
+				     out, plans, run, err);
 	if (r == 0)
 		r = guards_join(json_object_get(out, "guards"),
 				json_object_get(round, "guards"), err);
@@ -484,7 +552,7 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 		     struct err *err)
 {
 	const char *only = jx_get_text(in, "org");
-	size_t most = (size_t)json_integer_value(json_object_get(in, "sample"));
+	struct plan_ask ask = { 0 };
 	struct sampled sampled = { app, only };
 	struct digest_run run;
 	struct digest digest;
@@ -494,12 +562,14 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 
 	digest_begin(&run, NULL);
 	if (r == 0)
+		r = plan_asked(in, &ask, err);
+	if (r == 0)
 		r = check_org(app, only, err);
 	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
 		const struct config_org *org = config_org_at(&app->config, i);
 
 		if (!only || strcmp(only, org->name) == 0)
-			r = plan_one(app, org, who, most, out, plans, &run, err);
+			r = plan_one(app, org, who, &ask, out, plans, &run, err);
 	}
 	digest_end(&run, &digest);
 	digest_hex(&digest, hex);
@@ -507,7 +577,7 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 	 */
 	if (r == 0 && json_array_size(plans) > 1)
 		r = jx_set(out, "digest", json_string(hex), err);
-	if (r == 0 && most)
+	if (r == 0 && ask.most)
 		r = writer_call(app->writer, sampled_write, &sampled, err);
 	return r;
 }

@@ -952,7 +952,8 @@ static bool is_planned(const struct candidate *c)
 	       guard_may_run(c);
 }
 
-static size_t planned_count(const struct round *r, enum plan_class class, struct counted *v)
+static size_t count_those(const struct round *r, enum plan_class class, bool pending,
+			  struct counted *v)
 {
 	const struct facts *f = r->w->f;
 	size_t n = 0;
@@ -960,7 +961,7 @@ static size_t planned_count(const struct round *r, enum plan_class class, struct
 	for (size_t i = 0; i < r->candidates.n; i++) {
 		const struct candidate *c = &r->candidates.v[i];
 
-		if (limit_class(c) != class || !is_planned(c))
+		if (limit_class(c) != class || !is_planned(c) || (pending && !c->pending))
 			continue;
 		if (c->s.person != FACTS_NONE && is_expected(f, r->w->numbers[c->s.person]))
 			continue;
@@ -973,6 +974,16 @@ static size_t planned_count(const struct round *r, enum plan_class class, struct
 		n++;
 	}
 	return n;
+}
+
+static size_t planned_count(const struct round *r, enum plan_class class, struct counted *v)
+{
+	return count_those(r, class, false, v);
+}
+
+static size_t pending_count(const struct round *r, enum plan_class class, struct counted *v)
+{
+	return count_those(r, class, true, v);
 }
 
 static size_t distinct(struct counted *v, size_t n)
@@ -1035,6 +1046,32 @@ static int class_limit(const struct round *r, int limit, struct plan *plan, stru
 	n += planned_count(r, class, v + n);
 	return limit_tell(plan, limit, distinct(v, n), limit_of(&r->w->p->limits[limit], scope),
 			  scope, err);
+}
+
+int guard_room(const struct round *r, enum plan_class class, uint64_t *ret, struct err *err)
+{
+	size_t room = r->w->f->counted.n + r->candidates.n;
+	CLEANUP(free_at) struct counted *v = calloc(room + 1, sizeof(*v));
+	uint64_t least = UINT64_MAX;
+
+	if (!v)
+		return err_nomem(err);
+	for (int i = 0; i < LIMIT_KIND_COUNT; i++) {
+		uint64_t most, used;
+		size_t n;
+
+		if (limit_rows[i].class != class || !limit_rows[i].subjects ||
+		    i == LIMIT_PUSH_HOUR)
+			continue;
+		n = past_count(r->w, class, limit_rows[i].window_ms, v);
+		n += pending_count(r, class, v + n);
+		used = distinct(v, n);
+		most = limit_of(&r->w->p->limits[i], scope_of(r, class));
+		if (most - (used < most ? used : most) < least)
+			least = most - (used < most ? used : most);
+	}
+	*ret = least;
+	return 0;
 }
 
 static int time_cmp(const void *pa, const void *pb)

@@ -115,6 +115,11 @@ int guard_plan(const struct round *r, bool urgent, struct plan *plan, struct err
 int guard_round(const struct world *w, struct vec_guard *into, struct plan_arena *arena,
 		struct err *err) MUST_USE;
 
+/* How many subjects of that class the limits let through beside what was done and what open
+ * plans are about to do, as if no candidate stood. */
+int guard_room(const struct round *r, enum plan_class class, uint64_t *ret, struct err *err)
+	MUST_USE;
+
 /* Which of the two plans a candidate goes into. */
 bool candidate_is_urgent(const struct candidate *c);
 

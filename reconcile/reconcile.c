@@ -7,7 +7,9 @@
 #include "reconcile/compose.h"
 #include "reconcile/diff.h"
 #include "reconcile/provision.h"
+#include "reconcile/renewal.h"
 #include "reconcile/undo.h"
+#include "reconcile/wave.h"
 
 void reconcile_result_free(struct reconcile_result *r)
 {
@@ -84,9 +86,15 @@ static void inventories_take(struct round *round, struct reconcile_result *resul
 	result->inventories = v;
 }
 
-/* From candidates to plans. */
+/* What is left of the candidates that stand. */
+struct cut {
+	int (*fn)(struct round *round, void *ctx, struct err *err);
+	void *ctx;
+};
+
+/* From candidates to plans. cut may be NULL. */
 static int round_finish(struct round *round, const struct compose_order *order,
-			struct reconcile_result *result, struct err *err)
+			const struct cut *cut, struct reconcile_result *result, struct err *err)
 {
 	int r = guard_candidates(round, err);
 
@@ -96,6 +104,8 @@ static int round_finish(struct round *round, const struct compose_order *order,
 		order_pending(round);
 	if (r == 0 && !(order && order->given))
 		r = diff_all(round, err);
+	if (r == 0 && cut)
+		r = cut->fn(round, cut->ctx, err);
 	for (int i = 0; i < PLAN_URGENCY_COUNT && r == 0; i++)
 		r = compose_plan(round, i == PLAN_URGENT, order, &result->plans[i],
 				 &result->values[i], err);
@@ -113,8 +123,8 @@ static int round_finish(struct round *round, const struct compose_order *order,
 	return 0;
 }
 
-int reconcile(const struct facts *facts, const struct policy *policy,
-	      struct reconcile_result **ret, struct err *err)
+static int round_make(const struct facts *facts, const struct policy *policy,
+		      const struct cut *cut, struct reconcile_result **ret, struct err *err)
 {
 	CLEANUP(reconcile_result_free_at)
 	struct reconcile_result *result = calloc(1, sizeof(*result));
@@ -129,7 +139,7 @@ int reconcile(const struct facts *facts, const struct policy *policy,
 	if (r == 0)
 		r = desire_all(&round, err);
 	if (r == 0)
-		r = round_finish(&round, NULL, result, err);
+		r = round_finish(&round, NULL, cut, result, err);
 	if (r == 0) {
 		result->links = w.links;
 		result->doubts = w.doubts;
@@ -140,6 +150,50 @@ int reconcile(const struct facts *facts, const struct policy *policy,
 	round_done(&round);
 	match_done(&w);
 	return r;
+}
+
+int reconcile(const struct facts *facts, const struct policy *policy,
+	      struct reconcile_result **ret, struct err *err)
+{
+	return round_make(facts, policy, NULL, ret, err);
+}
+
+/* --- a wave, a renewal ----------------------------------------------------------------------
+ */
+
+struct waving {
+	const struct wave_request *request;
+	struct wave_answer *answers;
+};
+
+static int waving_cut(struct round *round, void *ctx, struct err *err)
+{
+	struct waving *w = ctx;
+
+	return wave_cut(round, w->request, w->answers, err);
+}
+
+int reconcile_wave(const struct facts *facts, const struct policy *policy,
+		   const struct wave_request *request, struct wave_answer *answers,
+		   struct reconcile_result **ret, struct err *err)
+{
+	struct waving waving = { request, answers };
+	const struct cut cut = { waving_cut, &waving };
+
+	return round_make(facts, policy, &cut, ret, err);
+}
+
+static int renewing_cut(struct round *round, void *ctx, struct err *err)
+{
+	return renewal_cut(round, ctx, err);
+}
+
+int reconcile_renewal(const struct facts *facts, const struct policy *policy,
+		      struct renewal *renewal, struct reconcile_result **ret, struct err *err)
+{
+	const struct cut cut = { renewing_cut, renewal };
+
+	return round_make(facts, policy, &cut, ret, err);
 }
 
 /* --- what a person orders -------------------------------------------------------------------
@@ -168,7 +222,7 @@ static int order_make(const struct facts *facts, const struct policy *policy,
 	if (r == 0)
 		r = how->desire(&round, request, err);
 	if (r == 0)
-		r = round_finish(&round, order, result, err);
+		r = round_finish(&round, order, NULL, result, err);
 	if (r == 0 && how->ended)
 		how->ended(&round, request);
 	round_done(&round);

@@ -191,4 +191,22 @@ int reconcile_bulk(const struct facts *facts, const struct policy *policy,
 		   const struct bulk_request *request, struct reconcile_result **ret,
 		   struct err *err) MUST_USE;
 
+/* --- leaverd plan --wave, --free -----------------------------------------------------------
+ */
+
+struct wave_request; /* reconcile/wave.h */
+struct wave_answer;
+struct renewal; /* reconcile/renewal.h */
+
+/* A round of which only a wave is planned; what no wave is cut from has no plan. answers: one
+ * an urgency. Fault: NOMEM, LIMIT, INTERNAL. */
+int reconcile_wave(const struct facts *facts, const struct policy *policy,
+		   const struct wave_request *request, struct wave_answer *answers,
+		   struct reconcile_result **ret, struct err *err) MUST_USE;
+
+/* Seats of a product that can be free by a date, ranked, and the plan that begins with them. */
+int reconcile_renewal(const struct facts *facts, const struct policy *policy,
+		      struct renewal *renewal, struct reconcile_result **ret, struct err *err)
+	MUST_USE;
+
 #endif

@@ -531,6 +531,13 @@ static const char *const step_11[] = {
 	NULL,
 };
 
+static const char *const step_12[] = {
+	"ALTER TABLE plan ADD COLUMN apart INTEGER NOT NULL DEFAULT 0",
+	"UPDATE plan SET apart = 1 WHERE EXISTS (SELECT 1 FROM action o WHERE o.plan = plan.id"
+	" AND o.rule IN ('undo', 'bulk'))",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -543,6 +550,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 9, "configurations that were loaded, and announced leavers", step_9 },
 	{ 10, "the outbox of notices, and bars of one seat", step_10 },
 	{ 11, "which keys are ours", step_11 },
+	{ 12, "plans that stand apart from those of rounds", step_12 },
 	{ 0, NULL, NULL },
 };
 

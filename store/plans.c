@@ -79,30 +79,25 @@ static int same_open(struct db *db, const struct plan_new *in, const struct dige
 	return r == 0 ? STORE_UNCHANGED : r == STORE_NOT_FOUND ? 0 : r;
 }
 
-#define IS_ORDER                                                                               \
-	" AND NOT EXISTS (SELECT 1 FROM action o WHERE o.plan = plan.id AND o.rule IN "        \
-	"('undo', 'bulk'))"
-
 static int supersede_open(struct db *db, const struct plan_new *in, int64_t by, struct err *err)
 {
 	int r;
 
-	if (in->action_count && (str_eq(in->actions[0].rule, STR("undo")) ||
-				 str_eq(in->actions[0].rule, STR("bulk"))))
+	if (in->apart == PLAN_OF_ORDER)
 		return 0;
 	r = db_run(db, err,
 		   "UPDATE action SET state = ?5, state_ms = ?4 WHERE state = 0 AND plan IN"
 		   " (SELECT id FROM plan WHERE org = ?1 AND urgency = ?2 AND standing = 0"
-		   " AND id <> ?3" IS_ORDER ")",
+		   " AND id <> ?3 AND apart = ?6)",
 		   DB_T(in->org), DB_T(in->urgency), DB_I(by), DB_I(in->now_ms),
-		   DB_I(ACTION_SUPERSEDED));
+		   DB_I(ACTION_SUPERSEDED), DB_I(in->apart));
 	if (r == 0)
 		r = db_run(db, err,
 			   "UPDATE plan SET standing = ?5, superseded_by = ?3, state_ms = ?4"
-			   " WHERE org = ?1 AND urgency = ?2 AND standing = 0 AND id <> "
-			   "?3" IS_ORDER,
+			   " WHERE org = ?1 AND urgency = ?2 AND standing = 0 AND id <> ?3"
+			   " AND apart = ?6",
 			   DB_T(in->org), DB_T(in->urgency), DB_I(by), DB_I(in->now_ms),
-			   DB_I(PLAN_SUPERSEDED));
+			   DB_I(PLAN_SUPERSEDED), DB_I(in->apart));
 	return r;
 }
 
@@ -131,11 +126,11 @@ int plans_save(struct db *db, const struct plan_new *in, int64_t *ret, struct er
 		return r;
 	r = db_run(db, err,
 		   "INSERT INTO plan (org, urgency, who, digest, standing, complete, held,"
-		   " created_ms, expires_ms, state_ms, actions, bytes)"
-		   " VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?7, ?9, ?10)",
+		   " created_ms, expires_ms, state_ms, actions, bytes, apart)"
+		   " VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?7, ?9, ?10, ?11)",
 		   DB_T(in->org), DB_T(in->urgency), DB_T(in->who), DB_B(d.b, DIGEST_BYTES),
 		   DB_I(in->complete), DB_I(in->held), DB_I(in->now_ms), DB_I(in->expires_ms),
-		   DB_I(in->action_count), DB_B(in->bytes.p, in->bytes.len));
+		   DB_I(in->action_count), DB_B(in->bytes.p, in->bytes.len), DB_I(in->apart));
 	if (r < 0)
 		return r;
 	plan = db_last_id(db);
@@ -156,7 +151,7 @@ int plans_save(struct db *db, const struct plan_new *in, int64_t *ret, struct er
 #define PLAN_COLUMNS                                                                           \
 	"id, org, urgency, who, digest, standing, complete, held, created_ms, expires_ms,"     \
 	" state_ms, actions, superseded_by,"                                                   \
-	" (SELECT coalesce(max(d.id), 0) FROM decision d WHERE d.plan = plan.id)"
+	" (SELECT coalesce(max(d.id), 0) FROM decision d WHERE d.plan = plan.id), apart"
 
 static void plan_take(struct stmt *q, struct plan_row *p)
 {
@@ -174,7 +169,8 @@ static void plan_take(struct stmt *q, struct plan_row *p)
 				.state_ms = db_int(q, 10),
 				.actions = db_int(q, 11),
 				.superseded_by = db_int(q, 12),
-				.decision = db_int(q, 13) };
+				.decision = db_int(q, 13),
+				.apart = (enum plan_apart)db_int(q, 14) };
 	if (digest.len == DIGEST_BYTES)
 		memcpy(p->digest.b, digest.p, DIGEST_BYTES);
 }
@@ -195,7 +191,7 @@ int plans_get(struct db *db, int64_t plan, plan_fn fn, void *ctx, struct err *er
 	if (r != DB_ROW)
 		return STORE_NOT_FOUND;
 	plan_take(q, &row);
-	row.bytes = db_blob(q, 14);
+	row.bytes = db_blob(q, 15);
 	digest_of(&d, NULL, row.bytes);
 	if (!digest_equal(&d, &row.digest))
 		return err_set(

@@ -51,7 +51,12 @@ struct action_row {
 	struct str result;       /* out: a sentence */
 };
 
+/* Whose making a plan is, and what supersedes what: a round's plan the one of the round before,
+ * a wave an earlier wave, what a person ordered nothing. */
+enum plan_apart { PLAN_OF_ROUND, PLAN_OF_ORDER, PLAN_OF_WAVE };
+
 struct plan_new {
+	enum plan_apart apart;
 	const char *org;
 	const char *urgency; /* "urgent", "routine" */
 	struct str bytes;    /* the plan; its digest is made here */
@@ -78,14 +83,15 @@ struct plan_row {
 	int64_t created_ms, expires_ms, state_ms;
 	int64_t actions, superseded_by;
 	int64_t decision; /* newest one about it, 0: none yet */
+	enum plan_apart apart;
 	struct str bytes; /* only where asked for by plans_get() */
 };
 typedef int (*plan_fn)(void *ctx, const struct plan_row *row, struct err *err);
 typedef int (*plan_action_fn)(void *ctx, const struct action_row *row, struct err *err);
 
 /* Audited. STORE_UNCHANGED with *ret when an open plan of that organisation and urgency has the
- * same bytes. An older open plan of the same organisation and urgency becomes superseded;
- * one that a person ordered (undo, bulk) supersedes none, and none supersedes it. */
+ * same bytes. An older open plan of the same organisation, urgency and making (enum
+ * plan_apart) becomes superseded; an order supersedes none, and none supersedes it. */
 int plans_save(struct db *db, const struct plan_new *in, int64_t *ret, struct err *err)
 	MUST_USE;
 int plans_get(struct db *db, int64_t plan, plan_fn fn, void *ctx, struct err *err)

@@ -60,3 +60,73 @@ def test_a_new_plan_leads_with_what_changed_since_the_one_that_was_seen(world):
     # the one before stays what it was: held against what it superseded itself
     again = world.json("show", str(first["plan"]))["since"]
     assert not again["seen"] and again["plan"] == first["since"]["plan"] and again["rows"] == first["since"]["rows"]
+
+
+# --- waves, renewal -------------------------------------------------------------------------------
+
+NARROW = """\
+  limits:
+    leavers_day: { count: 1, share: 0 % }
+    leavers_week: { count: 9, share: 6 % }
+    inactive_week: { count: 5, share: 80 % }
+    orphans_week: { count: 25, share: 1 % }
+"""
+
+
+@pytest.fixture
+def narrow(build, tmp_path):
+    with World(build, tmp_path, people=60, orphans=3, policy=NARROW) as w:
+        w.push(ends={w.ordinary[4]["uid"]: "2026-11-20", w.ordinary[5]["uid"]: "2026-11-10"})
+        w.ready()
+        w.rounds()
+        w.arm()
+        yield w
+
+
+def test_a_backlog_runs_in_waves_and_a_renewal_says_what_cannot_make_it(narrow):
+    whole = urgent(narrow.plan())
+    # two by HR, and two whom only the directory switched off
+    assert whole["held"] and len({a["email"] for a in whole["actions"]}) == 4
+
+    wave = narrow.json("plan", "--wave", "9")
+    told = next(w for w in wave["rounds"][0]["waves"] if w["urgency"] == "urgent")
+    assert (told["taken"], told["left"], told["no_room"], told["waves_left"]) == (1, 3, 3, 3)
+    first = urgent(wave)
+    # the one who left longest ago, and nothing holds the plan
+    assert not first["held"] and {a["email"] for a in first["actions"]} == {narrow.ordinary[5]["mail"]}
+    assert "since" not in first
+    # a round neither supersedes it nor is superseded by it
+    narrow.plan()
+    assert narrow.json("show", str(first["plan"]))["state"] == "open"
+    assert narrow.json("show", str(whole["plan"]))["state"] == "open"
+    # asked again it is the same plan
+    assert urgent(narrow.json("plan", "--wave", "9"))["plan"] == first["plan"]
+    narrow.command("approve", str(first["plan"]), "--reason", "the first of the backlog")
+    narrow.json("apply", str(first["plan"]), "--wait")
+    assert narrow.rehearsal.account(narrow.ordinary[5]["mail"])["status"] == "suspended"
+    assert narrow.rehearsal.account(narrow.ordinary[4]["mail"])["status"] == "active"
+    # the day's limit is used up; a day later the other goes
+    narrow.command("collect")
+    text = narrow.command("plan", "--wave", "9")
+    assert "No urgent wave: the limits leave no room for any of 3 subjects now." in text
+    narrow.clock.advance(25 * HOUR)
+    narrow.command("sync")
+    narrow.command("collect")
+    assert urgent(narrow.plan())["held"]
+    second = urgent(narrow.json("plan", "--wave", "9"))
+    assert {a["email"] for a in second["actions"]} == {narrow.ordinary[4]["mail"]}
+
+    renewal = narrow.json("plan", "--free", "20", "--product", "jira", "--by", "30d")["rounds"][0]["renewal"]
+    ranks = ["orphan", "never used", "idle"]
+    order = [ranks.index(r["sort"]) for r in renewal["rows"]]
+    assert order == sorted(order) and renewal["seats"] >= len(renewal["rows"]) > 0
+    assert renewal["makes"] == sum(r["makes"] for r in renewal["rows"])
+    for row in renewal["rows"]:
+        assert row["makes"] == (row["why"] is None)
+        if row["makes"]:
+            assert row["rule"] and row["free_at"] <= renewal["by"]
+    planned = {r["account"] for r in renewal["rows"] if r["state"] == "planned"}
+    acted = {a["account"] for p in renewal["plans"] for a in narrow.json("show", str(p))["actions"]}
+    assert acted == planned
+    narrow.command("plan", "--free", "20", "--product", "jira", status=2)
+    narrow.command("plan", "--free", "20", "--wave", "2", status=2)
