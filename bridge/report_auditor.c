@@ -287,7 +287,11 @@ static int one_person(struct sample *s, struct err *err)
 	if (r < 0 || s->answered)
 		return r < 0 ? r : 0;
 	return answer_row(s, ANSWER_NEVER, "", NULL, NULL, 0,
-			  "a source knows the person; no account was ever linked", err);
+			  jx_get_text(s->run->in, "org")
+				  ? "a source knows the person; no account of this "
+				    "organisation was ever linked"
+				  : "a source knows the person; no account was ever linked",
+			  err);
 }
 
 static int one_row(struct sample *s, const json_t *asked, struct err *err)

@@ -607,7 +607,7 @@ int report_inactive(struct report_run *run, struct err *err)
 struct department {
 	char *name;
 	int64_t people, seats, inactive, cost; /* cost: millionths a month */
-	int64_t person; /* the last one that was counted: seats come account by account */
+	int64_t account; /* the last one that was counted: seats come account by account */
 	char currency[4];
 	bool mixed; /* currencies */
 	UT_hash_handle hh;
@@ -619,6 +619,7 @@ struct charge {
 	struct department *all;
 	int64_t person; /* whose department is known */
 	char *department;
+	struct marks people; /* counted: who has two accounts is one */
 };
 
 static void charge_clear(struct charge *c)
@@ -631,6 +632,7 @@ static void charge_clear(struct charge *c)
 		free(d);
 	}
 	free(c->department);
+	marks_done(&c->people);
 	c->department = NULL;
 	c->person = 0;
 }
@@ -714,9 +716,11 @@ static int charge_seat(void *ctx, const json_t *row, struct err *err)
 		r = department_get(c, name, &d, err);
 	if (r < 0)
 		return r;
-	if (d->person != account)
+	if (person ? !marks_has(&c->people, person) : d->account != account)
 		d->people++;
-	d->person = account;
+	d->account = account;
+	if (person && marks_set(&c->people, person, err) < 0)
+		return -err->code;
 	d->seats++;
 	d->inactive += is_idle(c->run, row);
 	if (!price)

@@ -11,11 +11,11 @@
 #include "bridge/business.h"
 #include "bridge/planner.h"
 #include "model/plan.h"
-#include "store/marks.h"
 #include "store/store.h"
 #include "store/walk.h"
 
 #define PAGE 1000
+#define EARLIER_MOST 1000      /* actions of one account that are looked at */
 #define WITHIN_MS STAMP_DAY_MS /* a breach is longer, where the request says nothing */
 #define HUNDREDTHS(ms) ((ms)*100 / STAMP_HOUR_MS)
 
@@ -67,7 +67,6 @@ struct took {
 	struct report_run *run;
 	struct plan *plan; /* the newest one that was read */
 	int64_t plan_id;
-	struct marks seen; /* accounts whose first block was counted */
 	const struct zone *zone;
 	int64_t within_ms, breaches;
 	struct vec_ms hours;
@@ -107,22 +106,73 @@ static int ended_of(struct took *t, const struct walk_effect *e, int64_t *ret, s
 	return r;
 }
 
+/* Whether an account was out already when a deed was done: what was newest of its status
+ * before, however long ago. */
+struct earlier {
+	const struct walk_effect *e;
+	int64_t ms, plan, n;
+	bool out;
+};
+
+static bool is_block(struct str kind)
+{
+	return str_eq(kind, STR("suspend")) || str_eq(kind, STR("deactivate"));
+}
+
+static bool came_before(int64_t ms, int64_t plan, int64_t n, int64_t than_ms, int64_t than_plan,
+			int64_t than_n)
+{
+	if (ms != than_ms)
+		return ms < than_ms;
+	return plan != than_plan ? plan < than_plan : n < than_n;
+}
+
+static int earlier_note(void *ctx, int64_t plan, const struct action_row *a, struct err *err)
+{
+	struct earlier *x = ctx;
+
+	(void)err;
+	if (a->state != ACTION_DONE ||
+	    (!is_block(a->kind) && !str_eq(a->kind, STR("restore")) &&
+	     !str_eq(a->kind, STR("enable"))) ||
+	    !came_before(a->state_ms, plan, a->n, x->e->state_ms, x->e->plan, x->e->n) ||
+	    came_before(a->state_ms, plan, a->n, x->ms, x->plan, x->n))
+		return 0;
+	x->ms = a->state_ms;
+	x->plan = plan;
+	x->n = a->n;
+	x->out = is_block(a->kind);
+	return 0;
+}
+
+static int out_before(struct took *t, const struct walk_effect *e, bool *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct earlier x = { .e = e };
+	int r = store_read_begin(t->run->app->store, &db, err);
+
+	if (r == 0)
+		r = plans_of_account(db, e->account, EARLIER_MOST, earlier_note, &x, err);
+	*ret = x.out;
+	return r < 0 ? r : 0;
+}
+
 static int took_note(void *ctx, const struct walk_effect *e, struct err *err)
 {
 	struct took *t = ctx;
 	int64_t took_ms, known_ms = 0, ended_ms = e->due_ms;
-	bool breach;
+	bool breach, out = false;
 	int r;
 
 	if (e->state != ACTION_DONE || !report_wants(t->run, e->org.p ? e->org.p : "") ||
-	    marks_has(&t->seen, e->account) ||
-	    (!str_eq(e->kind, STR("suspend")) && !str_eq(e->kind, STR("deactivate"))) ||
+	    !is_block(e->kind) ||
 	    (!str_eq(e->class_, str_of(plan_class_word(PLAN_LEAVER))) &&
 	     !str_eq(e->class_, str_of(plan_class_word(PLAN_ABSENCE)))))
 		return 0;
-	r = marks_set(&t->seen, e->account, err);
-	if (r == 0)
-		r = known_of(t, e->plan, &known_ms, err);
+	r = out_before(t, e, &out, err);
+	if (r < 0 || out)
+		return r;
+	r = known_of(t, e->plan, &known_ms, err);
 	if (r == 0)
 		r = ended_of(t, e, &ended_ms, err);
 	if (r < 0)
@@ -199,7 +249,6 @@ int report_deprovisioning(struct report_run *run, struct err *err)
 				run->app->config.instance.zone);
 	vec_ms_done(&t.hours);
 	plan_free(t.plan);
-	marks_done(&t.seen);
 	return r;
 }
 

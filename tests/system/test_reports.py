@@ -3,12 +3,13 @@ import csv
 import io
 import json
 import re
+import sqlite3
 import subprocess
 
 import pytest
 
 from daemon import EMPLOYMENT, CommandFault
-from world import World, actions
+from world import DAY, World, actions
 
 USAGE = 2
 NAMES = ["seats", "paths", "savings", "inactive", "departments", "leavers", "orphans", "doubtful", "deprovisioning",
@@ -242,3 +243,43 @@ def test_the_auditor_does_not_tell_whose_end_lies_ahead(world, tmp_path):
     token = tmp_path / "token"
     token.write_text(world.json("token", "new", "hr-sees", "--role", "hr-confidential")["token"] + "\n")
     assert answer("--token-file", str(token)) == ("pending", "2026-11-24", False)
+
+
+def linked(world, account, person):
+    """Links the account to that person, in the store of a daemon that rests; who it was before."""
+    world.daemon.stop()
+    with sqlite3.connect(world.folder / "instance" / "state" / "leaverd.db") as db:
+        before, = db.execute("SELECT person FROM account_link WHERE account = ?", (account,)).fetchone()
+        db.execute("UPDATE account_link SET person = ? WHERE account = ?", (person, account))
+    world.daemon.start()
+    return before
+
+
+def test_somebody_with_two_accounts_is_one_of_the_department(world):
+    def seats():
+        return [json.loads(x) for x in world.command("export", "seats", "--format", "jsonl").splitlines()]
+
+    def people():
+        return sum(r["people"] for r in report(world, "departments")[0])
+
+    one, other = list({s["account"]: s for s in seats() if s["person"]}.values())[:2]
+    before = linked(world, other["account"], one["person"])
+    told = seats()
+    assert len({s["account"] for s in told if s["person"] == one["person"]}) == 2
+    assert people() == len({s["person"] or s["accountId"] for s in told})
+    assert linked(world, other["account"], before) == one["person"]
+
+
+def test_who_was_blocked_before_the_days_of_the_report_is_no_breach(world):
+    """Last: the second step of the ladder is taken a week later."""
+    before = {r["person"] for r in report(world, "deprovisioning")[0]}
+    world.clock.advance(8 * DAY)
+    world.rounds()
+    plan = world.plan()
+    world.approve(plan)
+    world.apply(plan)
+    done = [a for a in map(json.loads, world.command("export", "actions", "--format", "jsonl").splitlines())
+            if a["kind"] == "deactivate" and a["state"] == "done"]
+    assert {a["email"] for a in done} >= set(world.leavers)
+    assert not {r["person"] for r in report(world, "deprovisioning", "--days", "3")[0]} & before
+    assert {r["person"] for r in report(world, "deprovisioning")[0]} >= before
