@@ -21,7 +21,7 @@ def start(tmp_path):
     def go(**options):
         folder = tmp_path / str(len(running))
         folder.mkdir()
-        running.append(Rehearsal(BINARY, folder, **options))
+        running.append(Rehearsal(BINARY, folder, **{"record": False, **options}))
         return running[-1]
 
     yield go
@@ -32,7 +32,7 @@ def start(tmp_path):
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """One organisation for the tests that only read."""
-    with Rehearsal(BINARY, tmp_path_factory.mktemp("org"), users=600, orphans=7, seed=5) as org:
+    with Rehearsal(BINARY, tmp_path_factory.mktemp("org"), users=600, orphans=7, seed=5, record=False) as org:
         yield org
 
 

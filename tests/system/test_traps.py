@@ -73,7 +73,8 @@ def test_only_endpoints_that_live_and_harm_nobody_are_asked(world):
 # --- who is nobody's subject ---------------------------------------------------------------------
 
 def test_apps_and_customers_are_nobodys_subjects(build, tmp_path):
-    with World(build, tmp_path, people=40, orphans=2, rehearsal_args=["--apps-in-search"]) as w:
+    with World(build, tmp_path, people=40, orphans=2, rehearsal_args=["--apps-in-search"],
+               record=False) as w:
         w.push()
         w.ready()
         w.rounds()

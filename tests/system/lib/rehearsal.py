@@ -83,12 +83,17 @@ class Rehearsal:
     people   a list of dicts (see people.h) or the path of a file of JSON lines
     clock    a Clock or a path shared with leaverd; made in workdir if not given
     args     further options of the binary
+    record   the file for the contract tests; not given: in the folder LEAVERD_RECORD, if there is one;
+             False: none, where the test has the organisation break the documents
     """
 
     def __init__(self, binary, workdir, people=None, users=None, orphans=0, seed=1, clock=None,
                  key=KEY, record=None, lag=0, args=(), env=None):
         self.workdir = str(workdir)
         self.key = key
+        if record is None and os.environ.get("LEAVERD_RECORD"):
+            name = os.path.relpath(self.workdir, "/").replace("/", "-")
+            record = os.path.join(os.environ["LEAVERD_RECORD"], name + ".jsonl")
         self.record = record
         self.clock = clock if isinstance(clock, Clock) else Clock(
             clock or os.path.join(self.workdir, "clock"))

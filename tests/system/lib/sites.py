@@ -1,7 +1,6 @@
 """A small company with one HR source and an organisation of one site: who leaves, who leads, what
 they own. People are few, so that a test can name each of them."""
 import json
-import os
 from pathlib import Path
 
 from daemon import ENTERPRISE, Daemon, ScimClient, scim_user
@@ -94,8 +93,6 @@ class SiteWorld:
                   for n in NAMES]
         people += [{"email": "boss%d@example.com" % i, "name": "Boss %d" % i, "admin": "org"}
                    for i in range(2)]
-        if record is None and os.environ.get("LEAVERD_RECORD"):
-            record = Path(os.environ["LEAVERD_RECORD"]) / (self.folder.name + ".jsonl")
         self.rehearsal = Rehearsal(self.build / "rehearsal", self.folder, people=people,
                                    clock=self.clock, record=record,
                                    args=["--plain", "--sites", "1", "--domain", "example.com"])

@@ -2,7 +2,6 @@
 import base64
 import datetime
 import json
-import os
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -132,8 +131,6 @@ class World:
         with listing.open("w", encoding="utf-8") as out:
             for p in self.people:
                 out.write(json.dumps({"email": p["mail"], "name": p.get("cn", p["uid"])}) + "\n")
-        if record is None and os.environ.get("LEAVERD_RECORD"):
-            record = Path(os.environ["LEAVERD_RECORD"]) / (self.folder.name + ".jsonl")
         self.rehearsal = Rehearsal(self.build / "rehearsal", self.folder, people=listing,
                                    orphans=orphans, lag=lag, clock=self.clock, record=record,
                                    args=args)
