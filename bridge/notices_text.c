@@ -551,23 +551,78 @@ static void html_of(struct str filled, const char *language, struct buf *into)
 	buf_add_text(into, open ? "</p>\n</body></html>\n" : "</body></html>\n");
 }
 
+/* Characters that make a reader see a text in another order than it has (U+202A to U+202E,
+ * U+2066 to U+2069): how many bytes, or 0. */
+static size_t turns(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	if (s.len < 3 || p[0] != 0xe2)
+		return 0;
+	return (p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
+			       (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
+		       ? 3
+		       : 0;
+}
+
+/*
+ * A value is somebody's text: it ends no line but where it is lines, and makes no link, neither
+ * a button of ours nor one of a chat's own (Teams reads "[words](address)").
+ */
+static void value_tidy(struct str s, bool lines, struct buf *into)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		size_t skip = turns(str_n(s.p + i, s.len - i));
+
+		if (skip) {
+			i += skip - 1;
+			continue;
+		}
+		buf_add_char(into, s.p[i] == '\n' && !lines ? ' ' : s.p[i]);
+		if (s.p[i] == ']' && i + 1 < s.len && s.p[i + 1] == '(')
+			buf_add_char(into, ' ');
+	}
+}
+
+static int values_tidy(const struct notice_values *values, struct buf *hold,
+		       struct notice_values *ret, struct err *err)
+{
+	size_t at[SAY_COUNT_ALL + 1] = { 1 };
+	int r;
+
+	buf_add_char(hold, ' '); /* so that there is something to point to */
+	for (int i = 0; i < SAY_COUNT_ALL; i++) {
+		value_tidy(values->v[i], i == SAY_ITEMS, hold);
+		at[i + 1] = hold->len;
+	}
+	r = buf_fault(hold, err, "what a notice says");
+	for (int i = 0; r == 0 && i < SAY_COUNT_ALL; i++)
+		ret->v[i] = str_n(hold->p + at[i], at[i + 1] - at[i]);
+	return r;
+}
+
 int notice_fill(const struct notice_texts *t, enum notice_kind kind, const char *language,
 		const struct notice_values *values, struct buf *subject, struct buf *text,
 		struct buf *html, struct err *err)
 {
 	const struct words *w = words_of(t, kind, str_of(language));
-	CLEANUP(buf_done) struct buf filled;
+	CLEANUP(buf_done) struct buf filled, hold;
+	struct notice_values tidy = { 0 };
 	int r;
 
 	buf_init(&filled, NOTICE_TEXT_MAX);
+	buf_init(&hold, NOTICE_TEXT_MAX);
 	if (!w || !w->text || !w->subject)
 		return err_set(err, ERR_CONFIG, "there is no template %s in language %s",
 			       notice_kind_words[kind], language);
-	template_fill(w->subject, values->v, TEMPLATE_PLAIN, subject);
-	template_fill(w->text, values->v, TEMPLATE_PLAIN, &filled);
+	r = values_tidy(values, &hold, &tidy, err);
+	if (r < 0)
+		return r;
+	template_fill(w->subject, tidy.v, TEMPLATE_PLAIN, subject);
+	template_fill(w->text, tidy.v, TEMPLATE_PLAIN, &filled);
 	plain_of(buf_str(&filled), text);
 	if (w->html)
-		template_fill(w->html, values->v, TEMPLATE_HTML, html);
+		template_fill(w->html, tidy.v, TEMPLATE_HTML, html);
 	else
 		html_of(buf_str(&filled), w->language, html);
 	r = buf_fault(&filled, err, "a notice");

@@ -72,7 +72,8 @@ bool notice_has_language(const struct notice_texts *t, const char *language);
 
 #define NOTICE_TEXT_MAX (64 * 1024)
 
-/* language is one that notice_language() gave. The buffers are the caller's, empty. */
+/* language is one that notice_language() gave. The buffers are the caller's, empty. A value is
+ * one line (items: lines) and makes no link; only a template does. */
 int notice_fill(const struct notice_texts *t, enum notice_kind kind, const char *language,
 		const struct notice_values *values, struct buf *subject, struct buf *text,
 		struct buf *html, struct err *err) MUST_USE;
