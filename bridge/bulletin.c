@@ -17,6 +17,7 @@
 #define SOON_MS (14 * STAMP_DAY_MS)
 #define PLANS_MOST 200
 #define LINES_MOST (24 * 1024)
+#define LINES_REST 1024 /* of it, for the last lines of a digest */
 
 struct look {
 	struct app *app;
@@ -24,6 +25,7 @@ struct look {
 	struct bulletin_state *state;
 	struct buf lines; /* of the digest */
 	int64_t count;    /* what waits for a person */
+	int64_t unsaid;   /* of it, what the digest has no room for */
 };
 
 /* --- alerts --------------------------------------------------------------------------------
@@ -43,7 +45,10 @@ static int found(struct look *l, const char *key, const char *tells, const char 
 	};
 
 	l->count++;
-	buf_addf(&l->lines, "%s\n\n", line);
+	if (l->lines.len + strlen(line) + 2 > LINES_MOST - LINES_REST)
+		l->unsaid++;
+	else
+		buf_addf(&l->lines, "%s\n\n", line);
 	return notices_tell(l->app, &b, err);
 }
 
@@ -304,6 +309,11 @@ static int look_all(struct look *l, struct err *err)
 		r = ends_look(l, err);
 	if (r == 0 && deep)
 		r = overdue_look(l, today, err);
+	if (l->unsaid)
+		buf_addf(&l->lines,
+			 "And %lld more, for which there is no room here: leaverd plans, "
+			 "leaverd source status, leaverd doctor\n\n",
+			 (long long)l->unsaid);
 	if (r == 0)
 		r = notices_look(l, err);
 	if (r == 0)
