@@ -340,7 +340,7 @@ static int expect_alone(struct expecting *e, struct err *err)
 		e->m.why, e->m.target);
 	r = buf_fault(&text, err, "the notice");
 	return r < 0 ? r
-		     : second_tell(e->m.app, key, "leaverd: leavers announced by one person",
+		     : second_tell(e->m.app, key, "leavers announced by one person",
 				   buf_str(&text), err);
 }
 

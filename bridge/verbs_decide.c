@@ -321,7 +321,7 @@ static int tell_second(struct decide *d, struct err *err)
 	stamp_text(d->alone_ms, when);
 	snprintf(key, sizeof(key), "single-admin-plan-%llu-%lld", (unsigned long long)d->number,
 		 (long long)d->alone_ms);
-	snprintf(subject, sizeof(subject), "leaverd: %s approved plan %llu alone", d->who->name,
+	snprintf(subject, sizeof(subject), "%s approved plan %llu alone", who,
 		 (unsigned long long)d->number);
 	buf_addf(
 		&text,
