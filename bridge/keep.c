@@ -9,6 +9,7 @@
 #include "base/ticket.h"
 #include "base/zone.h"
 #include "bridge/addressee.h"
+#include "bridge/notices.h"
 #include "bridge/notices_text.h"
 #include "scim/throttle.h"
 #include "store/outbox.h"
@@ -216,7 +217,7 @@ struct shown {
 	enum page page;
 	struct str ticket;
 	bool german;
-	char first_name[ADDRESSEE_BYTES], product[80], site[256], date[64];
+	char first_name[ADDRESSEE_BYTES], product[NOTICES_PRODUCT_BYTES], site[256], date[64];
 };
 
 static void say(const struct shown *s, const char *text, struct buf *into)
@@ -315,23 +316,6 @@ struct look {
 	bool used;
 };
 
-static void product_say(struct str key, char ret[80])
-{
-	bool service = str_istarts(key, STR("jsm")) || str_istarts(key, STR("jira-service"));
-
-	if (service)
-		(void)snprintf(ret, 80, "Jira Service Management");
-	else if (str_istarts(key, STR("jira")))
-		(void)snprintf(ret, 80, "Jira");
-	else
-		(void)snprintf(
-			ret, 80, "%c" STR_FMT,
-			key.len ? (key.p[0] >= 'a' && key.p[0] <= 'z' ? key.p[0] - 32
-								      : key.p[0])
-				: ' ',
-			STR_ARG(str_n(key.p ? key.p + 1 : "", key.len ? key.len - 1 : 0)));
-}
-
 /* The row must be what the ticket says: person, account, seat and rule. */
 static int row_look(void *ctx, const struct keep_row *row, struct err *err)
 {
@@ -356,7 +340,7 @@ static int row_look(void *ctx, const struct keep_row *row, struct err *err)
 	(void)snprintf(l->shown->first_name, sizeof(l->shown->first_name), "%s",
 		       who.first_name);
 	(void)snprintf(l->shown->site, sizeof(l->shown->site), STR_FMT, STR_ARG(row->site));
-	product_say(row->product, l->shown->product);
+	notices_product_say(row->product, l->shown->product);
 	if (!who.zone[0] || zone_get(str_of(who.zone), &zone, NULL) < 0)
 		(void)!zone_get(str_of(c->instance.zone), &zone, NULL);
 	notice_date(until_ms, zone ? zone_offset_s(zone, until_ms) : 0,

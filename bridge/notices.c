@@ -181,10 +181,10 @@ struct warned {
 	struct addressee who;
 	int64_t wait_ms; /* to the step that takes the seat; 0: none follows */
 	struct keep_row keep;
-	char product[80], until[64], days[24], link[900];
+	char product[NOTICES_PRODUCT_BYTES], until[64], days[24], link[900];
 };
 
-static const char *product_name(const char *key)
+static const char *product_of(struct str key)
 {
 	static const struct {
 		const char *key, *name;
@@ -201,10 +201,20 @@ static const char *product_name(const char *key)
 		{ "trello", "Trello" },
 	};
 
-	for (size_t i = 0; key && i < COUNT_OF(known); i++)
-		if (!strcmp(key, known[i].key))
+	for (size_t i = 0; i < COUNT_OF(known); i++)
+		if (str_eq(key, str_of(known[i].key)))
 			return known[i].name;
-	return key ? key : "Atlassian";
+	return NULL;
+}
+
+void notices_product_say(struct str key, char ret[NOTICES_PRODUCT_BYTES])
+{
+	const char *name = product_of(key);
+
+	if (name || !key.len)
+		(void)snprintf(ret, NOTICES_PRODUCT_BYTES, "%s", name ? name : "Atlassian");
+	else
+		(void)snprintf(ret, NOTICES_PRODUCT_BYTES, STR_FMT, STR_ARG(key));
 }
 
 /* From the warning to the step that takes the seat. */
@@ -448,7 +458,7 @@ int notices_warn(struct app *app, const struct notices_warning *in, struct err *
 		return err_set(err, ERR_POLICY,
 			       "rule %s is not about unused seats: who leaves is never warned",
 			       in->action->rule);
-	(void)snprintf(w.product, sizeof(w.product), "%s", product_name(in->action->product));
+	notices_product_say(str_of(in->action->product), w.product);
 	w.wait_ms = wait_of(app->config.policy, in->action->rule);
 	r = addressee_read(&w, err);
 	if (r == 0)

@@ -26,6 +26,11 @@ struct notices_warning {
  */
 int notices_warn(struct app *app, const struct notices_warning *w, struct err *err) MUST_USE;
 
+/* A product's key as people call it: "Jira Service Management"; the key where there is no other
+ * name, "Atlassian" where there is no key. */
+#define NOTICES_PRODUCT_BYTES 80
+void notices_product_say(struct str key, char ret[NOTICES_PRODUCT_BYTES]);
+
 /* Something for admins, and for hooks that tell it. */
 struct notices_bulletin {
 	const char *key;   /* its own for ever: told once to each */

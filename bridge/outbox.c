@@ -495,10 +495,19 @@ static void file_name(const char *key, char ret[FILE_MOST])
 		ret[0] = '-';
 }
 
+/* A line of a file, whatever the text holds. */
+static void line_add(struct buf *into, const char *name, struct str text)
+{
+	buf_addf(into, "%s: ", name);
+	for (size_t i = 0; i < text.len; i++)
+		buf_add_char(into, (unsigned char)text.p[i] < ' ' ? ' ' : text.p[i]);
+	buf_add_char(into, '\n');
+}
+
 static void send_file(struct parcel *p, struct ended *e)
 {
 	const char *folder = p->o->app->config.notices.folder;
-	char name[FILE_MOST], when[STAMP_TEXT_BYTES];
+	char name[FILE_MOST], when[STAMP_TEXT_BYTES], to[2 * ADDRESSEE_BYTES + 8];
 	const char *who = jx_get_text(p->doc, "name");
 	CLEANUP(buf_done) struct buf text;
 	struct err err = { 0 };
@@ -508,12 +517,13 @@ static void send_file(struct parcel *p, struct ended *e)
 	file_name(p->key, name);
 	stamp_text(p->queued_ms, when);
 	if (who && *who)
-		buf_addf(&text, "To: %s <%s>\n", who, p->to);
+		(void)snprintf(to, sizeof(to), "%.*s <%s>", ADDRESSEE_BYTES, who, p->to);
 	else
-		buf_addf(&text, "To: %s\n", p->to);
-	buf_addf(&text, "Date: %s\nKey: %s\nSubject: ", when, p->key);
-	buf_add_str(&text, doc_str(p, "subject"));
-	buf_add_text(&text, "\n\n");
+		(void)snprintf(to, sizeof(to), "%s", p->to);
+	line_add(&text, "To", str_of(to));
+	buf_addf(&text, "Date: %s\nKey: %s\n", when, p->key);
+	line_add(&text, "Subject", doc_str(p, "subject"));
+	buf_add_char(&text, '\n');
 	buf_add_str(&text, doc_str(p, "text"));
 	r = buf_fault(&text, &err, "a notice");
 	if (r == 0)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/stamp.h"
-#include "bridge/notices_text.h"
+#include "bridge/notices.h"
 
 #define NOW 1795338000000LL /* Sunday, 2026-11-22T09:00:00Z */
 
@@ -233,6 +233,28 @@ static void test_a_date_is_written_as_the_language_does(void **state)
 	}
 }
 
+/* The same in the letter and on the page behind its link. */
+static void test_a_product_is_called_as_people_call_it(void **state)
+{
+	static const char *const products[][2] = {
+		{ "jira", "Jira" },
+		{ "jira-software", "Jira" },
+		{ "jsm", "Jira Service Management" },
+		{ "jira-servicedesk", "Jira Service Management" },
+		{ "jira-product-discovery", "Jira Product Discovery" },
+		{ "confluence", "Confluence" },
+		{ "loom", "loom" },
+		{ "", "Atlassian" },
+	};
+	char name[NOTICES_PRODUCT_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(products); i++) {
+		notices_product_say(str_of(products[i][0]), name);
+		assert_string_equal(name, products[i][1]);
+	}
+}
+
 /* --- a folder of one's own -----------------------------------------------------------------
  */
 
@@ -395,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_items_are_lines_and_make_no_link),
 		cmocka_unit_test(test_somebody_is_written_to_in_the_nearest_language),
 		cmocka_unit_test(test_a_date_is_written_as_the_language_does),
+		cmocka_unit_test(test_a_product_is_called_as_people_call_it),
 		cmocka_unit_test(test_each_fault_of_a_template_names_its_file_and_place),
 		cmocka_unit_test(
 			test_a_file_takes_the_place_of_our_words_and_its_html_is_taken),
