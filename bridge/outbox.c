@@ -31,7 +31,22 @@
 #define LATER_MS STAMP_MINUTE_MS /* doubling up to: */
 #define LATER_MOST_MS STAMP_HOUR_MS
 #define TURN_MOST 50 /* notices of one channel before the next has its turn */
+#define OWED_MOST_MS (10 * STAMP_MINUTE_MS)
 #define FILE_MOST 200
+
+/* What became of a notice. */
+enum outcome { SENT, LATER, AWAY, REFUSED, MAYBE };
+
+struct ended {
+	enum outcome outcome;
+	int64_t wait_ms; /* LATER: what the receiver asked for, or 0 */
+	char says[ERR_TEXT_BYTES];
+};
+
+struct end_write {
+	int64_t id, tries;
+	struct ended ended;
+};
 
 struct channel {
 	char name[80];
@@ -40,6 +55,8 @@ struct channel {
 	bool paid;             /* a token was taken, and nothing sent for it yet */
 	int64_t not_before_ms; /* wall; its server is away */
 	unsigned away;         /* times in a row */
+	struct end_write owed; /* what could not be written down yet */
+	int64_t owes_until_ms; /* monotonic; 0: nothing */
 };
 
 struct outbox {
@@ -71,15 +88,6 @@ static void parcel_done(struct parcel *p)
 	json_decref(p->doc);
 	p->doc = NULL;
 }
-
-/* What became of it. */
-enum outcome { SENT, LATER, AWAY, REFUSED, MAYBE };
-
-struct ended {
-	enum outcome outcome;
-	int64_t wait_ms; /* LATER: what the receiver asked for, or 0 */
-	char says[ERR_TEXT_BYTES];
-};
 
 /* --- on the writer -------------------------------------------------------------------------
  */
@@ -117,11 +125,6 @@ static int given_run(void *ctx, struct db *db, struct err *err)
 	return outbox_given(db, p->id, stamp_now_ms(), err);
 }
 
-struct end_write {
-	const struct parcel *p;
-	const struct ended *ended;
-};
-
 static int64_t backoff(int64_t base_ms, int64_t times, int64_t most_ms)
 {
 	int64_t ms = base_ms;
@@ -141,17 +144,15 @@ static int end_run(void *ctx, struct db *db, struct err *err)
 		[SENT] = OUTBOX_SENT, [REFUSED] = OUTBOX_FAILED, [MAYBE] = OUTBOX_MAYBE
 	};
 	const struct end_write *w = ctx;
-	const struct ended *e = w->ended;
+	const struct ended *e = &w->ended;
 	int64_t now_ms = stamp_now_ms(), wait_ms = 0;
 
 	if (e->outcome != LATER && e->outcome != AWAY)
-		return outbox_end(db, w->p->id, states[e->outcome], str_of(e->says), now_ms,
-				  err);
+		return outbox_end(db, w->id, states[e->outcome], str_of(e->says), now_ms, err);
 	if (e->outcome == LATER)
-		wait_ms =
-			e->wait_ms ? e->wait_ms : backoff(LATER_MS, w->p->tries, LATER_MOST_MS);
-	return outbox_again(db, w->p->id, now_ms + wait_ms, e->outcome == LATER,
-			    str_of(e->says), now_ms, err);
+		wait_ms = e->wait_ms ? e->wait_ms : backoff(LATER_MS, w->tries, LATER_MOST_MS);
+	return outbox_again(db, w->id, now_ms + wait_ms, e->outcome == LATER, str_of(e->says),
+			    now_ms, err);
 }
 
 /* --- mail ----------------------------------------------------------------------------------
@@ -573,16 +574,36 @@ static void channel_ended(struct channel *c, enum outcome outcome)
 	c->not_before_ms = stamp_now_ms() + backoff(AWAY_MS, ++c->away, AWAY_MOST_MS);
 }
 
+/*
+ * Writes down what became of a notice. Until that is done the channel begins no other, for a
+ * while: what was not written down was not sent, or not known to be, after the next start.
+ */
+static int end_owed(struct outbox *o, struct channel *c)
+{
+	int64_t now_ms = stamp_mono_ms();
+	struct err err;
+	int r = writer_call(o->app->writer, end_run, &c->owed, &err);
+
+	if (r < 0 && c->owes_until_ms == 0) {
+		log_error("notices.end", LOG_U("notice", c->owed.id), LOG_E(&err));
+		c->owes_until_ms = now_ms + OWED_MOST_MS;
+	} else if (r >= 0 || now_ms > c->owes_until_ms) {
+		c->owes_until_ms = 0;
+	}
+	return r;
+}
+
 /* False: nothing of it is due, or may go now. */
 static bool channel_turn(struct outbox *o, struct channel *c)
 {
 	CLEANUP(parcel_done) struct parcel p = { .o = o, .channel = c };
 	struct ended e = { 0 };
-	struct end_write w = { &p, &e };
 	struct err err;
 	int r;
 
 	buf_init(&p.letter, OUTBOX_LETTER_MAX);
+	if (c->owes_until_ms && end_owed(o, c) < 0)
+		return false;
 	if (atomic_load(&o->stopping) || stamp_now_ms() < c->not_before_ms)
 		return false;
 	c->paid = c->paid || rate_take(&c->rate, stamp_mono_ms()) == 0;
@@ -596,9 +617,8 @@ static bool channel_turn(struct outbox *o, struct channel *c)
 	}
 	deliver(&p, &e);
 	c->paid = false;
-	r = writer_call(o->app->writer, end_run, &w, &err);
-	if (r < 0)
-		log_error("notices.end", LOG_U("notice", p.id), LOG_E(&err));
+	c->owed = (struct end_write){ p.id, p.tries, e };
+	r = end_owed(o, c);
 	tell_ended(&p, &e);
 	channel_ended(c, e.outcome);
 	return r >= 0 && e.outcome != AWAY;
