@@ -308,7 +308,7 @@ static const struct cli_option sign_options[] = {
 static const struct cli_operand approver_operands[] = { ARG_ONE("NAME", "name"), ARG_END };
 static const struct cli_option enrol_options[] = {
 	{ "key", 'k', "FILE.pub", CLI_LOCAL, NULL, false, "the public part of the key; needed unless --signature", NULL },
-	{ "login", 0, "USER", CLI_TEXT, NULL, false, "the same human's user name on this machine", NULL },
+	{ "login", 0, "USER", CLI_TEXT, NULL, false, "the same human's user name on this machine, which no other approver has", NULL },
 	{ "expires", 'e', "DATE", CLI_TIME, "expires_ms", false, "when it counts no more; default 365d, at most 730d", NULL },
 	OPT_REASON(false, "why; stands in the audit chain"),
 	OPT_SIGN, OPT_END

@@ -323,6 +323,24 @@ int approvers_signatures(struct db *db, const char *about, const char *decision,
 /* --- enrolling and retiring -----------------------------------------------------------------
  */
 
+/* One human is one of two people whatever their names are. STORE_NOT_FOUND: it is. */
+static int login_is_free(struct db *db, const struct approver_new *in, struct err *err)
+{
+	int64_t there = 0;
+	int r = db_one(db, &there, err,
+		       "SELECT id FROM approver WHERE login = ?1 AND retired_ms = 0"
+		       " AND expires_ms > ?2",
+		       DB_S(in->login), DB_I(in->now_ms));
+
+	if (r != 0)
+		return r;
+	return err_set(err, ERR_CONFLICT,
+		       "the login " STR_FMT
+		       " is another approver's already: one person has one "
+		       "key (`leaverd approver list`)",
+		       STR_ARG(in->login));
+}
+
 static int may_enrol(struct db *db, const struct approver_new *in, int64_t *from_ms,
 		     struct err *err)
 {
@@ -354,6 +372,8 @@ static int may_enrol(struct db *db, const struct approver_new *in, int64_t *from
 		return err_set(err, ERR_CONFLICT,
 			       STR_FMT " is enrolled already: retire the old key first",
 			       STR_ARG(in->name));
+	if (r == STORE_NOT_FOUND && in->login.len)
+		r = login_is_free(db, in, err);
 	if (r == STORE_NOT_FOUND)
 		r = db_one(db, &there, err, "SELECT id FROM approver WHERE key = ?1",
 			   DB_B(in->key, DIGEST_PUB_BYTES));

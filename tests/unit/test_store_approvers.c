@@ -116,11 +116,13 @@ static int take(struct world *w, struct said in, struct err *err)
 struct enrolling {
 	const char *name, *by;
 	int64_t now_ms, from_ms;
+	const char *login;
 };
 
 static int enrol_in(struct world *w, struct enrolling *e, struct db *db, struct err *err)
 {
 	struct approver_new new = { .name = str_of(e->name),
+				    .login = str_of(e->login),
 				    .expires_ms = e->now_ms + 100 * STAMP_DAY_MS,
 				    .by = "uid:root",
 				    .why = "joins",
@@ -158,7 +160,7 @@ static int enrol_in(struct world *w, struct enrolling *e, struct db *db, struct 
 static int enrol(struct world *w, const char *name, const char *by, int64_t now_ms,
 		 int64_t *from_ms, struct err *err_out)
 {
-	struct enrolling e = { name, by, now_ms, 0 };
+	struct enrolling e = { name, by, now_ms, 0, "" };
 	struct err err = { 0 };
 	int r = TRY_WRITE(w, enrol_in(w, &e, db, &err));
 
@@ -429,6 +431,30 @@ static void test_the_chain_knows_who_was_enrolled_when(void **state)
 	world_close(&w);
 }
 
+static int enrol_login(struct world *w, const char *name, const char *by, const char *login)
+{
+	struct enrolling e = { .name = name, .by = by, .now_ms = NOW, .login = login };
+	struct err err = { 0 };
+
+	return TRY_WRITE(w, enrol_in(w, &e, db, &err));
+}
+
+static void test_one_login_is_one_approver_at_a_time(void **state)
+{
+	struct world w = { 0 };
+
+	(void)state;
+	world_open(&w);
+	assert_int_equal(enrol_login(&w, "ada", NULL, "ada.byron"), 0);
+	assert_int_equal(enrol_login(&w, "bob", "ada", "ada.byron"), -ERR_CONFLICT);
+	assert_int_equal(enrol_login(&w, "bob", "ada", "bob"), 0);
+	assert_int_equal(enrol_login(&w, "carl", "ada", ""), 0);
+	assert_int_equal(enrol_login(&w, "dora", "ada", ""), 0); /* said of nobody */
+	retire(&w, "ada", NOW + 1);
+	assert_int_equal(enrol_login(&w, "eve", "bob", "ada.byron"), 0);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +466,7 @@ int main(void)
 		cmocka_unit_test(test_after_the_last_is_gone_a_new_one_waits_three_days),
 		cmocka_unit_test(test_the_chain_shows_what_nobody_signed),
 		cmocka_unit_test(test_the_chain_knows_who_was_enrolled_when),
+		cmocka_unit_test(test_one_login_is_one_approver_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
