@@ -33,6 +33,7 @@ struct decide {
 	char *said; /* why, of a statement */
 	struct buf actions, guards;
 	size_t count, held; /* actions that are named; that a guard holds still */
+	size_t over;        /* that can start no more: begun, done, refused, superseded */
 	bool two;           /* something that is decided takes two people */
 	int64_t until_ms;   /* a partial refusal: how long it is remembered */
 	int64_t typed;      /* the count of a single administrator; 0: none */
@@ -140,8 +141,16 @@ static bool still_held(const json_t *action, const json_t *released)
 	return false;
 }
 
-/* The actions that are chosen; of an approval those that nothing holds which it does not
- * release. */
+/* Neither begun nor over, so that an approval can still come to something. */
+static bool may_begin(const json_t *action)
+{
+	const char *state = jx_get_text(action, "state");
+
+	return !state || strcmp(state, action_state_words[ACTION_PLANNED]) == 0;
+}
+
+/* The actions that are chosen; of an approval those that can still begin, and that nothing
+ * holds which it does not release. */
 static int choose_actions(struct decide *d, const json_t *released, struct err *err)
 {
 	json_t *a;
@@ -150,6 +159,10 @@ static int choose_actions(struct decide *d, const json_t *released, struct err *
 	json_array_foreach (json_object_get(d->plan, "actions"), i, a) {
 		if (!chosen(d, a))
 			continue;
+		if (d->kind == DECISION_APPROVE && !may_begin(a)) {
+			d->over++;
+			continue;
+		}
 		if (d->kind == DECISION_APPROVE && still_held(a, released)) {
 			d->held++;
 			continue;
@@ -548,11 +561,11 @@ static int approve_chosen(struct decide *d, struct err *err)
 	if (r < 0)
 		return r;
 	if (d->count == 0)
-		return err_set(
-			err, ERR_HELD,
-			"nothing to approve: %zu of the chosen actions are held; `leaverd "
-			"show %llu` says by which guards",
-			d->held, (unsigned long long)d->number);
+		return err_set(err, ERR_HELD,
+			       "nothing to approve: of the chosen actions %zu are held and %zu "
+			       "are over "
+			       "or begun; `leaverd show %llu` says by which guards, and how",
+			       d->held, d->over, (unsigned long long)d->number);
 	return 0;
 }
 

@@ -166,6 +166,8 @@ def test_what_was_refused_is_not_planned_again_until_then(world):
     assert status(world, world.other) == "active"
     shown = of(world.json("show", number), world.other)
     assert shown["state"] == "skipped" and "refused it until" in shown["result"]
+    # nor is it said to be approved when nothing can come of that
+    assert "0 are held and 1 are over" in refused(world, "approve", number, "--person", world.other["mail"])
     again = world.plan()
     mine = [a for p in again["plans"] for a in world.json("show", str(p["plan"]))["actions"]
             if a["email"] == world.other["mail"] and a["rule"] == action["rule"]]
