@@ -103,8 +103,8 @@ struct approver_new {
 };
 /*
  * Faults: HELD where a statement of a live approver is needed and there is none, CONFLICT for a
- * name or login that is live or a key that was ever used, INVALID_VALUE. *ret_from_ms: from when it
- * counts.
+ * name or login that is live or a key that was ever used, INVALID_VALUE. *ret_from_ms: from
+ * when it counts.
  */
 int approvers_enrol(struct db *db, const struct approver_new *in, int64_t *ret_from_ms,
 		    struct err *err) MUST_USE;
