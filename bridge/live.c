@@ -34,17 +34,47 @@ static struct str line_of(struct str *rest)
 	return line;
 }
 
+#define DEPTH_MOST 40 /* blanks before a key */
+
+/* Keys without a value of their own, by the blanks before them: under which a line stands. */
+struct above {
+	struct str key[DEPTH_MOST];
+};
+
+/* The key of a line. What begins with a dash may be a value of a list, which is not named: it
+ * can be a person, or the address of a hook. It goes by the key of the list. */
+static struct str key_of(struct str line, struct above *above)
+{
+	struct str text = str_trim(line), key, value;
+	size_t depth = 0;
+
+	while (depth < line.len && depth < DEPTH_MOST - 1 && line.p[depth] == ' ')
+		depth++;
+	str_cut(text, ':', &key, &value);
+	if (!str_starts(text, STR("-"))) {
+		for (size_t i = depth; i < DEPTH_MOST; i++)
+			above->key[i].len = 0;
+		if (key.len < text.len && !value.len)
+			above->key[depth] = key;
+		return key;
+	}
+	while (depth > 0 && !above->key[depth - 1].len)
+		depth--;
+	return depth > 0 ? above->key[depth - 1] : STR("");
+}
+
 /* Names the keys in whose lines the two differ, but for live ones; a list that grew or shrank
  * moves all behind it, so the first difference in structure ends the search. */
 static void name_changed(struct str was, struct str is, struct buf *into)
 {
+	struct above above_a = { 0 }, above_b = { 0 };
+
 	while (was.len || is.len) {
-		struct str a = line_of(&was), b = line_of(&is), key_a, key_b, value;
+		struct str a = line_of(&was), b = line_of(&is);
+		struct str key_a = key_of(a, &above_a), key_b = key_of(b, &above_b);
 
 		if (str_eq(a, b))
 			continue;
-		str_cut(str_trim(a), ':', &key_a, &value);
-		str_cut(str_trim(b), ':', &key_b, &value);
 		if (str_eq(key_a, key_b) && is_live(key_a))
 			continue;
 		buf_addf(into, "%s" STR_FMT, into->len ? ", " : "",

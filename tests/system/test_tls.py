@@ -394,7 +394,7 @@ def test_behind_a_proxy_links_and_addresses_are_the_outside_ones(build, tmp_path
 # --- reload ------------------------------------------------------------------------------------
 
 def test_a_reload_takes_what_it_may_and_names_what_it_may_not(build, tmp_path):
-    with Door(build, tmp_path) as d:
+    with Door(build, tmp_path, scim="  trusted_proxies: [127.0.0.0/8]") as d:
         text = d.config.read_text()
         assert d.ask()[0] == 200
         d.write_config(text.replace("level: info", "level: debug"))
@@ -402,6 +402,13 @@ def test_a_reload_takes_what_it_may_and_names_what_it_may_not(build, tmp_path):
         d.write_config(text.replace("level: info", "level: debug").replace("public_url: https://scim", "public_url: https://new"))
         hup(d, "warn config.reload")
         assert any("needs_restart=public_url" in line for line in d.log)
+        # values of a list may be people, or the address of a hook: its key alone is named
+        d.write_config(text.replace("level: info", "level: debug").replace("[127.0.0.0/8]", "[127.0.0.0/8, 192.0.2.7]"))
+        hup(d, "warn config.reload")
+        assert any("needs_restart=trusted_proxies" in line for line in d.log)
+        d.write_config(text.replace("level: info", "level: debug").replace("[127.0.0.0/8]", "[192.0.2.7]"))
+        hup(d, "warn config.reload")
+        assert not any("192.0.2.7" in line for line in d.log)
         d.write_config(text.replace("level: info", "level: loud"))
         hup(d, "error config.reload")
         assert any("loud" in line for line in d.log if "error config.reload" in line)
