@@ -1018,6 +1018,8 @@ static int journal_end(void *ctx, uint64_t plan, const struct action *action,
 		buf_addf(&said, ": %s", text);
 	if (buf_fault(&said, err, "an outcome") < 0)
 		return -err->code;
+	if (outcome == OUTCOME_FREED)
+		hands_freed(a->hands, action);
 	if (a->current->states[a->current_at] == ACTION_PLANNED)
 		return journal_skip(a, plan, action, outcome_states[outcome], said.p, done,
 				    at_ms, err);

@@ -173,6 +173,15 @@ static const struct cli_option block_options[] = {
 static const struct cli_option notices_options[] = {
 	OPT_ALL("those that were sent, too"), OPT_LIMIT, OPT_END
 };
+static const struct cli_operand request_operands[] = {
+	{ .name = "REQUEST", .member = "request", .least = 1, .most = 1, .number = true }, ARG_END
+};
+static const struct cli_option requests_options[] = {
+	OPT_ALL("links that were not used, and answered requests, too"), OPT_LIMIT, OPT_END
+};
+static const struct cli_option grant_options[] = {
+	OPT_REASON(false, "why; stands in the audit chain"), OPT_END
+};
 static const struct cli_operand notices_operands[] = { ARG_ONE("TO", "to"), ARG_END };
 static const struct cli_operand undo_operands[] = { ARG_MAYBE("WHO", "who"), ARG_END };
 static const struct cli_option undo_options[] = {
@@ -696,6 +705,19 @@ const struct command commands[] = {
 	  "it. In dry mode it is written to notices.folder.",
 	  "leaverd notices test ada@example.com\n  over the mail server\n",
 	  .operands = notices_operands, .verb = "notices.test" },
+	{ "requests", PLAN, "who asks to have a seat again",
+	  "Whoever lost a seat for lack of use, and may ask by again.domains or again.groups, was sent a link with "
+	  "the letter about it. Lists what was asked for on its page and waits for an answer. Reading it is logged.",
+	  "leaverd requests\n  what waits\n",
+	  .options = requests_options, .verb = "requests", .render = render_requests },
+	{ "requests grant", PLAN, "make the plan that gives it back",
+	  "As `leaverd undo` does for the action that took it, with a bar for keep.for against the rule that did. The "
+	  "plan is approved and applied like any other.",
+	  "leaverd requests grant 7 --reason 'back on the project'\n  then approve and apply the plan that it names\n",
+	  .options = grant_options, .operands = request_operands, .verb = "requests.grant" },
+	{ "requests refuse", PLAN, "say no", "The page says so; nobody is written to.",
+	  "leaverd requests refuse 7 --reason 'left the project'\n  nothing is planned\n",
+	  .options = reason_options, .operands = request_operands, .verb = "requests.refuse" },
 	{ "users", PEOPLE, "records of people, as sources gave them",
 	  "Filters are SCIM filters.",
 	  "leaverd users --source entra --filter 'active eq false'\n  whom Entra has switched off\n",

@@ -295,6 +295,8 @@ const struct conf_key config_keys[] = {
 	    .sub_size = sizeof(struct config_notices), .help = "what people and systems are told, and how"),
 	ROW("keep", CONF_SECTION, config, keep, .sub = config_keep_keys,
 	    .sub_size = sizeof(struct config_keep), .help = "the page on which a warned person keeps a seat"),
+	ROW("again", CONF_SECTION, config, again, .sub = config_again_keys,
+	    .sub_size = sizeof(struct config_again), .help = "who may ask for a seat again that was taken"),
 	ROW("approvals", CONF_SECTION, config, approvals, .sub = approvals_keys,
 	    .sub_size = sizeof(struct config_approvals), .help = "whose word counts"),
 	ROW("audit", CONF_SECTION, config, audit, .sub = config_audit_keys,

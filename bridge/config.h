@@ -168,6 +168,7 @@ struct config {
 	struct config_notices notices;
 	struct config_approvals approvals;
 	struct config_keep keep;
+	struct config_again again;
 	struct config_audit audit;
 	struct config_anchors anchors;
 	struct config_retention retention;

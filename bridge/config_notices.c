@@ -8,6 +8,7 @@
 
 static const char *const tls_words[] = { "starttls", "tls", "none", NULL };
 static const char *const copy_words[] = { "none", "manager", "sponsor", "both", NULL };
+static const char *const approve_words[] = { "person", "rule", NULL };
 static const char *const form_words[] = { "json", "slack", "teams", NULL };
 const char *const config_tells_words[] = { "warn",    "held",   "source", "keys",
 					   "overdue", "digest", NULL };
@@ -93,6 +94,18 @@ const struct conf_key config_keep_keys[] = {
 	ROW("tls_key", CONF_PATH, config_keep, tls_key, .help = "PEM file: the certificate's key"),
 	ROW("for", CONF_MS, config_keep, for_ms, .preset = "90d", WITHIN(DAYS(1), DAYS(3650)),
 	    .help = "so long a seat that was kept is left alone"),
+	{ 0 }
+};
+
+const struct conf_key config_again_keys[] = {
+	ROW("domains", CONF_LIST, config_again, domains, WITHIN(0, 64),
+	    .help = "who may ask by a link: whose account has an address of these domains"),
+	ROW("groups", CONF_LIST, config_again, groups, WITHIN(0, 64),
+	    .help = "and who is in a group of that name in a source"),
+	ROW("approve", CONF_ENUM, config_again, approve, .preset = "person", .words = approve_words,
+	    .help = "person: somebody grants each request; rule: the plan that gives it back is made at once"),
+	ROW("for", CONF_MS, config_again, for_ms, .preset = "30d", WITHIN(DAYS(1), DAYS(365)),
+	    .help = "so long the link is good"),
 	{ 0 }
 };
 /* clang-format on */
@@ -263,6 +276,25 @@ static void check_keep(const struct config *c, struct conf_faults *faults)
 			   k->listen);
 }
 
+static void check_again(const struct config *c, struct conf_faults *faults)
+{
+	const struct config_again *a = &c->again;
+
+	for (size_t i = 0; i < a->domains.n; i++)
+		if (str_find_any(str_of(a->domains.v[i]), "@ \t/*") !=
+			    strlen(a->domains.v[i]) ||
+		    !strchr(a->domains.v[i], '.'))
+			conf_fault(faults, &a->mark, "domains",
+				   "\"%s\" is no domain: expected one such as example.com",
+				   a->domains.v[i]);
+	if ((a->domains.n || a->groups.n) && !c->keep.url)
+		conf_fault(faults, &a->mark, a->domains.n ? "domains" : "groups",
+			   "there is no page to ask on: expected keep.url");
+	if ((a->domains.n || a->groups.n) && !c->notices.mail.server && !c->notices.folder)
+		conf_fault(faults, &a->mark, a->domains.n ? "domains" : "groups",
+			   "nobody can be sent the link: expected notices.mail");
+}
+
 struct text_faults {
 	struct conf_faults *faults;
 	const struct conf_mark *mark;
@@ -292,6 +324,7 @@ void config_notices_check(struct config *c, struct conf_faults *faults,
 			   "nothing can be sent to them: expected notices.mail");
 	check_digest(n, faults);
 	check_keep(c, faults);
+	check_again(c, faults);
 	if (notice_texts_new(ret, n->templates, n->language, text_fault, &into, &err) == 0 &&
 	    n->language && !notice_has_language(*ret, n->language))
 		conf_fault(

@@ -1,6 +1,7 @@
 /*
- * The sections `notices:` and `keep:`: by what people and systems are told something, in which
- * words, and where the page is on which somebody keeps a seat.
+ * The sections `notices:`, `keep:` and `again:`: by what people and systems are told something,
+ * in which words, where the pages are on which somebody keeps a seat, and who may ask for one
+ * again.
  */
 #ifndef BRIDGE_CONFIG_NOTICES_H
 #define BRIDGE_CONFIG_NOTICES_H
@@ -66,8 +67,19 @@ struct config_keep {
 	int64_t for_ms;
 };
 
+enum config_again_approve { CONFIG_AGAIN_PERSON, CONFIG_AGAIN_RULE };
+
+struct config_again {
+	struct conf_mark mark;
+	struct conf_list domains,
+		groups; /* who may ask; both empty: nobody is offered a link */
+	int approve;    /* enum config_again_approve */
+	int64_t for_ms;
+};
+
 extern const struct conf_key config_notices_keys[];
 extern const struct conf_key config_keep_keys[];
+extern const struct conf_key config_again_keys[];
 
 /* What rows cannot say. Reads the templates into *ret too, with their faults; NULL where memory
  * was lost. */

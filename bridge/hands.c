@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "atlassian/act.h"
+#include "base/log.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
 #include "bridge/hands_asked.h"
@@ -474,6 +475,26 @@ static int notify(struct hands *h, const struct action *action, const char *key,
 	};
 
 	return notices_warn(h->app, &warning, err);
+}
+
+void hands_freed(struct hands *h, const struct action *action)
+{
+	char key[300];
+	const struct notices_warning freed = {
+		.org = h->org,
+		.action = action,
+		.plan = h->plan,
+		.step = key,
+		.email = h->email,
+		.name = h->name,
+	};
+	struct err err;
+
+	(void)snprintf(key, sizeof(key), "%s/%llu/%u/end", h->org->name,
+		       (unsigned long long)h->plan, action->n);
+	if (notices_taken(h->app, &freed, &err) < 0)
+		log_warn("notices.taken", LOG_U("plan", h->plan), LOG_U("action", action->n),
+			 LOG_E(&err));
 }
 
 /* --- acting --------------------------------------------------------------------------------

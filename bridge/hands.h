@@ -23,6 +23,10 @@ OWNED(struct hands, hands_free)
 int hands_aim(struct hands *h, uint64_t plan, const struct action *action, enum org_mode mode,
 	      struct err *err) MUST_USE;
 
+/* The action that is aimed at freed a seat, and its end is about to be written: its person is
+ * told, where they may ask for it again (bridge/notices.h). What goes wrong is logged. */
+void hands_freed(struct hands *h, const struct action *action);
+
 /* The port; lives as long as h. */
 struct reconcile_target hands_target(struct hands *h);
 

@@ -23,7 +23,7 @@ struct keep;
 /* The whole link of a row of store/outbox.h. Fault: SECRET, NOT_FOUND, LIMIT. */
 int keep_link(struct app *app, int64_t id, char *ret, size_t room, struct err *err) MUST_USE;
 
-#define KEEP_ROUTES 2
+#define KEEP_ROUTES 4 /* with those of bridge/again.h */
 
 /* app must outlive it. With keep.listen it serves by itself. */
 int keep_start(struct keep **ret, struct app *app, struct err *err) MUST_USE;

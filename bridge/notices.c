@@ -7,6 +7,7 @@
 #include "base/stamp.h"
 #include "base/zone.h"
 #include "bridge/addressee.h"
+#include "bridge/again.h"
 #include "bridge/keep.h"
 #include "bridge/outbox.h"
 #include "net/mail.h"
@@ -181,6 +182,7 @@ struct warned {
 	struct addressee who;
 	int64_t wait_ms; /* to the step that takes the seat; 0: none follows */
 	struct keep_row keep;
+	bool taken; /* it went: link asks for it again, until its end wait_ms from now */
 	char product[NOTICES_PRODUCT_BYTES], until[64], days[24], link[900];
 };
 
@@ -291,7 +293,8 @@ static struct notice_values values_of(const struct warned *w)
 	v.v[SAY_INSTANCE] = str_of(c->instance.name);
 	v.v[SAY_UNTIL] = str_of(w->until);
 	v.v[SAY_DAYS] = str_of(w->days);
-	v.v[SAY_KEEP_LINK] = str_of(w->link);
+	v.v[SAY_KEEP_LINK] = str_of(w->taken ? "" : w->link);
+	v.v[SAY_AGAIN_LINK] = str_of(w->taken ? w->link : "");
 	v.v[SAY_CONTACT] = str_of(c->notices.contact);
 	v.v[SAY_RULE] = str_of(a->rule);
 	return v;
@@ -299,14 +302,16 @@ static struct notice_values values_of(const struct warned *w)
 
 /*
  * The last day on which use is sure to be seen: Atlassian may tell of it a day late, and the
- * step is judged on what was read after its time. In the zone of whom it is about.
+ * step is judged on what was read after its time. Of a link its last whole day. In the zone of
+ * whom it is about.
  */
 static void until_say(struct warned *w, const char *language)
 {
-	int64_t day_ms = w->t.now_ms + w->wait_ms - SEEN_LATE_MS;
+	int64_t early_ms = w->taken ? STAMP_DAY_MS : SEEN_LATE_MS;
+	int64_t day_ms = w->t.now_ms + w->wait_ms - early_ms;
 
 	w->until[0] = w->days[0] = '\0';
-	if (w->wait_ms <= SEEN_LATE_MS)
+	if (w->wait_ms <= early_ms)
 		return;
 	notice_date(day_ms, offset_of(w->t.app, &w->who, day_ms), language, w->until);
 	(void)snprintf(w->days, sizeof(w->days), "%lld",
@@ -319,14 +324,15 @@ static json_t *event_of(const struct warned *w)
 	char end[STAMP_TEXT_BYTES];
 
 	stamp_text(w->t.now_ms + w->wait_ms, end);
-	return json_pack("{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s}, s:o}",
-			 "organisation", w->t.org->name, "plan", (json_int_t)w->t.plan,
-			 "action", (json_int_t)a->n, "person", (json_int_t)a->person, "product",
-			 a->product ? a->product : "", "site", a->site ? a->site : "", "rule",
-			 a->rule, "ends", w->wait_ms ? json_string(end) : json_null(), "to",
-			 "email", w->w->email, "name", w->w->name, "first_name",
-			 w->who.first_name, "keep_link",
-			 w->link[0] ? json_string(w->link) : json_null());
+	return json_pack(
+		"{s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:o, s:{s:s, s:s, s:s}, s:o, s:o}",
+		"organisation", w->t.org->name, "plan", (json_int_t)w->t.plan, "action",
+		(json_int_t)a->n, "person", (json_int_t)a->person, "product",
+		a->product ? a->product : "", "site", a->site ? a->site : "", "rule", a->rule,
+		"ends", w->wait_ms ? json_string(end) : json_null(), "to", "email", w->w->email,
+		"name", w->w->name, "first_name", w->who.first_name, "keep_link",
+		w->link[0] && !w->taken ? json_string(w->link) : json_null(), "again_link",
+		w->taken ? json_string(w->link) : json_null());
 }
 
 /* One receiver of the warning or of a copy of it. */
@@ -348,16 +354,21 @@ static int warn_one(struct warned *w, enum notice_kind kind, const char *suffix,
 	if (kind == NOTICE_COPY)
 		values.v[SAY_KEEP_LINK] = STR(""); /* the person's alone */
 	r = words_fill(&w->t, kind, tag, &values, &words, err);
-	if (r == 0 && kind == NOTICE_WARN && !(event = event_of(w)))
+	if (r == 0 && kind != NOTICE_COPY && !(event = event_of(w)))
 		r = err_nomem(err);
 	if (r == 0)
 		r = letter_out(&w->t, notice_kind_words[kind],
-			       kind == NOTICE_WARN ? w->w->name : NULL, &words, event, &letter,
+			       kind != NOTICE_COPY ? w->w->name : NULL, &words, event, &letter,
 			       err);
 	(void)snprintf(key, sizeof(key), "%s/%s", w->t.step, suffix);
 	return r < 0 ? r
 		     : parcel_add(&w->t, key, channel, to, notice_kind_words[kind], ladder,
 				  &letter, err);
+}
+
+static enum notice_kind kind_of(const struct warned *w)
+{
+	return w->taken ? NOTICE_TAKEN : NOTICE_WARN;
 }
 
 static int warn_hooks(struct warned *w, bool ladder, struct err *err)
@@ -372,7 +383,7 @@ static int warn_hooks(struct warned *w, bool ladder, struct err *err)
 		if (!config_hook_tells(h, "warn"))
 			continue;
 		(void)snprintf(channel, sizeof(channel), NOTICES_HOOK "%s", h->name);
-		r = warn_one(w, NOTICE_WARN, channel, channel, h->name, w->who.language, ladder,
+		r = warn_one(w, kind_of(w), channel, channel, h->name, w->who.language, ladder,
 			     err);
 		ladder = false;
 	}
@@ -425,14 +436,14 @@ static int warn_all(struct warned *w, struct err *err)
 				"account %llu has no mail address that can be written to: "
 				"nobody was warned",
 				(unsigned long long)w->t.action->account);
-		r = warn_one(w, NOTICE_WARN, channel, channel, w->w->email, w->who.language,
-			     true, err);
-		if (r == 0)
+		r = warn_one(w, kind_of(w), channel, channel, w->w->email, w->who.language,
+			     !w->taken, err);
+		if (r == 0 && !w->taken)
 			r = warn_copies(w, channel, err);
 		if (r < 0 || n->folder)
 			return r;
 	}
-	return warn_hooks(w, !mail, err);
+	return warn_hooks(w, !mail && !w->taken, err);
 }
 
 static int addressee_read(struct warned *w, struct err *err)
@@ -463,6 +474,36 @@ int notices_warn(struct app *app, const struct notices_warning *in, struct err *
 	r = addressee_read(&w, err);
 	if (r == 0)
 		r = link_make(&w, err);
+	if (r == 0)
+		r = warn_all(&w, err);
+	if (r == 0)
+		r = telling_put(&w.t, err);
+	telling_done(&w.t);
+	return r;
+}
+
+int notices_taken(struct app *app, const struct notices_warning *in, struct err *err)
+{
+	const struct again_seat seat = { .org = in->org,
+					 .plan = in->plan,
+					 .action = in->action,
+					 .step = in->step,
+					 .email = in->email };
+	struct warned w = { .t = { .app = app,
+				   .step = in->step,
+				   .action = in->action,
+				   .org = in->org,
+				   .plan = in->plan,
+				   .now_ms = stamp_now_ms() },
+			    .w = in,
+			    .taken = true,
+			    .wait_ms = app->config.again.for_ms };
+	int r = again_link(app, &seat, w.link, sizeof(w.link), err);
+
+	if (r < 0 || !w.link[0])
+		return r;
+	notices_product_say(str_of(in->action->product), w.product);
+	r = addressee_read(&w, err);
 	if (r == 0)
 		r = warn_all(&w, err);
 	if (r == 0)

@@ -26,6 +26,13 @@ struct notices_warning {
  */
 int notices_warn(struct app *app, const struct notices_warning *w, struct err *err) MUST_USE;
 
+/*
+ * That the seat was taken, with the link to ask for it again (bridge/again.h), by the same
+ * ways; step is the key of the action's end. 0 also where there is no link for them: nobody is
+ * told then. Faults as above.
+ */
+int notices_taken(struct app *app, const struct notices_warning *w, struct err *err) MUST_USE;
+
 /* A product's key as people call it: "Jira Service Management"; the key where there is no other
  * name, "Atlassian" where there is no key. */
 #define NOTICES_PRODUCT_BYTES 80

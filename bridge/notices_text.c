@@ -12,8 +12,9 @@
 #define LANGUAGE_BYTES 36 /* RFC 5646 4.4.1: 35 characters hold every tag in use */
 
 const char *const notice_kind_words[] = {
-	[NOTICE_WARN] = "warn",   [NOTICE_COPY] = "copy", [NOTICE_DIGEST] = "digest",
-	[NOTICE_ALERT] = "alert", [NOTICE_TEST] = "test", [NOTICE_KIND_COUNT] = NULL,
+	[NOTICE_WARN] = "warn",     [NOTICE_COPY] = "copy",   [NOTICE_TAKEN] = "taken",
+	[NOTICE_DIGEST] = "digest", [NOTICE_ALERT] = "alert", [NOTICE_TEST] = "test",
+	[NOTICE_KIND_COUNT] = NULL,
 };
 
 const char *const notice_value_names[] = {
@@ -27,6 +28,7 @@ const char *const notice_value_names[] = {
 	[SAY_UNTIL] = "until",
 	[SAY_DAYS] = "days",
 	[SAY_KEEP_LINK] = "keep_link",
+	[SAY_AGAIN_LINK] = "again_link",
 	[SAY_CONTACT] = "contact",
 	[SAY_RULE] = "rule",
 	[SAY_PLAN] = "plan",
@@ -131,6 +133,38 @@ static const struct {
 	  "Sie erhalten diese Nachricht, weil Sie als Führungskraft oder Ansprechperson "
 	  "eingetragen sind. Sie müssen nichts tun. Wird {{product}} noch gebraucht, hilft ein "
 	  "kurzer Hinweis.\n"
+	  "{{#contact}}\n"
+	  "\n"
+	  "Fragen? {{contact}}\n"
+	  "{{/contact}}\n" },
+	{ NOTICE_TAKEN, "en",
+	  "Subject: Your {{product}} licence on {{site}} has ended\n"
+	  "\n"
+	  "Hello{{#first_name}} {{first_name}}{{/first_name}},\n"
+	  "\n"
+	  "your {{product}} licence on {{site}} has ended because it was not used. Nothing "
+	  "that "
+	  "you made was deleted, and your account stays.\n"
+	  "\n"
+	  "Do you need it again? Then ask for it until {{until}}:\n"
+	  "\n"
+	  "[Ask for my licence]({{again_link}})\n"
+	  "{{#contact}}\n"
+	  "\n"
+	  "Questions? {{contact}}\n"
+	  "{{/contact}}\n" },
+	{ NOTICE_TAKEN, "de",
+	  "Subject: Ihre Lizenz für {{product}} auf {{site}} ist beendet\n"
+	  "\n"
+	  "Guten Tag{{#name}} {{name}}{{/name}},\n"
+	  "\n"
+	  "Ihre Lizenz für {{product}} auf {{site}} ist beendet, weil sie nicht genutzt wurde. "
+	  "Nichts von dem, was Sie angelegt haben, wurde gelöscht, und Ihr Konto bleibt "
+	  "bestehen.\n"
+	  "\n"
+	  "Brauchen Sie sie wieder? Dann bitten Sie bis zum {{until}} darum:\n"
+	  "\n"
+	  "[Um die Lizenz bitten]({{again_link}})\n"
 	  "{{#contact}}\n"
 	  "\n"
 	  "Fragen? {{contact}}\n"

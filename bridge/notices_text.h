@@ -18,6 +18,7 @@
 enum notice_kind {
 	NOTICE_WARN,   /* to a person: the seat goes */
 	NOTICE_COPY,   /* the same to their manager or sponsor */
+	NOTICE_TAKEN,  /* to a person: the seat went, and how to ask for it again */
 	NOTICE_DIGEST, /* to admins, daily */
 	NOTICE_ALERT,  /* to admins: something waits for a person */
 	NOTICE_TEST,   /* leaverd notices test */
@@ -37,6 +38,7 @@ enum notice_value {
 	SAY_UNTIL, /* a date in words */
 	SAY_DAYS,
 	SAY_KEEP_LINK,
+	SAY_AGAIN_LINK,
 	SAY_CONTACT,
 	SAY_RULE,
 	SAY_PLAN,

@@ -13,6 +13,7 @@
 #include "base/stamp.h"
 #include "base/worker.h"
 #include "bridge/addressee.h"
+#include "bridge/again.h"
 #include "bridge/bulletin.h"
 #include "bridge/notices.h"
 #include "bridge/rounds.h"
@@ -67,7 +68,7 @@ struct outbox {
 	size_t channel_count;
 	int64_t look_ms, retain_ms; /* wall: when next */
 	struct bulletin_state bulletin;
-	atomic_bool started, stopping, hurry;
+	atomic_bool started, stopping, hurry, look;
 	_Atomic int64_t idle_turn, turn; /* whoever drains waits for an idle turn after now */
 };
 
@@ -650,7 +651,7 @@ static void keep_house(struct outbox *o)
 	};
 	struct err err;
 
-	if (now_ms < o->look_ms)
+	if (!atomic_exchange(&o->look, false) && now_ms < o->look_ms)
 		return;
 	o->look_ms = now_ms + LOOK_MS;
 	if (h.retain)
@@ -659,6 +660,8 @@ static void keep_house(struct outbox *o)
 		log_error("notices.house", LOG_E(&err));
 	else if (h.failed)
 		log_warn("notices.expired", LOG_I("failed", h.failed));
+	if (o->app->serve && again_work(o->app, &err) < 0)
+		log_error("again.work", LOG_E(&err));
 	/* a command that works alone tells nobody anything but what it did */
 	if (o->app->serve && bulletin_look(o->app, now_ms, &o->bulletin, &err) < 0 &&
 	    !atomic_load(&o->stopping))
@@ -749,6 +752,14 @@ void outbox_wake(struct outbox *o)
 {
 	if (o && o->worker)
 		worker_wake(o->worker);
+}
+
+void outbox_look(struct outbox *o)
+{
+	if (!o)
+		return;
+	atomic_store(&o->look, true);
+	outbox_wake(o);
 }
 
 void outbox_hurry(struct outbox *o)

@@ -7,7 +7,8 @@
  * a try; a notice that is put off is tried again after 1 min, doubling up to 1 h; what could
  * not be sent in notices.give_up fails. Each channel has its own pace.
  *
- * The same thread looks each minute what admins are to be told of (bridge/bulletin.h).
+ * The same thread looks each minute what admins are to be told of (bridge/bulletin.h), and
+ * makes the plans of requests that need nobody (bridge/again.h).
  */
 #ifndef BRIDGE_OUTBOX_H
 #define BRIDGE_OUTBOX_H
@@ -22,6 +23,8 @@ int outbox_start(struct outbox **ret, struct app *app, struct err *err) MUST_USE
 void outbox_wake(struct outbox *o);
 /* The same, and receivers that were away are tried again now: a person waits. */
 void outbox_hurry(struct outbox *o);
+/* Something waits that is looked for each minute: it is looked for now. */
+void outbox_look(struct outbox *o);
 /* Waits until nothing is left that could be sent now, or so long. For commands that work alone.
  */
 void outbox_drain(struct outbox *o, int64_t most_ms);

@@ -78,6 +78,7 @@ int render_overdue(struct cli *cli, const json_t *out);
 int render_policy_diff(struct cli *cli, const json_t *out);
 int render_ledger(struct cli *cli, const json_t *out);
 int render_notices(struct cli *cli, const json_t *out);
+int render_requests(struct cli *cli, const json_t *out);
 int render_collect_status(struct cli *cli, const json_t *out);
 int render_plan(struct cli *cli, const json_t *out);
 int render_show(struct cli *cli, const json_t *out);

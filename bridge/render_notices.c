@@ -1,4 +1,4 @@
-/* The answer of `leaverd notices`, for people. */
+/* The answers of `leaverd notices` and `leaverd requests`, for people. */
 #include "bridge/render.h"
 
 int render_notices(struct cli *cli, const json_t *out)
@@ -27,5 +27,24 @@ int render_notices(struct cli *cli, const json_t *out)
 				    json_integer_value(json_object_get(counts, "given"))),
 			(long long)json_integer_value(json_object_get(counts, "maybe sent")),
 			(long long)json_integer_value(json_object_get(counts, "failed")));
+	return 0;
+}
+
+int render_requests(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "REQUEST", .member = "request" },
+		{ .head = "WHO", .member = "email", .firm = true },
+		{ .head = "PRODUCT", .member = "product" },
+		{ .head = "SITE", .member = "site" },
+		{ .head = "TAKEN BY", .member = "rule" },
+		{ .head = "STATE", .member = "state" },
+		{ .head = "SINCE", .member = "state_ms", .as = RENDER_AS_TIME },
+		{ .head = "PLAN", .member = "back", .if_any = true },
+		{ .head = "ANSWERED BY", .member = "who", .if_any = true },
+		{ 0 },
+	};
+
+	render_table(cli, columns, json_object_get(out, "requests"), "Nobody asks.");
 	return 0;
 }

@@ -72,7 +72,8 @@
  * reading of the events stands (store/events.h). org_key, org_key_claim. Keys that are ours,
  * and the journal lines that events under a key claim to be. outbox. What is told to people and
  * systems: key, receiver and letter (personal, emptied), and how far it is. keep. Links that
- * keep a seat, one a step (store/outbox.h).
+ * keep a seat, one a step (store/outbox.h). request. Links that ask for a seat again, and
+ * what became of them (store/requests.h).
  *
  * seat_day. How many seats of a product were held on a day, idle, never used (store/ledger.h).
  *
@@ -538,6 +539,17 @@ static const char *const step_12[] = {
 	NULL,
 };
 
+static const char *const step_13[] = {
+	"CREATE TABLE request (id INTEGER PRIMARY KEY AUTOINCREMENT, step TEXT NOT NULL UNIQUE,"
+	" org TEXT NOT NULL, plan INTEGER NOT NULL, action INTEGER NOT NULL,"
+	" person INTEGER NOT NULL, account INTEGER NOT NULL, product TEXT NOT NULL,"
+	" site TEXT NOT NULL, rule TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+	" end_ms INTEGER NOT NULL, state INTEGER NOT NULL, state_ms INTEGER NOT NULL,"
+	" back INTEGER NOT NULL, who TEXT NOT NULL) STRICT",
+	"CREATE INDEX request_person ON request (person)",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -551,6 +563,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 10, "the outbox of notices, and bars of one seat", step_10 },
 	{ 11, "which keys are ours", step_11 },
 	{ 12, "plans that stand apart from those of rounds", step_12 },
+	{ 13, "requests to have a seat again", step_13 },
 	{ 0, NULL, NULL },
 };
 
