@@ -243,11 +243,20 @@ static const struct cli_operand adopt_operands[] = {
 static const struct cli_option adopt_options[] = {
 	OPT_ORG,
 	{ "rule", 0, "RULE", CLI_TEXT, NULL, false, "all accounts that this match rule linked, now and later", NULL },
+	OPT_FILTER("all that it names, as for accounts; shows them first"),
+	{ "file", 0, "FILE", CLI_TEXT, NULL, false, "all that this CSV names by address or account id; shows them first", NULL },
+	{ "count", 'C', "N", CLI_INT, NULL, false, "with --filter or --file: adopt them, that are so many", NULL },
 	{ "undo", 'u', NULL, CLI_FLAG, NULL, false, "they are not ours any more", NULL },
 	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
 };
 static const struct cli_option match_options[] = {
 	OPT_ALL("decided ones too"), OPT_LIMIT, OPT_END
+};
+static const struct cli_option compare_options[] = {
+	OPT_ORG, OPT_FILTER("only accounts that it names, as for accounts"),
+	{ "only", 0, "SIDE", CLI_TEXT, NULL, false, "rows of one side; all are counted", "mine yours both" },
+	{ "encoding", 0, "NAME", CLI_LOCAL, NULL, false, "of FILE, where it cannot be told", BULK_ENCODINGS },
+	OPT_LIMIT, OPT_END
 };
 static const struct cli_operand doubt_operands[] = {
 	{ .name = "DOUBT", .member = "doubt", .least = 1, .most = 1, .number = true }, ARG_END
@@ -743,8 +752,16 @@ const struct command commands[] = {
 	  "An account that a match rule linked is not acted on before a person says that it is ours: one by "
 	  "one, or all that a rule links.",
 	  "leaverd adopt 5f1c0e --reason 'checked with HR'\n  one account\n"
-	  "leaverd adopt --rule email --reason 'sample of 50 was right'\n  all that the rule links, later ones too\n",
-	  .options = adopt_options, .operands = adopt_operands, .verb = "adopt", .render = render_adopt },
+	  "leaverd adopt --rule email --reason 'sample of 50 was right'\n  all that the rule links, later ones too\n"
+	  "leaverd adopt --file ours.csv --reason 'list of HR'\n  shows what would be adopted; again with --count N it is\n",
+	  .options = adopt_options, .operands = adopt_operands, .verb = "adopt", .prepare = prepare_bulk,
+	  .render = render_adopt },
+	{ "compare", PEOPLE, "a list of addresses or ids held against the accounts",
+	  "Says which accounts only Atlassian has (mine), which only the file has (yours), and which both. The file is CSV "
+	  "with a column email or account_id, or one column of either; faults are told by their line. Nothing is changed.",
+	  "leaverd compare entra.csv --only mine\n  who is not in the other list\n",
+	  .options = compare_options, .operands = file_one_operands, .verb = "compare", .prepare = prepare_bulk,
+	  .render = render_compare },
 	{ "match", PEOPLE, "doubtful matches, side by side", "The same as 'match list'.",
 	  "leaverd match\n  open doubts\n",
 	  .options = match_options, .verb = "match.list", .render = render_match },

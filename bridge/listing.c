@@ -262,13 +262,28 @@ static json_t *answer_tri(enum tri value)
 	return value == TRI_UNKNOWN ? json_null() : json_boolean(value == TRI_YES);
 }
 
+/* A person's kind of account that no person seems to use, and a program does. */
+static json_t *suspect_of(const struct account_row *a)
+{
+	char day[STAMP_TEXT_BYTES];
+
+	if (a->type != ACCOUNT_PERSON || a->last_active_ms != FACT_ABSENT ||
+	    a->token_active_ms == FACT_ABSENT || a->token_active_ms == FACT_UNKNOWN)
+		return json_null();
+	stamp_text(a->token_active_ms, day);
+	return json_sprintf("suspected service account: nobody ever used it, but its API "
+			    "tokens are in use, last on %.10s; ask who owns it, then adopt it "
+			    "by its id, or protect it",
+			    day);
+}
+
 static json_t *row_of(const struct listing *l, const struct account_row *a)
 {
 	enum account_class class =
 		account_class_of(a->type, a->managed, a->synced, a->can_disable);
 
 	return json_pack("{s:s,s:s%,s:I,s:s%,s:s%,s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,"
-			 "s:o,s:o,s:o,s:o,s:o,s:s%,s:o}",
+			 "s:o,s:o,s:o,s:o,s:o,s:s%,s:o,s:s%,s:b,s:o}",
 			 "org", l->org->name, "account_id", ASK_S(a->account_id), "account",
 			 (json_int_t)a->id, "email", ASK_S(a->email), "name", ASK_S(a->name),
 			 "status", account_status_word(a->status), "type",
@@ -281,7 +296,8 @@ static json_t *row_of(const struct listing *l, const struct account_row *a)
 			 answer_tri(a->managed), "synced", answer_tri(a->synced), "accepted",
 			 answer_tri(a->accepted), "org_admin", answer_tri(a->org_admin),
 			 "status_since_ms", answer_ms(a->status_since_ms), "roles",
-			 ASK_S(a->roles), "first_ms", answer_ms(a->first_ms));
+			 ASK_S(a->roles), "first_ms", answer_ms(a->first_ms), "linked_by",
+			 ASK_S(a->linked_by), "adopted", a->adopted, "suspect", suspect_of(a));
 }
 
 /* --- one page --------------------------------------------------------------------------------

@@ -99,6 +99,7 @@ int render_groups(struct cli *cli, const json_t *out);
 int render_accounts(struct cli *cli, const json_t *out);
 int render_seats(struct cli *cli, const json_t *out);
 int render_adopt(struct cli *cli, const json_t *out);
+int render_compare(struct cli *cli, const json_t *out);
 int render_match(struct cli *cli, const json_t *out);
 int render_protections(struct cli *cli, const json_t *out);
 int render_bars(struct cli *cli, const json_t *out);

@@ -105,6 +105,7 @@ static const struct render_column accounts_columns[] = {
 	{ .head = "Person", .member = "person", .as = RENDER_AS_COUNT },
 	{ .head = "Org", .member = "org" },
 	{ .head = "Account", .member = "account_id" },
+	{ .head = "Suspected", .member = "suspect", .if_any = true },
 	{ 0 }
 };
 static const struct render_column seats_columns[] = {
@@ -124,6 +125,7 @@ static const struct render_column counts_columns[] = {
 };
 static const struct render_column adopt_columns[] = {
 	{ .head = "Account", .member = "account_id" },
+	{ .head = "Mail", .member = "email", .if_any = true },
 	{ .head = "Result", .member = "result" },
 	{ .head = "Why", .member = "text" },
 	{ 0 }
@@ -275,11 +277,62 @@ int render_seats(struct cli *cli, const json_t *out)
 	return 0;
 }
 
+static long long count_of(const json_t *out, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(out, key));
+}
+
+/* Rows of a file that name nobody. */
+static void named_faults(struct cli *cli, const json_t *out)
+{
+	const json_t *list = json_object_get(out, "faults"), *row;
+	long long rest = count_of(out, "faults_total") - (long long)json_array_size(list);
+	size_t i;
+
+	json_array_foreach (list, i, row)
+		render_line(cli, "line %lld: %s", count_of(row, "line"),
+			    jx_get_text(row, "text"));
+	if (rest > 0)
+		render_line(cli, "and %lld faulty rows more.", rest);
+}
+
 int render_adopt(struct cli *cli, const json_t *out)
 {
 	if (jx_get_text(out, "text"))
 		return render_simple(cli, out);
-	render_table(cli, adopt_columns, json_object_get(out, "accounts"), NULL);
+	render_table(cli, adopt_columns, json_object_get(out, "accounts"),
+		     "No account is meant.");
+	named_faults(cli, out);
+	if (json_is_true(json_object_get(out, "dry")))
+		render_para(cli, 0,
+			    "Nothing is changed. %lld would be adopted (again with --count "
+			    "%lld), %lld are held, %lld cannot be.",
+			    count_of(out, "ready"), count_of(out, "ready"),
+			    count_of(out, "held"), count_of(out, "refused"));
+	return 0;
+}
+
+int render_compare(struct cli *cli, const json_t *out)
+{
+	static const struct render_column columns[] = {
+		{ .head = "Side", .member = "side", .firm = true },
+		{ .head = "Line", .member = "line", .as = RENDER_AS_COUNT },
+		{ .head = "Mail", .member = "email" },
+		{ .head = "Status", .member = "status", .style = state_style },
+		{ .head = "Person", .member = "person", .as = RENDER_AS_COUNT },
+		{ .head = "Org", .member = "org" },
+		{ .head = "Account", .member = "account_id" },
+		{ 0 },
+	};
+
+	render_line(
+		cli,
+		"%lld only mine (Atlassian has them), %lld only yours (the file), %lld both.",
+		count_of(out, "mine"), count_of(out, "yours"), count_of(out, "both"));
+	render_table(cli, columns, json_object_get(out, "rows"), NULL);
+	if (json_is_true(json_object_get(out, "truncated")))
+		render_line(cli, "There are more rows: --limit 0 shows all.");
+	named_faults(cli, out);
 	return 0;
 }
 

@@ -64,6 +64,7 @@ extern const struct verb verbs_handover[]; /* handover */
 extern const struct verb verbs_policy[];   /* policy.diff */
 extern const struct verb verbs_events[];   /* events, events.explain */
 extern const struct verb verbs_export[];   /* export */
+extern const struct verb verbs_compare[];  /* compare */
 extern const struct verb verbs_bulk[];     /* bulk */
 extern const struct verb verbs_report[];   /* report */
 extern const struct verb verbs_evidence[]; /* evidence.make, .read, .drop, .key */

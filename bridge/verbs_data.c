@@ -4,6 +4,7 @@
 
 #include "base/stamp.h"
 #include "bridge/ask.h"
+#include "bridge/bulk_adopt.h"
 #include "bridge/listing.h"
 #include "bridge/rounds_hr.h"
 #include "ldap/plausible.h"
@@ -572,8 +573,15 @@ static int run_adopt(struct app *app, const struct who *who, const json_t *in, j
 
 	if (!a.why)
 		return err_set(err, ERR_USAGE, "adopt needs a reason");
-	if (!rule == !json_array_size(accounts))
-		return err_set(err, ERR_USAGE, "give accounts, or --rule; one of the two");
+	if (!!rule + !!json_array_size(accounts) + !!jx_get_text(in, "filter") +
+		    json_is_string(json_object_get(in, "text")) !=
+	    1)
+		return err_set(err, ERR_USAGE,
+			       "give accounts, --rule, --filter or --file: one of them");
+	if (!rule && !json_array_size(accounts) && undo)
+		return err_set(err, ERR_USAGE, "--undo takes accounts or --rule");
+	if (!rule && !json_array_size(accounts))
+		return bulk_adopt(app, who, in, out, err);
 	if (rule)
 		return change_rule(app, &c, out, err);
 	r = jx_set(out, "accounts", rows = json_array(), err);

@@ -558,6 +558,43 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	return tokens_judge(w, c, arena, hits, err);
 }
 
+/* An orphan that no person ever used while its API tokens are in use, or that automation rules
+ * run as: it may be a program's. */
+static int service_judge(const struct world *w, const struct candidate *c,
+			 struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	const struct facts *f = w->f;
+	const struct row_owned *owned;
+	const struct row_account *a;
+	char day[STAMP_TEXT_BYTES];
+	size_t n = 0, rules = 0;
+	bool used;
+
+	if (c->class != PLAN_ORPHAN || c->s.account == FACTS_NONE ||
+	    !action_kinds[c->kind].destructive)
+		return 0;
+	a = &f->accounts.v[c->s.account];
+	used = a->token_active_ms != FACT_ABSENT && a->token_active_ms != FACT_UNKNOWN;
+	for (uint32_t i = f->seat_at[c->s.account]; i < f->seat_at[c->s.account + 1]; i++)
+		if (f->seats.v[i].last_active_ms != FACT_ABSENT)
+			return 0;
+	owned = facts_owned_of(f, c->s.account, &n);
+	for (size_t i = 0; i < n; i++)
+		rules += owned[i].kind == OWNED_RULE;
+	if (!used && !rules)
+		return 0;
+	if (!used)
+		return guard_hit(hits, arena, GUARD_SERVICE_ACCOUNT, err,
+				 "suspected: nobody ever used it, and %zu automation rules run "
+				 "as it; ask their owner",
+				 rules);
+	stamp_text(a->token_active_ms, day);
+	return guard_hit(hits, arena, GUARD_SERVICE_ACCOUNT, err,
+			 "suspected: nobody ever used it, but its API tokens are in use, last "
+			 "on %.10s; ask who owns it",
+			 day);
+}
+
 static int ownership_judge(const struct world *w, const struct candidate *c,
 			   struct plan_arena *arena, struct guard_hits *hits, struct err *err)
 {
@@ -658,8 +695,9 @@ int guard_judge(const struct world *w, const struct candidate *c, struct plan_ar
 	static int (*const judges[])(const struct world *w, const struct candidate *c,
 				     struct plan_arena *arena, struct guard_hits *hits,
 				     struct err *err) = {
-		source_judge, rows_judge,  filters_judge,   leave_judge,    bars_judge,
-		admin_judge,  lever_judge, ownership_judge, flapping_judge, hold_judge,
+		source_judge,   rows_judge,  filters_judge, leave_judge,
+		bars_judge,     admin_judge, lever_judge,   ownership_judge,
+		flapping_judge, hold_judge,  service_judge,
 	};
 	int r = 0;
 

@@ -130,3 +130,44 @@ def test_a_backlog_runs_in_waves_and_a_renewal_says_what_cannot_make_it(narrow):
     assert acted == planned
     narrow.command("plan", "--free", "20", "--product", "jira", status=2)
     narrow.command("plan", "--free", "20", "--wave", "2", status=2)
+
+
+# --- lists held against accounts, adoption in bulk -----------------------------------------------
+
+def test_a_file_is_held_against_the_accounts_and_adopted_after_a_look(world, tmp_path):
+    accounts = world.json("accounts", "--limit", "0")["accounts"]
+    linked = [a for a in accounts if a["email"] in {p["mail"] for p in world.ordinary[:3]}]
+    assert len(linked) == 3
+    listed = tmp_path / "theirs.csv"
+    listed.write_text("Name;E-Mail;account_id\n"
+                      + "One;%s;\n" % linked[0]["email"].upper()
+                      + "Two;;%s\n" % linked[1]["account_id"]
+                      + "Three;\"%s\";\n" % linked[2]["email"]
+                      + "Else;somebody.else@example.test;\n"
+                      + "Twice;%s;\n" % linked[0]["email"]
+                      + "Bad;no address at all;\n", encoding="utf-8")
+    told = world.json("compare", str(listed), "--limit", "0")
+    assert (told["both"], told["yours"], told["mine"]) == (3, 1, len(accounts) - 3)
+    assert [r["email"] for r in told["rows"] if r["side"] == "yours"] == ["somebody.else@example.test"]
+    assert {r["account_id"] for r in told["rows"] if r["side"] == "both"} == {a["account_id"] for a in linked}
+    assert {(f["line"], f["text"]) for f in told["faults"]} == {
+        (6, "the same as line 2"), (7, "that is no mail address")}
+    only = world.json("compare", str(listed), "--only", "yours")
+    assert [r["line"] for r in only["rows"]] == [5] and only["both"] == 3
+    (tmp_path / "other.csv").write_text("who\nada\n", encoding="utf-8")
+    world.command("compare", str(tmp_path / "other.csv"), status=2)
+
+    dry = world.json("adopt", "--file", str(listed), "--reason", "the list of IT")
+    rows = {a.get("email"): a for a in dry["accounts"]}
+    assert dry["dry"] and dry["ready"] == 3 and dry["refused"] == 1
+    assert "linked by" in rows[linked[0]["email"]]["text"]
+    assert not any(a["adopted"] for a in world.json("accounts", "--limit", "0")["accounts"])
+    world.command("adopt", "--file", str(listed), "--count", "2", "--reason", "miscounted", status=4)
+    done = world.json("adopt", "--file", str(listed), "--count", "3", "--reason", "the list of IT")
+    assert sum(a["result"] == "adopted" for a in done["accounts"]) == 3
+    assert sum(a["adopted"] for a in world.json("accounts", "--limit", "0")["accounts"]) == 3
+
+    filtered = world.json("adopt", "--filter", 'email eq "%s"' % linked[0]["email"], "--reason", "again")
+    assert [a["result"] for a in filtered["accounts"]] == ["unchanged"]
+    orphans = world.json("orphans")["accounts"]
+    assert orphans and all("suspect" in a for a in orphans)
