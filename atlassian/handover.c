@@ -14,11 +14,18 @@
 struct giving {
 	struct atl_site *s;
 	const struct atl_gift *gift;
-	json_t *held;     /* ids that are the giver's now */
-	json_t *projects; /* keys of the issues among them: {"OPS": true} */
-	unsigned refused;
+	struct atl_left *left;
+	json_t *held;        /* ids that are the giver's now */
+	json_t *projects;    /* the issues among them, by project: {"OPS": [ids]} */
 	char why[SAY_BYTES]; /* of the first that was refused */
 };
+
+void atl_left_done(struct atl_left *l)
+{
+	json_decref(l->refused);
+	json_decref(l->unseen);
+	*l = (struct atl_left){ 0 };
+}
 
 static void giving_done(struct giving *g)
 {
@@ -27,12 +34,35 @@ static void giving_done(struct giving *g)
 }
 
 static int giving_new(struct giving *g, struct atl_site *s, const struct atl_gift *gift,
-		      struct err *err)
+		      struct atl_left *left, struct err *err)
 {
-	*g = (struct giving){
-		.s = s, .gift = gift, .held = json_array(), .projects = json_object()
-	};
-	return g->held && g->projects ? 0 : err_nomem(err);
+	*g = (struct giving){ .s = s,
+			      .gift = gift,
+			      .left = left,
+			      .held = json_array(),
+			      .projects = json_object() };
+	left->refused = json_array();
+	left->unseen = json_array();
+	return g->held && g->projects && left->refused && left->unseen ? 0 : err_nomem(err);
+}
+
+static size_t count(const json_t *list)
+{
+	return json_array_size(list);
+}
+
+/* All of those may not be had by the receiver. */
+static int refuse_all(struct giving *g, const json_t *ids, struct err *err)
+{
+	const json_t *one;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach ((json_t *)(uintptr_t)ids, i, one)
+		if (r == 0)
+			r = jx_add(g->left->refused, json_incref((json_t *)(uintptr_t)one),
+				   err);
+	return r;
 }
 
 /* --- who holds what now ------------------------------------------------------------------- */
@@ -46,9 +76,32 @@ static int issue_look(struct giving *g, const json_t *issue, struct err *err)
 
 	if (!id || !str_eq(atl_user_id(fields, "assignee"), g->gift->from))
 		return 0;
+	if (!key)
+		return err_set(err, ERR_PROTOCOL, "issue %s is in no project", id);
 	r = jx_add(g->held, json_string(id), err);
-	if (r == 0 && key && !json_object_get(g->projects, key))
-		r = jx_set(g->projects, key, json_true(), err);
+	if (r == 0 && !json_object_get(g->projects, key))
+		r = jx_set(g->projects, key, json_array(), err);
+	return r == 0 ? jx_add(json_object_get(g->projects, key), json_string(id), err) : r;
+}
+
+/* Those of them that the answer does not have. */
+static int issues_unseen(struct giving *g, size_t from, size_t n, const json_t *issues,
+			 struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *seen = json_object();
+	const json_t *issue;
+	size_t i;
+	int r = seen ? 0 : err_nomem(err);
+
+	json_array_foreach ((json_t *)(uintptr_t)issues, i, issue) {
+		const char *id = jx_get_text(issue, "id");
+
+		if (r == 0 && id)
+			r = jx_set(seen, id, json_true(), err);
+	}
+	for (size_t k = from; r == 0 && k < from + n; k++)
+		if (!json_object_get(seen, g->gift->step->items[k]))
+			r = jx_add(g->left->unseen, json_string(g->gift->step->items[k]), err);
 	return r;
 }
 
@@ -78,7 +131,7 @@ static int issues_look_at(struct giving *g, size_t from, size_t n, struct err *e
 	json_array_foreach (json_object_get(answer, "issues"), i, issue)
 		if (r == 0)
 			r = issue_look(g, issue, err);
-	return r;
+	return r == 0 ? issues_unseen(g, from, n, json_object_get(answer, "issues"), err) : r;
 }
 
 static int issues_look(struct giving *g, struct err *err)
@@ -112,7 +165,7 @@ static int thing_look(struct giving *g, const char *item, struct err *err)
 
 	/* a filter that is gone, or that nobody may see, is 400 */
 	if (r == -ERR_NOT_FOUND || (op == STEP_GIVE_FILTERS && problem.status == 400))
-		return 0;
+		return jx_add(g->left->unseen, json_string(item), err);
 	if (r < 0)
 		return r;
 	return str_eq(atl_user_id(answer, things[op].owner), g->gift->from)
@@ -135,11 +188,14 @@ static int look(struct giving *g, struct err *err)
 
 /* --- the receiver ------------------------------------------------------------------------- */
 
-/* What is about the receiver or one object, not about our credential. */
+/* What is said of a change: about the receiver or the object. Our own right to make it cannot
+ * be told from that (403): whoever comes next is tried, and at last it is told to people. */
 static int impossible(int r)
 {
-	return r == -ERR_NOT_FOUND || r == -ERR_REMOTE || r == -ERR_CONFLICT ? ATL_IMPOSSIBLE
-									     : r;
+	return r == -ERR_NOT_FOUND || r == -ERR_REMOTE || r == -ERR_CONFLICT ||
+			       r == -ERR_FORBIDDEN
+		       ? ATL_IMPOSSIBLE
+		       : r;
 }
 
 static int receiver_active(struct giving *g, struct err *err)
@@ -163,42 +219,69 @@ static int receiver_active(struct giving *g, struct err *err)
 	return ATL_IMPOSSIBLE;
 }
 
-/* An issue that its new assignee may not have would stay where it is, told by the task alone.
- */
-static int receiver_assignable(struct giving *g, struct err *err)
+/* Whether they may be assigned issues of all of these projects. */
+static int assignable(struct giving *g, struct str keys, bool *ret, struct err *err)
 {
+	const struct str args[] = { keys, g->gift->to };
+	const struct atl_ask ask =
+		atl_get(ATL_API_JIRA,
+			"/rest/api/3/user/assignable/"
+			"multiProjectSearch?projectKeys={}&accountId={}&maxResults=10",
+			args, 2);
 	CLEANUP(json_decref_at) json_t *users = NULL;
-	CLEANUP(buf_done) struct buf keys;
-	const char *key;
-	json_t *value;
-	struct str args[2] = { { 0 }, g->gift->to };
 	const json_t *user;
-	struct atl_ask ask;
 	size_t i;
-	int r;
+	int r = atl_site_ask(g->s, &ask, &users, NULL, err);
 
-	buf_init(&keys, 16384);
-	json_object_foreach (g->projects, key, value)
-		buf_addf(&keys, "%s%s", keys.len ? "," : "", key);
-	r = buf_fault(&keys, err, "the projects of a gift");
-	if (r < 0 || !keys.len)
-		return r;
-	args[0] = buf_str(&keys);
-	ask = atl_get(ATL_API_JIRA,
-		      "/rest/api/3/user/assignable/"
-		      "multiProjectSearch?projectKeys={}&accountId={}&maxResults=10",
-		      args, 2);
-	r = atl_site_ask(g->s, &ask, &users, NULL, err);
+	*ret = false;
 	if (r < 0)
 		return r;
 	json_array_foreach (users, i, user)
-		if (str_eq(atl_user_id(user, NULL), g->gift->to))
-			return 0;
-	(void)err_set(err, ERR_REFUSED,
-		      "whoever was to receive them may not be assigned issues of %.200s at %s: "
-		      "name somebody else, or give them access",
-		      keys.p, atl_site_options(g->s)->host);
-	return ATL_IMPOSSIBLE;
+		*ret = *ret || str_eq(atl_user_id(user, NULL), g->gift->to);
+	return 0;
+}
+
+/* An issue that its new assignee may not have would stay where it is, told by the task alone:
+ * those of projects that are closed to them are taken out of what is given. */
+static int receiver_assignable(struct giving *g, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *open = json_array();
+	CLEANUP(buf_done) struct buf keys;
+	CLEANUP(buf_done) struct buf closed;
+	const char *key;
+	json_t *ids;
+	bool may = false;
+	int r = open ? 0 : err_nomem(err);
+
+	buf_init(&keys, 16384);
+	buf_init(&closed, 16384);
+	json_object_foreach (g->projects, key, ids)
+		buf_addf(&keys, "%s%s", keys.len ? "," : "", key);
+	if (r == 0)
+		r = buf_fault(&keys, err, "the projects of a gift");
+	if (r == 0 && keys.len)
+		r = assignable(g, buf_str(&keys), &may, err);
+	if (r < 0 || may || !keys.len)
+		return r;
+	json_object_foreach (g->projects, key, ids) {
+		may = false;
+		if (r == 0 && json_object_size(g->projects) > 1)
+			r = assignable(g, str_of(key), &may, err);
+		if (r == 0 && may && json_array_extend(open, ids) < 0)
+			r = err_nomem(err);
+		if (r == 0 && !may)
+			r = refuse_all(g, ids, err);
+		if (r == 0 && !may)
+			buf_addf(&closed, "%s%s", closed.len ? ", " : "", key);
+	}
+	if (r == 0)
+		r = buf_fault(&closed, err, "the projects of a gift");
+	if (r < 0)
+		return r;
+	json_decref(g->held);
+	g->held = json_incref(open);
+	snprintf(g->why, sizeof(g->why), "they may not be assigned issues of %.120s", closed.p);
+	return 0;
 }
 
 /* --- giving ------------------------------------------------------------------------------- */
@@ -209,25 +292,34 @@ static int task_look(struct giving *g, const char *task, struct err *err)
 	const struct str args[] = { str_of(task) };
 	const struct atl_ask ask = atl_get(ATL_API_JIRA, "/rest/api/3/bulk/queue/{}", args, 1);
 	CLEANUP(json_decref_at) json_t *answer = NULL;
-	size_t failed;
-	const char *status;
+	const char *status, *id;
+	json_t *failed, *why;
 	int r = atl_site_ask(g->s, &ask, &answer, NULL, err);
 
 	if (r < 0)
 		return r;
 	status = jx_get_text(answer, "status");
-	failed = json_object_size(json_object_get(answer, "failedAccessibleIssues"));
-	if (failed)
-		(void)err_set(err, ERR_REMOTE,
-			      "Atlassian's bulk change left %zu of %zu issues where they were",
-			      failed, json_array_size(g->held));
-	else if (status && (!strcmp(status, "FAILED") || !strcmp(status, "DEAD") ||
-			    !strcmp(status, "CANCELLED")))
-		(void)err_set(err, ERR_REMOTE, "Atlassian's bulk change of %zu issues ended %s",
-			      json_array_size(g->held), status);
-	else
-		return 0;
-	return ATL_IMPOSSIBLE;
+	failed = json_object_get(answer, "failedAccessibleIssues");
+	if (json_object_size(failed)) {
+		snprintf(g->why, sizeof(g->why), "Atlassian's bulk change left them");
+		json_object_foreach (failed, id, why)
+			if (r == 0)
+				r = jx_add(g->left->refused, json_string(id), err);
+	} else if (status && (!strcmp(status, "FAILED") || !strcmp(status, "DEAD") ||
+			      !strcmp(status, "CANCELLED"))) {
+		snprintf(g->why, sizeof(g->why), "Atlassian's bulk change ended %.20s", status);
+		r = refuse_all(g, g->held, err);
+	}
+	return r;
+}
+
+/* The whole of a change was refused. Other faults are passed on. */
+static int refused(struct giving *g, int r, struct err *err)
+{
+	if (impossible(r) != ATL_IMPOSSIBLE)
+		return r;
+	snprintf(g->why, sizeof(g->why), "%.180s", err->text);
+	return refuse_all(g, g->held, err);
 }
 
 static int issues_give(struct giving *g, struct err *err)
@@ -241,7 +333,7 @@ static int issues_give(struct giving *g, struct err *err)
 	const char *task;
 	int r = receiver_assignable(g, err);
 
-	if (r != 0)
+	if (r < 0 || !count(g->held))
 		return r;
 	body = json_pack("{s:O,s:[s],s:{s:[{s:s,s:{s:s%}}]},s:b}", "selectedIssueIdsOrKeys",
 			 g->held, "selectedActions", "assignee", "editedFieldsInput",
@@ -253,7 +345,7 @@ static int issues_give(struct giving *g, struct err *err)
 	ask.body = body;
 	r = atl_site_ask(g->s, &ask, &answer, NULL, err);
 	if (r < 0)
-		return impossible(r);
+		return refused(g, r, err);
 	task = jx_get_text(answer, "taskId");
 	if (!task)
 		return err_set(err, ERR_PROTOCOL, "a bulk change was answered without a task");
@@ -268,9 +360,10 @@ static int dashboards_give(struct giving *g, struct err *err)
 			       .write = true };
 	CLEANUP(json_decref_at) json_t *body = NULL;
 	CLEANUP(json_decref_at) json_t *answer = NULL;
-	json_t *ids = json_array();
+	json_t *ids = json_array(), *why;
 	const json_t *one;
-	size_t i, failed;
+	const char *failed;
+	size_t i;
 	int r = ids ? 0 : err_nomem(err);
 
 	json_array_foreach (g->held, i, one) {
@@ -290,13 +383,14 @@ static int dashboards_give(struct giving *g, struct err *err)
 	if (r == 0)
 		r = atl_site_ask(g->s, &ask, &answer, NULL, err);
 	if (r < 0)
-		return impossible(r);
-	failed = json_object_size(json_object_get(answer, "entityErrors"));
-	if (!failed)
-		return 0;
-	(void)err_set(err, ERR_REMOTE, "Atlassian did not give %zu of %zu dashboards", failed,
-		      json_array_size(g->held));
-	return ATL_IMPOSSIBLE;
+		return refused(g, r, err);
+	json_object_foreach (json_object_get(answer, "entityErrors"), failed, why) {
+		snprintf(g->why, sizeof(g->why), "Atlassian did not give dashboard %.20s",
+			 failed);
+		if (r == 0)
+			r = jx_add(g->left->refused, json_string(failed), err);
+	}
+	return r;
 }
 
 /* One object: filter owner, project lead, component lead. */
@@ -339,16 +433,13 @@ static int things_give(struct giving *g, struct err *err)
 			continue;
 		if (impossible(r) != ATL_IMPOSSIBLE)
 			return r;
-		g->refused++;
 		if (!g->why[0])
 			snprintf(g->why, sizeof(g->why), "%.20s: %.170s", item, err->text);
-		r = 0;
+		r = jx_add(g->left->refused, json_string(item), err);
+		if (r < 0)
+			return r;
 	}
-	if (!g->refused)
-		return 0;
-	(void)err_set(err, ERR_REFUSED, "%u of %zu could not be given: %s", g->refused,
-		      json_array_size(g->held), g->why);
-	return ATL_IMPOSSIBLE;
+	return r;
 }
 
 static int gift_check(const struct atl_gift *gift, struct err *err)
@@ -363,7 +454,53 @@ static int gift_check(const struct atl_gift *gift, struct err *err)
 	return 0;
 }
 
-int atl_give(struct atl_site *s, const struct atl_gift *gift, struct err *err)
+static int give(struct giving *g, struct err *err)
+{
+	int r = receiver_active(g, err);
+
+	if (r == ATL_IMPOSSIBLE) {
+		snprintf(g->why, sizeof(g->why), "%.180s", err->text);
+		return refuse_all(g, g->held, err);
+	}
+	if (r < 0)
+		return r;
+	switch (g->gift->step->op) {
+	case STEP_GIVE_ISSUES:
+		return issues_give(g, err);
+	case STEP_GIVE_DASHBOARDS:
+		return dashboards_give(g, err);
+	default:
+		return things_give(g, err);
+	}
+}
+
+/* What was left, in a sentence. */
+static int told(const struct giving *g, struct err *err)
+{
+	size_t refused = count(g->left->refused), unseen = count(g->left->unseen);
+	size_t all = g->gift->step->item_count;
+
+	if (!refused && !unseen)
+		return 0;
+	if (!unseen)
+		(void)err_set(err, ERR_REFUSED, "%zu of %zu could not be given: %s", refused,
+			      all, g->why);
+	else if (!refused)
+		(void)err_set(err, ERR_REFUSED,
+			      "%zu of %zu not seen: gone, or hidden from our token for %s; the "
+			      "others are not the giver's any more",
+			      unseen, all, atl_site_options(g->s)->host);
+	else
+		(void)err_set(
+			err, ERR_REFUSED,
+			"%zu of %zu could not be given: %s; %zu not seen: gone, or hidden "
+			"from our token for %s",
+			refused, all, g->why, unseen, atl_site_options(g->s)->host);
+	return ATL_IMPOSSIBLE;
+}
+
+int atl_give(struct atl_site *s, const struct atl_gift *gift, struct atl_left *left,
+	     struct err *err)
 {
 	CLEANUP(giving_done) struct giving g = { 0 };
 	int r = gift_check(gift, err);
@@ -373,35 +510,25 @@ int atl_give(struct atl_site *s, const struct atl_gift *gift, struct err *err)
 			       "the organisation of %s is in mode observe: nothing is sent",
 			       atl_site_options(s)->host);
 	if (r == 0)
-		r = giving_new(&g, s, gift, err);
+		r = giving_new(&g, s, gift, left, err);
 	if (r == 0)
 		r = look(&g, err);
-	if (r < 0 || json_array_size(g.held) == 0)
-		return r;
-	r = receiver_active(&g, err);
-	if (r != 0)
-		return r;
-	switch (gift->step->op) {
-	case STEP_GIVE_ISSUES:
-		return issues_give(&g, err);
-	case STEP_GIVE_DASHBOARDS:
-		return dashboards_give(&g, err);
-	default:
-		return things_give(&g, err);
-	}
+	if (r == 0 && count(g.held))
+		r = give(&g, err);
+	return r < 0 ? r : told(&g, err);
 }
 
-int atl_give_verify(struct atl_site *s, const struct atl_gift *gift, enum atl_verified *ret,
-		    struct err *err)
+int atl_give_verify(struct atl_site *s, const struct atl_gift *gift, struct atl_left *left,
+		    enum atl_verified *ret, struct err *err)
 {
 	CLEANUP(giving_done) struct giving g = { 0 };
 	int r = gift_check(gift, err);
 
 	if (r == 0)
-		r = giving_new(&g, s, gift, err);
+		r = giving_new(&g, s, gift, left, err);
 	if (r == 0)
 		r = look(&g, err);
 	if (r == 0)
-		*ret = json_array_size(g.held) ? ATL_VERIFY_NOT_DONE : ATL_VERIFY_DONE;
+		*ret = count(g.held) ? ATL_VERIFY_NOT_DONE : ATL_VERIFY_DONE;
 	return r;
 }

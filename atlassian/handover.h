@@ -15,16 +15,26 @@ struct atl_gift {
 	struct str from, to;
 };
 
+/* What a gift left where it was: arrays of ids. */
+struct atl_left {
+	json_t *refused; /* Atlassian does not let the receiver have them */
+	json_t *unseen;  /* not shown to our credential: gone, or hidden from it */
+};
+void atl_left_done(struct atl_left *l);
+
 /*
  * Gives. The receiver is asked for first: active on that site, and permitted to be assigned in
- * each project that issues are of. 0: done, or accepted (a bulk change goes on at Atlassian;
- * atl_give_verify() tells), or nothing was left to give. ATL_IMPOSSIBLE: err says why; what
- * could be given was given.
+ * each project that issues are of; those of projects that are closed to them are left. 0: done,
+ * or accepted (a bulk change goes on at Atlassian; atl_give_verify() tells), or somebody else
+ * has it all. ATL_IMPOSSIBLE: err says why, *left which; what could be given was given. *left
+ * is zeroed by the caller, who calls atl_left_done(), whatever comes back.
  */
-int atl_give(struct atl_site *s, const struct atl_gift *gift, struct err *err) MUST_USE;
+int atl_give(struct atl_site *s, const struct atl_gift *gift, struct atl_left *left,
+	     struct err *err) MUST_USE;
 
-/* DONE: none of the objects is the giver's. An object that is gone counts as given. */
-int atl_give_verify(struct atl_site *s, const struct atl_gift *gift, enum atl_verified *ret,
-		    struct err *err) MUST_USE;
+/* DONE: none of the objects that are shown to us is the giver's. Those that are not shown are
+ * in left->unseen: of them nothing is known. */
+int atl_give_verify(struct atl_site *s, const struct atl_gift *gift, struct atl_left *left,
+		    enum atl_verified *ret, struct err *err) MUST_USE;
 
 #endif

@@ -71,46 +71,96 @@ static int aim(struct aimed *a, struct app *app, const struct config_org *org,
 	return r;
 }
 
+/* What was left, and what is known to be given, into the store: plans that are made later start
+ * from it. */
+struct noting {
+	const struct action_step *step;
+	const struct atl_left *left;
+	bool given; /* all but those that were not seen */
+	const char *why;
+};
+
+static bool listed(const json_t *ids, const char *id)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)ids, i, one)
+		if (strcmp(json_string_value(one), id) == 0)
+			return true;
+	return false;
+}
+
+static int note_one(const struct noting *n, struct db *db, const char *kind, const char *id,
+		    struct err *err)
+{
+	const struct action_step *s = n->step;
+
+	if (listed(n->left->unseen, id))
+		return inventory_unseen(db, (int64_t)s->from, s->site, kind, id, err);
+	if (listed(n->left->refused, id))
+		return inventory_refused(db, (int64_t)s->from, s->site, kind, id,
+					 (int64_t)s->to, n->why, stamp_now_ms(), err);
+	return n->given ? inventory_given(db, (int64_t)s->from, s->site, kind, &id, 1, err) : 0;
+}
+
+static int note_run(void *ctx, struct db *db, struct err *err)
+{
+	const struct noting *n = ctx;
+	int r = 0;
+
+	for (int k = 0; k < OWNED_KIND_COUNT; k++)
+		for (size_t i = 0;
+		     r == 0 && owned_kinds[k].given && owned_kinds[k].give == n->step->op &&
+		     i < n->step->item_count;
+		     i++)
+			r = note_one(n, db, owned_kinds[k].word, n->step->items[i], err);
+	return r;
+}
+
 int hands_gift_act(struct app *app, const struct config_org *org,
 		   const struct action_step *step, bool writes, struct err *err)
 {
 	CLEANUP(aimed_done) struct aimed a = { 0 };
-	int r = aim(&a, app, org, step, err);
+	CLEANUP(atl_left_done) struct atl_left left = { 0 };
+	struct err why = { 0 };
+	struct noting note = { .step = step, .left = &left, .why = why.text };
+	int noted, r = aim(&a, app, org, step, err);
 
 	if (r < 0)
 		return r;
 	atl_site_writes(a.site, writes);
-	r = atl_give(a.site, &a.gift, err);
-	return r == ATL_IMPOSSIBLE ? TARGET_IMPOSSIBLE : r;
-}
-
-static int given_run(void *ctx, struct db *db, struct err *err)
-{
-	const struct action_step *step = ctx;
-	int r = 0;
-
-	for (int k = 0; r == 0 && k < OWNED_KIND_COUNT; k++)
-		if (owned_kinds[k].given && owned_kinds[k].give == step->op)
-			r = inventory_given(db, (int64_t)step->from, step->site,
-					    owned_kinds[k].word, step->items, step->item_count,
-					    err);
-	return r;
+	r = atl_give(a.site, &a.gift, &left, err);
+	if (r != ATL_IMPOSSIBLE)
+		return r;
+	why = *err;
+	noted = writer_call(app->writer, note_run, &note, err);
+	if (noted < 0)
+		return noted;
+	*err = why;
+	return TARGET_IMPOSSIBLE;
 }
 
 int hands_gift_verify(struct app *app, const struct config_org *org,
 		      const struct action_step *step, enum verify *ret, struct err *err)
 {
 	CLEANUP(aimed_done) struct aimed a = { 0 };
+	CLEANUP(atl_left_done) struct atl_left left = { 0 };
+	struct noting note = { .step = step, .left = &left, .given = true, .why = "" };
 	enum atl_verified seen = ATL_VERIFY_UNKNOWN;
-	struct action_step copy = *step;
 	int r = aim(&a, app, org, step, err);
 
 	if (r == 0)
-		r = atl_give_verify(a.site, &a.gift, &seen, err);
+		r = atl_give_verify(a.site, &a.gift, &left, &seen, err);
 	if (r == 0 && seen == ATL_VERIFY_DONE)
-		r = writer_call(app->writer, given_run, &copy, err);
+		r = writer_call(app->writer, note_run, &note, err);
 	if (r < 0)
 		return r;
+	/* what is not shown to us is not known to be given */
+	if (seen == ATL_VERIFY_DONE && json_array_size(left.unseen))
+		return err_set(err, ERR_NOT_FOUND,
+			       "%zu of %zu not seen: gone, or hidden from our token for %s",
+			       json_array_size(left.unseen), step->item_count, step->site);
 	*ret = seen == ATL_VERIFY_DONE ? VERIFY_DONE : VERIFY_NOT_DONE;
 	return 0;
 }

@@ -9,10 +9,12 @@
 #include "reconcile/ports.h"
 
 bool hands_gift_is(enum step_op op);
-/* As reconcile_target.act. writes: false refuses everything (mode observe). */
+/* As reconcile_target.act. writes: false refuses everything (mode observe). What Atlassian did
+ * not let the receiver have, and what it did not show us, is kept in the store: the next plan
+ * tries whoever comes next, and takes for given only what was seen to be. */
 int hands_gift_act(struct app *app, const struct config_org *org,
 		   const struct action_step *step, bool writes, struct err *err) MUST_USE;
-/* As reconcile_target.verify. */
+/* As reconcile_target.verify; a fault (NOT_FOUND) where some of it is not shown to us. */
 int hands_gift_verify(struct app *app, const struct config_org *org,
 		      const struct action_step *step, enum verify *ret, struct err *err)
 	MUST_USE;

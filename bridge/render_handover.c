@@ -18,6 +18,15 @@ static const struct render_column inventory_columns[] = {
 	{ .head = "WHY NOT", .member = "why", .if_any = true },
 	{ 0 }
 };
+static const struct render_column refusal_columns[] = {
+	{ .head = "WHEN", .member = "ms", .as = RENDER_AS_TIME },
+	{ .head = "SITE", .member = "site" },
+	{ .head = "KIND", .member = "kind", .firm = true },
+	{ .head = "ID", .member = "id", .firm = true },
+	{ .head = "RECEIVER", .member = "receiver", .as = RENDER_AS_COUNT },
+	{ .head = "WHY NOT", .member = "why" },
+	{ 0 }
+};
 /* clang-format on */
 
 int render_handover(struct cli *cli, const json_t *out)
@@ -30,6 +39,10 @@ int render_handover(struct cli *cli, const json_t *out)
 	render_table(cli, inventory_columns, json_object_get(out, "inventories"),
 		     "none was read: that is done two weeks before an end date, and when "
 		     "somebody left");
+	if (json_array_size(json_object_get(out, "refusals"))) {
+		render_head(cli, "Receivers whom Atlassian refused");
+		render_table(cli, refusal_columns, json_object_get(out, "refusals"), "");
+	}
 	if (named)
 		render_line(cli, "Named to receive it: account %lld.",
 			    (long long)json_integer_value(named));

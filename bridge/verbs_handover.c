@@ -24,7 +24,7 @@ struct asked {
 	int64_t person;
 	int64_t accounts[ACCOUNTS_MOST];
 	size_t n;
-	json_t *owned, *inventories; /* borrowed from the answer */
+	json_t *owned, *inventories, *refusals; /* borrowed from the answer */
 };
 
 static int on_link(void *ctx, const struct account_link *row, struct err *err)
@@ -198,10 +198,23 @@ static int on_inventory(void *ctx, const struct inventory_row *row, struct err *
 		      err);
 }
 
-static int on_heir(void *ctx, int64_t person, int64_t account, struct err *err)
+static int on_heir(void *ctx, const struct heir_row *row, struct err *err)
 {
-	(void)person;
-	return jx_set(ctx, "named", json_integer(account), err);
+	return jx_set(ctx, "named", json_integer(row->account), err);
+}
+
+/* Whom Atlassian refused what: why the next plan passes them over. */
+static int on_refusal(void *ctx, const struct gift_refusal *row, struct err *err)
+{
+	json_t *list = ctx;
+
+	return jx_add(list,
+		      json_pack("{s:I, s:I, s:s%, s:s%, s:s%, s:s%, s:I}", "account",
+				(json_int_t)row->account, "receiver", (json_int_t)row->receiver,
+				"site", row->site.p, row->site.len, "kind", row->kind.p,
+				row->kind.len, "id", row->id.p, row->id.len, "why", row->why.p,
+				row->why.len, "ms", (json_int_t)row->ms),
+		      err);
 }
 
 static int org_tell(struct asked *a, struct db *db, const char *org, struct err *err)
@@ -215,6 +228,9 @@ static int org_tell(struct asked *a, struct db *db, const char *org, struct err 
 		r = inventory_each(db, row.id, a->accounts[i], on_inventory, a, err);
 		if (r == 0)
 			r = inventory_owned(db, row.id, a->accounts[i], on_owned, a, err);
+		if (r == 0)
+			r = inventory_refusals(db, row.id, a->accounts[i], 0, on_refusal,
+					       a->refusals, err);
 	}
 	return r;
 }
@@ -230,6 +246,8 @@ static int tell(struct asked *a, json_t *out, struct err *err)
 	r = jx_set(out, "owned", a->owned, err);
 	if (r == 0)
 		r = jx_set(out, "inventories", a->inventories, err);
+	if (r == 0)
+		r = jx_set(out, "refusals", a->refusals = json_array(), err);
 	if (r == 0)
 		r = jx_set(out, "person", json_integer(a->person), err);
 	if (r == 0)

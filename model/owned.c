@@ -9,7 +9,7 @@ const struct owned_kind_row owned_kinds[OWNED_KIND_COUNT] = {
 	[OWNED_PROJECT]   = { "project",   "project led",         "projects led",         true,  STEP_GIVE_PROJECTS,   true,  false, NULL },
 	[OWNED_COMPONENT] = { "component", "component led",       "components led",       true,  STEP_GIVE_COMPONENTS, true,  true,  NULL },
 	[OWNED_RULE]      = { "rule",      "automation rule",     "automation rules",     false, STEP_NOTIFY,          true,  false,
-			      "change owner and actor of each in its project's automation settings, or they stop" },
+			      "name another owner and actor in the automation settings: what runs as a blocked account may fail" },
 	[OWNED_SPACE]     = { "space",     "Confluence space",    "Confluence spaces",    false, STEP_NOTIFY,          false, false,
 			      "name another owner in each space's settings" },
 };

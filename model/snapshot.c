@@ -224,6 +224,7 @@ void facts_free(struct facts *f)
 	vec_row_inventory_done(&f->inventory);
 	vec_row_owned_done(&f->owned);
 	vec_row_heir_done(&f->heirs);
+	vec_row_refusal_done(&f->refusals);
 	vec_row_scim_user_done(&f->scim_users);
 	vec_row_scim_group_done(&f->scim_groups);
 	vec_pair_done(&f->scim_members);
@@ -733,7 +734,8 @@ int facts_add_owned(struct facts *f, const struct facts_owned *in, struct err *e
 {
 	struct row_owned row = { .account = in->account,
 				 .lead = in->lead,
-				 .kind = (uint8_t)in->kind };
+				 .kind = (uint8_t)in->kind,
+				 .unseen = in->unseen };
 	int r = account_or_none(f, in->lead, err);
 
 	if (in->account >= f->accounts.n)
@@ -744,13 +746,27 @@ int facts_add_owned(struct facts *f, const struct facts_owned *in, struct err *e
 	return r < 0 ? r : PUSH(f, err, vec_row_owned, owned, row);
 }
 
-int facts_add_heir(struct facts *f, const struct facts_heir *in, struct err *err)
+int facts_add_refusal(struct facts *f, const struct facts_refusal *in, struct err *err)
 {
-	struct row_heir row = { in->person, in->account };
+	struct row_refusal row = { .account = in->account,
+				   .receiver = in->receiver,
+				   .kind = (uint8_t)in->kind };
+	int r;
 
 	if (in->account >= f->accounts.n)
 		return row_fault(err, "account", in->account);
-	return PUSH(f, err, vec_row_heir, heirs, row);
+	if (in->receiver >= f->accounts.n)
+		return row_fault(err, "account", in->receiver);
+	r = INTERN(f, err, { in->site, &row.site }, { in->id, &row.id });
+	return r < 0 ? r : PUSH(f, err, vec_row_refusal, refusals, row);
+}
+
+int facts_add_heir(struct facts *f, const struct facts_heir *in, struct err *err)
+{
+	struct row_heir row = { in->person, in->heir, in->account };
+	int r = account_or_none(f, in->account, err);
+
+	return r < 0 ? r : PUSH(f, err, vec_row_heir, heirs, row);
 }
 
 /* --- sealing --- */
@@ -837,6 +853,16 @@ static int inventory_cmp(const void *pa, const void *pb)
 	const struct row_inventory *a = pa, *b = pb;
 
 	return LESS(a->account, b->account);
+}
+
+/* For looking up alone: no plan shows this order. */
+static int refusal_cmp(const void *pa, const void *pb)
+{
+	const struct row_refusal *a = pa, *b = pb;
+	int c = FIRST_OF(LESS(a->account, b->account), LESS(a->receiver, b->receiver));
+
+	c = FIRST_OF(c, LESS(a->kind, b->kind));
+	return FIRST_OF(FIRST_OF(c, LESS(a->site, b->site)), LESS(a->id, b->id));
 }
 
 static int heir_cmp(const void *pa, const void *pb)
@@ -1070,6 +1096,7 @@ static int rows_sort(struct facts *f, struct err *err)
 	UNIQUE(expected, u64_cmp);
 	SORT(inventory, inventory_cmp);
 	SORT(heirs, heir_cmp);
+	SORT(refusals, refusal_cmp);
 	if (f->owned.n)
 		qsort_r(f->owned.v, f->owned.n, sizeof(*f->owned.v), owned_cmp, &f->pool);
 	if (f->sites.n)
@@ -1173,7 +1200,7 @@ size_t facts_bytes(const struct facts *f)
 	ROOM(addresses), ROOM(accounts), ROOM(products), ROOM(seats), ROOM(groups);
 	ROOM(grants), ROOM(members), ROOM(roles), ROOM(protections), ROOM(bars);
 	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open);
-	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs);
+	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs), ROOM(refusals);
 	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members);
 #undef ROOM
 	return bytes + (4 * f->accounts.n + f->groups.n) * sizeof(uint32_t);
@@ -1227,14 +1254,24 @@ const struct row_inventory *facts_inventory_of(const struct facts *f, uint32_t a
 			      : NULL;
 }
 
-uint32_t facts_heir_of(const struct facts *f, uint64_t person)
+const struct row_heir *facts_heir_of(const struct facts *f, uint64_t person)
 {
 	const struct row_heir key = { .person = person };
-	const struct row_heir *found = f->heirs.n ? bsearch(&key, f->heirs.v, f->heirs.n,
-							    sizeof(*f->heirs.v), heir_cmp)
-						  : NULL;
 
-	return found ? found->account : FACTS_NONE;
+	return f->heirs.n ? bsearch(&key, f->heirs.v, f->heirs.n, sizeof(*f->heirs.v), heir_cmp)
+			  : NULL;
+}
+
+bool facts_refused(const struct facts *f, const struct row_owned *o, uint32_t receiver)
+{
+	const struct row_refusal key = { .account = o->account,
+					 .receiver = receiver,
+					 .site = o->site,
+					 .id = o->id,
+					 .kind = o->kind };
+
+	return f->refusals.n &&
+	       bsearch(&key, f->refusals.v, f->refusals.n, sizeof(*f->refusals.v), refusal_cmp);
 }
 
 const struct row_owned *facts_owned_of(const struct facts *f, uint32_t account, size_t *count)

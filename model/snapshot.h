@@ -332,12 +332,22 @@ struct facts_owned {
 	struct str id;
 	struct str project; /* key; empty: in none */
 	uint32_t lead;      /* account that leads that project, or FACTS_NONE */
+	bool unseen;        /* was not shown to us when it was to be given */
 };
 
-/* Who was named to receive what a person owns. */
+/* Atlassian does not let that account have one thing of another's. */
+struct facts_refusal {
+	uint32_t account, receiver;
+	enum owned_kind kind;
+	struct str site, id;
+};
+
+/* Who was named to receive what a person owns: an account of this organisation, the person
+ * whose accounts are meant, or both. */
 struct facts_heir {
 	uint64_t person;  /* ledger number */
-	uint32_t account; /* of this organisation */
+	uint32_t account; /* of this organisation, or FACTS_NONE */
+	uint64_t heir;    /* ledger number; 0: not known */
 };
 
 struct facts; /* fields below, for reconcile; the store needs only these: */
@@ -421,6 +431,8 @@ int facts_add_site(struct facts *f, const struct facts_site *row, struct err *er
 int facts_add_inventory(struct facts *f, const struct facts_inventory *row, struct err *err)
 	MUST_USE;
 int facts_add_owned(struct facts *f, const struct facts_owned *row, struct err *err) MUST_USE;
+int facts_add_refusal(struct facts *f, const struct facts_refusal *row, struct err *err)
+	MUST_USE;
 int facts_add_heir(struct facts *f, const struct facts_heir *row, struct err *err) MUST_USE;
 
 /*
@@ -553,16 +565,23 @@ struct row_inventory {
 struct row_owned {
 	uint32_t account, site, id, project, lead;
 	uint8_t kind;
+	bool unseen;
+};
+
+struct row_refusal {
+	uint32_t account, receiver, site, id;
+	uint8_t kind;
 };
 
 struct row_heir {
-	uint64_t person;
+	uint64_t person, heir;
 	uint32_t account;
 };
 
 VEC(vec_row_site, struct row_site);
 VEC(vec_row_inventory, struct row_inventory);
 VEC(vec_row_owned, struct row_owned);
+VEC(vec_row_refusal, struct row_refusal);
 VEC(vec_row_heir, struct row_heir);
 VEC(vec_row_source, struct row_source);
 VEC(vec_row_record, struct row_record);
@@ -624,6 +643,7 @@ struct facts {
 	struct vec_row_site sites;          /* sealed: by host */
 	struct vec_row_inventory inventory; /* sealed: by account */
 	struct vec_row_owned owned;         /* sealed: by account, site, kind, id */
+	struct vec_row_refusal refusals;    /* sealed: by their numbers */
 	struct vec_row_heir heirs;          /* sealed: by person */
 
 	/* sealed: where the rows of an account (a group) begin; n + 1 entries each */
@@ -636,9 +656,11 @@ struct facts {
 uint32_t facts_account_by_number(const struct facts *f, uint64_t number);
 uint32_t facts_person_by_number(const struct facts *f, uint64_t number);
 uint32_t facts_product_find(const struct facts *f, struct str key, struct str site);
-/* The inventory of an account, NULL: unknown; who is named for a person, FACTS_NONE. */
+/* The inventory of an account, NULL: unknown; who is named for a person, NULL: nobody. */
 const struct row_inventory *facts_inventory_of(const struct facts *f, uint32_t account);
-uint32_t facts_heir_of(const struct facts *f, uint64_t person);
+const struct row_heir *facts_heir_of(const struct facts *f, uint64_t person);
+/* Whether Atlassian refused that receiver one thing of an account. */
+bool facts_refused(const struct facts *f, const struct row_owned *o, uint32_t receiver);
 /* First row of what an account owns, and how many there are. */
 const struct row_owned *facts_owned_of(const struct facts *f, uint32_t account, size_t *count);
 

@@ -675,8 +675,12 @@ static int mark(struct applying *a, size_t i, enum step_mark mark, const char *t
 static int refuse(struct applying *a, size_t i, const char *text)
 {
 	/* text may be a->said's, which the journal may write over */
-	(void)snprintf(a->refusal, sizeof(a->refusal), "%s", text);
-	return mark(a, i, STEP_MARK_REFUSED, a->refusal);
+	char words[sizeof(a->refusal)];
+
+	(void)snprintf(words, sizeof(words), "%s", text);
+	if (!a->refusal[0]) /* the first is what the end tells of */
+		(void)snprintf(a->refusal, sizeof(a->refusal), "%s", words);
+	return mark(a, i, STEP_MARK_REFUSED, words);
 }
 
 /* Whether it happened cannot be told now: asked again, then given up to people. The intent
@@ -814,7 +818,9 @@ static int do_steps(struct applying *a)
 		if (a->state.steps[i].mark != STEP_MARK_REFUSED)
 			r = a->item->mode == ORG_OBSERVE ? stop_in_observe(a, i)
 							 : attempt(a, i);
-		if (a->state.steps[i].mark == STEP_MARK_REFUSED)
+		/* a gift that is refused does not stop the others: each is somebody's work */
+		if (a->state.steps[i].mark == STEP_MARK_REFUSED &&
+		    !step_gifts[a->action->steps[i].op])
 			break;
 	}
 	return r;
@@ -928,12 +934,17 @@ static int read_steps(struct applying *a)
 {
 	const struct reconcile_target *target = &a->ports->target;
 	char words[STEP_WORDS_BYTES], text[DIFFERENCE_BYTES];
+	size_t refused;
 
 	for (size_t i = 0; i < a->action->step_count; i++) {
 		enum verify seen = VERIFY_UNKNOWN;
 		int r;
 
 		if (!step_ops[a->action->steps[i].op].verifiable)
+			continue;
+		/* what it left behind is known; the other gifts are looked at all the same */
+		if (a->state.steps[i].mark == STEP_MARK_REFUSED &&
+		    step_gifts[a->action->steps[i].op])
 			continue;
 		r = target->verify(target->ctx, a->action, &a->action->steps[i], &seen,
 				   &a->said);
@@ -948,6 +959,8 @@ static int read_steps(struct applying *a)
 		if (seen == VERIFY_NOT_DONE)
 			return not_as_wanted(a, text);
 	}
+	if (was_refused(a, &refused) && step_gifts[a->action->steps[refused].op])
+		return end_refused(a, refused, "");
 	return end(a, OUTCOME_DONE, "every step was acknowledged");
 }
 

@@ -44,7 +44,7 @@ struct stage handover_stage(const struct world *w, uint32_t account, int64_t anc
 		return (struct stage){ STAGE_OFF, 0 };
 	owned = facts_owned_of(f, account, &n);
 	for (size_t i = 0; i < n; i++)
-		if (owned_kinds[owned[i].kind].given)
+		if (owned_kinds[owned[i].kind].given && !owned[i].unseen)
 			return (struct stage){ STAGE_WAITS, 0 };
 	if (is_fresh(w, v, anchor_ms) && v->whole)
 		return (struct stage){ STAGE_DONE, v->read_ms };
@@ -129,6 +129,8 @@ static bool may_receive(const struct round *r, uint32_t account, uint32_t to,
 	if (w->account_person[to] != FACTS_NONE &&
 	    w->account_person[to] == w->account_person[account])
 		return false; /* another account of who leaves */
+	if (facts_refused(w->f, o, to))
+		return false;
 	return holds_seat(w->f, to, o->site, owned_kinds[o->kind].jira);
 }
 
@@ -157,17 +159,40 @@ static uint32_t queue_of(const struct facts *f, uint32_t site)
 /* People who come before the object's own, found once for a leaver. */
 struct heirs {
 	uint32_t named;           /* account */
+	uint32_t named_person;    /* whose other accounts are meant, too */
 	uint32_t manager, theirs; /* persons */
 };
+
+/* The person of a ledger number; they stand in its order. */
+static uint32_t person_of(const struct world *w, uint64_t number)
+{
+	size_t low = 0, high = w->persons;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (w->numbers[middle] < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return number && low < w->persons && w->numbers[low] == number ? (uint32_t)low
+								       : FACTS_NONE;
+}
 
 static struct heirs heirs_of(const struct world *w, uint32_t account)
 {
 	uint32_t person = w->account_person[account];
-	struct heirs h = { FACTS_NONE, FACTS_NONE, FACTS_NONE };
+	struct heirs h = { FACTS_NONE, FACTS_NONE, FACTS_NONE, FACTS_NONE };
+	const struct row_heir *heir;
 
 	if (person == FACTS_NONE)
 		return h;
-	h.named = facts_heir_of(w->f, w->numbers[person]);
+	heir = facts_heir_of(w->f, w->numbers[person]);
+	if (heir) {
+		h.named = heir->account;
+		h.named_person = person_of(w, heir->heir);
+	}
 	h.manager = handover_manager(w, person);
 	h.theirs = handover_manager(w, h.manager);
 	return h;
@@ -177,7 +202,9 @@ static uint32_t receiver(const struct round *r, const struct heirs *h, uint32_t 
 			 const struct row_owned *o, enum handover_rung *rung)
 {
 	const uint32_t tried[RUNG_COUNT] = {
-		[RUNG_NAMED] = h->named,
+		[RUNG_NAMED] = may_receive(r, account, h->named, o)
+				       ? h->named
+				       : account_of(r, account, h->named_person, o),
 		[RUNG_MANAGER] = account_of(r, account, h->manager, o),
 		[RUNG_THEIRS] = account_of(r, account, h->theirs, o),
 		[RUNG_LEAD] = owned_kinds[o->kind].by_lead ? o->lead : FACTS_NONE,
@@ -282,7 +309,7 @@ static int step_add(struct handing *h, const struct row_owned *like, uint32_t to
 static int run_steps(struct handing *h, size_t from, size_t to, size_t *at, struct err *err)
 {
 	const struct row_owned *like = &h->owned[from];
-	size_t most = step_gifts[owned_kinds[like->kind].give], nobody = 0;
+	size_t most = step_gifts[owned_kinds[like->kind].give], nobody = 0, unseen = 0;
 	int r = 0;
 
 	for (size_t i = from; r == 0 && i < to; i++) {
@@ -290,6 +317,10 @@ static int run_steps(struct handing *h, size_t from, size_t to, size_t *at, stru
 		uint8_t rung = h->rung[i];
 		size_t n = 0;
 
+		if (h->owned[i].unseen) {
+			unseen++;
+			continue;
+		}
 		if (rung > RUNG_COUNT) /* given in a step already */
 			continue;
 		if (who == FACTS_NONE) {
@@ -297,7 +328,7 @@ static int run_steps(struct handing *h, size_t from, size_t to, size_t *at, stru
 			continue;
 		}
 		for (size_t k = i; r == 0 && k < to; k++) {
-			if (h->to[k] != who || h->rung[k] != rung)
+			if (h->to[k] != who || h->rung[k] != rung || h->owned[k].unseen)
 				continue;
 			h->rung[k] = UINT8_MAX;
 			at[n++] = k;
@@ -309,13 +340,22 @@ static int run_steps(struct handing *h, size_t from, size_t to, size_t *at, stru
 		if (r == 0 && n)
 			r = step_add(h, like, who, rung, at, n, err);
 	}
+	if (r == 0 && unseen)
+		r = task(h, err,
+			 "%zu %s at " STR_FMT " not seen when %s to be given: gone, or hidden "
+			 "from the site's token; look there",
+			 unseen,
+			 unseen == 1 ? owned_kinds[like->kind].one
+				     : owned_kinds[like->kind].many,
+			 STR_ARG(pool_str(&h->r->w->f->pool, like->site)),
+			 unseen == 1 ? "it was" : "they were");
 	if (r < 0 || !nobody)
 		return r;
 	return task(
 		h, err,
-		"%zu %s at " STR_FMT ": nobody is found who is active and has access to "
-		"receive %s (named, manager, their manager, project lead, queue user); name "
-		"somebody with `leaverd handover`",
+		"%zu %s at " STR_FMT ": nobody is found who is active, has access and was not "
+		"refused by Atlassian to receive %s (named, manager, their manager, project "
+		"lead, queue user); name somebody with `leaverd handover`",
 		nobody,
 		nobody == 1 ? owned_kinds[like->kind].one : owned_kinds[like->kind].many,
 		STR_ARG(pool_str(&h->r->w->f->pool, like->site)), nobody == 1 ? "it" : "them");

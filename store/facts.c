@@ -805,6 +805,8 @@ static int build_org(struct build *b, struct err *err)
 	return r < 0 ? r : all_pages(b, step_members, err);
 }
 
+#define REFUSALS_COUNT_MS (30 * STAMP_DAY_MS) /* so long a receiver is passed over */
+
 /* --- what is owned on sites -----------------------------------------------------------------
  */
 
@@ -858,7 +860,8 @@ static int on_owned(void *ctx, const struct owned_row *row, struct err *err)
 	struct facts_owned in = { .account = account_of(b, row->account),
 				  .site = row->site,
 				  .id = row->id,
-				  .project = row->project };
+				  .project = row->project,
+				  .unseen = row->unseen };
 	int r;
 
 	if (in.account == FACTS_NONE)
@@ -869,12 +872,36 @@ static int on_owned(void *ctx, const struct owned_row *row, struct err *err)
 	return r < 0 ? r : facts_add_owned(b->facts, &in, err);
 }
 
-static int on_heir(void *ctx, int64_t person, int64_t account, struct err *err)
+static int on_refusal(void *ctx, const struct gift_refusal *row, struct err *err)
 {
 	struct build *b = ctx;
-	struct facts_heir in = { (uint64_t)person, account_of(b, account) };
+	struct facts_refusal in = { .account = account_of(b, row->account),
+				    .receiver = account_of(b, row->receiver),
+				    .site = row->site,
+				    .id = row->id };
 
-	return in.account == FACTS_NONE ? 0 : facts_add_heir(b->facts, &in, err);
+	if (in.account == FACTS_NONE || in.receiver == FACTS_NONE)
+		return 0;
+	if (!owned_kind_of(row->kind, &in.kind))
+		return err_set(err, ERR_DAMAGED,
+			       "something was refused that is of no known kind");
+	return facts_add_refusal(b->facts, &in, err);
+}
+
+/* The account that was named may be of another organisation: then whoever has the same id here,
+ * or the accounts of the same person. */
+static int on_heir(void *ctx, const struct heir_row *row, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_heir in = { (uint64_t)row->person, account_of(b, row->account),
+				 (uint64_t)row->heir };
+	int r = 0;
+
+	if (in.account == FACTS_NONE && row->account_id.len)
+		r = account_row_of(b, b->db, row->account_id, &in.account, err);
+	if (r < 0)
+		return r;
+	return in.account == FACTS_NONE && !in.heir ? 0 : facts_add_heir(b->facts, &in, err);
 }
 
 /* Few: inventories are of those who leave soon. */
@@ -895,6 +922,10 @@ static int step_owned(struct build *b, struct db *db, struct err *err)
 	r = inventory_each(db, b->org, only, on_inventory, b, err);
 	if (r == 0)
 		r = inventory_owned(db, b->org, only, on_owned, b, err);
+	if (r == 0)
+		r = inventory_refusals(db, b->org, only,
+				       b->want->round->now_ms - REFUSALS_COUNT_MS, on_refusal,
+				       b, err);
 	return r == 0 ? heirs_each(db, b->want->person, on_heir, b, err) : r;
 }
 

@@ -64,7 +64,7 @@
  * it was last read, and where that differs from what the organisation says (store/sites.h).
  *
  * inventory, owned, heir. What an account owns on sites (titles are personal), when that was
- * read, and who was named to receive it.
+ * read, and who was named to receive it. gift_refused. Receivers whom Atlassian refused.
  *
  * org_event, org_event_read. What others changed in an organisation, by its audit events, and
  * what was done under our key that the journal does not know (standing 1; 2 once a person
@@ -550,6 +550,17 @@ static const char *const step_13[] = {
 	NULL,
 };
 
+/* What could not be given, and why. */
+static const char *const step_14[] = {
+	"ALTER TABLE owned ADD COLUMN unseen INTEGER NOT NULL DEFAULT 0",
+	"CREATE TABLE gift_refused (account INTEGER NOT NULL, site TEXT NOT NULL,"
+	" kind TEXT NOT NULL, id TEXT NOT NULL, receiver INTEGER NOT NULL, why TEXT NOT NULL,"
+	" ms INTEGER NOT NULL, PRIMARY KEY (account, site, kind, id, receiver))"
+	" STRICT, WITHOUT ROWID",
+	"CREATE INDEX gift_refused_receiver ON gift_refused (receiver)",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -564,6 +575,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 11, "which keys are ours", step_11 },
 	{ 12, "plans that stand apart from those of rounds", step_12 },
 	{ 13, "requests to have a seat again", step_13 },
+	{ 14, "what could not be handed over", step_14 },
 	{ 0, NULL, NULL },
 };
 

@@ -1043,6 +1043,8 @@ static const char *const forget_sql[] = {
 	" (SELECT account FROM account_link WHERE person = ?1)",
 	"DELETE FROM request WHERE person = ?1 OR account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",
+	"DELETE FROM gift_refused WHERE account IN (SELECT account FROM account_link WHERE"
+	" person = ?1) OR receiver IN (SELECT account FROM account_link WHERE person = ?1)",
 	"DELETE FROM heir WHERE person = ?1 OR account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",
 	"UPDATE org_event SET actor = '' WHERE (org, actor) IN (SELECT a.org, a.account_id FROM"

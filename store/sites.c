@@ -197,13 +197,13 @@ int inventory_owned(struct db *db, int64_t org, int64_t account, owned_fn fn, vo
 		    struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
-	int r = db_query(
-		db, &q, err,
-		"SELECT o.account, o.site, o.kind, o.id, o.label, o.title, o.project,"
-		" o.lead FROM owned o JOIN account a ON a.id = o.account AND a.org = ?1"
-		" WHERE ?2 = 0 OR o.account = ?2"
-		" ORDER BY o.account, o.site, o.kind, o.id",
-		DB_I(org), DB_I(account));
+	int r = db_query(db, &q, err,
+			 "SELECT o.account, o.site, o.kind, o.id, o.label, o.title, o.project,"
+			 " o.lead, o.unseen FROM owned o JOIN account a ON a.id = o.account "
+			 "AND a.org = ?1"
+			 " WHERE ?2 = 0 OR o.account = ?2"
+			 " ORDER BY o.account, o.site, o.kind, o.id",
+			 DB_I(org), DB_I(account));
 
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct owned_row row = { .account = db_int(q, 0),
@@ -213,7 +213,8 @@ int inventory_owned(struct db *db, int64_t org, int64_t account, owned_fn fn, vo
 					 .label = db_text(q, 4),
 					 .title = db_text(q, 5),
 					 .project = db_text(q, 6),
-					 .lead = db_text(q, 7) };
+					 .lead = db_text(q, 7),
+					 .unseen = db_int(q, 8) != 0 };
 
 		r = fn(ctx, &row, err);
 	}
@@ -231,6 +232,53 @@ int inventory_given(struct db *db, int64_t account, const char *site, const char
 			   "DELETE FROM owned WHERE account = ?1 AND site = ?2 AND kind = ?3"
 			   " AND id = ?4",
 			   DB_I(account), DB_T(site), DB_T(kind), DB_T(ids[i]));
+	return r;
+}
+
+int inventory_unseen(struct db *db, int64_t account, const char *site, const char *kind,
+		     const char *id, struct err *err)
+{
+	(void)db_next_change(db);
+	return db_run(db, err,
+		      "UPDATE owned SET unseen = 1 WHERE account = ?1 AND site = ?2 AND"
+		      " kind = ?3 AND id = ?4",
+		      DB_I(account), DB_T(site), DB_T(kind), DB_T(id));
+}
+
+int inventory_refused(struct db *db, int64_t account, const char *site, const char *kind,
+		      const char *id, int64_t receiver, const char *why, int64_t now_ms,
+		      struct err *err)
+{
+	(void)db_next_change(db);
+	return db_run(db, err,
+		      "INSERT OR REPLACE INTO gift_refused (account, site, kind, id, receiver,"
+		      " why, ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+		      DB_I(account), DB_T(site), DB_T(kind), DB_T(id), DB_I(receiver),
+		      DB_T(why), DB_I(now_ms));
+}
+
+int inventory_refusals(struct db *db, int64_t org, int64_t account, int64_t since_ms,
+		       gift_refusal_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r = db_query(db, &q, err,
+			 "SELECT g.account, g.receiver, g.site, g.kind, g.id, g.why, g.ms FROM"
+			 " gift_refused g JOIN account a ON a.id = g.account AND a.org = ?1"
+			 " WHERE (?2 = 0 OR g.account = ?2) AND g.ms >= ?3"
+			 " ORDER BY g.account, g.site, g.kind, g.id, g.receiver",
+			 DB_I(org), DB_I(account), DB_I(since_ms));
+
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		const struct gift_refusal row = { .account = db_int(q, 0),
+						  .receiver = db_int(q, 1),
+						  .site = db_text(q, 2),
+						  .kind = db_text(q, 3),
+						  .id = db_text(q, 4),
+						  .why = db_text(q, 5),
+						  .ms = db_int(q, 6) };
+
+		r = fn(ctx, &row, err);
+	}
 	return r;
 }
 
@@ -280,6 +328,11 @@ int heir_set(struct db *db, int64_t person, int64_t account, const char *who, co
 			DB_I(person), DB_I(account), DB_T(who), DB_T(why), DB_I(now_ms));
 	else
 		r = db_run(db, err, "DELETE FROM heir WHERE person = ?1", DB_I(person));
+	if (r == 0)
+		r = db_run(db, err,
+			   "DELETE FROM gift_refused WHERE account IN (SELECT account FROM"
+			   " account_link WHERE person = ?1)",
+			   DB_I(person));
 	return r < 0 ? r : heir_audit(db, person, account, who, why, now_ms, err);
 }
 
@@ -287,11 +340,19 @@ int heirs_each(struct db *db, int64_t person, heir_fn fn, void *ctx, struct err 
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	int r = db_query(db, &q, err,
-			 "SELECT person, account FROM heir WHERE ?1 = 0 OR person = ?1"
-			 " ORDER BY person",
+			 "SELECT h.person, h.account, coalesce((SELECT l.person FROM"
+			 " account_link l WHERE l.account = h.account), 0), coalesce((SELECT"
+			 " a.account_id FROM account a WHERE a.id = h.account), '') FROM heir h"
+			 " WHERE ?1 = 0 OR h.person = ?1 ORDER BY h.person",
 			 DB_I(person));
 
-	while (r == 0 && (r = db_step(q, err)) == DB_ROW)
-		r = fn(ctx, db_int(q, 0), db_int(q, 1), err);
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		const struct heir_row row = { .person = db_int(q, 0),
+					      .account = db_int(q, 1),
+					      .heir = db_int(q, 2),
+					      .account_id = db_text(q, 3) };
+
+		r = fn(ctx, &row, err);
+	}
 	return r;
 }

@@ -67,6 +67,7 @@ struct owned_row {
 	struct str title;   /* personal */
 	struct str project; /* key */
 	struct str lead;    /* account id of the project's lead */
+	bool unseen;        /* out: not shown to us when it was to be given */
 };
 struct inventory_row {
 	int64_t account;
@@ -88,12 +89,35 @@ int inventory_owned(struct db *db, int64_t org, int64_t account, owned_fn fn, vo
 int inventory_given(struct db *db, int64_t account, const char *site, const char *kind,
 		    const char *const *ids, size_t count, struct err *err) MUST_USE;
 
+/* That one was not shown to us when it was to be given: gone, or hidden. */
+int inventory_unseen(struct db *db, int64_t account, const char *site, const char *kind,
+		     const char *id, struct err *err) MUST_USE;
+/* Atlassian does not let that receiver have it. Naming a receiver anew forgets it. */
+int inventory_refused(struct db *db, int64_t account, const char *site, const char *kind,
+		      const char *id, int64_t receiver, const char *why, int64_t now_ms,
+		      struct err *err) MUST_USE;
+struct gift_refusal {
+	int64_t account, receiver;
+	struct str site, kind, id, why;
+	int64_t ms;
+};
+typedef int (*gift_refusal_fn)(void *ctx, const struct gift_refusal *row, struct err *err);
+/* account 0: all of the organisation. */
+int inventory_refusals(struct db *db, int64_t org, int64_t account, int64_t since_ms,
+		       gift_refusal_fn fn, void *ctx, struct err *err) MUST_USE;
+
 /* --- who is to receive it --- */
 
-/* Audited. account 0: nobody is named any more; STORE_UNCHANGED. */
+/* Audited. account 0: nobody is named any more; STORE_UNCHANGED. What receivers were refused is
+ * forgotten for that person's accounts: somebody looked at it. */
 int heir_set(struct db *db, int64_t person, int64_t account, const char *who, const char *why,
 	     int64_t now_ms, struct err *err) MUST_USE;
-typedef int (*heir_fn)(void *ctx, int64_t person, int64_t account, struct err *err);
+struct heir_row {
+	int64_t person, account;
+	int64_t heir;          /* the person whose account that is; 0: not known */
+	struct str account_id; /* the same in every organisation */
+};
+typedef int (*heir_fn)(void *ctx, const struct heir_row *row, struct err *err);
 /* person 0: all. */
 int heirs_each(struct db *db, int64_t person, heir_fn fn, void *ctx, struct err *err) MUST_USE;
 

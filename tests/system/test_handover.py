@@ -1,4 +1,5 @@
 """What a leaver owns: found early, shown, given to somebody who can look after it, read back."""
+import json
 import signal
 import threading
 import time
@@ -152,19 +153,56 @@ def test_a_named_receiver_comes_first_and_one_that_left_is_passed_over(world):
     assert "handover.name" in world.command("audit", "export")
 
 
-def test_a_receiver_who_may_not_have_the_issues_gets_none_and_the_rest_goes_on(world):
+def test_a_receiver_whom_atlassian_refuses_is_passed_over_for_what_was_refused(world):
+    """OPS is closed to mia, and Atlassian does not let her have the filter: the rest is hers at once, the next
+    plan gives these to max, who comes after her; each refusal is in the journal and in the audit chain."""
     document = works()
     document["projects"][0]["closed"] = ["mia@example.com"]
     world.works(document)
     leave(world)
     world.arm()
     ended(world)
+    world.rehearsal.fault("status", path="*/filter/300/owner", method="PUT", status=403, count=1)
     done = through(world, world.plan())
     gift = next(a for a in done if a["kind"] == "hand-over")
-    assert gift["state"] == "failed" and "may not be assigned issues of" in gift["result"], gift
+    assert gift["state"] == "failed" and "may not be assigned issues of OPS" in gift["result"], gift
     assert next(a for a in done if a["kind"] == "suspend")["state"] == "done"
-    lea, now = world.account("lea")["id"], owners(world)
-    assert now["issue 10001"] == lea and now["issue 10003"] == lea, now
+    lea, mia, max_ = (world.account(n)["id"] for n in ("lea", "mia", "max"))
+    left = {"issue 10001", "issue 10003", "filter 300"}
+    now = owners(world)
+    assert {w for w in GIVEN if now[w] == lea} == left and {now[w] for w in set(GIVEN) - left} == {mia}, now
+    refused = world.json("handover", "lea@example.com")["refusals"]
+    assert {(r["kind"], r["id"]) for r in refused} == {("issue", "10001"), ("issue", "10003"), ("filter", "300")}
+    assert all("OPS" in r["why"] or "403" in r["why"] for r in refused), refused
+    journal = [json.loads(line) for line in world.command("audit", "export").splitlines()]
+    assert [e for e in journal if e["what"] == "action.outcome" and "refused" in json.dumps(e)], journal[-5:]
+    world.command("collect")
+    plan = world.plan()
+    steps = {(s["op"], s["name"]): s["items"] for s in actions(plan, kind="hand-over")[0]["steps"]}
+    assert steps == {("give-issues", "manager's manager"): ["10001", "10003"],
+                     ("give-filters", "manager's manager"): ["300"]}, plan
+    done = through(world, plan)
+    assert {(a["kind"], a["state"]) for a in done} == {("hand-over", "done")}, done
+    now = owners(world)
+    assert {now[w] for w in left} == {max_}, now
+    assert not actions(world.plan(), kind="hand-over")
+
+
+def test_what_our_token_is_not_shown_is_not_counted_as_given(world):
+    leave(world)
+    world.arm()
+    ended(world)
+    plan = world.plan()
+    world.rehearsal.fault("status", path="*/dashboard/400", method="GET", status=404, count=-1)
+    done = through(world, plan)
+    gift = next(a for a in done if a["kind"] == "hand-over")
+    assert gift["state"] == "failed" and "1 of 1 not seen: gone, or hidden from our token" in gift["result"], gift
+    now = owners(world)
+    assert now["dashboard 400"] == world.account("lea")["id"]
+    assert {now[w] for w in set(GIVEN) - {"dashboard 400"}} == {world.account("mia")["id"]}, "the others went on"
+    # it stays on the list of what is hers, and is told to people, not tried again
+    assert ("dashboard", "400") in {(o["kind"], o["id"]) for o in world.json("handover", "lea@example.com")["owned"]}
+    assert not actions(world.plan(), kind="hand-over")
 
 
 def test_a_site_that_does_not_answer_holds_the_hand_over_and_not_the_block(world):

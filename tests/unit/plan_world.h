@@ -693,15 +693,28 @@ static void world_owned(struct world_build *b, const struct world_line *l)
 					  .site = world_text(l, "site", "acme"),
 					  .project = world_text(l, "project", ""),
 					  .lead = world_account_or_none(b,
-									world_get(l, "lead")) };
+									world_get(l, "lead")),
+					  .unseen = world_tri(l, "unseen", "no") == TRI_YES };
 
 		assert_true(owned_kind_of(str_of(l->words[2]), &in.kind));
 		r = facts_add_owned(b->f, &in, &err);
 	} else if (strcmp(l->words[0], "heir") == 0) {
+		const char *other = world_get(l, "of"); /* a person, by number */
 		struct facts_heir in = { world_number(l, "person"),
-					 world_row(b, 'a', l->words[2]) };
+					 other ? FACTS_NONE : world_row(b, 'a', l->words[2]),
+					 0 };
 
+		if (other)
+			assert_true(str_uint64(str_of(other), &in.heir));
 		r = facts_add_heir(b->f, &in, &err);
+	} else if (strcmp(l->words[0], "refusal") == 0) {
+		struct facts_refusal in = { .account = world_row(b, 'a', l->words[1]),
+					    .id = str_of(l->words[3]),
+					    .receiver = world_row(b, 'a', world_get(l, "to")),
+					    .site = world_text(l, "site", "acme") };
+
+		assert_true(owned_kind_of(str_of(l->words[2]), &in.kind));
+		r = facts_add_refusal(b->f, &in, &err);
 	}
 	assert_ok(r, &err);
 }
@@ -773,6 +786,7 @@ static UNUSED void world_facts(const struct plan_world *w, const struct policy *
 		{ "inventory", world_owned },
 		{ "owned", world_owned },
 		{ "heir", world_owned },
+		{ "refusal", world_owned },
 	};
 	struct world_build b = { .w = w, .policy = policy };
 	struct facts_round round;

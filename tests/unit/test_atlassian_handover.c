@@ -209,12 +209,34 @@ static const struct action_step issues_step = {
 	"'WEB'}}}],'issueErrors':[{'id':'3','errorMessage':'gone'}]}"
 #define MIA "{'accountId':'mia','accountType':'atlassian','active':true}"
 
+static struct atl_left left;
+
 static int give(const struct scene *scenes, const struct action_step *step, struct err *err)
 {
 	const struct atl_gift gift = { step, STR("lea"), STR("mia") };
 
 	site_start(scenes, NULL);
-	return atl_give(st.site, &gift, err);
+	return atl_give(st.site, &gift, &left, err);
+}
+
+static void stop(void)
+{
+	atl_left_done(&left);
+	site_stop();
+}
+
+/* Ids of a list, a blank after each. */
+static void ids_are(const json_t *list, const char *expected)
+{
+	CLEANUP(buf_done) struct buf b;
+	const json_t *one;
+	size_t i;
+
+	buf_init(&b, 4096);
+	json_array_foreach ((json_t *)(uintptr_t)list, i, one)
+		buf_addf(&b, "%s ", json_string_value(one));
+	buf_add_char(&b, '\0');
+	assert_string_equal(b.p, expected);
 }
 
 static void test_only_what_is_still_the_givers_is_given_and_no_mail_is_asked_for(void **state)
@@ -233,13 +255,17 @@ static void test_only_what_is_still_the_givers_is_given_and_no_mail_is_asked_for
 	struct err err;
 
 	(void)state;
-	assert_ok(give(scenes, &issues_step, &err), &err);
+	/* of the third nothing is known: it is not shown to us */
+	assert_int_equal(give(scenes, &issues_step, &err), ATL_IMPOSSIBLE);
+	assert_non_null(strstr(err.text, "1 of 3 not seen: gone, or hidden from our token"));
+	ids_are(left.refused, "");
+	ids_are(left.unseen, "3 ");
 	sent = scripted_request(&st.f.srv, 4);
 	assert_non_null(strstr(sent, "\"sendBulkNotification\":false"));
 	assert_non_null(strstr(sent, "\"selectedIssueIdsOrKeys\":[\"1\"]"));
 	assert_non_null(strstr(sent, "\"accountId\":\"mia\""));
 	assert_int_equal(scripted_asked(&st.f.srv), 5);
-	site_stop();
+	stop();
 }
 
 static void test_who_may_not_receive_gets_nothing(void **state)
@@ -264,7 +290,7 @@ static void test_who_may_not_receive_gets_nothing(void **state)
 		    { "POST /rest/api/3/bulk/issues/fields", 201, "{'taskId':'9'}" },
 		    { "GET /rest/api/3/bulk/queue/9", 200,
 		      "{'status':'COMPLETE','failedAccessibleIssues':{'1':['no']}}" } },
-		  "left 1 of 1",
+		  "bulk change left them",
 		  5 },
 	};
 
@@ -275,8 +301,10 @@ static void test_who_may_not_receive_gets_nothing(void **state)
 		assert_int_equal(give(cases[i].scenes, &issues_step, &err), ATL_IMPOSSIBLE);
 		if (!strstr(err.text, cases[i].says))
 			fail_msg("case %zu says %s", i, err.text);
+		ids_are(left.refused, "1 ");
+		ids_are(left.unseen, "3 ");
 		assert_int_equal(scripted_asked(&st.f.srv), cases[i].asked);
-		site_stop();
+		stop();
 	}
 }
 
@@ -300,9 +328,12 @@ static void test_a_filter_that_is_refused_does_not_stop_the_others(void **state)
 
 	(void)state;
 	assert_int_equal(give(scenes, &step, &err), ATL_IMPOSSIBLE);
-	assert_non_null(strstr(err.text, "1 of 2 could not be given: 1:"));
+	assert_non_null(strstr(err.text, "1 of 3 could not be given: 1:"));
+	assert_non_null(strstr(err.text, "1 not seen"));
+	ids_are(left.refused, "1 ");
+	ids_are(left.unseen, "3 ");
 	assert_int_equal(scripted_asked(&st.f.srv), 6);
-	site_stop();
+	stop();
 }
 
 static void test_in_observe_nothing_is_sent_and_verifying_asks_each_object(void **state)
@@ -318,13 +349,15 @@ static void test_in_observe_nothing_is_sent_and_verifying_asks_each_object(void 
 	(void)state;
 	site_start(scenes, NULL);
 	atl_site_writes(st.site, false);
-	assert_int_equal(atl_give(st.site, &away, &err), -ERR_REFUSED);
+	assert_int_equal(atl_give(st.site, &away, &left, &err), -ERR_REFUSED);
 	assert_int_equal(scripted_asked(&st.f.srv), 0);
-	assert_ok(atl_give_verify(st.site, &away, &seen, &err), &err);
+	assert_ok(atl_give_verify(st.site, &away, &left, &seen, &err), &err);
 	assert_int_equal(seen, ATL_VERIFY_NOT_DONE);
-	assert_ok(atl_give_verify(st.site, &back, &seen, &err), &err);
+	atl_left_done(&left);
+	assert_ok(atl_give_verify(st.site, &back, &left, &seen, &err), &err);
 	assert_int_equal(seen, ATL_VERIFY_DONE);
-	site_stop();
+	ids_are(left.unseen, "3 ");
+	stop();
 }
 
 static void test_a_read_that_fails_is_a_fault_and_no_gift(void **state)
@@ -337,7 +370,59 @@ static void test_a_read_that_fails_is_a_fault_and_no_gift(void **state)
 	(void)state;
 	assert_int_equal(give(scenes, &issues_step, &err), -ERR_PROTOCOL);
 	assert_int_equal(scripted_asked(&st.f.srv), 1);
-	site_stop();
+	stop();
+}
+
+/* One project is closed to the receiver, or Atlassian says 403 to one project lead: the others
+ * are given, and which were not is told. */
+static void test_what_one_project_refuses_is_left_and_the_rest_is_given(void **state)
+{
+	static const char both[] =
+		"{'issues':[{'id':'1','fields':{'assignee':{'accountId':'lea'},'project':{'key'"
+		":"
+		"'OPS'}}},{'id':'2','fields':{'assignee':{'accountId':'lea'},'project':{'key':"
+		"'WEB'}}},{'id':'3','fields':{'assignee':{'accountId':'rob'},'project':{'key':"
+		"'WEB'}}}]}";
+	static const char *const ids[] = { "20", "21" };
+	static const struct action_step leads = {
+		.op = STEP_GIVE_PROJECTS, .items = ids, .item_count = 2, .from = 4, .to = 5
+	};
+	static const struct scene issues[] = {
+		{ "POST /rest/api/3/issue/bulkfetch", 200, both },
+		{ "GET /rest/api/3/user?accountId=mia", 200, MIA },
+		{ "GET /rest/api/3/user/assignable/multiProjectSearch?projectKeys=OPS%2CWEB&",
+		  200, "[]" },
+		{ "GET /rest/api/3/user/assignable/multiProjectSearch?projectKeys=OPS&", 200,
+		  "[]" },
+		{ "GET /rest/api/3/user/assignable/multiProjectSearch?projectKeys=WEB&", 200,
+		  "[" MIA "]" },
+		{ "POST /rest/api/3/bulk/issues/fields", 201, "{'taskId':'9'}" },
+		{ "GET /rest/api/3/bulk/queue/9", 200, "{'status':'COMPLETE'}" },
+		{ NULL, 0, NULL }
+	};
+	static const struct scene projects[] = {
+		{ "GET /rest/api/3/project/20", 200, "{'lead':{'accountId':'lea'}}" },
+		{ "GET /rest/api/3/project/21", 200, "{'lead':{'accountId':'lea'}}" },
+		{ "GET /rest/api/3/user?", 200, MIA },
+		{ "PUT /rest/api/3/project/20", 403, "{'errorMessages':['no'],'errors':{}}" },
+		{ "PUT /rest/api/3/project/21", 200, "{}" },
+		{ NULL, 0, NULL }
+	};
+	struct err err;
+
+	(void)state;
+	assert_int_equal(give(issues, &issues_step, &err), ATL_IMPOSSIBLE);
+	assert_non_null(strstr(err.text, "1 of 3 could not be given: they may not be assigned "
+					 "issues of OPS"));
+	ids_are(left.refused, "1 ");
+	ids_are(left.unseen, "");
+	assert_non_null(
+		strstr(scripted_request(&st.f.srv, 6), "\"selectedIssueIdsOrKeys\":[\"2\"]"));
+	stop();
+	assert_int_equal(give(projects, &leads, &err), ATL_IMPOSSIBLE);
+	ids_are(left.refused, "20 ");
+	assert_int_equal(scripted_asked(&st.f.srv), 5);
+	stop();
 }
 
 static int count_owned(void *ctx, const struct atl_owned *row, struct err *err)
@@ -384,6 +469,7 @@ int main(void)
 			test_only_what_is_still_the_givers_is_given_and_no_mail_is_asked_for),
 		cmocka_unit_test(test_who_may_not_receive_gets_nothing),
 		cmocka_unit_test(test_a_filter_that_is_refused_does_not_stop_the_others),
+		cmocka_unit_test(test_what_one_project_refuses_is_left_and_the_rest_is_given),
 		cmocka_unit_test(
 			test_in_observe_nothing_is_sent_and_verifying_asks_each_object),
 		cmocka_unit_test(test_a_read_that_fails_is_a_fault_and_no_gift),
