@@ -385,6 +385,19 @@ static int tls_fault(struct dir_conn *c, const char *words, struct err *err)
 	return err_set(err, ERR_TLS, "%s: TLS failed: %s", c->uri, why.p);
 }
 
+/* Whether there ever was another side: one that was reset since has measured a round trip. */
+static bool had_peer(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	struct tcp_info info = { 0 };
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0)
+		return true;
+	len = sizeof(info);
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_rtt > 0;
+}
+
 /*
  * What went wrong before the first answer. libldap has one code for a closed port and for a
  * certificate that does not verify; ours says which, since one is a matter of the network and
@@ -394,8 +407,6 @@ static int connect_fault(struct dir_conn *c, int code, struct err *err, bool tls
 {
 	int fd = c->fd, error = 0;
 	socklen_t len = sizeof(error);
-	struct sockaddr_storage peer;
-	socklen_t peer_len = sizeof(peer);
 	char *words = NULL;
 	int r;
 
@@ -409,11 +420,10 @@ static int connect_fault(struct dir_conn *c, int code, struct err *err, bool tls
 	ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
 	if (fd >= 0)
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	/* it had come to a handshake if there are words for it, or somebody to reset it; and it
-	 * is over when something of LDAP went through it */
+	/* it had come to a handshake if there was somebody, and gnutls has words for a closed
+	 * port, too; and it is over when something of LDAP went through it */
 	if (tls && fd >= 0 && !(c->tls_at_once && c->spoke) &&
-	    (words || error == ECONNRESET ||
-	     getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0))
+	    (error == ECONNRESET || had_peer(fd)))
 		r = tls_fault(c, words, err);
 	else
 		r = dir_code_fault(code, words, err, "%s", c->uri);
@@ -504,6 +514,28 @@ static int start_tls(struct dir_conn *c, int64_t until_ms, struct err *err)
 	return 0;
 }
 
+/* A question about nothing, by nobody. */
+static int send_nothing(struct dir_conn *c, const struct secret *password, int *id)
+{
+	char none[] = LDAP_NO_ATTRS, *attrs[] = { none, NULL };
+
+	(void)password;
+	return ldap_search_ext(c->ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL, 1,
+			       id);
+}
+
+/* For what needs a connection that stands: a password to be sent, a certificate to bind a
+ * ticket to. */
+static int connect_now(struct dir_conn *c, int64_t until_ms, struct err *err)
+{
+	int id, code, r;
+
+	if (c->tls_started)
+		return 0;
+	r = send_first(c, send_nothing, NULL, until_ms, &id, err);
+	return r < 0 ? r : answer_code(c, id, until_ms, &code, err);
+}
+
 static int bind_now(struct dir_conn *c, const struct secret *password, int64_t until_ms,
 		    struct err *err)
 {
@@ -513,6 +545,10 @@ static int bind_now(struct dir_conn *c, const struct secret *password, int64_t u
 		return err_set(err, ERR_CONFIG,
 			       "the bind password is empty: an empty one would let us in as "
 			       "nobody; set it with leaverd secret set");
+	/* a request that libldap gives up before there is a connection it frees as it is */
+	r = c->o->auth == DIR_AUTH_SIMPLE ? connect_now(c, until_ms, err) : 0;
+	if (r < 0)
+		return r;
 	c->binding = true;
 	r = send_first(c, send_bind, password, until_ms, &id, err);
 	c->binding = false;
@@ -526,16 +562,6 @@ static int bind_now(struct dir_conn *c, const struct secret *password, int64_t u
 				  : c->ipc                        ? "bind by our uid"
 								  : "bind by our certificate");
 	return 0;
-}
-
-/* A question about nothing, for a connection that only looks. */
-static int send_nothing(struct dir_conn *c, const struct secret *password, int *id)
-{
-	char none[] = LDAP_NO_ATTRS, *attrs[] = { none, NULL };
-
-	(void)password;
-	return ldap_search_ext(c->ld, "", LDAP_SCOPE_BASE, NULL, attrs, 0, NULL, NULL, NULL, 1,
-			       id);
 }
 
 /* --- by Kerberos ---------------------------------------------------------------------------
@@ -598,17 +624,6 @@ static int krb_steps(struct dir_conn *c, struct dir_krb *k, int64_t until_ms, st
 		return err_set(err, ERR_UNAUTHORIZED,
 			       "%s let us in before it proved by Kerberos who it is", c->uri);
 	return 0;
-}
-
-/* Only a connection that stands has a certificate to bind the ticket to. */
-static int connect_now(struct dir_conn *c, int64_t until_ms, struct err *err)
-{
-	int id, code, r;
-
-	if (c->tls_started)
-		return 0;
-	r = send_first(c, send_nothing, NULL, until_ms, &id, err);
-	return r < 0 ? r : answer_code(c, id, until_ms, &code, err);
 }
 
 static int bind_krb(struct dir_conn *c, int64_t until_ms, struct err *err)

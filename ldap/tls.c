@@ -378,9 +378,15 @@ int dir_tls_set(struct ldap *ld, const struct dir_options *o, struct err *err)
 		old = context_out(o);
 		fresh->next = contexts;
 		contexts = fresh;
-		context_give(ld, o, marks, &rc);
+		given = context_give(ld, o, marks, &rc);
 		pthread_mutex_unlock(&lock);
 	}
+	/* without one libldap would take the global context, which trusts others */
+	if (!given)
+		return err_set(
+			err, ERR_CONFIG,
+			"the certificate in cert_file %s has just ended: put a new one there",
+			o->cert_file);
 	return rc == 0 ? 0
 		       : err_set(err, ERR_INTERNAL, "libldap does not take its TLS settings");
 }

@@ -559,7 +559,8 @@ static void account_add(const char *password)
 
 static void test_a_password_leaves_no_trace_in_memory(void **state)
 {
-	static const char *const uris[] = { "%L", "%S" };
+	/* the last one is nobody's */
+	static const char *const uris[] = { "%L", "%S", "ldaps://127.0.0.1:1" };
 	static char buffer[4096];
 
 	(void)state;
@@ -586,8 +587,14 @@ static void test_a_password_leaves_no_trace_in_memory(void **state)
 			account_add(want);
 		for (char *p = want; *p; p++)
 			*p ^= 0x55;
-		assert_ok(dir_conn_open(&s.o, &s.password, 0, STAMP_NEVER, NULL, &c, &err),
-			  &err);
+		if (i < 2)
+			assert_ok(dir_conn_open(&s.o, &s.password, 0, STAMP_NEVER, NULL, &c,
+						&err),
+				  &err);
+		else
+			assert_fault(dir_conn_open(&s.o, &s.password, 0, STAMP_NEVER, NULL, &c,
+						   &err),
+				     ERR_NETWORK, &err, "127.0.0.1:1");
 		dir_conn_close(c);
 		secret_done(&s.password);
 		assert_int_equal(traces(maps, mem, want), 0);
