@@ -285,6 +285,8 @@ static int run_report(struct app *app, const struct who *who, const json_t *in, 
 		return err_set(err, ERR_USAGE,
 			       "there is no report '%s': `leaverd report` lists them", name);
 	run.days = json_is_integer(days) ? json_integer_value(days) : 90;
+	if (run.days < 0 || run.days > 36500)
+		return err_set(err, ERR_USAGE, "--days takes 0 to 36500");
 	r = org ? ask_org(app, org, &known, err) : 0;
 	if (r == 0)
 		r = sealed_may_see(app, in, &run.may_see_ends, err);

@@ -381,11 +381,11 @@ static int undo_read(struct undo *u, const json_t *in, struct err *err)
 	u->reason = jx_get_text(in, "reason");
 	u->plan = (uint64_t)json_integer_value(json_object_get(in, "plan"));
 	u->action = json_integer_value(json_object_get(in, "action"));
+	if (days < 0 || days > 36500)
+		return err_set(err, ERR_USAGE, "--days takes 1 to 36500");
 	u->since_ms = now_ms - (days > 0 ? days : UNDO_DAYS) * STAMP_DAY_MS;
 	u->until_ms = json_is_integer(until) ? json_integer_value(until)
 					     : now_ms + UNDO_DAYS * STAMP_DAY_MS;
-	if (days < 0 || days > 36500)
-		return err_set(err, ERR_USAGE, "--days takes 1 to 36500");
 	if (u->until_ms <= now_ms)
 		return err_set(err, ERR_USAGE, "--until: that time is over");
 	if ((who != NULL) == (u->plan != 0))

@@ -163,6 +163,13 @@ def test_small_groups_keys_feeds_and_exemptions_say_what_they_are(world):
     assert len(report(world, "orphans")[0]) == len(world.json("orphans")["accounts"])
 
 
+def test_days_are_bounded(world):
+    for argv in (("report", "trend"), ("report", "seats"), ("undo", world.leavers[0], "--reason", "x")):
+        with pytest.raises(CommandFault) as caught:
+            world.command(*argv, "--days", "9223372036854775807")
+        assert caught.value.status == USAGE and "36500" in caught.value.err
+
+
 # --- in a browser ------------------------------------------------------------------------------
 
 CHECK = """
