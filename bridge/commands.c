@@ -430,6 +430,7 @@ static const struct cli_operand shell_operands[] = {
 #define SETUP "Setting up"
 #define READ "Reading"
 #define PLAN "Planning and acting"
+#define TELL "Telling people"
 #define PEOPLE "People and accounts"
 #define PROTECT "Protections"
 #define APPROVERS "Whose word counts"
@@ -697,34 +698,27 @@ const struct command commands[] = {
 	  "leaverd overdue\n  of every organisation\n"
 	  "leaverd overdue acme --json | jq '.overdue[] | .email'\n  for a list\n",
 	  .operands = collect_operands, .verb = "overdue", .render = render_overdue },
-	{ "ledger", PEOPLE, "seats over time, and what they cost",
-	  "By product and site: how many seats are held now and were held then, how many nobody uses (idle: not "
-	  "for 30 days), how many plans freed and how many of these are held again. With prices in "
-	  "organisations.billing also what that costs. Money counts as saved from the day on which the next billing "
-	  "period begins, and of a year bought in tiers only below a boundary.",
-	  "leaverd ledger acme --days 365\n  a year of one organisation\n",
-	  .options = ledger_options, .operands = collect_operands, .verb = "ledger", .render = render_ledger },
-	{ "notices", PLAN, "what people and systems were told, or not yet",
+	{ "notices", TELL, "what people and systems were told, or not yet",
 	  "Warnings, copies, digests and alerts that wait, failed, or may have been sent; with --all those that were "
 	  "sent, too. Receivers are shown until notices.retention is over. Reading it is logged.",
 	  "leaverd notices\n  what did not arrive, and why\n",
 	  .options = notices_options, .verb = "notices", .render = render_notices },
-	{ "notices test", PLAN, "send a test to an address or a hook",
+	{ "notices test", TELL, "send a test to an address or a hook",
 	  "Sends one letter over notices.mail, or one message to a hook of that name, and waits for what becomes of "
 	  "it. In dry mode it is written to notices.folder.",
 	  "leaverd notices test ada@example.com\n  over the mail server\n",
 	  .operands = notices_operands, .verb = "notices.test" },
-	{ "requests", PLAN, "who asks to have a seat again",
+	{ "requests", TELL, "who asks to have a seat again",
 	  "Whoever lost a seat for lack of use, and may ask by again.domains or again.groups, was sent a link with "
 	  "the letter about it. Lists what was asked for on its page and waits for an answer. Reading it is logged.",
 	  "leaverd requests\n  what waits\n",
 	  .options = requests_options, .verb = "requests", .render = render_requests },
-	{ "requests grant", PLAN, "make the plan that gives it back",
+	{ "requests grant", TELL, "make the plan that gives it back",
 	  "As `leaverd undo` does for the action that took it, with a bar for keep.for against the rule that did. The "
 	  "plan is approved and applied like any other.",
 	  "leaverd requests grant 7 --reason 'back on the project'\n  then approve and apply the plan that it names\n",
 	  .options = grant_options, .operands = request_operands, .verb = "requests.grant" },
-	{ "requests refuse", PLAN, "say no", "The page says so; nobody is written to.",
+	{ "requests refuse", TELL, "say no", "The page says so; nobody is written to.",
 	  "leaverd requests refuse 7 --reason 'left the project'\n  nothing is planned\n",
 	  .options = reason_options, .operands = request_operands, .verb = "requests.refuse" },
 	{ "users", PEOPLE, "records of people, as sources gave them",
@@ -743,6 +737,13 @@ const struct command commands[] = {
 	  "leaverd seats --filter 'product eq \"jira\" and lastActive lt now-90d'\n  idle seats of Jira\n"
 	  "leaverd seats --count\n  how many, by product and site\n",
 	  .options = seats_options, .verb = "seats", .render = render_seats },
+	{ "ledger", PEOPLE, "seats over time, and what they cost",
+	  "By product and site: how many seats are held now and were held then, how many nobody uses (idle: not "
+	  "for 30 days), how many plans freed and how many of these are held again. With prices in "
+	  "organisations.billing also what that costs. Money counts as saved from the day on which the next billing "
+	  "period begins, and of a year bought in tiers only below a boundary.",
+	  "leaverd ledger acme --days 365\n  a year of one organisation\n",
+	  .options = ledger_options, .operands = collect_operands, .verb = "ledger", .render = render_ledger },
 	{ "orphans", PEOPLE, "accounts of our domains that nobody explains",
 	  "Managed accounts that no person is linked to. What is shown is what the last round linked; an "
 	  "orphan is acted on only after approval.",

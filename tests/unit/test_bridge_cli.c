@@ -224,6 +224,16 @@ static void test_every_command_explains_itself(void **state)
 	}
 }
 
+static void test_groups_of_commands_stand_together(void **state)
+{
+	(void)state;
+	for (const struct command *c = commands; c->name && c[1].name; c++)
+		for (const struct command *d = c + 1; strcmp(c->group, c[1].group) && d->name;
+		     d++)
+			if (!strcmp(c->group, d->group))
+				fail_msg("%s stands apart from %s", d->name, c->name);
+}
+
 static void test_the_manual_knows_every_command_option_and_exit_status(void **state)
 {
 	CLEANUP(free_at) char *text = calloc(1, 1 << 17);
@@ -509,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_global_options_stand_anywhere),
 		cmocka_unit_test(test_help_is_answered_also_for_half_a_command_line),
 		cmocka_unit_test(test_every_command_explains_itself),
+		cmocka_unit_test(test_groups_of_commands_stand_together),
 		cmocka_unit_test(test_the_manual_knows_every_command_option_and_exit_status),
 		cmocka_unit_test(test_every_verb_of_a_command_exists),
 		cmocka_unit_test(test_examples_parse),
