@@ -5,6 +5,7 @@
 #include "base/jx.h"
 #include "base/str.h"
 #include "model/path.h"
+#include "model/snapshot.h"
 #include "net/mail.h"
 #include "store/records.h"
 #include "store/sources.h"
@@ -16,6 +17,8 @@ struct found {
 	int rank;
 };
 
+#define CALLED_BYTES 4096 /* a DN may be long */
+
 enum { FIRST_NAME, LANGUAGE, ZONE, MANAGER, SPONSOR, FOUND_COUNT };
 
 struct search {
@@ -23,6 +26,7 @@ struct search {
 	struct addressee *ret;
 	struct found v[FOUND_COUNT];
 	int64_t manager_source, sponsor_source;
+	char manager[CALLED_BYTES], sponsor[CALLED_BYTES]; /* what records call them */
 };
 
 static bool keep(struct search *s, int which, int rank, const char *text)
@@ -118,8 +122,9 @@ static int called_look(void *ctx, const struct record *row, struct err *err)
 	return 0;
 }
 
-/* In place: an id, external id or name of the same source becomes an address, or nothing. */
-static int resolve(struct db *db, int64_t source, char at[ADDRESSEE_BYTES], struct err *err)
+/* An id, external id, DN or name of the same source becomes an address, or nothing. */
+static int resolve(struct db *db, int64_t source, const char *at, char ret[ADDRESSEE_BYTES],
+		   struct err *err)
 {
 	CLEANUP(free_at) char *folded = NULL;
 	struct called c = { .source = source };
@@ -135,6 +140,8 @@ static int resolve(struct db *db, int64_t source, char at[ADDRESSEE_BYTES], stru
 	else if (r == STORE_NOT_FOUND)
 		r = records_by_external_id(db, source, str_of(at), called_look, &c, err);
 	record_done(&row);
+	if (r >= 0 && c.count == 0)
+		r = records_by_name(db, source, facts_name(str_of(at)), called_look, &c, err);
 	if (r >= 0 && c.count == 0) {
 		r = str_fold(str_of(at), &folded, &len, err);
 		if (r == 0)
@@ -144,9 +151,11 @@ static int resolve(struct db *db, int64_t source, char at[ADDRESSEE_BYTES], stru
 	}
 	if (r < 0)
 		return r;
-	if (c.count == 0 && mail_address_ok(str_of(at)))
-		return 0; /* an address of somebody whom this source does not have */
-	(void)snprintf(at, ADDRESSEE_BYTES, "%s", c.count == 1 ? c.address : "");
+	/* an address may be of somebody whom this source does not have */
+	if (c.count == 0 && strlen(at) < ADDRESSEE_BYTES && mail_address_ok(str_of(at)))
+		(void)snprintf(c.address, sizeof(c.address), "%s", at);
+	if (c.count <= 1)
+		(void)snprintf(ret, ADDRESSEE_BYTES, "%s", c.address);
 	return 0;
 }
 
@@ -159,8 +168,8 @@ int addressee_find(struct db *db, int64_t person, struct addressee *ret, struct 
 			[FIRST_NAME] = { ret->first_name, sizeof(ret->first_name), 0 },
 			[LANGUAGE] = { ret->language, sizeof(ret->language), 0 },
 			[ZONE] = { ret->zone, sizeof(ret->zone), 0 },
-			[MANAGER] = { ret->manager, sizeof(ret->manager), 0 },
-			[SPONSOR] = { ret->sponsor, sizeof(ret->sponsor), 0 },
+			[MANAGER] = { s.manager, sizeof(s.manager), 0 },
+			[SPONSOR] = { s.sponsor, sizeof(s.sponsor), 0 },
 		},
 	};
 	int r;
@@ -170,8 +179,8 @@ int addressee_find(struct db *db, int64_t person, struct addressee *ret, struct 
 		return 0;
 	r = records_of_person(db, person, record_look, &s, err);
 	if (r >= 0)
-		r = resolve(db, s.manager_source, ret->manager, err);
+		r = resolve(db, s.manager_source, s.manager, ret->manager, err);
 	if (r >= 0)
-		r = resolve(db, s.sponsor_source, ret->sponsor, err);
+		r = resolve(db, s.sponsor_source, s.sponsor, ret->sponsor, err);
 	return r < 0 ? r : 0;
 }

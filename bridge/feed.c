@@ -24,6 +24,7 @@
 struct fed {
 	size_t at, key_len, unknown_len, doc_len;
 	int64_t place;
+	uint64_t name;
 };
 
 struct batch {
@@ -123,6 +124,7 @@ static struct read_entry entry_of(const struct batch *b, struct fed *one)
 
 	return (struct read_entry){
 		.key = key_of(b, one),
+		.name = one->name,
 		.unknown = str_n(rest, one->unknown_len),
 		.bytes = str_n(rest + one->unknown_len, one->doc_len),
 		.ret_place = &one->place,
@@ -201,8 +203,8 @@ static int batch_give(struct feed *f, struct err *err)
 	return batch_settle(&f->batch[f->filling], err);
 }
 
-int feed_entry(struct feed *f, struct str key, struct str doc, struct str unknown,
-	       struct err *err)
+int feed_entry(struct feed *f, struct str key, uint64_t name, struct str doc,
+	       struct str unknown, struct err *err)
 {
 	struct batch *b = &f->batch[f->filling];
 	int r = 0;
@@ -215,6 +217,7 @@ int feed_entry(struct feed *f, struct str key, struct str doc, struct str unknow
 		return r;
 	b = &f->batch[f->filling];
 	b->v[b->n++] = (struct fed){ .at = b->text.len,
+				     .name = name,
 				     .key_len = key.len,
 				     .unknown_len = unknown.len,
 				     .doc_len = doc.len };

@@ -23,9 +23,10 @@ OWNED(struct feed, feed_free)
 void feed_quiet(struct feed *f);
 void feed_into(struct feed *f, struct read_run *run);
 
-/* Copies key, doc (canonical JSON) and unknown. A fault may be that of an earlier batch. */
-int feed_entry(struct feed *f, struct str key, struct str doc, struct str unknown,
-	       struct err *err) MUST_USE;
+/* Copies key, doc (canonical JSON) and unknown; name as in struct read_entry. A fault may be
+ * that of an earlier batch. */
+int feed_entry(struct feed *f, struct str key, uint64_t name, struct str doc,
+	       struct str unknown, struct err *err) MUST_USE;
 /* An entry as it was (sources_read_same), by the mark that the memory kept of it. */
 int feed_same(struct feed *f, uint32_t mark, struct err *err) MUST_USE;
 /* Writes the rest: 0 when all that was fed is staged, durable. */

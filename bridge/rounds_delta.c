@@ -12,6 +12,7 @@
 #include "base/vec.h"
 #include "ldap/idset.h"
 #include "ldap/source.h"
+#include "model/snapshot.h"
 #include "store/cursors.h"
 #include "store/keys.h"
 #include "store/records.h"
@@ -26,6 +27,7 @@
 
 struct changed {
 	char *key, *unknown, *doc;
+	uint64_t name;
 };
 VEC(vec_changed, struct changed);
 
@@ -131,7 +133,8 @@ static int unknown_text(const struct delta_run *d, const struct dir_person *p, c
 static int on_person(void *ctx, const struct dir_person *person, struct err *err)
 {
 	struct delta_run *d = ctx;
-	struct changed c = { .key = str_dup(str_of(person->key)) };
+	struct changed c = { .key = str_dup(str_of(person->key)),
+			     .name = facts_name(str_of(person->dn)) };
 	int r = c.key ? unknown_text(d, person, &c.unknown, err) : err_nomem(err);
 
 	if (r == 0) {
@@ -231,6 +234,7 @@ static int batch_write(void *ctx, struct db *db, struct err *err)
 		agrees = m->memory && read_run_newest(run) == m->newest;
 	for (size_t i = 0; r == 0 && i < d->changed.n; i++) {
 		struct read_entry e = { .key = str_of(d->changed.v[i].key),
+					.name = d->changed.v[i].name,
 					.bytes = str_of(d->changed.v[i].doc),
 					.unknown = str_of(d->changed.v[i].unknown) };
 

@@ -144,8 +144,8 @@ static int sync_person(void *ctx, const struct dir_person *person, struct err *e
 	r = buf_fault(&unknown, err, "the unknown attributes of an entry");
 	if (r < 0)
 		return r;
-	return feed_entry(s->feed, str_of(person->key), person->doc,
-			  unknown.len ? buf_str(&unknown) : STR(""), err);
+	return feed_entry(s->feed, str_of(person->key), facts_name(str_of(person->dn)),
+			  person->doc, unknown.len ? buf_str(&unknown) : STR(""), err);
 }
 
 static int sync_same(void *ctx, uint32_t mark, struct err *err)

@@ -1,5 +1,6 @@
 #include "model/snapshot.h"
 
+#include "base/digest.h"
 #include "model/schema.h"
 
 /* --- columns --- */
@@ -265,10 +266,22 @@ int facts_add_source(struct facts *f, const struct facts_source *in, uint32_t *r
 	return PUSH_ROW(f, err, vec_row_source, sources, row, ret);
 }
 
+uint64_t facts_name(struct str name)
+{
+	struct digest d;
+	uint64_t n = 0;
+
+	digest_of(&d, NULL, name);
+	for (size_t i = 0; i < sizeof(n); i++)
+		n = n << 8 | d.b[i];
+	return n ? n : 1;
+}
+
 static int record_row(struct facts *f, const struct facts_record *in, struct row_record *ret,
 		      struct err *err)
 {
 	struct row_record row = { .person = in->person,
+				  .name = in->name,
 				  .since_ms = in->since_ms,
 				  .source = in->source,
 				  .absent_reads = in->absent_reads,

@@ -138,7 +138,13 @@ struct facts_record {
 	int64_t since_ms;      /* since when .state holds (disabled_since, absent_since, ...) */
 	uint32_t absent_reads; /* for findings */
 	bool doubtful;         /* sits in the doubt queue, unresolved */
+	uint64_t name;         /* facts_name() by which entries of its source mean it (of a
+				  directory: its DN); 0: none */
 };
+
+/* Names of entries are long, and only compared: this much of a digest stands for one. Never 0.
+ */
+uint64_t facts_name(struct str name);
 
 /* --- persons -------------------------------------------------------------------------------
  */
@@ -454,7 +460,7 @@ struct row_source {
 };
 
 struct row_record {
-	uint64_t person;
+	uint64_t person, name;
 	int64_t since_ms;
 	uint32_t source, key, issuer, external_id, absent_reads;
 	uint8_t state;

@@ -68,37 +68,57 @@ bool handover_wants_inventory(const struct world *w, uint32_t account, int64_t a
  */
 
 /* What a record calls its manager is an id of its own source, or a name there. */
-static bool is_called(const struct world *w, uint32_t record, uint32_t called)
+static bool is_called(const struct world *w, uint32_t record, uint32_t called, uint64_t name)
 {
 	const struct facts *f = w->f;
 	const struct row_record *x = &f->records.v[record];
 	uint32_t cell;
 
-	if (x->key == called || x->external_id == called)
+	if (x->key == called || x->external_id == called || x->name == name)
 		return true;
 	return facts_cell(f, record, w->p->fixed[COL_USER_NAME], &cell) == VALUE_PRESENT &&
 	       cell == called;
 }
 
-uint32_t handover_manager(const struct world *w, uint32_t person)
+/* *why: what is amiss where somebody is named and nobody found; else NULL. */
+static uint32_t manager_of(const struct world *w, uint32_t person, const char **why)
 {
 	const struct facts *f = w->f;
 	uint32_t called, record, found = FACTS_NONE;
+	uint64_t name;
+	int state;
 
-	if (person == FACTS_NONE ||
-	    view_cell(w, person, w->p->fixed[COL_MANAGER], &called, &record) != VALUE_PRESENT)
+	*why = NULL;
+	if (person == FACTS_NONE)
 		return FACTS_NONE;
+	state = view_cell(w, person, w->p->fixed[COL_MANAGER], &called, &record);
+	if (state == VALUE_UNKNOWN)
+		*why = "could not be read";
+	if (state != VALUE_PRESENT)
+		return FACTS_NONE;
+	name = facts_name(pool_str(&f->pool, called));
 	for (uint32_t i = 0; i < f->records.n; i++) {
 		uint32_t who = w->record_person[i];
 
 		if (f->records.v[i].source != f->records.v[record].source ||
-		    who == FACTS_NONE || !is_called(w, i, called))
+		    who == FACTS_NONE || !is_called(w, i, called, name))
 			continue;
-		if (found != FACTS_NONE && found != who)
-			return FACTS_NONE; /* two people of that name */
+		if (found != FACTS_NONE && found != who) {
+			*why = "is a name that several people of its source have";
+			return FACTS_NONE;
+		}
 		found = who;
 	}
+	if (found == FACTS_NONE)
+		*why = "is a name that its source shows nobody of";
 	return found == person ? FACTS_NONE : found;
+}
+
+uint32_t handover_manager(const struct world *w, uint32_t person)
+{
+	const char *why;
+
+	return manager_of(w, person, &why);
 }
 
 static bool holds_seat(const struct facts *f, uint32_t account, uint32_t site, bool jira)
@@ -161,6 +181,7 @@ struct heirs {
 	uint32_t named;           /* account */
 	uint32_t named_person;    /* whose other accounts are meant, too */
 	uint32_t manager, theirs; /* persons */
+	const char *manager_why, *theirs_why;
 };
 
 /* The person of a ledger number; they stand in its order. */
@@ -183,7 +204,7 @@ static uint32_t person_of(const struct world *w, uint64_t number)
 static struct heirs heirs_of(const struct world *w, uint32_t account)
 {
 	uint32_t person = w->account_person[account];
-	struct heirs h = { FACTS_NONE, FACTS_NONE, FACTS_NONE, FACTS_NONE };
+	struct heirs h = { FACTS_NONE, FACTS_NONE, FACTS_NONE, FACTS_NONE, NULL, NULL };
 	const struct row_heir *heir;
 
 	if (person == FACTS_NONE)
@@ -193,8 +214,8 @@ static struct heirs heirs_of(const struct world *w, uint32_t account)
 		h.named = heir->account;
 		h.named_person = person_of(w, heir->heir);
 	}
-	h.manager = handover_manager(w, person);
-	h.theirs = handover_manager(w, h.manager);
+	h.manager = manager_of(w, person, &h.manager_why);
+	h.theirs = manager_of(w, h.manager, &h.theirs_why);
 	return h;
 }
 
@@ -372,6 +393,24 @@ static int run_task(struct handing *h, size_t from, size_t to, struct err *err)
 		    STR_ARG(pool_str(&h->r->w->f->pool, h->owned[from].site)), kind->task);
 }
 
+/* Who was passed over because nobody knows who it is: something of theirs goes to a lower rung
+ * for it, or to nobody. */
+static int passed_over(struct handing *h, const struct heirs *heirs, struct err *err)
+{
+	const char *whose = heirs->manager_why ? "the manager" : "the manager's manager";
+	const char *why = heirs->manager_why ? heirs->manager_why : heirs->theirs_why;
+	enum handover_rung least = heirs->manager_why ? RUNG_MANAGER : RUNG_THEIRS;
+	size_t n = 0;
+
+	for (size_t i = 0; why && i < h->n; i++)
+		n += owned_kinds[h->owned[i].kind].given && h->rung[i] > least;
+	return n ? task(h, err,
+			"%s %s: passed over for %zu of what is handed over; name somebody with "
+			"`leaverd handover`",
+			whose, why, n)
+		 : 0;
+}
+
 static int steps_make(struct handing *h, struct err *err)
 {
 	struct heirs heirs = heirs_of(h->r->w, h->c->s.account);
@@ -385,6 +424,8 @@ static int steps_make(struct handing *h, struct err *err)
 		h->to[i] = receiver(h->r, &heirs, h->c->s.account, &h->owned[i], &rung);
 		h->rung[i] = (uint8_t)rung;
 	}
+	if (r == 0)
+		r = passed_over(h, &heirs, err);
 	for (from = 0; r == 0 && from < h->n; from = to) {
 		for (to = from; to < h->n && alike(&h->owned[from], &h->owned[to]);)
 			to++;

@@ -301,7 +301,8 @@ static int project(struct build *b, uint32_t row, const struct record *r, struct
 		       : rc;
 }
 
-static struct facts_record row_for(const struct build *b, const struct record *r)
+static int row_for(const struct build *b, const struct record *r, struct facts_record *ret,
+		   struct err *err)
 {
 	struct facts_record row = {
 		.source = b->source_row,
@@ -318,15 +319,17 @@ static struct facts_record row_for(const struct build *b, const struct record *r
 	    strcmp(b->want->provision_issuer, b->source->name) == 0)
 		row.external_id = r->key;
 	row.state = state_of(b, r, &row.since_ms);
-	return row;
+	*ret = row;
+	return b->source->kind == SOURCE_PULL ? records_name(b->db, r->id, &ret->name, err) : 0;
 }
 
 static int add_record(struct build *b, const struct record *r, uint32_t *at, struct err *err)
 {
-	struct facts_record row = row_for(b, r);
-	int rc;
+	struct facts_record row;
+	int rc = row_for(b, r, &row, err);
 
-	rc = facts_add_record(b->facts, &row, at, err);
+	if (rc == 0)
+		rc = facts_add_record(b->facts, &row, at, err);
 	return rc < 0 ? rc : project(b, *at, r, err);
 }
 
@@ -1264,12 +1267,12 @@ static int on_changed_address(void *ctx, const struct address_row *a, struct err
 
 static int say_again(struct build *b, const struct record *r, uint32_t *at, struct err *err)
 {
-	struct facts_record row = row_for(b, r);
-	int rc;
+	struct facts_record row;
+	int rc = row_for(b, r, &row, err);
 
-	if (*at == FACTS_NONE)
+	if (rc == 0 && *at == FACTS_NONE)
 		rc = add_record(b, r, at, err);
-	else
+	else if (rc == 0)
 		rc = facts_replace_record(b->facts, *at, &row, err);
 	if (rc == 0)
 		rc = project(b, *at, r, err);

@@ -33,6 +33,9 @@
  * tombstone of a pushed record; `gone` the conclusion of law 1. The link says which person it
  * is, by which match rule, on which evidence.
  *
+ * record_name. By what name (a digest of it: facts_name()) others of its source mean a record
+ * of a directory, as in manager. It is no part of its version.
+ *
  * source_stage, source_missing. What a read found to be different, until it ends; and whom an
  * implausible read did not show, until a person accepts it or the next read begins.
  *
@@ -561,6 +564,13 @@ static const char *const step_14[] = {
 	NULL,
 };
 
+static const char *const step_15[] = {
+	"CREATE TABLE record_name (record INTEGER PRIMARY KEY, name INTEGER NOT NULL) STRICT",
+	"CREATE INDEX record_name_name ON record_name (name)",
+	"ALTER TABLE source_stage ADD COLUMN name INTEGER NOT NULL DEFAULT 0",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -576,6 +586,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 12, "plans that stand apart from those of rounds", step_12 },
 	{ 13, "requests to have a seat again", step_13 },
 	{ 14, "what could not be handed over", step_14 },
+	{ 15, "names by which entries mean each other", step_15 },
 	{ 0, NULL, NULL },
 };
 

@@ -1009,6 +1009,7 @@ static const char *const forget_sql[] = {
 	" JOIN scim_directory d JOIN scim_user u ON u.org = d.org AND u.user_fold = e.fold"
 	" WHERE r.person = ?1)",
 	"DELETE FROM record_address WHERE record IN (SELECT id FROM record WHERE person = ?1)",
+	"DELETE FROM record_name WHERE record IN (SELECT id FROM record WHERE person = ?1)",
 	"DELETE FROM member WHERE kind = 1 AND member IN"
 	" (SELECT id FROM record WHERE person = ?1)",
 	"UPDATE doubt SET evidence = '', state = 3 WHERE left_id IN"

@@ -505,6 +505,31 @@ int records_by_external_id(struct db *db, int64_t source, struct str external_id
 	return r < 0 ? r : each(q, fn, ctx, err);
 }
 
+int records_by_name(struct db *db, int64_t source, uint64_t name, record_fn fn, void *ctx,
+		    struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " RECORD_COLUMNS " FROM record WHERE source = ?1 AND deleted = 0"
+		     " AND id IN (SELECT record FROM record_name WHERE name = ?2) ORDER BY id",
+		     DB_I(source), DB_I((int64_t)name));
+	return r < 0 ? r : each(q, fn, ctx, err);
+}
+
+int records_name(struct db *db, int64_t id, uint64_t *ret, struct err *err)
+{
+	int64_t name = 0;
+	int r = db_one(db, &name, err, "SELECT name FROM record_name WHERE record = ?1",
+		       DB_I(id));
+
+	if (r < 0)
+		return r;
+	*ret = r == 0 ? (uint64_t)name : 0;
+	return 0;
+}
+
 /* --- groups ---------------------------------------------------------------------------------
  */
 

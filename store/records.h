@@ -101,6 +101,11 @@ int records_by_address(struct db *db, struct str folded, record_fn fn, void *ctx
 		       struct err *err) MUST_USE;
 int records_of_person(struct db *db, int64_t person, record_fn fn, void *ctx, struct err *err)
 	MUST_USE;
+/* Live records of a source that facts_name() (model/snapshot.h) of its name means. */
+int records_by_name(struct db *db, int64_t source, uint64_t name, record_fn fn, void *ctx,
+		    struct err *err) MUST_USE;
+/* *ret is 0 of one that has none. */
+int records_name(struct db *db, int64_t id, uint64_t *ret, struct err *err) MUST_USE;
 /* Live records of a source with that externalId (exact). */
 int records_by_external_id(struct db *db, int64_t source, struct str external_id, record_fn fn,
 			   void *ctx, struct err *err) MUST_USE;

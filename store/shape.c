@@ -340,6 +340,17 @@ static int update(struct db *db, const struct shape *s, const struct shape_befor
 		      DB_I(w->read), DB_S(str_n(s->display_fold.p, s->display_fold.len)));
 }
 
+int shape_name(struct db *db, int64_t id, uint64_t name, struct err *err)
+{
+	if (!name)
+		return 0;
+	return db_run(
+		db, err,
+		"INSERT INTO record_name (record, name) VALUES (?1, ?2) ON CONFLICT (record)"
+		" DO UPDATE SET name = excluded.name WHERE name <> excluded.name",
+		DB_I(id), DB_I((int64_t)name));
+}
+
 static int put_address(struct db *db, int64_t id, const struct shape_text *t, struct err *err)
 {
 	return db_run(db, err,
@@ -374,6 +385,8 @@ int shape_add(struct db *db, const struct shape *shape, const struct shape_write
 	if (r == 0)
 		r = put_addresses(db, shape, id, 0, w->now_ms, err);
 	if (r == 0)
+		r = shape_name(db, id, w->name, err);
+	if (r == 0)
 		*ret_id = id;
 	return r;
 }
@@ -396,6 +409,8 @@ int shape_put(struct db *db, const struct shape *shape, const struct shape_befor
 	}
 	if (r == 0)
 		r = put_addresses(db, shape, id, before->person, w->now_ms, err);
+	if (r == 0)
+		r = shape_name(db, id, w->name, err);
 	if (r == 0 && ret_id)
 		*ret_id = id;
 	return r;

@@ -53,9 +53,13 @@ struct shape_before {
 int shape_find(struct db *db, int64_t source, struct str key, struct shape_before *ret,
 	       struct buf *unknown, struct err *err) MUST_USE;
 
+/* By which name others of its source mean a record; it is no part of its version. */
+int shape_name(struct db *db, int64_t id, uint64_t name, struct err *err) MUST_USE;
+
 struct shape_write {
 	int64_t source;
 	struct str key, bytes, unknown;
+	uint64_t name; /* facts_name() by which others of the source mean it; 0: none */
 	int64_t now_ms;
 	bool push;    /* not active means ended */
 	int64_t read; /* pulled: the read that showed it */

@@ -404,14 +404,15 @@ static bool newly_unknown(struct str before, struct str now)
 }
 
 static int stage(struct db *db, struct read_run *run, struct str key, bool dropped,
-		 struct str unknown, struct str doc, struct err *err)
+		 struct str unknown, struct str doc, uint64_t name, struct err *err)
 {
 	return db_run(db, err,
-		      "INSERT INTO source_stage (source, key, dropped, unknown, doc)"
-		      " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (source, key) DO UPDATE SET"
+		      "INSERT INTO source_stage (source, key, dropped, unknown, doc, name)"
+		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (source, key) DO UPDATE SET"
 		      " dropped = excluded.dropped, unknown = excluded.unknown,"
-		      " doc = excluded.doc",
-		      DB_I(run->source), DB_S(key), DB_I(dropped), DB_S(unknown), DB_S(doc));
+		      " doc = excluded.doc, name = excluded.name",
+		      DB_I(run->source), DB_S(key), DB_I(dropped), DB_S(unknown), DB_S(doc),
+		      DB_I((int64_t)name));
 }
 
 static int is_staged(struct db *db, const struct read_run *run, struct str key, bool *ret,
@@ -480,13 +481,14 @@ static int write_entry(struct db *db, struct read_run *run, const struct read_en
 				 .key = e->key,
 				 .bytes = bytes,
 				 .unknown = e->unknown,
+				 .name = e->name,
 				 .now_ms = now_ms,
 				 .read = run->no };
 	int64_t id = 0;
 	int r;
 
 	if (!run->direct)
-		return stage(db, run, e->key, false, e->unknown, bytes, err);
+		return stage(db, run, e->key, false, e->unknown, bytes, e->name, err);
 	r = shape_put(db, shape, before, &w, &id, err);
 	if (r == 0 && e->ret_place)
 		*e->ret_place = place_of(run, id);
@@ -502,6 +504,7 @@ static int add_entry(struct db *db, struct read_run *run, const struct read_entr
 				 .key = e->key,
 				 .bytes = bytes,
 				 .unknown = e->unknown,
+				 .name = e->name,
 				 .now_ms = now_ms,
 				 .read = run->no,
 				 .id = run->next };
@@ -558,12 +561,14 @@ static int put_entry(struct db *db, struct read_run *run, const struct read_entr
 		return r;
 	if (changed)
 		return write_entry(db, run, e, bytes, &shape, &before, now_ms, err);
+	/* who was moved is the same; what an entry says of itself needs no complete read */
+	r = shape_name(db, before.id, e->name, err);
 	/* the same entry came before with something else: what stands is right after all */
-	if (seen && !run->direct)
+	if (r == 0 && seen && !run->direct)
 		return db_run(db, err,
 			      "DELETE FROM source_stage WHERE source = ?1 AND key = ?2",
 			      DB_I(run->source), DB_S(e->key));
-	return 0;
+	return r;
 }
 
 int sources_read_put(struct db *db, struct read_run *run, const struct read_entry *entries,
@@ -603,7 +608,7 @@ int sources_read_drop(struct db *db, struct read_run *run, struct str key, struc
 {
 	if (run->kind != READ_DELTA)
 		return err_set(err, ERR_INTERNAL, "only a delta drops entries by name");
-	return stage(db, run, key, true, STR(""), STR("{}"), err);
+	return stage(db, run, key, true, STR(""), STR("{}"), 0, err);
 }
 
 /* --- judging --------------------------------------------------------------------------------
@@ -738,8 +743,8 @@ static void tally_add(struct tally *tally, const struct shape_before *before,
 }
 
 static int apply_row(struct db *db, int64_t source, int64_t no, struct str key,
-		     struct str unknown, struct str bytes, int64_t now_ms, int64_t *id,
-		     struct tally *tally, struct err *err)
+		     struct str unknown, struct str bytes, uint64_t name, int64_t now_ms,
+		     int64_t *id, struct tally *tally, struct err *err)
 {
 	CLEANUP(shape_done) struct shape shape = { 0 };
 	struct shape_before before = { 0 };
@@ -747,6 +752,7 @@ static int apply_row(struct db *db, int64_t source, int64_t no, struct str key,
 				 .key = key,
 				 .bytes = bytes,
 				 .unknown = unknown,
+				 .name = name,
 				 .now_ms = now_ms,
 				 .read = no };
 	int r;
@@ -784,7 +790,8 @@ static int apply_stage(struct db *db, int64_t source, int64_t no, int64_t accept
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT key, dropped, unknown, doc FROM source_stage WHERE source = ?1",
+		     "SELECT key, dropped, unknown, doc, name FROM source_stage"
+		     " WHERE source = ?1",
 		     DB_I(source));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		if (db_int(q, 1)) {
@@ -792,7 +799,7 @@ static int apply_stage(struct db *db, int64_t source, int64_t no, int64_t accept
 			continue;
 		}
 		r = apply_row(db, source, no, db_text(q, 0), db_text(q, 2), db_text(q, 3),
-			      now_ms, &id, tally, err);
+			      (uint64_t)db_int(q, 4), now_ms, &id, tally, err);
 		if (r == 0 && run)
 			r = mark(run, id, err);
 	}

@@ -93,6 +93,7 @@ struct read_entry {
 	const json_t *doc;  /* SCIM User document; stored as canonical text; or */
 	struct str bytes;   /* that text, where it is made already; p NULL: it is made of doc */
 	struct str unknown; /* names of attributes not known, separated by blanks; "" none */
+	uint64_t name;      /* facts_name() of its name in the directory; 0: it has none */
 	int64_t *ret_place; /* NULL, or where the record's place among its source's goes, from
 			       1; 0 of one that is not stored yet */
 };

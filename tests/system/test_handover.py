@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from directories import KINDS
 from sites import HOST, SiteWorld, actions
 from world import DAY, HOUR
 
@@ -119,6 +120,60 @@ def test_what_a_leaver_owns_is_found_two_weeks_before_the_end_and_given_after_th
     world.command("collect")
     again = world.plan()
     assert not actions(again, kind="hand-over") and not actions(again, kind="hand-over", held=True), again
+
+
+CORP = """\
+  - name: corp
+    kind: ldap
+    role: directory
+    max_age: 31d
+    ldap:
+      uris: {uri}
+      ca_file: {ca}
+      bind_dn: {bind}
+      bind_password: corp-ldap
+      base: {base}
+      filter: (mail=*@example.com)
+"""
+
+
+def test_a_manager_whom_a_directory_names_by_dn_gets_it_also_after_a_move(build, tmp_path):
+    corp = KINDS["slapd"](tmp_path / "slapd")
+    corp.start()
+    try:
+        corp.seed(5)
+        leads = {"lea": "UID=Mia , OU=People,dc=example, dc=test", "mia": "uid=max,%s" % corp.people_dn, "max": None}
+        for name, lead in leads.items():
+            corp.add(name)
+            corp.set(name, "mail", name + "@example.com")
+            if lead:
+                corp.set(name, "manager", lead)
+        with SiteWorld(build, tmp_path, managers={}, sources=CORP.format(
+                uri=corp.uri, ca=corp.ca, bind=corp.bind, base=corp.people_dn)) as world:
+            world.works(works())
+            world.command("secret", "set", "corp-ldap", stdin=corp.password)
+            leave(world)
+            for _ in range(3):  # as many as arming wants
+                assert world.json("sync", "corp")["sources"][0]["accepted"]
+            world.arm()
+            ended(world)
+            gift = actions(world.plan(), kind="hand-over")[0]
+            assert {s["name"] for s in gift["steps"]} == {"manager"}, gift
+            # she moves, and the name that lea's entry has is nobody's until it is put right
+            corp.modify("dn: uid=mia,%s\nchangetype: modrdn\nnewrdn: uid=mia\ndeleteoldrdn: 1\nnewsuperior: %s\n" % (
+                corp.people_dn, corp.branch("Munich")))
+            assert world.json("sync", "corp")["sources"][0]["accepted"]
+            gift = actions(world.plan(), kind="hand-over")[0]
+            assert not {s["name"] for s in gift["steps"]} & {"manager"}, gift
+            assert any("the manager is a name that its source shows nobody of" in k for k in gift["kept"]), gift
+            corp.set("lea", "manager", "uid=mia,ou=munich,%s" % corp.people_dn)
+            assert world.json("sync", "corp")["sources"][0]["accepted"]
+            done = through(world, world.plan())
+            assert {(a["kind"], a["state"]) for a in done} >= {("suspend", "done"), ("hand-over", "done")}, done
+            mia, now = world.account("mia")["id"], owners(world)
+            assert {now[what] for what in GIVEN} == {mia}, now
+    finally:
+        corp.stop()
 
 
 def test_what_was_handed_over_goes_back_when_it_is_undone(world):

@@ -357,6 +357,7 @@ static void world_record(struct world_build *b, const struct world_line *l)
 		.since_ms = world_time(l, "since", "?"),
 		.absent_reads = (uint32_t)world_number(l, "absent_reads"),
 		.doubtful = world_tri(l, "doubtful", "no") == TRI_YES,
+		.name = world_get(l, "name") ? facts_name(world_text(l, "name", "")) : 0,
 	};
 	struct err err;
 	uint32_t row;
@@ -365,9 +366,9 @@ static void world_record(struct world_build *b, const struct world_line *l)
 	for (uint32_t c = 0; c < b->f->columns.n; c++)
 		assert_ok(facts_set_absent(b->f, row, c, &err), &err);
 	for (size_t i = 3; i < l->n; i++) {
-		static const char *const own[] = { "person",  "state",      "since",
-						   "issuer",  "externalId", "absent_reads",
-						   "doubtful" };
+		static const char *const own[] = { "person",   "state",      "since",
+						   "issuer",   "externalId", "absent_reads",
+						   "doubtful", "name" };
 		char name[128];
 		const char *value = NULL;
 		bool column = world_cut(l->words[i], name, &value);

@@ -92,7 +92,7 @@ static int feed_n(struct feeding *f, int n, const char *title, struct err *err)
 		"{\"active\":true,\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],"
 		"\"title\":\"%s\",\"userName\":\"u%06d\"}",
 		title, n);
-	return feed_entry(f->feed, str_of(key), str_of(doc), STR(""), err);
+	return feed_entry(f->feed, str_of(key), 0, str_of(doc), STR(""), err);
 }
 
 static void test_all_that_is_fed_is_stored_whatever_the_batches(void **state)
@@ -171,7 +171,7 @@ static void test_a_fault_of_the_writer_reaches_who_feeds(void **state)
 	assert_fault(writer_call(f.writer, refuse, NULL, &err), ERR_FULL, &err, "no");
 	begins(&f);
 	for (int i = 0; i < MANY && r == 0; i++)
-		r = i == 100 ? feed_entry(f.feed, STR("odd"), STR("{\"userName\":"), STR(""),
+		r = i == 100 ? feed_entry(f.feed, STR("odd"), 0, STR("{\"userName\":"), STR(""),
 					  &err)
 			     : feed_n(&f, i, "Title", &err);
 	if (r == 0)

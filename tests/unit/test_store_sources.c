@@ -93,6 +93,82 @@ static void test_an_entry_named_by_its_place_is_seen_as_it_was(void **state)
 	world_close(&w);
 }
 
+static int on_called(void *ctx, const struct record *row, struct err *err)
+{
+	char *into = ctx;
+
+	(void)err;
+	snprintf(into + strlen(into), 32 - strlen(into), STR_FMT " ", STR_ARG(row->key));
+	return 0;
+}
+
+/* Whom a name means, as keys with blanks behind. */
+static void assert_called(struct world *w, int64_t src, const char *name, const char *keys)
+{
+	struct err err = { 0 };
+	char found[32] = "";
+
+	READ(w, records_by_name(db, src, facts_name(str_of(name)), on_called, found, &err));
+	assert_string_equal(found, keys);
+}
+
+/* name of k1, of k2 and of k9, who is new: as one read has them. */
+static void names_read(struct world *w, int64_t src, const char *const names[3], bool complete,
+		       int64_t now)
+{
+	static const struct entry entries[] = { { "k1", "{\"userName\":\"ada\"}", "" },
+						{ "k2", "{\"userName\":\"bob\"}", "" },
+						{ "k9", "{\"userName\":\"new\"}", "" } };
+	CLEANUP(read_run_free_at) struct read_run *run = NULL;
+	struct read_verdict v = { .complete = complete,
+				  .reason = complete ? NULL : "because",
+				  .now_ms = now };
+	struct err err = { 0 };
+
+	WRITE(w, sources_read_begin(db, src, READ_FULL, now, &run, &err));
+	for (size_t i = 0; i < COUNT_OF(entries); i++) {
+		struct read_entry e = { .key = str_of(entries[i].key),
+					.bytes = str_of(entries[i].doc),
+					.unknown = STR(""),
+					.name = names[i] ? facts_name(str_of(names[i])) : 0 };
+
+		if (names[i])
+			WRITE(w, sources_read_put(db, run, &e, 1, now, &err));
+	}
+	WRITE(w, sources_read_end(db, run, &v, NULL, &err));
+}
+
+/* A name is no part of a record's version: who is moved is the same, and found by the new one.
+ */
+static void test_a_record_is_found_by_the_name_that_it_has_now(void **state)
+{
+	struct world w = { 0 };
+	int64_t src, version;
+
+	(void)state;
+	world_open(&w);
+	src = corp(&w);
+	names_read(&w, src, (const char *const[]){ "uid=ada", "uid=bob", NULL }, true, NOW);
+	version = world_number(&w, "SELECT max(change) FROM record");
+	assert_called(&w, src, "uid=ada", "k1 ");
+	assert_called(&w, src + 1, "uid=ada", "");
+	assert_called(&w, src, "uid=eve", "");
+	/* moved, and another takes the place; somebody new goes by the stage */
+	names_read(&w, src, (const char *const[]){ "uid=bob", "uid=ada", "uid=new" }, true,
+		   NOW + HOUR);
+	assert_called(&w, src, "uid=ada", "k2 ");
+	assert_called(&w, src, "uid=bob", "k1 ");
+	assert_called(&w, src, "uid=new", "k9 ");
+	assert_int_equal(world_number(&w, "SELECT max(change) FROM record WHERE key <> 'k9'"),
+			 version);
+	/* a read that is not accepted adds nobody; what it shows of those we know is so */
+	names_read(&w, src, (const char *const[]){ "uid=ada2", NULL, NULL }, false,
+		   NOW + 2 * HOUR);
+	assert_called(&w, src, "uid=ada2", "k1 ");
+	assert_called(&w, src, "uid=bob", "");
+	world_close(&w);
+}
+
 /* What a reader remembers holds only while nobody else touched the source's records. */
 static void test_a_change_by_somebody_else_during_a_read_is_told(void **state)
 {
@@ -645,6 +721,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_entry_named_by_its_place_is_seen_as_it_was),
+		cmocka_unit_test(test_a_record_is_found_by_the_name_that_it_has_now),
 		cmocka_unit_test(test_a_change_by_somebody_else_during_a_read_is_told),
 		cmocka_unit_test(test_a_first_read_brings_everybody_in),
 		cmocka_unit_test(test_an_unchanged_read_writes_no_record),
