@@ -218,16 +218,24 @@ int facts_project_name(struct facts *f, uint32_t record, struct str name, const 
 /* --- out of the text ------------------------------------------------------------------------
  */
 
+/* An extension of which columns ask for members. */
+struct extension {
+	struct str urn;
+	bool seen; /* in the document under way */
+};
+
 /* A member that columns ask for, and where it stands in the document under way. */
 struct wanted {
-	struct str urn, name; /* urn empty: of the document itself */
-	struct str at;        /* len 0: not found yet */
-	bool seen;            /* its extension was */
+	const struct extension *of; /* NULL: of the document itself */
+	struct str name;
+	struct str at; /* len 0: not found yet */
 };
 
 struct projection {
 	struct wanted *members;
 	size_t n;
+	struct extension *extensions;
+	size_t extension_count;
 	uint32_t *member_of; /* by column */
 	uint32_t columns;
 	bool tree; /* a column asks for an extension as such: the tree knows */
@@ -238,19 +246,35 @@ void projection_free(struct projection *p)
 	if (!p)
 		return;
 	free(p->members);
+	free(p->extensions);
 	free(p->member_of);
 	free(p);
 }
 
+static const struct extension *extension_want(struct projection *p, const char *urn)
+{
+	size_t i;
+
+	if (!urn)
+		return NULL;
+	for (i = 0; i < p->extension_count; i++)
+		if (str_ieq(p->extensions[i].urn, str_of(urn)))
+			return &p->extensions[i];
+	p->extensions[i].urn = str_of(urn);
+	p->extension_count++;
+	return &p->extensions[i];
+}
+
 static uint32_t member_want(struct projection *p, const struct facts_column *c)
 {
-	struct str urn = str_of(c->urn), name = str_of(c->name);
+	const struct extension *of = extension_want(p, c->urn);
+	struct str name = str_of(c->name);
 	size_t i;
 
 	for (i = 0; i < p->n; i++)
-		if (str_ieq(p->members[i].urn, urn) && str_ieq(p->members[i].name, name))
+		if (p->members[i].of == of && str_ieq(p->members[i].name, name))
 			return (uint32_t)i;
-	p->members[i] = (struct wanted){ .urn = urn, .name = name };
+	p->members[i] = (struct wanted){ .of = of, .name = name };
 	p->n++;
 	return (uint32_t)i;
 }
@@ -264,8 +288,9 @@ int projection_new(const struct facts_columns *columns, struct projection **ret,
 		return err_nomem(err);
 	p->columns = (uint32_t)columns->n;
 	p->members = calloc(columns->n + 1, sizeof(*p->members));
+	p->extensions = calloc(columns->n + 1, sizeof(*p->extensions));
 	p->member_of = calloc(columns->n + 1, sizeof(*p->member_of));
-	if (!p->members || !p->member_of)
+	if (!p->members || !p->extensions || !p->member_of)
 		return err_nomem(err);
 	for (uint32_t c = 0; c < columns->n; c++) {
 		p->tree = p->tree || !columns->v[c].name;
@@ -275,33 +300,29 @@ int projection_new(const struct facts_columns *columns, struct projection **ret,
 	return 0;
 }
 
-enum extension { EXTENSION_NONE, EXTENSION_FIRST, EXTENSION_AGAIN };
-
-/* Whether columns ask for something inside that member, and it is the first of that name. */
-static enum extension extension_of(struct projection *p, struct str name)
+/* str_ieq() of names most of which differ: seen by their length and first letter. */
+static inline bool same_name(struct str a, struct str b)
 {
-	bool again = false, asked = false;
-
-	for (size_t i = 0; i < p->n; i++) {
-		struct wanted *w = &p->members[i];
-
-		if (w->urn.len == 0 || !str_ieq(w->urn, name))
-			continue;
-		asked = true;
-		again = again || w->seen;
-		w->seen = true;
-	}
-	return again ? EXTENSION_AGAIN : asked ? EXTENSION_FIRST : EXTENSION_NONE;
+	return a.len == b.len && a.len > 0 && (a.p[0] | 32) == (b.p[0] | 32) && str_ieq(a, b);
 }
 
-static void member_found(struct projection *p, struct str urn, struct str name,
+/* The extension of that name that columns ask for; NULL. */
+static struct extension *extension_of(struct projection *p, struct str name)
+{
+	for (size_t i = 0; i < p->extension_count; i++)
+		if (same_name(p->extensions[i].urn, name))
+			return &p->extensions[i];
+	return NULL;
+}
+
+/* Of the document itself (NULL) or of an extension. The first of a name, as the tree has it. */
+static void member_found(struct projection *p, const struct extension *of, struct str name,
 			 struct str value)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		struct wanted *w = &p->members[i];
 
-		/* the first of a name, as the tree has it */
-		if (w->at.len == 0 && str_ieq(w->name, name) && str_ieq(w->urn, urn))
+		if (w->of == of && w->at.len == 0 && same_name(w->name, name))
 			w->at = value;
 	}
 }
@@ -317,7 +338,7 @@ static bool member_next(struct str *object, struct str *name, struct str *value)
 	return true;
 }
 
-static bool extension_find(struct projection *p, struct str object, struct str urn)
+static bool extension_find(struct projection *p, const struct extension *e, struct str object)
 {
 	struct str name, value;
 
@@ -328,9 +349,24 @@ static bool extension_find(struct projection *p, struct str object, struct str u
 	do {
 		if (!member_next(&object, &name, &value))
 			return false;
-		member_found(p, urn, name, value);
+		member_found(p, e, name, value);
 	} while (scan_is(&object, ','));
 	return scan_is(&object, '}');
+}
+
+/* One member of the document, and what stands inside where it is an extension. False: a second
+ * one of its name, or no object: the tree knows. */
+static bool member_take(struct projection *p, struct str name, struct str value)
+{
+	struct extension *e = extension_of(p, name);
+
+	member_found(p, NULL, name, value);
+	if (!e)
+		return true;
+	if (e->seen)
+		return false;
+	e->seen = true;
+	return extension_find(p, e, value);
 }
 
 /* Where each member that is asked for stands. False: this document is for the tree. */
@@ -338,28 +374,17 @@ static bool members_find(struct projection *p, struct str doc)
 {
 	struct str name, value;
 
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = 0; i < p->n; i++)
 		p->members[i].at = STR("");
-		p->members[i].seen = false;
-	}
+	for (size_t i = 0; i < p->extension_count; i++)
+		p->extensions[i].seen = false;
 	if (!scan_is(&doc, '{'))
 		return false;
 	if (scan_is(&doc, '}'))
 		return str_trim(doc).len == 0;
 	do {
-		if (!member_next(&doc, &name, &value))
+		if (!member_next(&doc, &name, &value) || !member_take(p, name, value))
 			return false;
-		member_found(p, STR(""), name, value);
-		switch (extension_of(p, name)) {
-		case EXTENSION_NONE:
-			break;
-		case EXTENSION_FIRST:
-			if (!extension_find(p, value, name))
-				return false;
-			break;
-		case EXTENSION_AGAIN:
-			return false;
-		}
 	} while (scan_is(&doc, ','));
 	return scan_is(&doc, '}') && str_trim(doc).len == 0;
 }

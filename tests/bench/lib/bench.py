@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,17 @@ def cpu_seconds(pid):
     """utime + stime of a process, all its threads."""
     fields = Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def child_seconds():
+    """The same of all processes that were started and have ended."""
+    use = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return use.ru_utime + use.ru_stime
+
+
+def load():
+    """What else the machine does: the load average of the last minute."""
+    return os.getloadavg()[0]
 
 
 def rss_mib(pid, peak=False):
