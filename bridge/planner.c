@@ -16,6 +16,7 @@
 #include "store/sources.h"
 #include "store/writer.h"
 
+#define VALUES_AT_ONCE 500     /* values of actions in one read transaction */
 #define OPEN_PLANS_MOST 16     /* that a new plan is held against */
 #define PLANNER_PASSES 5       /* matching rounds until nothing new is linked */
 #define PLANNER_LINK_BATCH 500 /* links in one request to the writer */
@@ -891,17 +892,22 @@ static int load_bytes(struct db *db, uint64_t plan, struct loaded *ret, struct e
 	return r;
 }
 
+static int load_in_read(struct app *app, uint64_t plan, struct loaded *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(app->store, &db, err);
+
+	return r < 0 ? r : load_bytes(db, plan, ret, err);
+}
+
 int planner_load(struct app *app, uint64_t plan, struct plan **ret, struct digest *digest,
 		 struct err *err)
 {
-	CLEANUP(store_read_end_at) struct db *db = NULL;
 	struct loaded l = { 0 };
 	int r;
 
 	buf_init(&l.bytes, PLAN_MAX_BYTES);
-	r = store_read_begin(app->store, &db, err);
-	if (r == 0)
-		r = load_bytes(db, plan, &l, err);
+	r = load_in_read(app, plan, &l, err);
 	if (r == 0)
 		r = plan_parse(buf_str(&l.bytes), ret, err);
 	if (r == 0 && digest)
@@ -924,7 +930,40 @@ static void values_read_done(struct values_read *v)
 	free(v->who);
 }
 
-static int values_read(struct db *db, uint64_t plan, const struct plan *p,
+static int value_read(struct db *db, uint64_t plan, unsigned n, json_t **doc,
+		      struct report_who *who, struct err *err)
+{
+	CLEANUP(buf_done) struct buf json, salt;
+	int r;
+
+	buf_init(&json, 1024 * 1024);
+	buf_init(&salt, 64);
+	who->n = n;
+	r = plans_value(db, (int64_t)plan, n, &json, &salt, err);
+	if (r != 0 || json.len == 0)
+		return r < 0 ? r : 0;
+	r = jx_parse(buf_str(&json), JX_LENIENT, doc, err);
+	if (r < 0)
+		return r;
+	who->account_id = str_of(jx_get_text(*doc, "account_id"));
+	who->email = str_of(jx_get_text(*doc, "email"));
+	who->name = str_of(jx_get_text(*doc, "name"));
+	return 0;
+}
+
+/* A read transaction is short, a plan may be long: so many values in each. */
+static int values_page(struct app *app, uint64_t plan, const struct plan *p, size_t first,
+		       struct values_read *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(app->store, &db, err);
+
+	for (size_t i = first; r == 0 && i < p->actions.n && i < first + VALUES_AT_ONCE; i++)
+		r = value_read(db, plan, p->actions.v[i].n, &ret->docs[i], &ret->who[i], err);
+	return r;
+}
+
+static int values_read(struct app *app, uint64_t plan, const struct plan *p,
 		       struct values_read *ret, struct err *err)
 {
 	size_t n = p->actions.n ? p->actions.n : 1;
@@ -935,25 +974,8 @@ static int values_read(struct db *db, uint64_t plan, const struct plan *p,
 	if (!ret->docs || !ret->who)
 		return err_nomem(err);
 	ret->n = p->actions.n;
-	for (size_t i = 0; r == 0 && i < p->actions.n; i++) {
-		CLEANUP(buf_done) struct buf json, salt;
-
-		buf_init(&json, 1024 * 1024);
-		buf_init(&salt, 64);
-		ret->who[i].n = p->actions.v[i].n;
-		r = plans_value(db, (int64_t)plan, p->actions.v[i].n, &json, &salt, err);
-		if (r > 0 || json.len == 0) {
-			r = r < 0 ? r : 0;
-			continue;
-		}
-		if (r == 0)
-			r = jx_parse(buf_str(&json), JX_LENIENT, &ret->docs[i], err);
-		if (r < 0)
-			break;
-		ret->who[i].account_id = str_of(jx_get_text(ret->docs[i], "account_id"));
-		ret->who[i].email = str_of(jx_get_text(ret->docs[i], "email"));
-		ret->who[i].name = str_of(jx_get_text(ret->docs[i], "name"));
-	}
+	for (size_t i = 0; r == 0 && i < p->actions.n; i += VALUES_AT_ONCE)
+		r = values_page(app, plan, p, i, ret, err);
 	return r;
 }
 
@@ -1145,23 +1167,18 @@ static int show_receivers(struct db *db, json_t *doc, struct err *err)
 	return r;
 }
 
-static int show_in(struct db *db, uint64_t plan, struct loaded *l, json_t **ret,
-		   struct err *err)
+/* What the bytes say, with the values joined: those do not change but by being erased. */
+static int show_bytes(struct app *app, uint64_t plan, const struct plan *p,
+		      const struct loaded *l, json_t **ret, struct err *err)
 {
-	CLEANUP(plan_free_at) struct plan *p = NULL;
 	CLEANUP(values_read_done) struct values_read values = { 0 };
 	CLEANUP(buf_done) struct buf text;
-	CLEANUP(json_decref_at) json_t *doc = NULL;
-	char id[24];
 	struct report_input in;
+	char id[24];
 	int r;
 
 	buf_init(&text, PLAN_MAX_BYTES);
-	r = load_bytes(db, plan, l, err);
-	if (r == 0)
-		r = plan_parse(buf_str(&l->bytes), &p, err);
-	if (r == 0)
-		r = values_read(db, plan, p, &values, err);
+	r = values_read(app, plan, p, &values, err);
 	if (r < 0)
 		return r;
 	snprintf(id, sizeof(id), "%llu", (unsigned long long)plan);
@@ -1169,32 +1186,54 @@ static int show_in(struct db *db, uint64_t plan, struct loaded *l, json_t **ret,
 	r = report_plan_json(&in, &text, err);
 	if (r == 0)
 		r = buf_fault(&text, err, "the report of a plan");
+	return r < 0 ? r : jx_parse(buf_str(&text), JX_LENIENT, ret, err);
+}
+
+static int standing_row(void *ctx, const struct plan_row *row, struct err *err)
+{
+	struct loaded *l = ctx;
+
+	(void)err;
+	l->standing = row->state;
+	return 0;
+}
+
+/* What became of it, in one transaction: standing, actions, decisions. */
+static int show_state(struct app *app, uint64_t plan, const struct plan *p, struct loaded *l,
+		      json_t *doc, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(app->store, &db, err);
+
 	if (r == 0)
-		r = jx_parse(buf_str(&text), JX_LENIENT, &doc, err);
+		r = plans_get(db, (int64_t)plan, standing_row, l, err);
 	if (r == 0)
 		r = show_rest(db, plan, l, doc, err);
 	if (r == 0)
 		r = show_missing(db, plan, p, l, doc, err);
 	if (r == 0)
 		r = show_receivers(db, doc, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE(doc);
-	return 0;
+	return r > 0 ? err_set(err, ERR_NOT_FOUND, "there is no such plan any more") : r;
 }
 
 int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err)
 {
-	CLEANUP(store_read_end_at) struct db *db = NULL;
 	struct loaded l = { .counts = &app->config.approvals };
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	CLEANUP(plan_free_at) struct plan *p = NULL;
 	int r;
 
 	buf_init(&l.bytes, PLAN_MAX_BYTES);
-	r = store_read_begin(app->store, &db, err);
+	r = load_in_read(app, plan, &l, err);
 	if (r == 0)
-		r = show_in(db, plan, &l, ret, err);
+		r = plan_parse(buf_str(&l.bytes), &p, err);
+	if (r == 0)
+		r = show_bytes(app, plan, p, &l, &doc, err);
+	if (r == 0)
+		r = show_state(app, plan, p, &l, doc, err);
 	buf_done(&l.bytes);
 	if (r < 0)
 		return err_context(err, r, "plan %llu", (unsigned long long)plan);
+	*ret = TAKE(doc);
 	return 0;
 }

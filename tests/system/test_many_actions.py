@@ -1,0 +1,231 @@
+"""A plan of many actions while Atlassian's side fails at random and the daemon is killed thrice: each effect
+once, whoever is urgent goes first, and the books are whole.
+
+LEAVERD_MANY: how many actions (300; `make check-long` takes 10,000).
+"""
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from daemon import Daemon, ScimClient, scim_user
+from rehearsal import HOUR, Clock, Rehearsal
+from world import MONDAY
+
+MANY = int(os.environ.get("LEAVERD_MANY", "300"))
+KILLS = 3
+NEXT = 3  # actions that may be under way or begun when an urgent plan is there
+
+CONFIG = """\
+instance:
+  name: many
+  zone: Europe/Berlin
+  state_dir: state
+master_key:
+  file: master.key
+scim:
+  listen: 127.0.0.1:0
+  public_url: http://127.0.0.1
+sources:
+  - name: idp
+    kind: scim
+    role: idp
+    max_age: 31d
+organisations:
+  - name: acme
+    cloud:
+      org_id: %s
+      key: acme-key
+      base_url: %s
+      per_second: 1000
+      at_once: 16
+      roles: needed
+schedule:
+  sync_every: 0s
+  collect_every: 0s
+  plan_every: 0s
+policy:
+  change_hours:
+    on: false
+  limits:
+    asked_day: { count: 20000, share: 100 %% }
+"""
+
+# What meets a request at random; "effect": the change was made although its answer failed.
+TROUBLE = (
+    dict(kind="status", status=503, share=0.01, effect=False),
+    dict(kind="status", status=500, share=0.01, effect=True),
+    dict(kind="reset", share=0.01, effect=True),
+    dict(kind="truncate", share=0.01),
+    dict(kind="status", status=429, share=0.01, effect=False, headers={"Retry-After": "1"}),
+)
+
+
+def address(n):
+    return "person%05d@example.test" % n
+
+
+class Many:
+    """People pushed, an account of each at the organisation, mode propose."""
+
+    def __init__(self, build, folder, people):
+        self.folder, self.clock = folder, Clock(folder / "clock")
+        self.clock.set_now(int(MONDAY.timestamp() * 1000))
+        listing = folder / "people.jsonl"
+        listing.write_text("".join(json.dumps({"email": address(n), "name": "Person %d" % n}) + "\n"
+                                   for n in range(people)))
+        self.rehearsal = Rehearsal(build / "rehearsal", folder, people=listing, clock=self.clock,
+                                   args=("--rate", 0, "--plain"))
+        try:
+            self.daemon = Daemon(build / "leaverd", folder / "instance", clock=self.clock)
+            self.daemon.make_instance(CONFIG % (self.rehearsal.org, self.rehearsal.url))
+            self.daemon.start()
+            self.begin(people)
+        except BaseException:
+            self.close()
+            raise
+
+    def begin(self, people):
+        self.command("secret", "set", "acme-key", stdin=self.rehearsal.key)
+        token = self.json("token", "new", "idp-token", "--source", "idp")["token"]
+        idp = ScimClient("127.0.0.1", self.daemon.scim_port, "idp", token)
+        with ThreadPoolExecutor(8) as pool:
+            for _ in pool.map(lambda n: idp.create(scim_user({"mail": address(n), "uid": "p%05d" % n})),
+                              range(people)):
+                pass
+        self.command("source", "ready", "idp", "--reason", "everybody was sent")
+        for hours in (0, 1, 1):
+            self.clock.advance(hours * HOUR)
+            self.command("collect")
+        self.json("plan", "--sample", "2")
+        self.command("match", "approve", "email")
+        self.command("backup", str(self.folder / "backup.db"))
+        self.command("arm", "propose", "--org", "acme", "--reason", "the sample was looked at")
+
+    def command(self, *argv, **options):
+        return self.daemon.command(*argv, timeout=600, **options)
+
+    def json(self, *argv, **options):
+        return self.daemon.json(*argv, timeout=600, **options)
+
+    def ask(self, chosen):
+        """A plan that suspends these people, approved; its number, None where nothing is left to do."""
+        rows = self.folder / "rows.csv"
+        rows.write_text("who\n" + "".join(who + "\n" for who in chosen))
+        answer = self.json("bulk", str(rows), "--do", "suspend", "--reason", "asked for in CHG-1")
+        if not answer["plans"]:
+            return None
+        plan = answer["plans"][0]["plan"]
+        self.command("approve", str(plan), "--reason", "looked at")
+        return plan
+
+    def suspended(self):
+        return len(self.rehearsal.effects("suspend"))
+
+    def until(self, done, seconds):
+        """Waits until that is so, while the clock goes on; whether it became so."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if done():
+                return True
+            time.sleep(0.05)
+        return False
+
+    def close(self):
+        try:
+            if hasattr(self, "daemon"):
+                self.daemon.stop()
+        finally:
+            self.rehearsal.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *what):
+        self.close()
+
+
+class Hasten:
+    """The clock goes forward quickly, so that waits of minutes pass."""
+
+    def __init__(self, clock):
+        self.clock, self.over = clock, threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.over.wait(0.05):
+            self.clock.advance(1000)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *what):
+        self.over.set()
+        self.thread.join()
+
+
+def block_in_the_middle(w, who):
+    """Blocks somebody who is not in the plan; how many of its actions came in between."""
+    account = w.rehearsal.account(who)["id"]
+    w.command("block", who, "--reason", "left at once")
+    behind = w.suspended()
+    assert w.until(lambda: w.rehearsal.effects("suspend", account), 600)
+    order = [e["account"] for e in w.rehearsal.effects("suspend")]
+    return order.index(account) - behind
+
+
+def test_many_actions_are_each_done_once_through_trouble_and_kills(build, tmp_path):
+    with Many(build, tmp_path, MANY * 3 // 2 + 80) as w:
+        # nobody with something special about them: no admin, not synced
+        *chosen, urgent = [a["email"] for a in w.rehearsal.accounts("ordinary")][:MANY + 1]
+        assert len(chosen) == MANY
+        w.rehearsal.clear_log()
+        plan = w.ask(chosen)
+        for trouble in TROUBLE:
+            w.rehearsal.fault(seed=11, count=-1, **trouble)
+        began = time.monotonic()
+        with Hasten(w.clock):
+            for kill in range(KILLS):  # the applier starts by itself, and again after each
+                assert w.until(lambda: w.suspended() > MANY * (kill + 1) // (KILLS + 2), 3600)
+                w.daemon.stop(signal.SIGKILL)
+                w.daemon.start()
+            between = block_in_the_middle(w, urgent)
+            left = MANY - w.suspended()
+            w.json("apply", str(plan), "--wait", status=tuple(range(0, 12)))
+        seconds = time.monotonic() - began
+        met = sum(f["hits"] for f in w.rehearsal.faults())
+        w.rehearsal.clear_faults()
+        # what the trouble kept from being done was said, and is done when asked again
+        shown = w.json("show", str(plan))
+        told = {a["email"] for a in shown["actions"] if a["state"] not in ("done", "already")}
+        assert len(shown["actions"]) == MANY
+        untouched = {a["email"] for a in w.rehearsal.state()["accounts"] if a["status"] == "active"}
+        assert untouched.intersection(chosen) <= told
+        with Hasten(w.clock):
+            w.clock.advance(2 * 60 * 1000)
+            w.command("collect")
+            again = w.ask(chosen)
+            if again:
+                w.json("apply", str(again), "--wait")
+        print("actions=%d troubles=%d kills=%d left_to_ask_again=%d between=%d seconds=%.1f" %
+              (MANY, met, KILLS, len(told), between, seconds))
+        assert met > MANY // 50
+        assert left > MANY // 10, "nobody could overtake anything"
+        assert between <= NEXT
+        # each once, as the organisation counts: a call whose answer was lost may come again, and changes nothing
+        counts = w.rehearsal.log(0)["effectCounts"]
+        assert all(what.startswith("suspend ") for what in counts), counts.keys()
+        assert len(counts) == MANY + 1
+        assert {what: n for what, n in counts.items() if n["changes"] != 1} == {}
+        # and the books are whole
+        w.command("audit", "verify", "--head")
+        w.daemon.stop()
+        books = sqlite3.connect("file:%s?mode=ro" % (w.folder / "instance/state/leaverd.db"), uri=True)
+        begun, ended, still = books.execute(
+            "SELECT count(DISTINCT n) FILTER (WHERE kind = 0), count(DISTINCT n) FILTER (WHERE kind = 3),"
+            " count(*) FILTER (WHERE open = 1) FROM journal WHERE plan = ?", (plan,)).fetchone()
+        books.close()
+        assert (begun, ended, still) == (MANY, MANY, 0)
