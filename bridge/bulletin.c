@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "base/stamp.h"
 #include "base/zone.h"
+#include "bridge/boundaries.h"
+#include "bridge/loaded.h"
 #include "bridge/notices.h"
 #include "bridge/verb.h"
 #include "store/outbox.h"
@@ -233,6 +235,38 @@ static int overdue_look(struct look *l, const char *today, struct err *err)
 	return found(l, key, "overdue", title, line, err);
 }
 
+/* --- tiers, and a configuration that waits ------------------------------------------------
+ */
+
+static int boundary_found(void *ctx, const char *key, const char *title, const char *line,
+			  struct err *err)
+{
+	return found(ctx, key, "tiers", title, line, err);
+}
+
+static int config_look(struct look *l, struct err *err)
+{
+	CLEANUP(buf_done) struct buf line;
+	char key[80], hex[DIGEST_HEX_BYTES];
+	struct digest_run run;
+	struct digest digest;
+	int r;
+
+	buf_init(&line, 4096);
+	r = loaded_sentence(l->app, &line, err);
+	if (r == 0)
+		r = buf_fault(&line, err, "what waits");
+	if (r < 0 || !line.len)
+		return r;
+	/* the sentence names the configuration's number */
+	digest_begin(&run, NULL);
+	digest_add(&run, line.p, line.len);
+	digest_end(&run, &digest);
+	digest_hex(&digest, hex);
+	(void)snprintf(key, sizeof(key), "config/%.32s", hex);
+	return found(l, key, "held", "a changed configuration waits for a person", line.p, err);
+}
+
 /* --- notices themselves, and the digest ----------------------------------------------------
  */
 
@@ -303,6 +337,11 @@ static int look_all(struct look *l, struct err *err)
 	deep = digest || l->now_ms >= l->state->deep_ms;
 	for (size_t i = 0; r == 0 && i < c->organisations.n; i++)
 		r = plans_look(l, config_org_at(c, i), err);
+	for (size_t i = 0; r == 0 && deep && i < c->organisations.n; i++)
+		r = boundaries_look(l->app, config_org_at(c, i), l->now_ms, boundary_found, l,
+				    err);
+	if (r == 0)
+		r = config_look(l, err);
 	for (size_t i = 0; r == 0 && i < c->sources.n; i++)
 		r = source_look(l, config_source_at(c, i), err);
 	if (r == 0)

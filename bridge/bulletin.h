@@ -1,8 +1,8 @@
 /*
  * What admins are told of by themselves: plans that are held, sources whose newest read does
- * not count, secrets and tokens that end soon, leavers that are overdue, and once a day all of
- * it together. Numbers, names of plans and sources, and the command that shows more; never
- * people.
+ * not count, secrets and tokens that end soon, leavers that are overdue, tiers that are about
+ * to be crossed or fell, a changed configuration that waits, and once a day all of it together.
+ * Numbers, names of plans and sources, and the command that shows more; never people.
  *
  * Each thing is told once: its key in the outbox remembers it.
  */
@@ -13,7 +13,8 @@
 
 /* Between two looks; zeroed before the first. */
 struct bulletin_state {
-	int64_t deep_ms; /* wall: when plans are gone through for what is overdue, next */
+	int64_t deep_ms; /* wall: when plans are gone through for what is overdue, and seats for
+			    tiers */
 	char digest[32]; /* the day whose digest was told by this process */
 };
 

@@ -10,8 +10,8 @@ static const char *const tls_words[] = { "starttls", "tls", "none", NULL };
 static const char *const copy_words[] = { "none", "manager", "sponsor", "both", NULL };
 static const char *const approve_words[] = { "person", "rule", NULL };
 static const char *const form_words[] = { "json", "slack", "teams", NULL };
-const char *const config_tells_words[] = { "warn",    "held",   "source", "keys",
-					   "overdue", "digest", NULL };
+const char *const config_tells_words[] = { "warn",    "held",  "source", "keys",
+					   "overdue", "tiers", "digest", NULL };
 
 /* clang-format off */
 #define ROW(n, t, st, f, ...) { .name = n, .type = t, .offset = offsetof(struct st, f), __VA_ARGS__ }
@@ -49,8 +49,8 @@ static const struct conf_key hook_keys[] = {
 	    .help = "instead of url: name of the secret that holds it, for URLs that are secrets themselves"),
 	ROW("key", CONF_SECRET, config_hook, key,
 	    .help = "name of the secret that json is signed with (HMAC-SHA256)"),
-	ROW("tells", CONF_LIST, config_hook, tells, .preset = "held, source, keys, overdue, digest", WITHIN(1, 8),
-	    .help = "what it is told: warn (with names), held, source, keys, overdue, digest"),
+	ROW("tells", CONF_LIST, config_hook, tells, .preset = "held, source, keys, overdue, tiers, digest", WITHIN(1, 8),
+	    .help = "what it is told: warn (with names), held, source, keys, overdue, tiers, digest"),
 	ROW("ca_file", CONF_PATH, config_hook, ca_file,
 	    .help = "PEM file of a private certificate authority, beside the system's"),
 	ROW("proxy", CONF_TEXT, config_hook, proxy, .help = "HTTP proxy on the way there"),
@@ -195,10 +195,10 @@ static void check_tells(const struct config_hook *h, struct conf_faults *faults)
 		for (size_t k = 0; config_tells_words[k] && !known; k++)
 			known = !strcmp(h->tells.v[i], config_tells_words[k]);
 		if (!known)
-			conf_fault(
-				faults, &h->mark, "tells",
-				"\"%s\": expected warn, held, source, keys, overdue or digest",
-				h->tells.v[i]);
+			conf_fault(faults, &h->mark, "tells",
+				   "\"%s\": expected warn, held, source, keys, overdue, tiers "
+				   "or digest",
+				   h->tells.v[i]);
 	}
 	if (h->form != CONFIG_HOOK_JSON && config_hook_tells(h, "warn"))
 		conf_fault(faults, &h->mark, "tells",

@@ -37,15 +37,25 @@ int64_t billing_next(const struct billing *b, int64_t day_ms)
 	return at > day_ms ? at : day_in(year + month / 12, month % 12 + 1, own_day);
 }
 
+size_t billing_tier_at(const struct billing *b, int64_t seats)
+{
+	size_t tier = 0;
+
+	while (tier < b->tier_count && seats > b->tiers[tier].seats)
+		tier++;
+	return tier;
+}
+
 int64_t billing_month(const struct billing *b, int64_t seats)
 {
 	const struct billing_tier *last;
+	size_t tier;
 
 	if (b->term != BILLING_ANNUAL || !b->tier_count)
 		return seats * b->price;
-	for (size_t i = 0; i < b->tier_count; i++)
-		if (seats <= b->tiers[i].seats)
-			return seats > 0 ? b->tiers[i].price / 12 : 0;
+	tier = billing_tier_at(b, seats);
+	if (tier < b->tier_count)
+		return seats > 0 ? b->tiers[tier].price / 12 : 0;
 	last = &b->tiers[b->tier_count - 1];
 	return last->price / 12 * seats / last->seats;
 }

@@ -32,6 +32,9 @@ struct billing {
 /* The first day of the period after that day (both midnight UTC): the 31st of a short month is
  * its last day, the 29th of February the 28th. */
 int64_t billing_next(const struct billing *b, int64_t day_ms);
+/* The tier that so many seats fall into; tier_count when they are more than its last, or there
+ * is none. */
+size_t billing_tier_at(const struct billing *b, int64_t seats);
 /* What so many seats cost a month. */
 int64_t billing_month(const struct billing *b, int64_t seats);
 

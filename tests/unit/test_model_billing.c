@@ -72,6 +72,22 @@ static void test_a_year_in_tiers_costs_less_only_below_a_boundary(void **state)
 	assert_true(billing_month(&b, 3) == money("24"));
 }
 
+static void test_a_count_falls_into_the_first_tier_that_holds_it(void **state)
+{
+	static const struct billing_tier tiers[] = { { 100, 1 }, { 200, 2 } };
+	static const struct billing bought = { .tiers = tiers, .tier_count = 2 };
+	static const struct billing none = { 0 };
+	static const struct {
+		int64_t seats;
+		size_t tier;
+	} rows[] = { { 0, 0 }, { 1, 0 }, { 100, 0 }, { 101, 1 }, { 200, 1 }, { 201, 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_int_equal(billing_tier_at(&bought, rows[i].seats), rows[i].tier);
+	assert_int_equal(billing_tier_at(&none, 5), 0);
+}
+
 static void test_money_is_read_and_shown_without_floating_point(void **state)
 {
 	static const struct {
@@ -113,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_freed_seat_pays_from_the_next_period),
 		cmocka_unit_test(test_a_year_in_tiers_costs_less_only_below_a_boundary),
+		cmocka_unit_test(test_a_count_falls_into_the_first_tier_that_holds_it),
 		cmocka_unit_test(test_money_is_read_and_shown_without_floating_point),
 	};
 
