@@ -289,7 +289,7 @@ struct facts_progress {
 	struct str rule;
 	enum action_kind kind;
 	int64_t done_ms;
-	uint32_t times; /* how often; 0 is once */
+	uint32_t times; /* how often we did it; 0: it was so already */
 };
 
 /* A subject that an applied (or approved and running) action counted in a window. */

@@ -633,7 +633,9 @@ static unsigned taken_before(const struct world *w, const struct candidate *c,
 		if (p->kind != kind || p->product != c->product ||
 		    p->done_ms <= f->round.now_ms - FLAPPING_MS)
 			continue;
-		times += p->times ? p->times : 1;
+		if (!p->times) /* it was so already: nobody gave anything back */
+			continue;
+		times += p->times;
 		*last_ms = p->done_ms > *last_ms ? p->done_ms : *last_ms;
 	}
 	return times;

@@ -178,7 +178,9 @@ struct progress {
 	struct str rule, kind;    /* kind: action_kinds[].word */
 	int64_t person;           /* or 0 */
 	int64_t done_ms;
-	int64_t times; /* read: how often in the half year up to then, as the plans tell */
+	/* read: how often we did it in the half year up to then, as the plans tell; 0: it was
+	 * so already */
+	int64_t times;
 };
 typedef int (*progress_fn)(void *ctx, const struct progress *row, struct err *err);
 int persons_progress_set(struct db *db, const struct progress *in, struct err *err) MUST_USE;

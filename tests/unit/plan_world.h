@@ -632,7 +632,7 @@ static void world_past(struct world_build *b, const struct world_line *l)
 			.product = product ? world_row(b, 'p', product) : FACTS_NONE,
 			.rule = str_of(l->words[2]),
 			.done_ms = world_time(l, "at", "?"),
-			.times = (uint32_t)world_number(l, "times"),
+			.times = world_get(l, "times") ? (uint32_t)world_number(l, "times") : 1,
 		};
 
 		assert_true(action_kind_of(str_of(l->words[3]), &in.kind));

@@ -110,12 +110,105 @@ static void test_who_is_not_seen_yet_joined_nothing(void **state)
 	fake_stop(&f);
 }
 
+/* Records, then groups. */
+static void directory(struct scripted *s, unsigned nth, struct http_req *req,
+		      struct http_reply *reply)
+{
+	struct str path = http_req_target(req);
+	bool groups = memmem(path.p, path.len, "/Groups", 7) != NULL;
+
+	said = groups ? LIST("1", "{'id':'g','displayName':'Staff','members':[{'value':"
+				  "'s-1'}]}")
+		      : LIST("1", ADA);
+	answer(s, nth, req, reply);
+}
+
+static int count_user(void *ctx, const struct atl_scim_user *row, struct err *err)
+{
+	(void)err;
+	assert_true(str_eq(row->id, STR("s-1")));
+	++*(int *)ctx;
+	return 0;
+}
+
+static int count_group(void *ctx, const struct atl_scim_group *row, struct err *err)
+{
+	(void)err;
+	assert_int_equal(row->member_count, 1);
+	++*(int *)ctx;
+	return 0;
+}
+
+static void test_reading_a_directory_survives_each_lost_allocation(void **state)
+{
+	static const struct atl_provision_options options = {
+		.directory = (char *)(uintptr_t) "dir",
+		.page_size = 100,
+	};
+	struct fake f;
+	bool fired = true;
+
+	(void)state;
+	jx_memory(fake_jansson_memory, free);
+	fake_start(&f, directory, NULL);
+	for (long n = 1; fired; n++) {
+		int rows = 0;
+		const struct atl_provision_sink sink = { .ctx = &rows,
+							 .user = count_user,
+							 .group = count_group };
+		struct atl_provision_result result = { 0 };
+		struct err err = { 0 };
+		int r;
+
+		fault_at(n);
+		r = atl_provision_read(f.client, &options, &sink, &result, &err);
+		fired = fault_fired();
+		fault_at(0);
+		/* memory that is lost is never taken for a directory that holds less */
+		if (fired && (r != -ERR_NOMEM || result.complete))
+			fail_msg("%ld: %d %s%s", n, r, r < 0 ? err.text : "", result.why);
+		if (!fired && (r != 0 || !result.complete || rows != 2))
+			fail_msg("%d, %d rows: %s", r, rows, result.why);
+	}
+	fake_stop(&f);
+	jx_memory(malloc, free);
+}
+
+static void test_looking_at_a_record_survives_each_lost_allocation(void **state)
+{
+	struct fake f;
+	bool fired = true;
+
+	(void)state;
+	jx_memory(fake_jansson_memory, free);
+	fake_start(&f, answer, NULL);
+	said = LIST("1", ADA);
+	for (long n = 1; fired; n++) {
+		enum provision_state seen = PROVISION_UNKNOWN;
+		struct err err = { 0 };
+		int r;
+
+		fault_at(n);
+		r = atl_provision_state(f.client, &joiner, ACTION_PROVISION, NULL, &seen, &err);
+		fired = fault_fired();
+		fault_at(0);
+		if (fired && (r != -ERR_NOMEM || seen != PROVISION_UNKNOWN))
+			fail_msg("%ld: %d %s", n, r, err.text);
+		if (!fired)
+			assert_int_equal(seen, PROVISION_WANTED);
+	}
+	fake_stop(&f);
+	jx_memory(malloc, free);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_none_is_believed_only_of_a_list_that_says_so),
 		cmocka_unit_test(test_an_id_is_not_given_over_one_that_somebody_gave_meanwhile),
 		cmocka_unit_test(test_who_is_not_seen_yet_joined_nothing),
+		cmocka_unit_test(test_reading_a_directory_survives_each_lost_allocation),
+		cmocka_unit_test(test_looking_at_a_record_survives_each_lost_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
