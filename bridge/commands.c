@@ -194,6 +194,9 @@ static const struct cli_option undo_options[] = {
 static const struct cli_option ledger_options[] = {
 	{ "days", 'd', "N", CLI_INT, NULL, false, "how far back, at most 1100; default 90", NULL }, OPT_END
 };
+static const struct cli_option privacy_options[] = {
+	{ "days", 'd', "N", CLI_INT, NULL, false, "who read in the last N days; default 90", NULL }, OPT_END
+};
 static const struct cli_option why_options[] = { OPT_ORG, OPT_END };
 
 #define BULK_OPS "activate deactivate suspend restore delete cancel-delete revoke-tokens free-seat add-group remove-group change-profile create-group drop-group"
@@ -400,6 +403,7 @@ static const struct cli_option report_options[] = {
 	OPT_ORG,
 	{ "days", 'd', "N", CLI_INT, NULL, false, "how far back, or how long unused; default 90", NULL },
 	{ "within", 0, "DURATION", CLI_DURATION, "within_ms", false, "deprovisioning: longer is a breach; default 24h", NULL },
+	{ "as-of", 0, "DATE", CLI_TIME, "as_of_ms", false, "auditor: as things stood when that date began", NULL },
 	{ "sample", 0, "FILE", CLI_LOCAL, NULL, false, "auditor: who is asked about, one a line, perhaps with the date they left", NULL },
 	{ "token-file", 0, "FILE", CLI_LOCAL, NULL, false, "a token of role hr-confidential: show ends that lie ahead", NULL },
 	OPT_END
@@ -965,6 +969,12 @@ const struct command commands[] = {
 	  "observe, push sources back to filling, plans expired.",
 	  "leaverd restore /var/backups/leaverd-monday.db\n  then look with 'doctor' before 'arm'\n",
 	  .operands = file_operands, .local = local_restore },
+	{ "privacy", KEEP, "what is held about people, why, how long, and who looked at it",
+	  "Counts each kind of data with its oldest, the key of the configuration that says how long it stays, and what "
+	  "would go now; and who read people's data how often, from the audit chain. Names nobody whose data it is.",
+	  "leaverd privacy\n  tables\n"
+	  "leaverd privacy --days 365 --json\n  for the register of processing\n",
+	  .options = privacy_options, .verb = "privacy", .render = render_privacy },
 	{ "forget", KEEP, "erase what we keep about a person",
 	  "Empties documents, addresses, evidence, values of plans and bodies of audit entries; numbers and "
 	  "digests stay, and the chain still verifies. Refused under a legal hold. If a source still holds the "

@@ -303,6 +303,8 @@ const struct conf_key config_keys[] = {
 	    .sub_size = sizeof(struct config_audit), .help = "where the audit chain is sent as it grows"),
 	ROW("anchors", CONF_SECTION, config, anchors, .sub = config_anchors_keys,
 	    .sub_size = sizeof(struct config_anchors), .help = "where what proves the audit chain is kept outside"),
+	ROW("retention", CONF_SECTION, config, retention, .sub = config_retention_keys,
+	    .sub_size = sizeof(struct config_retention), .help = "how long data of each kind stays"),
 	{ 0 }
 };
 /* clang-format on */

@@ -12,6 +12,7 @@
 #include "bridge/ask.h"
 #include "bridge/clients.h"
 #include "bridge/owners.h"
+#include "bridge/prune.h"
 #include "bridge/door.h"
 #include "bridge/forward.h"
 #include "bridge/limits.h"
@@ -703,6 +704,24 @@ static int check_forward(struct doctor *d, struct err *err)
 		   "its certificate fits; entries up to %" PRId64 " were taken", seq);
 }
 
+/* What waits for the daemon to go. */
+static int check_retention(struct doctor *d, struct err *err)
+{
+	struct prune_due due = { .kind = "" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && due.kind; i++) {
+		r = prune_due(d->app, i, &due, err);
+		if (r == 0 && due.kind && due.keep_ms)
+			r = say(d, due.rows >= PRUNE_COUNT_MOST ? DOCTOR_WARN : DOCTOR_OK,
+				"retention", due.kind, err,
+				"%" PRId64 " rows are older than %" PRId64
+				" days and wait to go",
+				due.rows, (int64_t)(due.keep_ms / STAMP_DAY_MS));
+	}
+	return r;
+}
+
 static int check_outside(struct doctor *d, struct err *err)
 {
 	const struct config_anchors *a = &d->app->config.anchors;
@@ -755,6 +774,8 @@ static int run_checks(struct doctor *d, struct err *err)
 	r = check_audit(d, err);
 	if (r == 0)
 		r = check_outside(d, err);
+	if (r == 0)
+		r = check_retention(d, err);
 	if (r == 0)
 		r = check_ends(d, err);
 	if (r == 0)

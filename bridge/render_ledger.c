@@ -6,19 +6,21 @@ static void money_line(struct cli *cli, const json_t *row)
 {
 	const char *currency = jx_get_text(row, "currency");
 	json_int_t later = json_integer_value(json_object_get(row, "later"));
+	const char *unused = jx_get_text(row, "unused_month"); /* not told of a few */
 	char ends[STAMP_TEXT_BYTES], pays[STAMP_TEXT_BYTES];
 
 	stamp_date_text(json_integer_value(json_object_get(row, "period_ends_ms")), ends);
 	stamp_date_text(json_integer_value(json_object_get(row, "pays_from_ms")), pays);
 	render_para(cli, 0,
-		    "%s%s%s: %s %s a month, of it %s for seats that nobody uses; the next "
-		    "period begins %s. %s a month is saved by now%s%s%s%s%s.",
+		    "%s%s%s: %s %s a month%s%s%s; the next period begins %s. %s a month is "
+		    "saved by now%s%s%s%s%s.",
 		    jx_get_text(row, "product"), jx_get_text(row, "site")[0] ? " on " : "",
 		    jx_get_text(row, "site"), jx_get_text(row, "month"), currency,
-		    jx_get_text(row, "unused_month"), ends, jx_get_text(row, "saved_month"),
-		    later ? ", " : "", later ? jx_get_text(row, "later_month") : "",
-		    later ? " more from " : "", later ? pays : "",
-		    later ? " on, if these seats stay free" : "");
+		    unused ? ", of it " : "", unused ? unused : "",
+		    unused ? " for seats that nobody uses" : "", ends,
+		    jx_get_text(row, "saved_month"), later ? ", " : "",
+		    later ? jx_get_text(row, "later_month") : "", later ? " more from " : "",
+		    later ? pays : "", later ? " on, if these seats stay free" : "");
 }
 
 int render_ledger(struct cli *cli, const json_t *out)

@@ -32,12 +32,13 @@ enum answer {
 	ANSWER_NEVER,
 	ANSWER_UNMATCHED,
 	ANSWER_AMBIGUOUS,
+	ANSWER_UNKNOWN, /* as of a past date: what was read since does not tell */
 	ANSWER_COUNT
 };
 
 static const char *const answer_words[ANSWER_COUNT] = {
 	"removed",     "removed by others",    "pending",   "held",      "still active",
-	"not covered", "never had an account", "unmatched", "ambiguous",
+	"not covered", "never had an account", "unmatched", "ambiguous", "not known",
 };
 
 /* One row of the sample. */
@@ -48,6 +49,7 @@ struct sample {
 	const char *asked;
 	char effective[STAMP_TEXT_BYTES];
 	int64_t effective_ms; /* the end of that day; 0: not known */
+	int64_t as_of_ms;     /* now, or the date that was asked for */
 	int64_t person;
 	size_t answered; /* accounts of the person */
 	int64_t counts[ANSWER_COUNT];
@@ -60,20 +62,53 @@ struct sample {
 struct deeds {
 	int64_t account, done_plan, done_ms, first_plan;
 	const struct report_run *run;
+	struct db *db;
+	int64_t as_of_ms; /* what was planned or done later is not counted */
+	int64_t later_ms; /* but when it was done: it was not yet done then */
 	bool pending, held;
 	char text[200];
 };
 
+static int created_note(void *ctx, const struct plan_row *plan, struct err *err)
+{
+	int64_t *ms = ctx;
+
+	(void)err;
+	*ms = plan->created_ms;
+	return 0;
+}
+
+/* 0 when the plan was there by then; above zero: it was not. */
+static int was_there(struct deeds *d, int64_t plan, struct err *err)
+{
+	int64_t created_ms = 0;
+	int r = d->as_of_ms < d->run->now_ms
+			? plans_get(d->db, plan, created_note, &created_ms, err)
+			: 0;
+
+	return r < 0 ? r : created_ms > d->as_of_ms;
+}
+
 static int deed_note(void *ctx, int64_t plan, const struct action_row *a, struct err *err)
 {
 	struct deeds *d = ctx;
+	bool since = a->state_ms > d->as_of_ms; /* it has come to its state only later */
+	int r;
 
-	(void)err;
 	if (a->account != d->account ||
 	    (!str_eq(a->kind, STR("suspend")) && !str_eq(a->kind, STR("deactivate"))) ||
 	    (!d->run->may_see_ends && sealed_action(a, d->run->now_ms)))
 		return 0;
+	r = was_there(d, plan, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	d->first_plan = plan; /* newest first: the last one is the oldest */
+	if (since) {
+		d->pending = true;
+		if (a->state == ACTION_DONE && (!d->later_ms || a->state_ms < d->later_ms))
+			d->later_ms = a->state_ms;
+		return 0;
+	}
 	if (a->state == ACTION_DONE && (!d->done_ms || a->state_ms < d->done_ms)) {
 		d->done_ms = a->state_ms;
 		d->done_plan = plan;
@@ -89,15 +124,6 @@ static int deed_note(void *ctx, int64_t plan, const struct action_row *a, struct
 	return 0;
 }
 
-static int created_note(void *ctx, const struct plan_row *plan, struct err *err)
-{
-	int64_t *ms = ctx;
-
-	(void)err;
-	*ms = plan->created_ms;
-	return 0;
-}
-
 static json_t *hours(int64_t from_ms, int64_t until_ms)
 {
 	return from_ms && until_ms ? json_integer((until_ms - from_ms) / STAMP_HOUR_MS)
@@ -110,8 +136,27 @@ static bool is_out(enum account_status status)
 	       status == ACCOUNT_DELETING;
 }
 
+/* As of a date before the account came to its present state: by what we did, else by what it
+ * was first seen to be afterwards. */
+static enum answer judge_past(const struct account_row *a, const struct deeds *d, bool adopted)
+{
+	if (d->done_ms) /* we removed it, and somebody gave it back since */
+		return ANSWER_REMOVED;
+	if (!is_out(a->status)) /* it was something else, and what is not told */
+		return ANSWER_UNKNOWN;
+	if (!a->person || !adopted)
+		return ANSWER_NOT_COVERED;
+	if (d->held)
+		return ANSWER_HELD;
+	return d->pending ? ANSWER_PENDING : ANSWER_ACTIVE;
+}
+
 static enum answer judge(const struct account_row *a, const struct deeds *d, bool adopted)
 {
+	if (a->first_ms > d->as_of_ms)
+		return ANSWER_UNKNOWN;
+	if (a->status_since_ms > d->as_of_ms)
+		return judge_past(a, d, adopted);
 	if (is_out(a->status))
 		return d->done_ms ? ANSWER_REMOVED : ANSWER_REMOVED_BY_OTHERS;
 	if (!a->person || !adopted)
@@ -126,6 +171,13 @@ static const char *detail_of(enum answer answer, const struct account_row *a,
 {
 	if (d->text[0])
 		return d->text;
+	if (answer == ANSWER_UNKNOWN)
+		return a->first_ms > d->as_of_ms ? "the account was first read after that date"
+						 : "its state has changed since, and what it "
+						   "was before is not kept";
+	if (a->status_since_ms > d->as_of_ms && answer != ANSWER_REMOVED && !d->later_ms)
+		return "it was first seen as it is now after that date; when it changed, the "
+		       "readings tell to within one of them";
 	if (answer == ANSWER_NOT_COVERED)
 		return a->person ? "the account was not adopted: leaverd does not act on it"
 				 : "an account with that address that no person explains";
@@ -150,9 +202,11 @@ static int answer_row(struct sample *s, enum answer answer, const char *org,
 		json_pack("[I,s,s,o,s,s,s%,s,o,o,o,o,o,s]", (json_int_t)s->row, s->asked,
 			  s->effective, report_ms(s->person), answer_words[answer], org,
 			  a ? (a->email.p ? a->email.p : "") : "", a ? a->email.len : (size_t)0,
-			  a ? account_status_word(a->status) : "", report_ms(known_ms),
-			  report_ms(removed_ms), hours(s->effective_ms, removed_ms),
-			  hours(known_ms, removed_ms),
+			  a && a->status_since_ms <= s->as_of_ms
+				  ? account_status_word(a->status)
+				  : "",
+			  report_ms(known_ms), report_ms(removed_ms),
+			  hours(s->effective_ms, removed_ms), hours(known_ms, removed_ms),
 			  d ? report_ms(d->done_plan) : json_null(), detail),
 		err);
 }
@@ -180,7 +234,9 @@ static int account_answer(void *ctx, const struct account_row *a, struct err *er
 {
 	struct of_account *of = ctx;
 	struct sample *s = of->s;
-	struct deeds d = { .account = a->id, .run = s->run };
+	struct deeds d = {
+		.account = a->id, .run = s->run, .db = s->db, .as_of_ms = s->as_of_ms
+	};
 	const char *org = org_name(s, a->org);
 	enum answer answer;
 	int64_t known_ms = 0;
@@ -206,9 +262,8 @@ static int rule_note(void *ctx, struct str org, struct str rule, struct str who,
 
 	(void)org;
 	(void)who;
-	(void)ms;
 	(void)err;
-	s->adopted |= str_eq(rule, s->link->rule);
+	s->adopted |= str_eq(rule, s->link->rule) && ms <= s->as_of_ms;
 	return 0;
 }
 
@@ -218,8 +273,10 @@ static int link_answer(void *ctx, const struct account_link *link, struct err *e
 	struct of_account of = { .s = s };
 	int r;
 
+	if (link->since_ms > s->as_of_ms) /* nobody knew whose it was */
+		return 0;
 	s->link = link;
-	s->adopted = link->adopted;
+	s->adopted = link->adopted && link->adopted_ms <= s->as_of_ms;
 	r = persons_rules_approved(s->db, rule_note, s, err);
 	of.adopted = s->adopted;
 	if (r == 0)
@@ -287,7 +344,9 @@ static int one_person(struct sample *s, struct err *err)
 	if (r < 0 || s->answered)
 		return r < 0 ? r : 0;
 	return answer_row(s, ANSWER_NEVER, "", NULL, NULL, 0,
-			  jx_get_text(s->run->in, "org")
+			  s->as_of_ms < s->run->now_ms
+				  ? "a source knows the person; no account was linked by then"
+			  : jx_get_text(s->run->in, "org")
 				  ? "a source knows the person; no account of this "
 				    "organisation was ever linked"
 				  : "a source knows the person; no account was ever linked",
@@ -327,9 +386,39 @@ static int one_row(struct sample *s, const json_t *asked, struct err *err)
 	return one_person(s, err);
 }
 
+/* What cannot be known of a past date is said. */
+static int as_of_read(struct sample *s, struct err *err)
+{
+	const json_t *asked = json_object_get(s->run->in, "as_of_ms");
+	int64_t journal_ms = s->run->app->config.retention.journal_ms;
+	char text[STAMP_TEXT_BYTES];
+	int r;
+
+	if (!json_is_integer(asked))
+		return 0;
+	if (json_integer_value(asked) > s->run->now_ms)
+		return err_set(err, ERR_USAGE,
+			       "--as-of lies ahead: nothing is known of it yet");
+	s->as_of_ms = json_integer_value(asked);
+	stamp_text(s->as_of_ms, text);
+	r = report_note(
+		s->run, err,
+		"As of %s: plans, steps, links and adoptions of later are left out. An "
+		"account's state is known as of its last change; of an earlier one only "
+		"what our own steps tell. Who is known by which address, and the last "
+		"day that a source says, are those of today.",
+		text);
+	if (r == 0 && journal_ms && s->as_of_ms < s->run->now_ms - journal_ms)
+		r = report_note(
+			s->run, err,
+			"Journals of that time are not kept any more (retention.journal); "
+			"what was planned and done is.");
+	return r;
+}
+
 int report_auditor(struct report_run *run, struct err *err)
 {
-	struct sample s = { .run = run };
+	struct sample s = { .run = run, .as_of_ms = run->now_ms };
 	const json_t *list = json_object_get(run->in, "sample"), *asked;
 	int64_t answered = 0;
 	size_t at;
@@ -340,6 +429,8 @@ int report_auditor(struct report_run *run, struct err *err)
 			err, ERR_USAGE,
 			"the auditor's report answers a list: --sample FILE, one address, "
 			"user name or employee number a line");
+	if (r == 0)
+		r = as_of_read(&s, err);
 	json_array_foreach ((json_t *)(uintptr_t)list, at, asked) {
 		if (verb_cancelled(run->app))
 			return err_set(err, ERR_CANCELLED, "the report was interrupted");

@@ -69,7 +69,7 @@ struct took {
 	int64_t plan_id;
 	const struct zone *zone;
 	int64_t within_ms, breaches;
-	struct vec_ms hours;
+	struct vec_ms hours, business;
 };
 
 static int known_note(void *ctx, const struct plan_row *plan, struct err *err)
@@ -160,7 +160,7 @@ static int out_before(struct took *t, const struct walk_effect *e, bool *ret, st
 static int took_note(void *ctx, const struct walk_effect *e, struct err *err)
 {
 	struct took *t = ctx;
-	int64_t took_ms, known_ms = 0, ended_ms = e->due_ms;
+	int64_t took_ms, business, known_ms = 0, ended_ms = e->due_ms;
 	bool breach, out = false;
 	int r;
 
@@ -180,7 +180,8 @@ static int took_note(void *ctx, const struct walk_effect *e, struct err *err)
 	took_ms = e->state_ms > ended_ms ? e->state_ms - ended_ms : 0;
 	breach = took_ms > t->within_ms;
 	t->breaches += breach;
-	if (vec_ms_add(&t->hours, took_ms) < 0)
+	business = business_ms(t->zone, ended_ms, ended_ms + took_ms);
+	if (vec_ms_add(&t->hours, took_ms) < 0 || vec_ms_add(&t->business, business) < 0)
 		return err_nomem(err);
 	return report_row(t->run,
 			  json_pack("[s%,I,I,o,s%,s%,o,o,o,I,I,I,b]", ASK_S(e->org),
@@ -189,9 +190,7 @@ static int took_note(void *ctx, const struct walk_effect *e, struct err *err)
 				    report_ms(known_ms), report_ms(e->state_ms),
 				    (json_int_t)HUNDREDTHS(took_ms),
 				    (json_int_t)HUNDREDTHS(e->state_ms - known_ms),
-				    (json_int_t)HUNDREDTHS(
-					    business_ms(t->zone, ended_ms, ended_ms + took_ms)),
-				    breach),
+				    (json_int_t)HUNDREDTHS(business), breach),
 			  err);
 }
 
@@ -213,6 +212,7 @@ static int took_note_all(struct took *t, struct err *err)
 				   "Nobody was blocked in the last %" PRId64 " days.",
 				   t->run->days);
 	qsort(t->hours.v, n, sizeof(*t->hours.v), by_size);
+	qsort(t->business.v, n, sizeof(*t->business.v), by_size);
 	r = report_note(
 		t->run, err,
 		"%zu blocks in %" PRId64 " days; %" PRId64 " took longer than %.4g hours.", n,
@@ -220,9 +220,12 @@ static int took_note_all(struct took *t, struct err *err)
 	for (size_t i = 0; r == 0 && i < COUNT_OF(percents); i++) {
 		size_t at = (n * percents[i] + 99) / 100; /* nearest rank */
 
-		r = report_note(t->run, err, "%u %% were done within %.2f hours of their end.",
-				percents[i],
-				(double)t->hours.v[at - 1] / (double)STAMP_HOUR_MS);
+		r = report_note(
+			t->run, err,
+			"%u %% were done within %.2f hours of their end (%.2f on working "
+			"days).",
+			percents[i], (double)t->hours.v[at - 1] / (double)STAMP_HOUR_MS,
+			(double)t->business.v[at - 1] / (double)STAMP_HOUR_MS);
 	}
 	return r;
 }
@@ -248,6 +251,7 @@ int report_deprovisioning(struct report_run *run, struct err *err)
 				"all day long; holidays are not known.",
 				run->app->config.instance.zone);
 	vec_ms_done(&t.hours);
+	vec_ms_done(&t.business);
 	plan_free(t.plan);
 	return r;
 }

@@ -1,11 +1,13 @@
 #include "bridge/upkeep.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/stamp.h"
 #include "base/worker.h"
 #include "bridge/anchors.h"
+#include "bridge/prune.h"
 
 #define BEAT_MS 1000
 #define EVERY_MS STAMP_HOUR_MS
@@ -14,6 +16,7 @@ struct upkeep {
 	struct app *app;
 	struct worker *worker;
 	int64_t next_ms; /* wall */
+	atomic_bool stop;
 };
 
 static void look(struct upkeep *u, int64_t now_ms)
@@ -22,6 +25,7 @@ static void look(struct upkeep *u, int64_t now_ms)
 
 	if (anchors_look(u->app, now_ms, &err) < 0)
 		log_error("anchor.fault", LOG_T("about", "time"), LOG_E(&err));
+	(void)!prune_run(u->app, &u->stop, &err); /* it says itself what went wrong */
 }
 
 static void upkeep_loop(struct worker *self, void *arg)
@@ -58,6 +62,7 @@ void upkeep_stop(struct upkeep *u)
 {
 	if (!u)
 		return;
+	atomic_store(&u->stop, true);
 	worker_join(u->worker);
 	free(u);
 }

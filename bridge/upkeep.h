@@ -1,6 +1,7 @@
 /*
  * What the daemon does for its own sake, on a named thread: each hour it keeps an anchor of the
- * audit chain where one is due (bridge/anchors.h).
+ * audit chain where one is due (bridge/anchors.h), and what is older than the configuration
+ * lets it be goes (bridge/prune.h).
  */
 #ifndef BRIDGE_UPKEEP_H
 #define BRIDGE_UPKEEP_H

@@ -11,6 +11,7 @@
 #include "base/vec.h"
 #include "bridge/app.h"
 #include "bridge/ask.h"
+#include "bridge/report_table.h"
 #include "store/accounts.h"
 #include "store/ledger.h"
 #include "store/store.h"
@@ -147,7 +148,7 @@ static int costs_out(const struct ledger *l, const struct line *line, json_t *ro
 	r = jx_set(row, "currency", json_string(b->currency), err);
 	if (r == 0)
 		r = money_out(row, "month", now, err);
-	if (r == 0)
+	if (r == 0 && line->held >= REPORT_SMALL)
 		r = money_out(row, "unused_month",
 			      now - billing_month(bill, held > unused ? held - unused : 0),
 			      err);
@@ -165,16 +166,27 @@ static int costs_out(const struct ledger *l, const struct line *line, json_t *ro
 	return r;
 }
 
+/* Of fewer than five people nobody is told how many were idle: each would be seen. */
+static bool is_small(const struct line *line)
+{
+	return line->held < REPORT_SMALL;
+}
+
+static json_t *of_many(const struct line *line, int64_t count)
+{
+	return is_small(line) ? json_null() : json_integer((json_int_t)count);
+}
+
 static int line_out(const struct ledger *l, const struct line *line, json_t *rows,
 		    struct err *err)
 {
 	json_t *row = json_pack(
-		"{s:s, s:s%, s:s%, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:I, s:o}",
+		"{s:s, s:s%, s:s%, s:o, s:o, s:I, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:o}",
 		"org", l->org->name, "product", ASK_S(line->product), "site", ASK_S(line->site),
 		"since_ms", ask_ms(line->first_day * STAMP_DAY_MS), "as_of_ms",
 		ask_ms(line->last_day * STAMP_DAY_MS), "before", (json_int_t)line->before,
-		"held", (json_int_t)line->held, "idle", (json_int_t)line->idle, "never",
-		(json_int_t)line->never, "capacity",
+		"held", (json_int_t)line->held, "idle", of_many(line, line->idle), "never",
+		of_many(line, line->never), "capacity",
 		line->capacity ? json_integer((json_int_t)line->capacity) : json_null(),
 		"freed", (json_int_t)line->freed, "again", (json_int_t)line->again, "paying",
 		(json_int_t)line->paying, "later", (json_int_t)line->later, "pays_from_ms",

@@ -71,6 +71,11 @@ int audit_cut_get(struct db *db, struct audit_cut *ret, struct err *err)
 	return 0;
 }
 
+int audit_cut_made(struct db *db, const struct audit_cut *cut, int64_t *ret_ms, struct err *err)
+{
+	return db_one(db, ret_ms, err, "SELECT ms FROM audit WHERE seq = ?1", DB_I(cut->entry));
+}
+
 int audit_cut_until(struct db *db, int64_t before_ms, int64_t *ret, struct err *err)
 {
 	struct audit_cut cut;

@@ -22,6 +22,9 @@ struct audit_cut {
 };
 /* 0 also when nothing was ever cut. Fault: DAMAGED when the cursor names no such entry. */
 int audit_cut_get(struct db *db, struct audit_cut *ret, struct err *err) MUST_USE;
+/* When that entry was made. STORE_NOT_FOUND where nothing was cut. */
+int audit_cut_made(struct db *db, const struct audit_cut *cut, int64_t *ret_ms, struct err *err)
+	MUST_USE;
 /* What that entry's body says besides; *ret is new. STORE_NOT_FOUND when nothing was cut. */
 int audit_cut_body(struct db *db, json_t **ret, struct err *err) MUST_USE;
 

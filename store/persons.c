@@ -1128,6 +1128,34 @@ static int forget_audit(struct db *db, int64_t person, const char *who, const ch
 	return r;
 }
 
+/* All but the audit chain. */
+static int forget_rows(struct db *db, int64_t person, int64_t *n, struct err *err)
+{
+	int r = forget_tables(db, person, n, err);
+
+	if (r == 0)
+		r = recount_sources(db, person, err);
+	/* whoever still names them makes a new person: this number is nobody's any more */
+	if (r == 0)
+		r = db_run(db, err, "DELETE FROM record_link WHERE person = ?1", DB_I(person));
+	return r == 0 ? db_run(db, err, "UPDATE record SET person = 0 WHERE person = ?1",
+			       DB_I(person))
+		      : r;
+}
+
+int persons_expire(struct db *db, int64_t person, int64_t now_ms, struct err *err)
+{
+	char room[TARGET_BYTES];
+	const struct audit_new entry = { .who = "retention",
+					 .what = "person.expire",
+					 .target = target(room, "person", person),
+					 .now_ms = now_ms };
+	int64_t n = 0;
+	int r = forget_rows(db, person, &n, err);
+
+	return r == 0 ? audit_add(db, &entry, NULL, err) : r;
+}
+
 int persons_forget(struct db *db, int64_t person, const char *who, const char *why,
 		   int64_t now_ms, int64_t *erased, struct err *err)
 {
@@ -1150,15 +1178,7 @@ int persons_forget(struct db *db, int64_t person, const char *who, const char *w
 			       (long long)person, (long long)held);
 	if (r < 0)
 		return r;
-	r = forget_tables(db, person, &n, err);
-	if (r == 0)
-		r = recount_sources(db, person, err);
-	/* whoever still names them makes a new person: this number is nobody's any more */
-	if (r == 0)
-		r = db_run(db, err, "DELETE FROM record_link WHERE person = ?1", DB_I(person));
-	if (r == 0)
-		r = db_run(db, err, "UPDATE record SET person = 0 WHERE person = ?1",
-			   DB_I(person));
+	r = forget_rows(db, person, &n, err);
 	if (r == 0)
 		r = forget_audit(db, person, who, why, now_ms, &n, err);
 	if (r == 0 && erased)

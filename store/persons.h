@@ -198,5 +198,8 @@ int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t m
  */
 int persons_forget(struct db *db, int64_t person, const char *who, const char *why,
 		   int64_t now_ms, int64_t *erased, struct err *err) MUST_USE;
+/* The same for somebody whose time is over (store/retention.h, which judges that): audit bodies
+ * stay as long as the chain's own retention lets them. */
+int persons_expire(struct db *db, int64_t person, int64_t now_ms, struct err *err) MUST_USE;
 
 #endif

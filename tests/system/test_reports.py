@@ -1,5 +1,6 @@
 """Reports: one answer in four forms; the page in a real browser."""
 import csv
+import datetime
 import io
 import json
 import re
@@ -37,6 +38,7 @@ def world(build, tmp_path_factory):
         w.rounds()
         w.arm()
         plan = w.plan()
+        w.clock.advance(60 * 1000)
         w.approve(plan)
         w.apply(plan)
         w.command("collect")
@@ -135,6 +137,36 @@ def test_the_auditor_gets_an_answer_to_every_row(world):
     assert "line 1" in caught.value.err
 
 
+def iso(ms):
+    return datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_the_auditors_sample_is_answered_as_of_a_past_date(world):
+    """Before anything was read, while the plan waited, and after it was applied."""
+    now = {r["asked"]: r for r in report(world, "auditor")[0]}
+    removed = now[world.leavers[0]]
+    known, done = removed["knownAt"], removed["removedAt"]
+
+    def as_of(ms):
+        rows, answer = report(world, "auditor", "--as-of", iso(ms))
+        assert any(n.startswith("As of ") for n in answer["notes"])
+        return {r["asked"]: r for r in rows}
+
+    before = as_of(known - 24 * 3600 * 1000)
+    assert before[world.leavers[0]]["answer"] in ("not known", "never had an account"), before
+    early = as_of(known + 1000)  # a round had planned it, before anybody approved the match rule
+    assert early[world.leavers[0]]["answer"] == "not covered", early
+    between = as_of(done - 30 * 1000)  # a minute passed before the plan was approved
+    assert between[world.leavers[0]]["answer"] == "pending" and between[world.leavers[0]]["removedAt"] is None
+    assert between[world.leavers[0]]["status"] == "" and between[world.leavers[0]]["knownAt"] == known
+    assert between[world.ordinary[4]["mail"]]["answer"] == now[world.ordinary[4]["mail"]]["answer"]
+    after = as_of(world.clock.now_ms() - 1000)
+    assert {a: r["answer"] for a, r in after.items()} == {a: r["answer"] for a, r in now.items()}
+    with pytest.raises(CommandFault) as caught:
+        world.command("report", "auditor", "--sample", str(world.sample), "--as-of", "30d")
+    assert caught.value.status == USAGE and "lies ahead" in caught.value.err
+
+
 def test_time_to_deprovision_is_told_by_clock_and_business_days(world):
     rows, answer = report(world, "deprovisioning")
     assert len(rows) >= 2 and len({r["person"] for r in rows}) == len(rows)
@@ -144,7 +176,7 @@ def test_time_to_deprovision_is_told_by_clock_and_business_days(world):
         # ended with Friday in Berlin, done on Monday after nine: a weekend lies between
         assert row["hours"] > 48 * 100 and row["businessHours"] < 20 * 100 and row["breach"] is True, row
     assert not any(r["breach"] for r in report(world, "deprovisioning", "--within", "30d")[0])
-    assert any("50 %" in n for n in answer["notes"])
+    assert any("50 %" in n and "on working days" in n for n in answer["notes"])
     days, _ = report(world, "trend")
     assert sum(d["done"] + d["notDone"] for d in days) >= len(rows)
 
