@@ -466,8 +466,8 @@ const struct command commands[] = {
 	{ "arm", SETUP, "observe, propose, act: what may be done to an organisation",
 	  "observe: the act layer refuses every write, whatever the key may do. propose: rounds plan, a person "
 	  "approves each plan. act: as propose, and rules marked automatic are approved by policy. Going up "
-	  "needs three complete rounds, a checked sample ('plan --sample') and a tested backup; going down is "
-	  "always possible at once.",
+	  "needs three complete rounds (of an HR export three different ones), a checked sample ('plan --sample') "
+	  "and a tested backup; going down is always possible at once.",
 	  "leaverd arm propose --org acme --reason 'sample of 20 checked, CHG-812'\n"
 	  "  from now on approved plans are applied\n"
 	  "leaverd arm observe --reason 'migration weekend'\n"

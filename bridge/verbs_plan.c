@@ -421,9 +421,11 @@ static int arm_missing_sources(struct app *app, struct db *db, struct buf *missi
 		r = sources_reads(db, row.id, 100, count_source_read, &reads, err);
 		if (r >= 0 && reads.complete < ARM_ROUNDS)
 			buf_addf(missing,
-				 "; source %s has %d accepted reads, %d are needed: `leaverd "
+				 "; source %s has %d accepted reads%s, %d are needed: `leaverd "
 				 "sync %s`",
-				 s->name, reads.complete, ARM_ROUNDS, s->name);
+				 s->name, reads.complete,
+				 s->kind == CONFIG_FILE ? " of different exports" : "",
+				 ARM_ROUNDS, s->name);
 	}
 	return r < 0 ? r : 0;
 }

@@ -7,17 +7,9 @@ import pytest
 
 import world as worlds
 from daemon import Daemon
-from drops import HR, Drops
+from drops import HR, PUSHED, Drops
 from rehearsal import Clock
 from world import DAY, HOUR, World, actions
-
-PUSHED = """\
-  - name: hr
-    kind: scim
-    role: hr
-    max_age: 31d
-"""
-
 
 ALONE = """\
 instance: { name: alone, zone: Europe/Berlin, state_dir: state }

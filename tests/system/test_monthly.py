@@ -16,7 +16,7 @@ import pytest
 
 import world as worlds
 from daemon import CommandFault
-from drops import HR, Drops
+from drops import HR, PUSHED, Drops
 from world import DAY, HOUR, World, actions
 
 PEOPLE = 5000
@@ -27,7 +27,7 @@ LAST_DAY = "30.11.2026"
 class Month(Drops, World):
     """HR drops exports; the directory is a slapd; every approval is signed. Nobody pushes."""
 
-    config = worlds.CONFIG.replace(worlds.CONFIG[worlds.CONFIG.index("  - name: hr\n"):worlds.CONFIG.index("  - name: corp\n")], HR)
+    config = worlds.CONFIG.replace(PUSHED, HR)
     config = config.replace(config[config.index("  - name: idp\n"):config.index("organisations:")], "")
     config = config[:config.index("policy:\n")].replace("per_second: 500", "per_second: 1000").replace("      roles: all\n", "") + "approvals:\n  signed: always\n"
 

@@ -25,6 +25,15 @@ HR = """\
       minimum: 20
 """
 
+# The same source as it stands in a world's configuration, pushed.
+PUSHED = """\
+  - name: hr
+    kind: scim
+    role: hr
+    max_age: 31d
+"""
+
+
 class Drops:
     """What has a folder of drops as its HR source; staff, clock and json() are of the others."""
 

@@ -190,16 +190,16 @@ class World:
         token = self.json("token", "new", source + "-token", "--source", source)["token"]
         return ScimClient("127.0.0.1", self.daemon.scim_port, source, token)
 
-    def push(self, ends=None, hr_without=(), idp_without=(), threads=8):
-        """Pushes everybody of the directory from HR and from the identity provider. ends: last
-        working days by uid. without: uids that a source does not know."""
+    def push(self, ends=None, hr_without=(), idp_without=(), threads=8, hr=True):
+        """Pushes everybody of the directory from HR (which may do otherwise) and from the identity
+        provider. ends: last working days by uid. without: uids that a source does not know."""
         ends = ends or {}
         # two people with one address: an identity provider can send only one of them
         first = {unicodedata.normalize("NFKC", p["mail"]).casefold(): p["uid"]
                  for p in reversed(self.people)}
         people = [p for p in self.people if p["uid"] in first.values()]
-        self.hr, self.idp = self.client("hr"), self.client("idp")
-        hr = [p for p in people if p["uid"] not in hr_without]
+        self.hr, self.idp = self.client("hr") if hr else None, self.client("idp")
+        known = [p for p in people if p["uid"] not in hr_without] if hr else []
         idp = [p for p in people if p["uid"] not in idp_without]
 
         def to_hr(p):
@@ -211,7 +211,7 @@ class World:
             return p["uid"], self.idp.create(scim_user(p))["id"]
 
         with ThreadPoolExecutor(threads) as pool:
-            self.hr_ids = dict(pool.map(to_hr, hr))
+            self.hr_ids = dict(pool.map(to_hr, known))
             self.idp_ids = dict(pool.map(to_idp, idp))
 
     def ready(self):
