@@ -593,20 +593,41 @@ int render_show(struct cli *cli, const json_t *out)
 /* --- decisions, apply, block, why ----------------------------------------------------------
  */
 
-int render_decision(struct cli *cli, const json_t *out)
+static void decision_line(struct cli *cli, const json_t *out, const char *what)
 {
-	const char *what = text_of(out, "decision");
+	CLEANUP(buf_done) struct buf until;
 
+	buf_init(&until, 64);
+	if (number_of(out, "until"))
+		render_value(cli, RENDER_AS_TIME, json_object_get(out, "until"), &until);
 	if (strcmp(what, "approve") == 0)
 		render_line(cli, "Plan %lld: %lld actions approved by %s%s%s.",
 			    number_of(out, "plan"), number_of(out, "actions"),
 			    text_of(out, "who"),
 			    jx_get_text(out, "guards") ? ", released: " : "",
 			    text_of(out, "guards"));
+	else if (strcmp(what, "release") == 0)
+		render_line(cli, "Plan %lld: %s released by %s.", number_of(out, "plan"),
+			    text_of(out, "guards"), text_of(out, "who"));
+	else if (until.p)
+		render_line(cli, "Plan %lld: %lld actions refused by %s until %s.",
+			    number_of(out, "plan"), number_of(out, "actions"),
+			    text_of(out, "who"), until.p);
 	else
-		render_line(cli, "Plan %lld: %s by %s%s%s.", number_of(out, "plan"), what,
-			    text_of(out, "who"), jx_get_text(out, "guards") ? ": " : "",
-			    text_of(out, "guards"));
+		render_line(cli, "Plan %lld: rejected by %s.", number_of(out, "plan"),
+			    text_of(out, "who"));
+}
+
+int render_decision(struct cli *cli, const json_t *out)
+{
+	const char *what = text_of(out, "decision");
+
+	decision_line(cli, out, what);
+	if (json_is_true(json_object_get(out, "two")))
+		render_line(cli,
+			    "What of it takes two people starts once two have signed (leaverd "
+			    "approver): leaverd show %lld says what is missing.",
+			    number_of(out, "plan"));
 	if (number_of(out, "held_actions"))
 		render_line(cli, "%lld actions are held and were not approved.",
 			    number_of(out, "held_actions"));

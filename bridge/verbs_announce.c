@@ -184,7 +184,8 @@ static int run_expect(struct app *app, const struct who *who, const json_t *in, 
 		r = jx_set(out, "number", json_integer(a.id), err);
 	return r < 0 ? r
 		     : ask_say(out, err,
-			       "List %lld names %zu people. Limits count them until two people "
+			       "List %lld, people on it: %zu. Limits count them until two "
+			       "people "
 			       "signed it: leaverd expect approve %lld --sign KEYFILE.",
 			       (long long)a.id, count, (long long)a.id);
 }

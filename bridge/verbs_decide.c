@@ -243,6 +243,30 @@ static void target_of(const struct decide *d, char ret[24])
 	snprintf(ret, 24, "%llu", (unsigned long long)d->number);
 }
 
+/* Whether an action that is named takes two people. */
+static bool names_two(const struct decide *d)
+{
+	struct str word, rest = buf_str(&d->actions);
+	const json_t *actions = json_object_get(d->plan, "actions"), *a;
+	size_t at = 0;
+
+	/* both rise */
+	while (rest.len && !str_eq(rest, STR("*"))) {
+		int64_t n;
+
+		str_cut(rest, ',', &word, &rest);
+		if (!str_int64(word, &n))
+			continue;
+		while ((a = json_array_get(actions, at)) &&
+		       json_integer_value(json_object_get(a, "n")) < n)
+			at++;
+		if (a && json_integer_value(json_object_get(a, "n")) == n &&
+		    json_integer_value(json_object_get(a, "needs")) > 1)
+			return true;
+	}
+	return false;
+}
+
 /* What the statement says is decided; the plan must still be the one that it is about. */
 static int take_over(struct decide *d, struct err *err)
 {
@@ -280,6 +304,7 @@ static int take_over(struct decide *d, struct err *err)
 	for (size_t i = 0; i < f[STATEMENT_ACTIONS].len; i++)
 		d->count += f[STATEMENT_ACTIONS].p[i] == ',';
 	d->count++;
+	d->two = d->two || names_two(d);
 	d->until_ms = json_integer_value(json_object_get(detail, "until"));
 	d->typed = json_integer_value(json_object_get(detail, "count"));
 	return buf_fault(&d->actions, err, "the list of chosen actions");
@@ -365,6 +390,8 @@ static int alone(struct decide *d, struct err *err)
 		return err_set(err, ERR_REFUSED,
 			       "--count is for a shop with one administrator "
 			       "(approvals.single_admin), and this is none: two people sign");
+	if (d->typed == (int64_t)d->count && !d->two)
+		return 0; /* one is enough, at once */
 	r = count_approvers(d->app, &n, err);
 	if (r < 0)
 		return r;
@@ -518,6 +545,8 @@ static int decide_out(const struct decide *d, json_t *out, struct err *err)
 		r = jx_set(out, "guards", json_string(d->guards.p), err);
 	if (r == 0 && d->alone_ms)
 		r = jx_set(out, "alone", json_integer(d->alone_ms), err);
+	else if (r == 0 && d->two && d->kind != DECISION_REJECT)
+		r = jx_set(out, "two", json_true(), err);
 	if (r == 0 && d->until_ms)
 		r = jx_set(out, "until", json_integer(d->until_ms), err);
 	return r;

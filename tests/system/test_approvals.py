@@ -86,8 +86,8 @@ def test_a_protected_leaver_goes_when_two_people_signed_and_not_before(world):
     assert action["needs"] == 2 and action["held_by"] == ["exemption"]
     deed = ["approve", number, "--action", str(action["n"]), "--release", "exemption", "--reason", "left"]
     # one unsigned word is enough for the other, and nobody's for this one
-    world.command("approve", number, "--reason", "looked at")
-    world.command(*deed)
+    assert "two have signed" not in world.command("approve", number, "--reason", "looked at")
+    assert "starts once two have signed" in world.command(*deed)
     world.json("apply", number, "--wait")
     assert status(world, world.other) == "suspended" and status(world, world.kept) == "active"
     assert "two people must approve it" in action["missing"] and "0 of 2" in action["missing"]
@@ -103,6 +103,7 @@ def test_a_protected_leaver_goes_when_two_people_signed_and_not_before(world):
     world.json("apply", number, "--wait")
     assert status(world, world.kept) == "active"
     assert "1 of 2" in of(world.json("show", number), world.kept)["missing"]
+    assert signed(world, "ada", *deed)["two"] is True
     # bob signs on a machine of his own
     statement = world.command(*deed, "--statement")
     assert "instance rehearsal\n" in statement and "target %s\n" % number in statement
@@ -125,7 +126,7 @@ def test_a_protected_leaver_goes_when_two_people_signed_and_not_before(world):
     world.json("apply", number, "--wait")
     assert status(world, world.kept) == "suspended"
     proof = world.json("audit", "verify", "--head")
-    assert proof["signed"] == 4 and "each signature fits" in proof["notes"][0]
+    assert proof["signed"] == 5 and "each signature fits" in proof["notes"][0]
     assert world.rehearsal.twice() == {}
 
 
@@ -160,7 +161,8 @@ def test_what_was_refused_is_not_planned_again_until_then(world):
     number, action = str(plan["plan"]), of(world.json("show", str(plan["plan"])), world.other)
     part = ["reject", number, "--person", world.other["mail"]]
     assert "needs --reason, and --until" in refused(world, *part, "--reason", "no")
-    world.command(*part, "--until", "3d", "--reason", "stays until Thursday")
+    assert "1 actions refused by uid:" in world.command(*part, "--until", "3d", "--reason",
+                                                       "stays until Thursday")
     world.command("approve", number, "--reason", "the rest", status=(0, 4))
     world.json("apply", number, "--wait")
     assert status(world, world.other) == "active"
@@ -203,6 +205,11 @@ def test_one_administrator_types_the_count_waits_and_somebody_is_told(world):
     world.command("approver", "enrol", "ada", "--key", key(world, "ada") + ".pub")
     assert "--count says 2" in refused(world, *deed, "--count", "2", *signing(world, "ada")[0],
                                        **signing(world, "ada")[1])
+    # where one is enough the count is looked at, and nothing waits
+    one = ["approve", number, "--person", world.other["mail"], "--reason", "left"]
+    more, stdin = signing(world, "ada")
+    assert "--count says 3" in refused(world, *one, "--count", "3", *more, **stdin)
+    assert "alone" not in signed(world, "ada", *one, "--count", "1")
     answer = signed(world, "ada", *deed, "--count", "1")
     assert abs(answer["alone"] - world.clock.now_ms() - 4 * HOUR) < HOUR / 60
     letters, end = [], time.monotonic() + 10
