@@ -715,6 +715,8 @@ static void test_who_retires_in_the_middle_of_a_run_counts_for_nothing_after_tha
 	unsigned char key[DIGEST_PUB_BYTES];
 	CLEANUP(buf_done) struct buf text;
 	char hex[2 * DIGEST_PUB_BYTES + 1], sql[400];
+	char retires[] = "CREATE TRIGGER retire AFTER UPDATE OF state ON action WHEN new.n = 1"
+			 " BEGIN UPDATE approver SET retired_ms = 1; END";
 	struct decision d = { .kind = DECISION_APPROVE,
 			      .who = STR("approver:ida"),
 			      .actions = STR("1,2"),
@@ -739,10 +741,8 @@ static void test_who_retires_in_the_middle_of_a_run_counts_for_nothing_after_tha
 		 " expires_ms, retired_ms, retired_by) VALUES ('ida', '', X'%s', 'test', 1, 1,"
 		 " 9000000000000, 0, '')",
 		 hex);
-	world_meddle(&h.w, sql);
-	world_meddle(&h.w,
-		     "CREATE TRIGGER retire AFTER UPDATE OF state ON action WHEN new.n = 1"
-		     " BEGIN UPDATE approver SET retired_ms = 1; END");
+	assert_ok(writer_call(h.app.writer, meddle, sql, &err), &err);
+	assert_ok(writer_call(h.app.writer, meddle, retires, &err), &err);
 	h.app.config.approvals.is_signed = CONFIG_SIGNED_ALWAYS;
 	assert_ok(writer_call(h.app.writer, decide_write, &d, &err), &err);
 	assert_int_equal(run(&h, &again_ms), 1);

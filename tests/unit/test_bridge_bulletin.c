@@ -49,6 +49,19 @@ static void house_open(struct house *h, const char *text)
 	assert_ok(rounds_declare(&h->app, &err), &err);
 }
 
+static int meddle_run(void *ctx, struct db *db, struct err *err)
+{
+	return db_exec(db, *(const char **)ctx, err);
+}
+
+/* As world_meddle(), on the thread that writes. */
+static void meddle(struct house *h, const char *sql)
+{
+	struct err err = { 0 };
+
+	assert_ok(writer_call(h->app.writer, meddle_run, &sql, &err), &err);
+}
+
 static void house_close(struct house *h)
 {
 	writer_stop(h->app.writer);
@@ -190,12 +203,12 @@ static void test_a_source_that_is_not_believed_is_told_for_each_read(void **stat
 
 	(void)state;
 	house_open(&h, CONFIG ADMINS);
-	world_meddle(&h.w, "UPDATE source SET doubts = 2, reason = 'half of it is gone',"
-			   " read_no = 7 WHERE name = 'corp'");
+	meddle(&h, "UPDATE source SET doubts = 2, reason = 'half of it is gone',"
+		   " read_no = 7 WHERE name = 'corp'");
 	look(&h);
 	look(&h);
 	assert_int_equal(told(&h, "source/corp/7/%"), 2);
-	world_meddle(&h.w, "UPDATE source SET read_no = 8 WHERE name = 'corp'");
+	meddle(&h, "UPDATE source SET read_no = 8 WHERE name = 'corp'");
 	look(&h);
 	assert_int_equal(told(&h, "source/corp/8/%"), 2);
 	assert_int_equal(world_number(&h.w, "SELECT count(*) FROM outbox WHERE letter LIKE"

@@ -162,6 +162,7 @@ static void test_many_who_tell_the_same_tell_it_once(void **state)
 /* What is not sent yet stays, and the next process takes it up. */
 static void test_what_a_process_left_the_next_sends(void **state)
 {
+	char killed[] = "UPDATE outbox SET state = 1"; /* on its way */
 	struct err err = { 0 };
 	struct house h;
 
@@ -169,7 +170,7 @@ static void test_what_a_process_left_the_next_sends(void **state)
 	house_open(&h);
 	outbox_stop(TAKE(h.app.outbox));
 	tell(&h, "held/1");
-	world_meddle(&h.w, "UPDATE outbox SET state = 1"); /* killed on its way */
+	assert_ok(writer_call(h.app.writer, meddle, killed, &err), &err);
 	assert_ok(outbox_start(&h.app.outbox, &h.app, &err), &err);
 	outbox_drain(h.app.outbox, WAIT_MS);
 	assert_int_equal(in_state(&h, OUTBOX_SENT), 1);
