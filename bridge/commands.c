@@ -194,6 +194,31 @@ static const struct cli_option undo_options[] = {
 static const struct cli_option ledger_options[] = {
 	{ "days", 'd', "N", CLI_INT, NULL, false, "how far back, at most 1100; default 90", NULL }, OPT_END
 };
+static const struct cli_operand review_operands[] = {
+	{ .name = "REVIEW", .member = "review", .least = 1, .most = 1, .number = true }, ARG_END
+};
+static const struct cli_operand review_maybe[] = {
+	{ .name = "REVIEW", .member = "review", .least = 0, .most = 1, .number = true }, ARG_END
+};
+static const struct cli_operand review_file_operands[] = {
+	{ .name = "REVIEW", .member = "review", .least = 1, .most = 1, .number = true },
+	ARG_ONE("FILE", "file"), ARG_END
+};
+static const struct cli_option review_start_options[] = {
+	{ "org", 'o', "ORG", CLI_TEXT, NULL, true, "whose seats", NULL },
+	OPT_FILTER("only seats that it names, as for seats"),
+	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "until when managers may answer: a date, or a duration; default 14d", NULL },
+	OPT_REASON(true, "what the review is for; stands in the audit chain"), OPT_END
+};
+static const struct cli_option review_list_options[] = {
+	{ "manager", 'm', "ADDRESS", CLI_TEXT, NULL, false, "only what this manager is asked", NULL },
+	{ "open", 0, NULL, CLI_FLAG, NULL, false, "only what nobody answered", NULL },
+	{ "csv", 0, NULL, CLI_FLAG, NULL, false, "all of it as CSV, to be filled in and read by review answer", NULL },
+	OPT_LIMIT, OPT_END
+};
+static const struct cli_option review_answer_options[] = {
+	{ "by", 0, "ADDRESS", CLI_TEXT, NULL, false, "who answered, where the row does not say", NULL }, OPT_END
+};
 static const struct cli_option privacy_options[] = {
 	{ "days", 'd', "N", CLI_INT, NULL, false, "who read in the last N days; default 90", NULL }, OPT_END
 };
@@ -969,6 +994,31 @@ const struct command commands[] = {
 	  "observe, push sources back to filling, plans expired.",
 	  "leaverd restore /var/backups/leaverd-monday.db\n  then look with 'doctor' before 'arm'\n",
 	  .operands = file_operands, .local = local_restore },
+	{ "review start", KEEP, "begin an access review: ask managers which seats their people keep",
+	  "Lists the seats of an organisation as they are now, each with the address of whose manager it is, and tells "
+	  "each manager by mail how many wait for them (not whose), where notices are sent. Nothing is removed by it.",
+	  "leaverd review start --org acme --filter 'product eq \"jira\"' --until 2027-01-31 --reason 'Q4 review, ISO A.5.18'\n"
+	  "  then 'review list' writes the lists\n",
+	  .options = review_start_options, .verb = "review.start" },
+	{ "review list", KEEP, "access reviews, or one with its seats and answers",
+	  "With --csv all of it, in columns item, manager, account_id, email, name, product, site, answer, reason, by: a "
+	  "manager fills in answer (keep or remove) and reason, and 'review answer' reads it. Reading it is logged.",
+	  "leaverd review list\n  all, with how far they are\n"
+	  "leaverd review list 3 --manager bo@example.com --csv > bo.csv\n  for one manager\n"
+	  "leaverd review list 3 --open\n  whom to remind\n",
+	  .options = review_list_options, .operands = review_maybe, .verb = "review.list", .render = render_review },
+	{ "review answer", KEEP, "take answers of managers out of a file",
+	  "CSV with the columns item, answer, reason and by; rows without an answer say nothing. What is to be removed "
+	  "needs a reason, every answer a name. One faulty row, and nothing of the file is taken. A later answer takes "
+	  "the place of an earlier one.",
+	  "leaverd review answer 3 bo.csv --by bo@example.com\n  as often as files come\n",
+	  .options = review_answer_options, .operands = review_file_operands, .verb = "review.answer",
+	  .prepare = prepare_bulk },
+	{ "review close", KEEP, "end a review: say what nobody answered, plan what is to be removed",
+	  "What managers want removed becomes a plan as of 'leaverd bulk': the same guards, limits and approvals. What "
+	  "nobody answered stays as it is, and its number stands in the audit chain. 'evidence' has list and answers.",
+	  "leaverd review close 3 --reason 'answers are in'\n  then 'show', 'approve' and 'apply' the plan\n",
+	  .options = reason_options, .operands = review_operands, .verb = "review.close" },
 	{ "privacy", KEEP, "what is held about people, why, how long, and who looked at it",
 	  "Counts each kind of data with its oldest, the key of the configuration that says how long it stays, and what "
 	  "would go now; and who read people's data how often, from the audit chain. Names nobody whose data it is.",

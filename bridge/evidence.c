@@ -17,6 +17,7 @@
 #include "bridge/verb.h"
 #include "model/plan.h"
 #include "store/audit.h"
+#include "store/reviews.h"
 #include "store/walk.h"
 #include "store/writer.h"
 
@@ -716,6 +717,133 @@ static int chain_files(struct making *m, struct err *err)
 	return sink_end(&s, err);
 }
 
+/* --- access reviews
+ * ----------------------------------------------------------------------------
+ */
+
+struct review_ids {
+	const struct making *m;
+	struct vec_number v;
+};
+
+static bool has_plan(const struct making *m, struct str plans)
+{
+	CLEANUP(json_decref_at) json_t *list = NULL;
+	const json_t *plan;
+	struct err ignored;
+	size_t i;
+
+	if (jx_parse(plans, JX_STRICT, &list, &ignored) < 0)
+		return false;
+	json_array_foreach (list, i, plan)
+		for (size_t k = 0; k < m->plans.n; k++)
+			if (m->plans.v[k] == json_integer_value(plan))
+				return true;
+	return false;
+}
+
+/* Those that were begun or closed then, and those from which one of the plans came. */
+static int note_review(void *ctx, const struct review_row *row, struct err *err)
+{
+	struct review_ids *ids = ctx;
+	const struct making *m = ids->m;
+	bool then = !m->scope->run &&
+		    ((row->made_ms >= m->from_ms && row->made_ms < m->until_ms) ||
+		     (row->closed_ms >= m->from_ms && row->closed_ms < m->until_ms));
+
+	if (!then && !has_plan(m, row->plans))
+		return 0;
+	return vec_number_add(&ids->v, row->id) < 0 ? err_nomem(err) : 0;
+}
+
+static int write_review(void *ctx, const struct review_row *row, struct err *err)
+{
+	struct sink *s = ctx;
+	struct buf *b = &s->text;
+
+	buf_addf(b, "{\"review\":%" PRId64 ",", row->id);
+	add_member(b, "organisation", row->org);
+	add_member(b, "why", row->why);
+	add_member(b, "who", row->who);
+	add_time(b, "madeAt", row->made_ms);
+	add_time(b, "dueAt", row->due_ms);
+	add_time(b, "closedAt", row->closed_ms);
+	add_member(b, "closedBy", row->closed_by);
+	buf_addf(b,
+		 "\"items\":%" PRId64 ",\"keep\":%" PRId64 ",\"remove\":%" PRId64
+		 ",\"unanswered\":%" PRId64 ",\"plans\":" STR_FMT "}\n",
+		 row->items, row->keep, row->remove, row->unanswered, STR_ARG(row->plans));
+	return sink_more(s, err);
+}
+
+struct review_lines {
+	struct sink *s;
+	int64_t last;
+	bool any;
+};
+
+static int write_item(void *ctx, const struct review_item *i, struct err *err)
+{
+	struct review_lines *l = ctx;
+	struct buf *b = &l->s->text;
+
+	l->last = i->n;
+	l->any = true;
+	buf_addf(b, "{\"item\":%" PRId64 ",\"person\":%" PRId64 ",", i->n, i->person);
+	add_member(b, "manager", i->manager);
+	add_member(b, "accountId", i->account_id);
+	add_member(b, "email", i->email);
+	add_member(b, "product", i->product);
+	add_member(b, "site", i->site);
+	add_member(b, "answer",
+		   str_of(i->answer ? review_answer_words[i->answer] : "unanswered"));
+	add_member(b, "reason", i->why);
+	add_member(b, "by", i->by);
+	add_time(b, "answeredAt", i->answered_ms);
+	buf_cut(b, b->len ? b->len - 1 : 0);
+	buf_add_text(b, "}\n");
+	return sink_more(l->s, err);
+}
+
+static int review_file(struct making *m, int64_t review, struct err *err)
+{
+	CLEANUP(sink_done) struct sink s;
+	struct review_lines l = { .s = &s, .any = true };
+	int r = sink_open(&s, m, err, "reviews/%" PRId64 ".jsonl", review);
+	bool first = true;
+
+	while (r == 0 && l.any) {
+		CLEANUP(store_read_end_at) struct db *db = NULL;
+
+		l.any = false;
+		r = store_read_begin(m->app->store, &db, err);
+		if (r == 0 && first)
+			r = reviews_get(db, review, write_review, &s, err);
+		first = false;
+		if (r == 0)
+			r = reviews_items(db, review, STR(""), l.last, PAGE, write_item, &l,
+					  err);
+	}
+	return r < 0 ? r : sink_end(&s, err);
+}
+
+static int review_files(struct making *m, struct err *err)
+{
+	struct review_ids ids = { .m = m };
+	struct db *db = NULL;
+	int r = store_read_begin(m->app->store, &db, err);
+
+	if (r == 0)
+		r = reviews_list(db, note_review, &ids, err);
+	store_read_end(db);
+	if (r == 0 && ids.v.n)
+		r = make_folder(m, "reviews", err);
+	for (size_t i = 0; r == 0 && i < ids.v.n; i++)
+		r = review_file(m, ids.v.v[i], err);
+	vec_number_done(&ids.v);
+	return r;
+}
+
 /* --- the rest
  * ----------------------------------------------------------------------------------
  */
@@ -752,6 +880,7 @@ static int readme_file(struct making *m, struct err *err)
 		 "of it\n"
 		 "plan-N/runs.jsonl         runs of the plan\n"
 		 "plan-N/journal.jsonl      each remote change: intent, outcome\n"
+		 "reviews/N.jsonl           an access review, then each seat with its answer\n"
 		 "audit.jsonl               the audit chain of that time, without gaps; what "
 		 "entries about\n"
 		 "                          other people say is withheld, their digests and "
@@ -1004,6 +1133,8 @@ static int make_files(struct making *m, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < m->plans.n; i++)
 		r = plan_files(m, m->plans.v[i], err);
+	if (r == 0)
+		r = review_files(m, err);
 	if (r == 0)
 		r = audit_file(m, err);
 	if (r == 0)

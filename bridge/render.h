@@ -106,6 +106,7 @@ int render_bars(struct cli *cli, const json_t *out);
 int render_secrets(struct cli *cli, const json_t *out);
 int render_token(struct cli *cli, const json_t *out);
 int render_tokens(struct cli *cli, const json_t *out);
+int render_review(struct cli *cli, const json_t *out);
 int render_privacy(struct cli *cli, const json_t *out);
 int render_verify(struct cli *cli, const json_t *out);
 int render_anchor(struct cli *cli, const json_t *out);     /* one line, however wide */

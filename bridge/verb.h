@@ -69,6 +69,7 @@ extern const struct verb verbs_bulk[];     /* bulk */
 extern const struct verb verbs_report[];   /* report */
 extern const struct verb verbs_evidence[]; /* evidence.make, .read, .drop, .key */
 extern const struct verb verbs_ledger[];   /* ledger */
+extern const struct verb verbs_review[];   /* review.start, .list, .answer, .close */
 extern const struct verb verbs_privacy[];  /* privacy */
 extern const struct verb verbs_notices[];  /* notices, notices.test */
 extern const struct verb verbs_requests[]; /* requests, requests.grant, .refuse */

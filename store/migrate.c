@@ -92,6 +92,9 @@
  *
  * config_load, announced. Configurations that were loaded, whole, and what of them stands;
  * lists of leavers, whom limits pass by (expected) once two people signed the list.
+ *
+ * review, review_item. Access reviews, and of each seat that one asks about who is to answer
+ * and what they said (store/reviews.h).
  */
 #include "store/migrate.h"
 
@@ -571,6 +574,20 @@ static const char *const step_15[] = {
 	NULL,
 };
 
+static const char *const step_16[] = {
+	"CREATE TABLE review (id INTEGER PRIMARY KEY AUTOINCREMENT, org TEXT NOT NULL,"
+	" why TEXT NOT NULL, who TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+	" due_ms INTEGER NOT NULL, closed_ms INTEGER NOT NULL, closed_by TEXT NOT NULL,"
+	" plans TEXT NOT NULL) STRICT",
+	"CREATE TABLE review_item (review INTEGER NOT NULL, n INTEGER NOT NULL,"
+	" person INTEGER NOT NULL, account INTEGER NOT NULL, product TEXT NOT NULL,"
+	" site TEXT NOT NULL, manager TEXT NOT NULL, answer INTEGER NOT NULL,"
+	" why TEXT NOT NULL, by TEXT NOT NULL, answered_ms INTEGER NOT NULL,"
+	" PRIMARY KEY (review, n)) STRICT, WITHOUT ROWID",
+	"CREATE INDEX review_item_person ON review_item (person) WHERE person > 0",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -587,6 +604,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 13, "requests to have a seat again", step_13 },
 	{ 14, "what could not be handed over", step_14 },
 	{ 15, "names by which entries mean each other", step_15 },
+	{ 16, "access reviews", step_16 },
 	{ 0, NULL, NULL },
 };
 

@@ -1008,6 +1008,11 @@ static const char *const forget_sql[] = {
 	" UNION SELECT u.id FROM record r JOIN record_address e ON e.record = r.id"
 	" JOIN scim_directory d JOIN scim_user u ON u.org = d.org AND u.user_fold = e.fold"
 	" WHERE r.person = ?1)",
+	"UPDATE review_item SET manager = CASE WHEN manager IN (SELECT fold FROM address"
+	" WHERE person = ?1) THEN '' ELSE manager END, by = CASE WHEN lower(by) IN (SELECT fold"
+	" FROM address WHERE person = ?1) THEN '' ELSE by END, why = CASE WHEN person = ?1"
+	" THEN '' ELSE why END WHERE person = ?1 OR manager IN (SELECT fold FROM address"
+	" WHERE person = ?1) OR lower(by) IN (SELECT fold FROM address WHERE person = ?1)",
 	"DELETE FROM record_address WHERE record IN (SELECT id FROM record WHERE person = ?1)",
 	"DELETE FROM record_name WHERE record IN (SELECT id FROM record WHERE person = ?1)",
 	"DELETE FROM member WHERE kind = 1 AND member IN"
