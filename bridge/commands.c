@@ -17,6 +17,7 @@
 #define OPT_REASON(must, text) { "reason", 'r', "TEXT", CLI_TEXT, NULL, must, text, NULL }
 #define OPT_LIMIT { "limit", 'n', "N", CLI_INT, NULL, false, "at most so many rows (default 100; 0: all)", NULL }
 #define OPT_FILTER(text) { "filter", 'f', "FILTER", CLI_TEXT, NULL, false, text, NULL }
+#define OPT_TOKEN { "token-file", 0, "FILE", CLI_LOCAL, NULL, false, "a token of role hr-confidential: show ends that lie ahead", NULL }
 #define OPT_ALL(text) { "all", 'a', NULL, CLI_FLAG, NULL, false, text, NULL }
 
 #define ARG_END { 0 }
@@ -107,6 +108,7 @@ static const struct cli_option plan_options[] = {
 	{ "product", 'p', "PRODUCT", CLI_TEXT, NULL, false, "with --free: seats of it, such as jira", NULL },
 	{ "site", 0, "SITE", CLI_TEXT, NULL, false, "with --free: only on this site", NULL },
 	{ "by", 0, "DATE", CLI_TIME, "by_ms", false, "with --free: until when, a date or a duration such as 30d", NULL },
+	OPT_TOKEN,
 	OPT_END
 };
 static const struct cli_option policy_check_options[] = {
@@ -135,7 +137,7 @@ static const struct cli_option show_options[] = {
 	OPT_FILTER("only actions that it names: rule, kind, class, product, email, person, account, held"),
 	OPT_LIMIT,
 	{ "statement", 0, NULL, CLI_FLAG, NULL, false, "what there is to sign to approve all that is not held", NULL },
-	OPT_END
+	OPT_TOKEN, OPT_END
 };
 static const struct cli_option approve_options[] = {
 	{ "rule", 0, "RULE", CLI_TEXTS, "rules", false, "only actions of this rule; may be repeated", NULL },
@@ -222,7 +224,7 @@ static const struct cli_option review_answer_options[] = {
 static const struct cli_option privacy_options[] = {
 	{ "days", 'd', "N", CLI_INT, NULL, false, "who read in the last N days; default 90", NULL }, OPT_END
 };
-static const struct cli_option why_options[] = { OPT_ORG, OPT_END };
+static const struct cli_option why_options[] = { OPT_ORG, OPT_TOKEN, OPT_END };
 
 #define BULK_OPS "activate deactivate suspend restore delete cancel-delete revoke-tokens free-seat add-group remove-group change-profile create-group drop-group"
 #define BULK_ENCODINGS "auto utf-8 utf-16le utf-16be windows-1252 iso-8859-1"
@@ -623,7 +625,7 @@ const struct command commands[] = {
 	  "itself. Guards say what holds it.",
 	  "leaverd plan --sample 20\n  twenty actions of each rule, to check by hand\n"
 	  "leaverd plan --org acme --json\n  for programs\n",
-	  .options = plan_options, .verb = "plan", .render = render_plan },
+	  .options = plan_options, .verb = "plan", .prepare = prepare_token, .render = render_plan },
 	{ "plans", PLAN, "the plans that there are",
 	  "Newest first, with state, counts and expiry.",
 	  "leaverd plans --all\n  finished ones too\n",
@@ -633,7 +635,7 @@ const struct command commands[] = {
 	  "is missing, and what to do.",
 	  "leaverd show 12 --filter 'rule eq \"leaver-hr\"'\n  only the leavers by HR\n"
 	  "leaverd show 12 --statement > plan-12.txt\n  to be signed on another machine\n",
-	  .options = show_options, .operands = plan_operands, .verb = "show", .render = render_show },
+	  .options = show_options, .operands = plan_operands, .verb = "show", .prepare = prepare_token, .render = render_show },
 	{ "approve", PLAN, "let a plan, or part of it, be applied",
 	  "Names the plan's digest as it now stands. Without --rule, --person or --action all actions that no "
 	  "guard holds are approved. What holds one action is released with --release by each who approves it.\n"
@@ -710,7 +712,7 @@ const struct command commands[] = {
 	  "holds it, and who decided what. WHO: a ledger number, mail address, user name, account id or "
 	  "record key. Reading it is logged.",
 	  "leaverd why ada@example.com\n  the whole story\n",
-	  .options = why_options, .operands = who_operands, .verb = "why", .render = render_why },
+	  .options = why_options, .operands = who_operands, .verb = "why", .prepare = prepare_token, .render = render_why },
 
 	{ "handover", PLAN, "what somebody owns on sites, and who receives it",
 	  "Issues, filters, dashboards, projects and components that they lead, automation rules, spaces, as read "

@@ -157,6 +157,13 @@ int export_read_token(const char *path, json_t *in, struct err *err)
 	return r;
 }
 
+int prepare_token(struct cli *cli, json_t *request, struct err *err)
+{
+	const char *path = cli_local(cli, "token-file");
+
+	return path ? export_read_token(path, request, err) : 0;
+}
+
 static int make_request(struct export_run *e, const json_t *request, struct err *err)
 {
 	const char *format = jx_get_text(request, "format");

@@ -13,6 +13,8 @@ int local_export(struct cli *cli, const json_t *request, struct err *err);
  * line.
  */
 int export_read_token(const char *path, json_t *in, struct err *err) MUST_USE;
+/* The same from --token-file, where it is given. */
+int prepare_token(struct cli *cli, json_t *request, struct err *err);
 
 /*
  * A file being written: only its owner can read it, and it is nobody's until out_file_keep()

@@ -457,6 +457,11 @@ static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 	render_counts(cli, json_object_get(plan, "actions"));
 	render_guards(cli, json_object_get(plan, "guards"));
 	render_actions(cli, json_object_get(plan, "actions"), states);
+	if (number_of(plan, "sealed"))
+		render_line(cli,
+			    "%lld actions are about ends that lie ahead: whom, is for role "
+			    "hr-confidential (--token-file).",
+			    number_of(plan, "sealed"));
 	render_gifts(cli, json_object_get(plan, "actions"));
 	render_missing(cli, plan);
 }
@@ -787,6 +792,10 @@ int render_why(struct cli *cli, const json_t *out)
 		if (json_array_size(json_object_get(out, "stories")) > 1)
 			render_head(cli, "Organisation %s", text_of(story, "org"));
 		render_line(cli, "%s", text_of(story, "text"));
+		if (is_true(story, "sealed"))
+			render_line(cli,
+				    "An end that lies ahead is told to role hr-confidential "
+				    "alone (--token-file): what it would do is left out.");
 	}
 	return 0;
 }

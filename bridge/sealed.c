@@ -63,3 +63,72 @@ bool sealed_action(const struct action_row *a, int64_t now_ms)
 	return a->due_ms > now_ms && !begun &&
 	       str_eq(a->class_, str_of(plan_class_word(PLAN_LEAVER)));
 }
+
+/* What is shown of a sealed row; all else could tell whom it is about. */
+static bool is_open_member(const char *key)
+{
+	static const char *const members[] = {
+		"n",      "kind",    "rule",    "class",       "product", "site",
+		"due",    "verdict", "held_by", "automatic",   "needs",   "state",
+		"change", "missing", "plan",    "not_after_ms"
+	};
+
+	for (size_t i = 0; i < COUNT_OF(members); i++)
+		if (strcmp(key, members[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool row_is_sealed(const json_t *row, int64_t now_ms)
+{
+	const char *class = jx_get_text(row, "class"), *anchor = jx_get_text(row, "anchor");
+	const char *state = jx_get_text(row, "state");
+	bool begun = state && (strcmp(state, action_state_words[ACTION_STARTED]) == 0 ||
+			       strcmp(state, action_state_words[ACTION_DONE]) == 0 ||
+			       strcmp(state, action_state_words[ACTION_ALREADY]) == 0);
+	int64_t ms;
+
+	return !begun && class && strcmp(class, plan_class_word(PLAN_LEAVER)) == 0 && anchor &&
+	       stamp_parse(str_of(anchor), &ms) && ms > now_ms;
+}
+
+/* Values are replaced, keys stay: the walk is not disturbed. */
+static int row_seal(json_t *row, struct err *err)
+{
+	json_t *value;
+	const char *key;
+	int r = 0;
+
+	json_object_foreach (row, key, value) {
+		if (r == 0 && value && !is_open_member(key))
+			r = jx_set(row, key, json_null(), err);
+	}
+	return r == 0 ? jx_set(row, "sealed", json_true(), err) : r;
+}
+
+int sealed_rows(json_t *rows, int64_t now_ms, size_t *ret, struct err *err)
+{
+	json_t *row;
+	size_t i;
+	int r = 0;
+
+	*ret = 0;
+	json_array_foreach (rows, i, row) {
+		if (r < 0 || !row_is_sealed(row, now_ms))
+			continue;
+		r = row_seal(row, err);
+		++*ret;
+	}
+	return r;
+}
+
+int sealed_plan(json_t *plan, int64_t now_ms, struct err *err)
+{
+	size_t hidden = 0, changes;
+	int r = sealed_rows(json_object_get(plan, "actions"), now_ms, &hidden, err);
+
+	if (r == 0)
+		r = sealed_rows(json_object_get(json_object_get(plan, "since"), "rows"), now_ms,
+				&changes, err);
+	return r == 0 ? jx_set(plan, "sealed", json_integer((json_int_t)hidden), err) : r;
+}

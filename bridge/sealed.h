@@ -22,4 +22,10 @@ bool sealed_ends(const json_t *employment, int64_t now_ms);
  * over, or that was skipped. */
 bool sealed_action(const struct action_row *a, int64_t now_ms);
 
+/* Rows of a plan's answer (actions, or changes since) about a leaver whose end lies ahead: who
+ * it is and why become null, and "sealed": true is put in. *ret counts them. */
+int sealed_rows(json_t *rows, int64_t now_ms, size_t *ret, struct err *err) MUST_USE;
+/* The same for an answer of planner_show(), with "since": adds "sealed", how many actions. */
+int sealed_plan(json_t *plan, int64_t now_ms, struct err *err) MUST_USE;
+
 #endif

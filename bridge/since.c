@@ -189,7 +189,7 @@ static int row_add(struct compared *c, const struct policy_difference *d, json_t
 	const struct action *a = d->is ? d->is : d->was;
 	CLEANUP(json_decref_at) json_t *values = NULL;
 	CLEANUP(buf_done) struct buf json, salt;
-	char how[160], due[STAMP_TEXT_BYTES];
+	char how[160], due[STAMP_TEXT_BYTES], anchor[STAMP_TEXT_BYTES];
 	const char *email = NULL;
 	int r;
 
@@ -206,14 +206,15 @@ static int row_add(struct compared *c, const struct policy_difference *d, json_t
 		return r;
 	email = jx_get_text(values, "email");
 	stamp_text(a->due_ms, due);
+	stamp_text(a->anchor_ms, anchor);
 	return jx_add(rows,
-		      json_pack("{s:s,s:I,s:s,s:s,s:s?,s:I,s:I,s:s?,s:s?,s:s,s:s,s:s?}",
+		      json_pack("{s:s,s:I,s:s,s:s,s:s?,s:I,s:I,s:s?,s:s?,s:s,s:s,s:s,s:s?}",
 				"change", policy_change_word(d->change), "n", (json_int_t)a->n,
 				"kind", action_kinds[a->kind].word, "rule", a->rule, "email",
 				email && *email ? email : NULL, "person", (json_int_t)a->person,
 				"account", (json_int_t)a->account, "product", a->product,
 				"site", a->site, "class", plan_class_word(a->class), "due", due,
-				"how", how[0] ? how : NULL),
+				"anchor", anchor, "how", how[0] ? how : NULL),
 		      err);
 }
 

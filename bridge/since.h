@@ -18,9 +18,9 @@
 /*
  * Adds "since" to doc, which planner_show() made of that plan: plan, seen (the caller saw that
  * one; else it is the one superseded), created, new, gone, changed (counts), rows: [{change, n,
- * kind, rule, email, person, account, product, site, class, due, how}]. Nothing is added where
- * there is none to compare with, or for what a person ordered. whole: the caller is shown all
- * of it, which is remembered.
+ * kind, rule, email, person, account, product, site, class, due, anchor, how}]. Nothing is
+ * added where there is none to compare with, or for what a person ordered. whole: the caller is
+ * shown all of it, which is remembered.
  */
 int since_add(struct app *app, const struct who *who, uint64_t plan, bool whole, json_t *doc,
 	      struct err *err) MUST_USE;

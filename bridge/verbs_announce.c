@@ -520,7 +520,8 @@ static int run_config_approve(struct app *app, const struct who *who, const json
 		r = writer_call(app->writer, config_write, &c, err);
 	if (r == 0)
 		r = ask_say(out, err, "Configuration %s stands: %s.", c.m.target,
-			    app->serve ? "serve acts by it from its next start"
+			    app->serve ? "serve acts by it from its next start, and by what "
+					 "stood before until then: restart serve"
 				       : "it acts from now on");
 	matter_done(&c.m);
 	return r;

@@ -8,6 +8,7 @@
 #include "bridge/decide.h"
 #include "bridge/gate.h"
 #include "bridge/planner.h"
+#include "bridge/sealed.h"
 #include "bridge/since.h"
 #include "model/filter.h"
 #include "reconcile/guard.h"
@@ -62,14 +63,19 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 	CLEANUP(json_decref_at) json_t *plan = NULL;
 	const char *filter = jx_get_text(in, "filter");
 	json_int_t limit = json_integer_value(json_object_get(in, "limit"));
+	bool may_see = false;
 	json_t *actions;
 	int r;
 
 	if (json_is_true(json_object_get(in, "statement")))
 		return decide_approve(app, who, in, out, err);
-	r = planner_show(app, plan_of(in), &plan, err);
+	r = sealed_may_see(app, in, &may_see, err);
+	if (r == 0)
+		r = planner_show(app, plan_of(in), &plan, err);
 	if (r == 0)
 		r = since_add(app, who, plan_of(in), !filter, plan, err);
+	if (r == 0 && !may_see)
+		r = sealed_plan(plan, stamp_now_ms(), err);
 	if (r == 0 && filter)
 		r = filter_actions(plan, filter, err);
 	if (r < 0)
@@ -708,7 +714,11 @@ static int verb_block(struct app *app, const struct who *who, const json_t *in, 
 struct past_read {
 	struct why_past rows[2 * PAST_MOST];
 	char texts[2 * PAST_MOST][4][128];
+	int64_t plans[2 * PAST_MOST], numbers[2 * PAST_MOST]; /* of what we did; else 0 */
+	char deciders[2 * PAST_MOST][128];
 	size_t n, most;
+	bool may_see; /* steps of a leaver that lie ahead */
+	int64_t now_ms;
 };
 
 static int past_row(void *ctx, int64_t plan, const struct action_row *row, struct err *err)
@@ -717,12 +727,14 @@ static int past_row(void *ctx, int64_t plan, const struct action_row *row, struc
 	char(*t)[128] = p->texts[p->n];
 
 	(void)err;
-	if (row->state == ACTION_PLANNED)
+	if (row->state == ACTION_PLANNED || (!p->may_see && sealed_action(row, p->now_ms)))
 		return 0;
 	snprintf(t[0], 128, STR_FMT, STR_ARG(row->kind));
 	snprintf(t[1], 128, STR_FMT, STR_ARG(row->rule));
 	snprintf(t[2], 128, "%s", action_state_words[row->state]);
 	snprintf(t[3], 128, "plan %lld: " STR_FMT, (long long)plan, STR_ARG(row->result));
+	p->plans[p->n] = plan;
+	p->numbers[p->n] = row->n;
 	p->rows[p->n] = (struct why_past){
 		.at_ms = row->state_ms,
 		.kind = t[0],
@@ -759,6 +771,61 @@ static int past_event(void *ctx, const struct event_row *row, struct err *err)
 	return ++p->n == p->most;
 }
 
+/* Who approved or refused an action of a plan. */
+struct deciders {
+	int64_t n;
+	char *text;
+	size_t at;
+};
+
+/* "*" or numbers separated by commas. */
+static bool names_action(struct str actions, int64_t n)
+{
+	struct str one;
+	int64_t number;
+
+	if (str_eq(actions, STR("*")))
+		return true;
+	while (actions.len) {
+		if (!str_cut(actions, ',', &one, &actions)) {
+			one = actions;
+			actions = STR("");
+		}
+		if (str_int64(one, &number) && number == n)
+			return true;
+	}
+	return false;
+}
+
+static int decider_row(void *ctx, const struct decision *d, struct err *err)
+{
+	struct deciders *to = ctx;
+
+	(void)err;
+	if (d->kind == DECISION_RELEASE || to->at >= 128 || !names_action(d->actions, to->n))
+		return 0;
+	to->at += (size_t)snprintf(to->text + to->at, 128 - to->at, "%s" STR_FMT " (%s)",
+				   to->at ? ", " : "", STR_ARG(d->who),
+				   d->kind == DECISION_APPROVE ? "approved" : "refused");
+	return 0;
+}
+
+static int deciders_read(struct db *db, struct past_read *p, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->n && r >= 0; i++) {
+		struct deciders to = { p->numbers[i], p->deciders[i], 0 };
+
+		if (!p->plans[i])
+			continue;
+		r = plans_decisions(db, p->plans[i], decider_row, &to, err);
+		if (to.at)
+			p->rows[i].who = p->deciders[i];
+	}
+	return r < 0 ? r : 0;
+}
+
 static int newest_first(const void *x, const void *y)
 {
 	const struct why_past *a = x, *b = y;
@@ -782,6 +849,8 @@ static int past_read(struct app *app, uint64_t person, uint64_t account, struct 
 	if (r >= 0)
 		r = events_of(db, (int64_t)person, (int64_t)account, PAST_MOST, past_event, ret,
 			      err);
+	if (r >= 0)
+		r = deciders_read(db, ret, err);
 	if (r < 0)
 		return r;
 	qsort(ret->rows, ret->n, sizeof(ret->rows[0]), newest_first);
@@ -835,7 +904,7 @@ static int why_json_of(const struct why *story, json_t **ret, struct err *err)
 }
 
 static int why_one(struct app *app, const struct config_org *org, uint64_t person,
-		   uint64_t account, json_t *list, struct err *err)
+		   uint64_t account, bool may_see, json_t *list, struct err *err)
 {
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(why_free_at) struct why *story = NULL;
@@ -846,6 +915,8 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 
 	if (!past)
 		return err_nomem(err);
+	past->may_see = may_see;
+	past->now_ms = stamp_now_ms();
 	r = past_read(app, person, account, past, err);
 	if (r == 0)
 		r = planner_facts(app, org, person, person ? 0 : account, &facts, err);
@@ -854,6 +925,8 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 		facts_free(TAKE(facts));
 		r = planner_facts(app, org, 0, 0, &facts, err);
 	}
+	if (r == 0 && !may_see)
+		why_seal(facts, app->config.policy);
 	if (r == 0)
 		r = why_of(facts, app->config.policy, &whom, past->rows, past->n, &story, err);
 	free(past);
@@ -862,6 +935,8 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 	r = why_json_of(story, &doc, err);
 	if (r == 0)
 		r = jx_set(doc, "org", json_string(org->name), err);
+	if (r == 0)
+		r = jx_set(doc, "sealed", json_boolean(!may_see), err);
 	return r == 0 ? jx_add(list, doc, err) : r;
 }
 
@@ -871,7 +946,11 @@ static int verb_why(struct app *app, const struct who *who, const json_t *in, js
 	const char *only = jx_get_text(in, "org"), *text = jx_get_text(in, "who");
 	json_t *list = json_array();
 	struct why_audit audit = { .who = who };
+	bool may_see = false;
 	int r = jx_set(out, "stories", list, err);
+
+	if (r == 0)
+		r = sealed_may_see(app, in, &may_see, err);
 
 	if (r == 0)
 		r = find_who(app, text, &audit.person, err);
@@ -884,7 +963,7 @@ static int verb_why(struct app *app, const struct who *who, const json_t *in, js
 		if (!audit.person)
 			r = find_account(app, org, text, &account, err);
 		if (r == 0 && (audit.person || account))
-			r = why_one(app, org, audit.person, account, list, err);
+			r = why_one(app, org, audit.person, account, may_see, list, err);
 	}
 	if (r == 0 && json_array_size(list) == 0)
 		return not_found(text, err);

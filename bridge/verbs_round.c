@@ -11,6 +11,7 @@
 #include "bridge/progress.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
+#include "bridge/sealed.h"
 #include "bridge/since.h"
 #include "bridge/waves.h"
 #include "store/accounts.h"
@@ -358,9 +359,18 @@ static int sample(json_t *plan, size_t most, struct err *err)
 	return jx_set(plan, "actions", kept, err);
 }
 
+/* What of `plan` is asked for. */
+struct plan_ask {
+	size_t most;                  /* --sample; 0: all */
+	size_t wave;                  /* --wave; 0: none */
+	bool may_see;                 /* ends that lie ahead */
+	struct waves_renewal renewal; /* --free; 0: none */
+};
+
 /* One plan of the answer; its members also join the answer's own. */
-static int plan_out(struct app *app, const struct who *who, uint64_t number, size_t most,
-		    json_t *out, json_t *plans, struct digest_run *run, struct err *err)
+static int plan_out(struct app *app, const struct who *who, uint64_t number,
+		    const struct plan_ask *ask, json_t *out, json_t *plans,
+		    struct digest_run *run, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *plan = NULL;
 	json_t *row;
@@ -370,6 +380,8 @@ static int plan_out(struct app *app, const struct who *who, uint64_t number, siz
 	r = planner_show(app, number, &plan, err);
 	if (r == 0)
 		r = since_add(app, who, number, true, plan, err);
+	if (r == 0 && !ask->may_see)
+		r = sealed_plan(plan, stamp_now_ms(), err);
 	if (r < 0)
 		return r;
 	digest_add(run, jx_get_text(plan, "digest"), strlen(jx_get_text(plan, "digest")));
@@ -379,8 +391,8 @@ static int plan_out(struct app *app, const struct who *who, uint64_t number, siz
 		r = jx_set(out, "held", json_true(), err);
 	if (r == 0)
 		r = jx_set(out, "digest", json_incref(json_object_get(plan, "digest")), err);
-	if (r == 0 && most)
-		r = sample(plan, most, err);
+	if (r == 0 && ask->most)
+		r = sample(plan, ask->most, err);
 	json_array_foreach (json_object_get(plan, "guards"), i, row) {
 		if (r == 0)
 			r = jx_add(json_object_get(out, "guards"), json_incref(row), err);
@@ -413,13 +425,6 @@ static int guards_join(json_t *into, const json_t *from, struct err *err)
 	}
 	return r;
 }
-
-/* What of `plan` is asked for. */
-struct plan_ask {
-	size_t most;                  /* --sample; 0: all */
-	size_t wave;                  /* --wave; 0: none */
-	struct waves_renewal renewal; /* --free; 0: none */
-};
 
 static int number_of(const json_t *in, const char *key, size_t *ret, struct err *err)
 {
@@ -504,8 +509,8 @@ static int plan_one(struct app *app, const struct config_org *org, const struct 
 		return r;
 	json_array_foreach (numbers, i, row)
 		if (r == 0)
-			r = plan_out(app, who, (uint64_t)json_integer_value(row), ask->most,
-				     out, plans, run, err);
+			r = plan_out(app, who, (uint64_t)json_integer_value(row), ask, out,
+				     plans, run, err);
 	if (r == 0)
 		r = guards_join(json_object_get(out, "guards"),
 				json_object_get(round, "guards"), err);
@@ -563,6 +568,8 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 	digest_begin(&run, NULL);
 	if (r == 0)
 		r = plan_asked(in, &ask, err);
+	if (r == 0)
+		r = sealed_may_see(app, in, &ask.may_see, err);
 	if (r == 0)
 		r = check_org(app, only, err);
 	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {

@@ -303,15 +303,36 @@ static bool step_fits(const struct rule *rule, enum action_kind kind)
 	       kind == ACTION_REVOKE_TOKENS || kind == ACTION_HAND_OVER;
 }
 
+/* Why a step of that kind cannot stand there, where there is more to say than which can; NULL.
+ */
+static const char *step_why_not(const struct rule *rule, enum action_kind kind)
+{
+	if (kind == ACTION_DELETE)
+		return "no rule deletes: a person asks for it by name (leaverd bulk --do "
+		       "delete)";
+	if (kind == ACTION_ADD_GROUPS || kind == ACTION_REMOVE_GROUPS)
+		return "no rule moves people between groups: seats go by free-seat, what a "
+		       "provisioning directory is told by groups of the organisation's "
+		       "provision section, the rest by leaverd bulk";
+	if ((kind == ACTION_WARN || kind == ACTION_FREE_SEAT) && rule->subject != SUBJECT_SEAT)
+		return "it is about one seat: a rule for: seat has it";
+	if (action_kinds[kind].provision || action_kinds[kind].asked)
+		return "no rule has it";
+	return NULL;
+}
+
 /* "KIND" or "KIND after DURATION". */
 static void step_bind(struct binding *b, struct rule *rule, const char *text)
 {
 	struct str word, rest, after = str_trim(str_of(text));
 	struct rule_step step = { 0 };
 	bool waits = str_cut(after, ' ', &word, &rest);
+	bool known = action_kind_of(word, &step.kind);
+	const char *why = known ? step_why_not(rule, step.kind) : NULL;
 
-	if (!action_kind_of(word, &step.kind) || !step_fits(rule, step.kind)) {
-		fault(b, "then", "found " STR_FMT ", expected %s", STR_ARG(after),
+	if (!known || !step_fits(rule, step.kind)) {
+		fault(b, "then", "found " STR_FMT "%s%s%s, expected %s", STR_ARG(after),
+		      why ? " (" : "", why ? why : "", why ? ")" : "",
 		      b->subject == SUBJECT_SEAT ? "warn or free-seat"
 		      : rule->class == PLAN_RESTORE
 			      ? "restore or enable"

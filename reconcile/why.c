@@ -734,6 +734,38 @@ int why_of(const struct facts *facts, const struct policy *policy, const struct 
 	return r;
 }
 
+/* When that day is over for the person of the record. */
+static int64_t day_end(const struct facts *f, const struct policy *p, uint32_t record,
+		       int64_t date_ms)
+{
+	static const enum policy_column zones[] = { COL_TIME_ZONE, COL_USER_ZONE };
+	struct str zone = f->round.zone, own;
+	int64_t at;
+
+	for (size_t i = COUNT_OF(zones); i-- > 0;)
+		if (facts_text(f, record, p->fixed[zones[i]], &own) == VALUE_PRESENT)
+			zone = own;
+	(void)calendar_day_time_in(zone, date_ms, p->leave_minute, &at);
+	return at;
+}
+
+void why_seal(struct facts *facts, const struct policy *policy)
+{
+	static const enum policy_column ends[] = { COL_LAST_WORKING_DAY, COL_TERMINATION_DATE };
+
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
+		uint32_t column = policy->fixed[ends[i]];
+
+		for (uint32_t record = 0; record < facts->records.n; record++) {
+			int64_t ms;
+
+			if (facts_number(facts, record, column, &ms) == VALUE_PRESENT &&
+			    day_end(facts, policy, record, ms) > facts->round.now_ms)
+				facts->cells[column].v[record] = FRAME_ABSENT;
+		}
+	}
+}
+
 void why_free(struct why *w)
 {
 	if (!w)
@@ -754,10 +786,10 @@ const char *why_section_title(enum why_section section)
 		[WHY_ACCOUNTS] = "At Atlassian",
 		[WHY_SEATS] = "What they hold, and by which path",
 		[WHY_OWNS] = "What they own on sites, and who would receive it",
-		[WHY_RULES] = "What the rules say",
 		[WHY_DUE] = "What will happen",
+		[WHY_RULES] = "What the rules say",
 		[WHY_HELD] = "What holds it",
-		[WHY_PAST] = "What happened",
+		[WHY_PAST] = "What happened, and who decided",
 	};
 
 	return section < WHY_SECTION_COUNT ? titles[section] : "";
@@ -817,9 +849,11 @@ int why_text(const struct why *w, struct buf *into, struct err *err)
 
 int why_json(const struct why *w, struct buf *into, struct err *err)
 {
-	static const char *const words[WHY_SECTION_COUNT] = { "who",   "records", "accounts",
-							      "seats", "owns",    "rules",
-							      "due",   "held",    "past" };
+	static const char *const words[WHY_SECTION_COUNT] = {
+		[WHY_WHO] = "who",     [WHY_RECORDS] = "records", [WHY_ACCOUNTS] = "accounts",
+		[WHY_SEATS] = "seats", [WHY_OWNS] = "owns",       [WHY_DUE] = "due",
+		[WHY_RULES] = "rules", [WHY_HELD] = "held",       [WHY_PAST] = "past",
+	};
 
 	buf_addf(into, "{\"person\":%llu,\"rows\":[", (unsigned long long)w->person);
 	for (size_t i = 0; i < w->rows.n; i++) {

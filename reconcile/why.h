@@ -14,8 +14,8 @@ enum why_section {
 	WHY_ACCOUNTS,
 	WHY_SEATS,
 	WHY_OWNS,
-	WHY_RULES,
 	WHY_DUE,
+	WHY_RULES,
 	WHY_HELD,
 	WHY_PAST,
 	WHY_SECTION_COUNT
@@ -60,6 +60,10 @@ int why_of(const struct facts *facts, const struct policy *policy, const struct 
 	MUST_USE;
 void why_free(struct why *w);
 OWNED(struct why, why_free)
+
+/* Takes ends that lie ahead (until that day is over where the person is) out of facts that are
+ * to tell a story to somebody who may not know of them: rules then see a person who stays. */
+void why_seal(struct facts *facts, const struct policy *policy);
 
 const char *why_section_title(enum why_section section);
 int why_text(const struct why *w, struct buf *into, struct err *err) MUST_USE;

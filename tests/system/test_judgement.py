@@ -1,4 +1,6 @@
 """Judging: what changed since the plan one saw, waves, renewal, lists held against accounts."""
+import json
+
 import pytest
 
 from world import DAY, HOUR, World, actions
@@ -105,6 +107,12 @@ def test_a_backlog_runs_in_waves_and_a_renewal_says_what_cannot_make_it(narrow):
     narrow.json("apply", str(first["plan"]), "--wait")
     assert narrow.rehearsal.account(narrow.ordinary[5]["mail"])["status"] == "suspended"
     assert narrow.rehearsal.account(narrow.ordinary[4]["mail"])["status"] == "active"
+    # his story: who he is, what will happen, by which rule, what happened, who decided
+    story = narrow.command("why", narrow.ordinary[5]["mail"])
+    parts = ["Who this is", "Where we know it from", "At Atlassian", "What they hold", "What will happen",
+             "What the rules say", "What happened, and who decided"]
+    assert sorted(parts, key=story.index) == parts
+    assert "(approved): plan %d" % first["plan"] in story.split(parts[-1])[1]
     # the day's limit is used up; a day later the other goes
     narrow.command("collect")
     text = narrow.command("plan", "--wave", "9")
@@ -171,3 +179,35 @@ def test_a_file_is_held_against_the_accounts_and_adopted_after_a_look(world, tmp
     assert [a["result"] for a in filtered["accounts"]] == ["unchanged"]
     orphans = world.json("orphans")["accounts"]
     assert orphans and all("suspect" in a for a in orphans)
+
+
+# --- ends that lie ahead -------------------------------------------------------------------------
+
+def test_an_end_that_lies_ahead_is_told_to_its_role_alone(world, tmp_path):
+    mail = world.ordinary[4]["mail"]  # leaves tonight
+    token = tmp_path / "token"
+    token.write_text(world.json("token", "new", "people", "--role", "hr-confidential")["token"] + "\n", encoding="ascii")
+    open_plan, sealed = world.json("plan", "--token-file", str(token)), world.json("plan")
+    number = urgent(sealed)["plan"]
+    assert mail in {a["email"] for a in urgent(open_plan)["actions"]}
+    assert mail not in json.dumps(sealed) and urgent(sealed)["sealed"] >= 2
+    hidden = [a for a in urgent(sealed)["actions"] if a.get("sealed")]
+    assert all(a["email"] is None and a["person"] is None and a["reason"] is None and a["kind"] for a in hidden)
+    assert mail not in world.command("show", str(number))
+    assert mail in world.command("show", str(number), "--token-file", str(token))
+    # a filter does not ask it out either
+    assert not world.json("show", str(number), "--filter", 'email eq "%s"' % mail)["actions"]
+
+    told, kept = world.command("why", mail, "--token-file", str(token)), world.command("why", mail)
+    assert "the last engagement ends at" in told and "suspend at" in told
+    assert "2026-11-2" not in kept.split("What the rules say")[1] and "suspend at" not in kept
+    assert "hr-confidential" in kept and "hr-confidential" not in told
+    # once the day is over it is no secret
+    world.clock.advance(40 * HOUR)
+    world.command("sync")
+    world.command("collect")
+    assert mail in {a["email"] for a in urgent(world.plan())["actions"]}
+    assert "the last engagement ends at" in world.command("why", mail)
+    other = tmp_path / "other"
+    other.write_text(world.json("token", "new", "looks", "--role", "viewer")["token"] + "\n", encoding="ascii")
+    assert "hr-confidential" in pytest.raises(Exception, world.command, "why", mail, "--token-file", str(other)).value.err

@@ -269,7 +269,10 @@ def test_the_auditor_does_not_tell_whose_end_lies_ahead(world, tmp_path):
     soon = world.ordinary[5]
     world.hr.patch("Users/" + world.hr_ids[soon["uid"]], [
         {"op": "replace", "path": EMPLOYMENT + ":lastWorkingDay", "value": "2026-11-24"}])
-    assert [a["kind"] for a in actions(world.plan(), rule="leaver-hr") if a["email"] == soon["mail"]]
+    token = tmp_path / "token"
+    token.write_text(world.json("token", "new", "hr-sees", "--role", "hr-confidential")["token"] + "\n")
+    plan = world.json("plan", "--token-file", str(token))
+    assert [a["kind"] for a in actions(plan, rule="leaver-hr") if a["email"] == soon["mail"]]
     sample = tmp_path / "sample.csv"
     sample.write_text(soon["mail"] + "\n")
 
@@ -279,8 +282,6 @@ def test_the_auditor_does_not_tell_whose_end_lies_ahead(world, tmp_path):
         return row["answer"], row["effective"], row["knownAt"] is None
 
     assert answer() == ("still active", "", True)
-    token = tmp_path / "token"
-    token.write_text(world.json("token", "new", "hr-sees", "--role", "hr-confidential")["token"] + "\n")
     assert answer("--token-file", str(token)) == ("pending", "2026-11-24", False)
 
 

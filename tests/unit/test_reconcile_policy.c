@@ -347,6 +347,15 @@ static void test_what_a_policy_may_not_say_of_these(void **state)
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "restore }]\n",
 		  "expected suspend, deactivate, revoke-tokens or hand-over" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "[suspend, delete after 30d] }]\n",
+		  "a person asks for it by name" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "remove-groups }]\n",
+		  "no rule moves people between groups" },
+		{ "rules: [{ name: x, for: account, when: admin pr, class: leaver, then: "
+		  "warn }]\n",
+		  "it is about one seat" },
 		{ "rules: [{ name: x, for: seat, when: lastActive pr, class: restore, then: "
 		  "warn }]\n",
 		  "leaverd undo does" },
