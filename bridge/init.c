@@ -592,7 +592,9 @@ static void say_next(struct cli *cli, const char *file, const struct answers *a)
 		render_line(cli, "  leaverd --config %s token new %s-1 --source %s", file,
 			    a->source, a->source);
 	else if (!strcmp(a->kind, "file"))
-		render_line(cli, "  leaverd --config %s sync %s --dry-run", file, a->source);
+		render_line(cli,
+			    "  leaverd --config %s sync %s --dry-run   # with an export in %s",
+			    file, a->source, a->address);
 	else if (!str_istarts(str_of(a->address), STR("ldapi:")))
 		render_line(cli, "  leaverd --config %s secret set ldap-bind", file);
 	render_line(cli, "  leaverd --config %s doctor", file);

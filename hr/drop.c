@@ -378,9 +378,15 @@ static int newest(const struct hr_options *o, int64_t now_ms, struct hr_drop *re
 	closedir(dir);
 	ret->waiting = waits.waiting;
 	if (r == 0 && ret->fd < 0) {
-		(void)!err_set(err, ERR_UNAVAILABLE,
-			       "no whole drop is in %s; %llu seem to be still being written",
-			       o->folder, (unsigned long long)waits.waiting);
+		if (waits.waiting)
+			(void)!err_set(err, ERR_UNAVAILABLE,
+				       "no whole export is in %s yet: %llu may be still being "
+				       "written, by their age (settle) or their names",
+				       o->folder, (unsigned long long)waits.waiting);
+		else
+			(void)!err_set(err, ERR_UNAVAILABLE, "no export is in %s%s%s",
+				       o->folder, o->pattern ? " by the name of " : "",
+				       o->pattern ? o->pattern : "");
 		return HR_DROP_NONE;
 	}
 	return r;

@@ -135,12 +135,13 @@ static void test_nothing_to_read_is_said_and_is_no_fault(void **state)
 	char yaml[512], path[256];
 
 	(void)state;
+	chosen("", "no export is in");
 	put_text("p.csv.tmp", "x", STAMP_HOUR_MS);
-	chosen("", "no whole drop is in");
-	chosen("", "1 seem to be still being written");
+	chosen("", "no whole export is in");
+	chosen("", "1 may be still being written");
 	path_in(path, "folder");
 	assert_int_equal(mkdir(path, 0700), 0);
-	chosen("", "no whole drop is in"); /* a folder in it is no drop */
+	chosen("", "no whole export is in"); /* a folder in it is no drop */
 	snprintf(yaml, sizeof(yaml), OPTIONS "path: %s\n", path);
 	hr_options_read(yaml, &o);
 	assert_fault(hr_drop_open(&o, -1, NOW_MS, &drop, &err), ERR_REFUSED, &err,
