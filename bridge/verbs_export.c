@@ -5,6 +5,8 @@
  */
 #include "bridge/verb.h"
 
+#include "base/digest.h"
+#include "base/secret.h"
 #include "base/stamp.h"
 #include "bridge/app.h"
 #include "bridge/ask.h"
@@ -622,6 +624,52 @@ static int make_chunk(struct chunk *c, struct err *err)
 	return *name == 'p' ? chunk_of_plans(c, err) : chunk_of_actions(c, err);
 }
 
+/* A place is told with a tag: who makes one up would have rows of which the chain knows
+ * nothing, neither that they were begun nor how many. */
+static int place_tag(const struct chunk *c, const struct who *who, int64_t rows,
+		     char ret[DIGEST_HEX_BYTES], struct err *err)
+{
+	const struct store_keys *keys = store_keys(c->app->store);
+	struct secret key = { 0 };
+	struct buf text;
+	struct digest d;
+	int r;
+
+	if (!keys)
+		return err_set(err, ERR_SECRET,
+			       "the vault is not open: what is exported cannot be noted");
+	buf_init(&text, 4096);
+	buf_addf(&text, "%s\n%s\n%lld %lld %lld %lld", who->name, c->kind->name,
+		 (long long)c->place, (long long)c->after, (long long)c->after2,
+		 (long long)rows);
+	digest_of(&d, &keys->head_seed, STR("leaverd export place 1"));
+	r = buf_fault(&text, err, "a place in an export");
+	if (r == 0)
+		r = secret_set(&key, d.b, sizeof(d.b), err);
+	if (r == 0)
+		digest_of(&d, &key, buf_str(&text));
+	digest_hex(&d, ret);
+	secret_wipe(&d, sizeof(d));
+	secret_done(&key);
+	buf_done(&text);
+	return r;
+}
+
+static int check_place(const struct chunk *c, const struct who *who, struct err *err)
+{
+	const json_t *place = json_object_get(c->in, "place");
+	const char *said = json_string_value(json_array_get(place, 3));
+	char tag[DIGEST_HEX_BYTES];
+	int r;
+
+	if (!place)
+		return 0;
+	r = place_tag(c, who, json_integer_value(json_object_get(c->in, "rows")), tag, err);
+	if (r == 0 && (!said || strcmp(said, tag) != 0))
+		r = err_set(err, ERR_USAGE, "place: not one that was told");
+	return r;
+}
+
 static int read_request(struct chunk *c, enum export_form *form, struct err *err)
 {
 	const json_t *place = json_object_get(c->in, "place"),
@@ -635,8 +683,6 @@ static int read_request(struct chunk *c, enum export_form *form, struct err *err
 	c->place = json_integer_value(json_array_get(place, 0));
 	c->after = json_integer_value(json_array_get(place, 1));
 	c->after2 = json_integer_value(json_array_get(place, 2));
-	if (c->place < 0)
-		return err_set(err, ERR_USAGE, "place: not one that was told");
 	c->left = json_integer_value(limit) > 0 ? json_integer_value(limit) : -1;
 	return 0;
 }
@@ -684,11 +730,15 @@ static int note(struct chunk *c, const struct who *who, struct err *err)
 	return r;
 }
 
-static int answer(struct chunk *c, json_t *out, struct err *err)
+static int answer(struct chunk *c, const struct who *who, json_t *out, struct err *err)
 {
-	int r;
+	int64_t before = json_integer_value(json_object_get(c->in, "rows"));
+	char tag[DIGEST_HEX_BYTES];
+	int r = place_tag(c, who, before + c->rows, tag, err);
 
-	r = jx_set(out, "text", json_stringn(c->text.p ? c->text.p : "", c->text.len), err);
+	if (r == 0)
+		r = jx_set(out, "text", json_stringn(c->text.p ? c->text.p : "", c->text.len),
+			   err);
 	if (r == 0)
 		r = jx_set(out, "rows", json_integer(c->rows), err);
 	if (r == 0)
@@ -696,8 +746,9 @@ static int answer(struct chunk *c, json_t *out, struct err *err)
 	if (r == 0)
 		r = jx_set(out, "place",
 			   c->ended ? json_null()
-				    : json_pack("[I,I,I]", (json_int_t)c->place,
-						(json_int_t)c->after, (json_int_t)c->after2),
+				    : json_pack("[I,I,I,s]", (json_int_t)c->place,
+						(json_int_t)c->after, (json_int_t)c->after2,
+						tag),
 			   err);
 	return r < 0 ? r : reads_out(c->app, out, err);
 }
@@ -713,6 +764,8 @@ static int run_export(struct app *app, const struct who *who, const json_t *in, 
 	c.until_ms = stamp_mono_ms() + CHUNK_MS;
 	r = read_request(&c, &form, err);
 	if (r == 0)
+		r = check_place(&c, who, err);
+	if (r == 0)
 		r = sealed_may_see(app, in, &c.may_see_ends, err);
 	if (r == 0) {
 		export_begin(&c.line, form, c.kind->columns, &c.text);
@@ -726,7 +779,7 @@ static int run_export(struct app *app, const struct who *who, const json_t *in, 
 	if (r >= 0)
 		r = note(&c, who, err);
 	if (r == 0)
-		r = answer(&c, out, err);
+		r = answer(&c, who, out, err);
 	query_free(c.query);
 	buf_done(&c.text);
 	return r;

@@ -1,10 +1,12 @@
 """Exports: every row once, in three forms, whole or not at all."""
 import csv
+import http.client
 import io
 import json
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -139,6 +141,27 @@ def test_a_file_is_whole_private_and_counted_and_the_chain_says_who_made_it(worl
     with pytest.raises(CommandFault) as caught:
         world.command("export", "accounts", "--output", str(tmp_path / "no" / "x.csv"))
     assert "x.csv" in caught.value.err
+
+
+def asked(daemon, **request):
+    """(status, answer) of the verb, as a program of its own may ask for it."""
+    body = json.dumps(request).encode()
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        s.connect(str(daemon.folder / "state" / "control"))
+        s.sendall(b"POST /v1/export HTTP/1.1\r\nHost: leaverd\r\nContent-Type: application/json\r\n"
+                  b"Content-Length: %d\r\nConnection: close\r\n\r\n%s" % (len(body), body))
+        said = http.client.HTTPResponse(s)
+        said.begin()
+        return said.status, json.loads(said.read())
+
+
+def test_nobody_reads_rows_from_a_place_of_their_own_making(world):
+    """So that the chain knows of each export: it is noted when it begins, with its count at the end."""
+    request = {"what": "users", "format": "csv"}
+    for place in ([0, 0, 0], [0, 1, 0], [0, 1, 0, ""], [0, 1, 0, "0" * 64], "0", None, {}):
+        status, said = asked(world.daemon, place=place, rows=0, **request)
+        assert status == 400 and "text" not in said, (place, said)
 
 
 def many(folder, count):
