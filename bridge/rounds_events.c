@@ -224,6 +224,16 @@ static enum event_doubt doubt_of(const struct match *m, int64_t account, const c
 	return m->intents ? EVENT_OTHER_KIND : EVENT_NO_INTENT;
 }
 
+static enum event_gives gives_of(struct str action)
+{
+	if (atl_event_is_of(action, STEP_RESTORE) || atl_event_is_of(action, STEP_ENABLE))
+		return EVENT_GIVES_ACCESS;
+	if (atl_event_is_of(action, STEP_ADD_GROUP) ||
+	    atl_event_is_of(action, STEP_ASSIGN_ROLE))
+		return EVENT_GIVES_SEAT;
+	return EVENT_GIVES_NOTHING;
+}
+
 /* One event of one account (0: of none, or of its group alone). */
 static int keep(struct reading *rd, struct db *db, const struct atl_event *e, int64_t account,
 		const struct about *about, struct err *err)
@@ -240,7 +250,8 @@ static int keep(struct reading *rd, struct db *db, const struct atl_event *e, in
 				 .action = e->action,
 				 .actor = e->actor,
 				 .group = subject.group,
-				 .token = key };
+				 .token = key,
+				 .gives = gives_of(e->action) };
 	int64_t self = 0;
 	int r = 0;
 

@@ -226,6 +226,7 @@ void facts_free(struct facts *f)
 	vec_row_owned_done(&f->owned);
 	vec_row_heir_done(&f->heirs);
 	vec_row_refusal_done(&f->refusals);
+	vec_row_return_done(&f->returns);
 	vec_row_scim_user_done(&f->scim_users);
 	vec_row_scim_group_done(&f->scim_groups);
 	vec_pair_done(&f->scim_members);
@@ -774,6 +775,15 @@ int facts_add_refusal(struct facts *f, const struct facts_refusal *in, struct er
 	return r < 0 ? r : PUSH(f, err, vec_row_refusal, refusals, row);
 }
 
+int facts_add_return(struct facts *f, const struct facts_return *in, struct err *err)
+{
+	if (in->account >= f->accounts.n)
+		return row_fault(err, "account", in->account);
+	if (in->product != FACTS_NONE && in->product >= f->products.n)
+		return row_fault(err, "product", in->product);
+	return PUSH(f, err, vec_row_return, returns, *in);
+}
+
 int facts_add_heir(struct facts *f, const struct facts_heir *in, struct err *err)
 {
 	struct row_heir row = { in->person, in->heir, in->account };
@@ -876,6 +886,16 @@ static int refusal_cmp(const void *pa, const void *pb)
 
 	c = FIRST_OF(c, LESS(a->kind, b->kind));
 	return FIRST_OF(FIRST_OF(c, LESS(a->site, b->site)), LESS(a->id, b->id));
+}
+
+static int return_cmp(const void *pa, const void *pb)
+{
+	const struct facts_return *a = pa, *b = pb;
+	int c = FIRST_OF(LESS(a->account, b->account), LESS(a->kind, b->kind));
+
+	c = FIRST_OF(c, LESS(a->product, b->product));
+	c = FIRST_OF(c, LESS(a->taken_ms, b->taken_ms));
+	return FIRST_OF(FIRST_OF(c, LESS(a->at_ms, b->at_ms)), LESS(a->by, b->by));
 }
 
 static int heir_cmp(const void *pa, const void *pb)
@@ -1110,6 +1130,7 @@ static int rows_sort(struct facts *f, struct err *err)
 	SORT(inventory, inventory_cmp);
 	SORT(heirs, heir_cmp);
 	SORT(refusals, refusal_cmp);
+	SORT(returns, return_cmp);
 	if (f->owned.n)
 		qsort_r(f->owned.v, f->owned.n, sizeof(*f->owned.v), owned_cmp, &f->pool);
 	if (f->sites.n)
@@ -1213,7 +1234,7 @@ size_t facts_bytes(const struct facts *f)
 	ROOM(addresses), ROOM(accounts), ROOM(products), ROOM(seats), ROOM(groups);
 	ROOM(grants), ROOM(members), ROOM(roles), ROOM(protections), ROOM(bars);
 	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open);
-	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs), ROOM(refusals);
+	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs), ROOM(refusals), ROOM(returns);
 	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members);
 #undef ROOM
 	return bytes + (4 * f->accounts.n + f->groups.n) * sizeof(uint32_t);

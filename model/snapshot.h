@@ -348,6 +348,15 @@ struct facts_refusal {
 	struct str site, id;
 };
 
+/* What we took and somebody else gave back: one row for each deed of ours. */
+struct facts_return {
+	uint32_t account;
+	uint32_t product; /* or FACTS_NONE */
+	enum action_kind kind;
+	int64_t taken_ms, at_ms;
+	uint64_t by; /* the store's number of the account that gave it; 0: not known */
+};
+
 /* Who was named to receive what a person owns: an account of this organisation, the person
  * whose accounts are meant, or both. */
 struct facts_heir {
@@ -439,6 +448,7 @@ int facts_add_inventory(struct facts *f, const struct facts_inventory *row, stru
 int facts_add_owned(struct facts *f, const struct facts_owned *row, struct err *err) MUST_USE;
 int facts_add_refusal(struct facts *f, const struct facts_refusal *row, struct err *err)
 	MUST_USE;
+int facts_add_return(struct facts *f, const struct facts_return *row, struct err *err) MUST_USE;
 int facts_add_heir(struct facts *f, const struct facts_heir *row, struct err *err) MUST_USE;
 
 /*
@@ -588,6 +598,7 @@ VEC(vec_row_site, struct row_site);
 VEC(vec_row_inventory, struct row_inventory);
 VEC(vec_row_owned, struct row_owned);
 VEC(vec_row_refusal, struct row_refusal);
+VEC(vec_row_return, struct facts_return);
 VEC(vec_row_heir, struct row_heir);
 VEC(vec_row_source, struct row_source);
 VEC(vec_row_record, struct row_record);
@@ -650,6 +661,7 @@ struct facts {
 	struct vec_row_inventory inventory; /* sealed: by account */
 	struct vec_row_owned owned;         /* sealed: by account, site, kind, id */
 	struct vec_row_refusal refusals;    /* sealed: by their numbers */
+	struct vec_row_return returns;      /* sealed: by account, kind, product, time */
 	struct vec_row_heir heirs;          /* sealed: by person */
 
 	/* sealed: where the rows of an account (a group) begin; n + 1 entries each */

@@ -641,6 +641,47 @@ static unsigned taken_before(const struct world *w, const struct candidate *c,
 	return times;
 }
 
+/* How often that was given back to the account, as Atlassian's events tell; the newest. */
+static unsigned given_back(const struct world *w, const struct candidate *c,
+			   enum action_kind kind, const struct facts_return **last)
+{
+	const struct facts *f = w->f;
+	unsigned times = 0;
+
+	for (size_t i = 0; i < f->returns.n; i++) {
+		const struct facts_return *x = &f->returns.v[i];
+
+		if (x->account != c->s.account || x->kind != kind || x->product != c->product ||
+		    x->taken_ms <= f->round.now_ms - FLAPPING_MS)
+			continue;
+		times++;
+		if (!*last || x->at_ms > (*last)->at_ms)
+			*last = x;
+	}
+	return times;
+}
+
+/* By whom: an account's number, for a plan names nobody. */
+static int giver_text(struct plan_arena *arena, const struct facts_return *last, unsigned back,
+		      const char **ret, struct err *err)
+{
+	char when[STAMP_TEXT_BYTES];
+
+	*ret = "";
+	if (!last)
+		return 0;
+	stamp_text(last->at_ms, when);
+	if (!last->by)
+		return arena_textf(arena, ret, err,
+				   "; seen in the audit events %u time%s, last on %s by "
+				   "somebody who is no account here",
+				   back, back == 1 ? "" : "s", when);
+	return arena_textf(arena, ret, err,
+			   "; seen in the audit events %u time%s, last on %s by account %llu "
+			   "(`leaverd events` names it)",
+			   back, back == 1 ? "" : "s", when, (unsigned long long)last->by);
+}
+
 /* The group that gives the seat now: one that somebody else fills, before others. */
 static const struct row_group *giving_group(const struct facts *f, const struct candidate *c)
 {
@@ -668,27 +709,39 @@ static int flapping_judge(const struct world *w, const struct candidate *c,
 {
 	enum action_kind kind = c->kind == ACTION_WARN ? ACTION_FREE_SEAT : c->kind;
 	const struct row_group *group;
+	const struct facts_return *giver = NULL;
+	const char *given = "";
 	char last[STAMP_TEXT_BYTES];
 	int64_t last_ms = 0;
-	unsigned times;
+	unsigned times, back;
+	int r;
 
 	if (!w->p->flapping || !c->rule || c->s.account == FACTS_NONE ||
 	    c->class == PLAN_LEAVER || !action_kinds[kind].destructive ||
 	    action_kinds[kind].provision)
 		return 0;
 	times = taken_before(w, c, kind, &last_ms);
+	back = given_back(w, c, kind, &giver);
+	if (times < back)
+		times = back;
 	if (times < w->p->flapping)
 		return 0;
+	if (giver && giver->taken_ms > last_ms)
+		last_ms = giver->taken_ms;
+	r = giver_text(arena, giver, back, &given, err);
+	if (r < 0)
+		return r;
 	group = giving_group(w->f, c);
 	stamp_text(last_ms, last);
 	return guard_hit(hits, arena, GUARD_FLAPPING, err,
 			 "taken %u times already, last on %s, and given back since%s" STR_FMT
-			 "%s",
+			 "%s%s",
 			 times, last, group ? ": by group " : " by somebody else",
 			 STR_ARG(group ? pool_str(&w->f->pool, group->name) : STR("")),
 			 group && group->synced == TRI_YES
 				 ? ", whose members come from the identity provider"
-				 : "");
+				 : "",
+			 given);
 }
 
 int guard_judge(const struct world *w, const struct candidate *c, struct plan_arena *arena,

@@ -237,11 +237,11 @@ int events_put(struct db *db, int64_t org, const struct event_row *row, struct e
 {
 	int r = db_run(db, err,
 		       "INSERT OR IGNORE INTO org_event (org, event, account, at_ms, action,"
-		       " actor, grp, token, standing, doubt) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
-		       " ?7, ?8, ?9, ?10)",
+		       " actor, grp, token, standing, doubt, gives) VALUES (?1, ?2, ?3, ?4,"
+		       " ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
 		       DB_I(org), DB_S(row->event), DB_I(row->account), DB_I(row->at_ms),
 		       DB_S(row->action), DB_S(row->actor), DB_S(row->group), DB_S(row->token),
-		       DB_I(row->by), DB_I(row->doubt));
+		       DB_I(row->by), DB_I(row->doubt), DB_I(row->gives));
 
 	if (r < 0)
 		return r;
@@ -335,6 +335,51 @@ int events_explain(struct db *db, int64_t org, const char *name, const char *who
 		r = audit_add(db, &entry, NULL, err);
 	if (r == 0)
 		*ret = count;
+	return r;
+}
+
+/* --- what others give back ------------------------------------------------------------------
+ */
+
+/* A seat comes back by a role, or by a group that gives its product; access by being restored.
+ * Of a group that is not told any may be meant. */
+static const char returns_sql[] =
+	"SELECT d.account, d.kind, d.product, d.site, d.state_ms, max(e.at_ms),"
+	" coalesce((SELECT a.id FROM account a WHERE a.org = ?1 AND a.account_id = e.actor), 0)"
+	" FROM org_event e CROSS JOIN action d ON d.account = e.account AND d.account > 0"
+	" WHERE e.org = ?1 AND e.account BETWEEN ?5 AND ?6 AND e.gives > 0 AND e.standing <> ?3"
+	" AND d.state = ?4 AND d.state_ms >= ?2 AND d.state_ms < e.at_ms"
+	" AND ((e.gives = 2 AND d.kind IN ('suspend', 'deactivate'))"
+	" OR (e.gives = 1 AND d.kind = 'free-seat' AND (e.grp = '' OR EXISTS (SELECT 1 FROM"
+	" org_group g JOIN org_grant t ON t.org = ?1 AND t.grp = g.id JOIN product o ON"
+	" o.id = t.product WHERE g.org = ?1 AND g.group_id = e.grp AND o.key = d.product AND"
+	" o.site = d.site))))"
+	" AND NOT EXISTS (SELECT 1 FROM action n WHERE n.account = d.account AND n.account > 0"
+	" AND n.kind = d.kind AND n.product = d.product AND n.site = d.site AND n.state = ?4"
+	" AND n.state_ms > d.state_ms AND n.state_ms < e.at_ms)"
+	" GROUP BY d.plan, d.n ORDER BY d.account, d.kind, d.product, d.site, d.state_ms, "
+	"d.plan,"
+	" d.n";
+
+int events_returns(struct db *db, int64_t org, int64_t account, int64_t since_ms,
+		   event_return_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r = db_query(db, &q, err, returns_sql, DB_I(org), DB_I(since_ms),
+			 DB_I(EVENT_UNPROVED), DB_I(ACTION_DONE), DB_I(account ? account : 1),
+			 DB_I(account ? account : INT64_MAX));
+
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		const struct event_return row = { .account = db_int(q, 0),
+						  .kind = db_text(q, 1),
+						  .product = db_text(q, 2),
+						  .site = db_text(q, 3),
+						  .taken_ms = db_int(q, 4),
+						  .at_ms = db_int(q, 5),
+						  .by = db_int(q, 6) };
+
+		r = fn(ctx, &row, err);
+	}
 	return r;
 }
 

@@ -33,6 +33,13 @@ enum event_doubt {
 };
 extern const char *const event_doubt_texts[]; /* sentences; "" for EVENT_PLAIN */
 
+/* What a change gives, by the words of its name. */
+enum event_gives {
+	EVENT_GIVES_NOTHING,
+	EVENT_GIVES_SEAT,   /* a group or a role */
+	EVENT_GIVES_ACCESS, /* it is restored, or enabled */
+};
+
 struct event_row {
 	struct str event; /* Atlassian's id */
 	int64_t account;  /* ours; 0: of none that we know */
@@ -45,6 +52,7 @@ struct event_row {
 	struct str token;  /* of the organisation's API key that was used; "" none */
 	enum event_by by;
 	enum event_doubt doubt;
+	enum event_gives gives; /* in */
 };
 
 /* How the reading stands. */
@@ -127,6 +135,19 @@ int events_foreign(struct db *db, int64_t org, int64_t *ret, struct err *err) MU
 /* A person said who did them. Audited. *ret is how many. */
 int events_explain(struct db *db, int64_t org, const char *name, const char *who,
 		   const char *why, int64_t now_ms, int64_t *ret, struct err *err) MUST_USE;
+
+/* What we took and somebody else gave back, as events tell: one row for each deed of ours since
+ * then, with the last who gave it back before we took it again. */
+struct event_return {
+	int64_t account;
+	struct str kind, product, site; /* of the deed; "" unless a seat */
+	int64_t taken_ms, at_ms;
+	int64_t by; /* account that gave it; 0: of none that we know */
+};
+typedef int (*event_return_fn)(void *ctx, const struct event_return *row, struct err *err);
+/* account 0: all of the organisation. */
+int events_returns(struct db *db, int64_t org, int64_t account, int64_t since_ms,
+		   event_return_fn fn, void *ctx, struct err *err) MUST_USE;
 
 /* Newest first. fn may stop by returning > 0. */
 typedef int (*event_fn)(void *ctx, const struct event_row *row, struct err *err);

@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "model/project.h"
 #include "store/accounts.h"
+#include "store/events.h"
 #include "store/membership.h"
 #include "store/persons.h"
 #include "store/plans.h"
@@ -1153,6 +1154,42 @@ static int on_progress(void *ctx, const struct progress *p, struct err *err)
 	return facts_add_progress(b->facts, &row, err);
 }
 
+#define RETURNS_COUNT_MS (180 * STAMP_DAY_MS)
+
+static int on_return(void *ctx, const struct event_return *x, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_return row = { .account = account_of(b, x->account),
+				    .product = FACTS_NONE,
+				    .taken_ms = x->taken_ms,
+				    .at_ms = x->at_ms,
+				    .by = (uint64_t)x->by };
+
+	if (row.account == FACTS_NONE)
+		return 0;
+	if (!action_kind_of(x->kind, &row.kind))
+		return err_set(err, ERR_DAMAGED, "a deed of no known kind was given back");
+	if (x->product.len) {
+		row.product = facts_product_find(b->facts, x->product, x->site);
+		if (row.product == FACTS_NONE)
+			return 0;
+	}
+	return facts_add_return(b->facts, &row, err);
+}
+
+static int step_returns(struct build *b, struct db *db, struct err *err)
+{
+	int64_t since_ms = b->want->round->now_ms - RETURNS_COUNT_MS;
+	int r = 0;
+
+	if (!b->want->person)
+		return events_returns(db, b->org, 0, since_ms, on_return, b, err);
+	for (size_t i = 0; r == 0 && i < b->accounts.n; i++)
+		r = events_returns(db, b->org, b->accounts.v[i].id, since_ms, on_return, b,
+				   err);
+	return r;
+}
+
 static int step_progress(struct build *b, struct db *db, struct err *err)
 {
 	return persons_progress(db, b->org, b->last, PAGE_ROWS, on_progress, b, err);
@@ -1478,6 +1515,8 @@ static int build_all(struct build *b, struct err *err)
 		r = in_transaction(b, step_decided, err);
 	if (r == 0)
 		r = all_pages(b, step_progress, err);
+	if (r == 0)
+		r = in_transaction(b, step_returns, err);
 	if (r == 0)
 		r = in_transaction(b, step_open, err);
 	return r;

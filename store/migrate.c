@@ -588,6 +588,13 @@ static const char *const step_16[] = {
 	NULL,
 };
 
+/* What gives back what plans took. */
+static const char *const step_17[] = {
+	"ALTER TABLE org_event ADD COLUMN gives INTEGER NOT NULL DEFAULT 0",
+	"CREATE INDEX org_event_gives ON org_event (org, account, at_ms) WHERE gives > 0",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -605,6 +612,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 14, "what could not be handed over", step_14 },
 	{ 15, "names by which entries mean each other", step_15 },
 	{ 16, "access reviews", step_16 },
+	{ 17, "events that give back what was taken", step_17 },
 	{ 0, NULL, NULL },
 };
 

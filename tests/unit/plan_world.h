@@ -626,7 +626,18 @@ static void world_past(struct world_build *b, const struct world_line *l)
 
 	if (product)
 		str_cut(str_of(product), '@', &key, &site);
-	if (strcmp(l->words[0], "progress") == 0) {
+	if (strcmp(l->words[0], "returned") == 0) {
+		struct facts_return in = {
+			.account = world_row(b, 'a', l->words[1]),
+			.product = product ? world_row(b, 'p', product) : FACTS_NONE,
+			.taken_ms = world_time(l, "taken", "?"),
+			.at_ms = world_time(l, "at", "?"),
+			.by = world_number(l, "by"),
+		};
+
+		assert_true(action_kind_of(str_of(l->words[2]), &in.kind));
+		r = facts_add_return(b->f, &in, &err);
+	} else if (strcmp(l->words[0], "progress") == 0) {
 		struct facts_progress in = {
 			.account = world_row(b, 'a', l->words[1]),
 			.product = product ? world_row(b, 'p', product) : FACTS_NONE,
@@ -777,6 +788,7 @@ static UNUSED void world_facts(const struct plan_world *w, const struct policy *
 		{ "approved", world_decision },
 		{ "address", world_decision },
 		{ "progress", world_past },
+		{ "returned", world_past },
 		{ "provisioning", world_provision },
 		{ "scim-user", world_provision },
 		{ "scim-group", world_provision },

@@ -440,6 +440,68 @@ static void test_each_statement_that_fails_is_told_and_keeps_nothing(void **stat
 	world_close(&w);
 }
 
+static int return_note(void *ctx, const struct event_return *row, struct err *err)
+{
+	struct buf *b = ctx;
+
+	(void)err;
+	buf_addf(b, "%lld " STR_FMT " +%lld +%lld ", (long long)row->account,
+		 STR_ARG(row->kind), (long long)(row->taken_ms - NOW),
+		 (long long)(row->at_ms - NOW));
+	return 0;
+}
+
+/* A seat of account 70 was freed at NOW; somebody gives it back, or something else. */
+static void test_what_others_give_back_is_told_for_each_deed_of_ours(void **state)
+{
+	static const struct {
+		const char *group;
+		enum event_gives gives;
+		enum event_by by;
+		int64_t account, at_ms;
+		enum action_state was;
+		const char *told;
+	} cases[] = {
+		{ "", EVENT_GIVES_SEAT, EVENT_BY_OTHERS, 70, NOW + 5, ACTION_DONE,
+		  "70 free-seat +0 +5 " },
+		{ "", EVENT_GIVES_SEAT, EVENT_FOREIGN, 70, NOW + 5, ACTION_DONE,
+		  "70 free-seat +0 +5 " },
+		{ "", EVENT_GIVES_SEAT, EVENT_UNPROVED, 70, NOW + 5, ACTION_DONE,
+		  "" }, /* we? */
+		{ "", EVENT_GIVES_SEAT, EVENT_BY_OTHERS, 70, NOW + 5, ACTION_ALREADY, "" },
+		{ "", EVENT_GIVES_SEAT, EVENT_BY_OTHERS, 70, NOW - 5, ACTION_DONE, "" },
+		{ "", EVENT_GIVES_SEAT, EVENT_BY_OTHERS, 71, NOW + 5, ACTION_DONE, "" },
+		{ "", EVENT_GIVES_ACCESS, EVENT_BY_OTHERS, 70, NOW + 5, ACTION_DONE, "" },
+		{ "", EVENT_GIVES_NOTHING, EVENT_BY_OTHERS, 70, NOW + 5, ACTION_DONE, "" },
+		/* a group that gives no such product */
+		{ "g-9", EVENT_GIVES_SEAT, EVENT_BY_OTHERS, 70, NOW + 5, ACTION_DONE, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		CLEANUP(buf_done) struct buf b;
+		struct world w = { 0 };
+		struct err err = { 0 };
+		struct event_row e = event("e-1", cases[i].account, cases[i].at_ms, "");
+
+		buf_init(&b, 4096);
+		world_open(&w);
+		acted(&w, "remove-group");
+		WRITE(&w, db_run(db, &err, "UPDATE action SET state = ?1, state_ms = ?2",
+				 DB_I(cases[i].was), DB_I(NOW)));
+		e.gives = cases[i].gives;
+		e.by = cases[i].by;
+		e.group = str_of(cases[i].group);
+		WRITE(&w, events_put(db, ORG, &e, &err));
+		READ(&w, events_returns(db, ORG, i % 2 ? 0 : 70, NOW - STAMP_DAY_MS,
+					return_note, &b, &err));
+		buf_add_char(&b, '\0');
+		if (strcmp(b.p, cases[i].told) != 0)
+			fail_msg("case %zu: \"%s\"", i, b.p);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_a_key_is_proved_by_a_claim_that_no_other_key_disputes),
 		cmocka_unit_test(
 			test_the_key_once_known_makes_what_was_done_under_it_foreign_until_explained),
+		cmocka_unit_test(test_what_others_give_back_is_told_for_each_deed_of_ours),
 		cmocka_unit_test(test_only_so_many_and_only_so_old_are_kept),
 		cmocka_unit_test(test_where_the_reading_stands_survives_a_restart),
 		cmocka_unit_test(
