@@ -39,8 +39,9 @@ int render_privacy(struct cli *cli, const json_t *out)
 	render_table(cli, held, json_object_get(out, "held"), NULL);
 	render_para(
 		cli, 0,
-		"What has no STAYS stays: for ever where a key stands beside it, else as long "
-		"as the source or Atlassian has it.");
+		"What has no STAYS stays: for ever where a key stands beside it, as do reviews "
+		"and the numbers of the forgotten; all else as long as the source or Atlassian "
+		"has it.");
 	json_array_foreach (json_object_get(out, "due"), i, row)
 		due_line(cli, row);
 	render_head(cli, "Who read people's data in the last %lld days",
