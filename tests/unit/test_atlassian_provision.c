@@ -201,12 +201,48 @@ static void test_looking_at_a_record_survives_each_lost_allocation(void **state)
 	jx_memory(malloc, free);
 }
 
+/* There is nobody of that id, and the address is another record's. */
+static void taken(struct scripted *s, unsigned nth, struct http_req *req,
+		  struct http_reply *reply)
+{
+	bool post = http_req_method(req) == HTTP_POST;
+
+	said = post ? "{'schemas':['urn:ietf:params:scim:api:messages:2.0:Error'],'status':'"
+		      "409',"
+		      "'scimType':'uniqueness','detail':'that address is taken'}"
+		    : LIST("0", "");
+	answer(s, nth, req, reply);
+	if (post)
+		reply->status = 409;
+}
+
+static void test_an_address_that_another_record_has_is_refused_and_not_tried_again(void **state)
+{
+	static const struct action_step create = { .op = STEP_SCIM_CREATE };
+	struct fake f;
+	struct err err = { 0 };
+	unsigned posts = 0;
+
+	(void)state;
+	fake_start(&f, taken, NULL);
+	atl_client_writes(f.client, true);
+	assert_int_equal(atl_provision_act(f.client, &joiner, &create, false, &err),
+			 ATL_IMPOSSIBLE);
+	assert_non_null(strstr(err.text, "that address is taken"));
+	for (unsigned i = 1; i <= scripted_asked(&f.srv); i++)
+		posts += strncmp(scripted_request(&f.srv, i), "POST ", 5) == 0;
+	assert_int_equal(posts, 1);
+	fake_stop(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_none_is_believed_only_of_a_list_that_says_so),
 		cmocka_unit_test(test_an_id_is_not_given_over_one_that_somebody_gave_meanwhile),
 		cmocka_unit_test(test_who_is_not_seen_yet_joined_nothing),
+		cmocka_unit_test(
+			test_an_address_that_another_record_has_is_refused_and_not_tried_again),
 		cmocka_unit_test(test_reading_a_directory_survives_each_lost_allocation),
 		cmocka_unit_test(test_looking_at_a_record_survives_each_lost_allocation),
 	};
