@@ -20,7 +20,8 @@
 #include "store/writer.h"
 
 #define PURPOSE "leaverd: links that ask for a seat again"
-#define WORK_MOST 100 /* requests planned in one look */
+#define WORK_MOST 10000       /* requests that wait, looked at at once */
+#define WORK_MS STAMP_HOUR_MS /* so long one is tried; then it waits for a person */
 
 struct again {
 	struct app *app;
@@ -436,6 +437,8 @@ VEC(vec_request, int64_t);
 
 static int request_note(void *ctx, const struct request_row *row, struct err *err)
 {
+	if (row->state_ms + WORK_MS < stamp_now_ms())
+		return 0;
 	return vec_request_add(ctx, row->id) < 0 ? err_nomem(err) : 0;
 }
 

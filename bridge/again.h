@@ -42,7 +42,7 @@ void again_free(struct again *a);
 OWNED(struct again, again_free)
 
 /* With again.approve: rule: makes the plans of requests that wait. On a thread that may block;
- * what could not be planned is told in the log and tried again. */
+ * what could not be planned is told in the log and tried again for an hour. */
 int again_work(struct app *app, struct err *err) MUST_USE;
 
 #endif

@@ -200,6 +200,10 @@ static const struct {
 	  FROM("audit", "ms", "WHERE person > 0 AND forgotten = 0") },
 	{ "notices", "letters and receivers of notices", "each is told once",
 	  FROM("outbox", "queued_ms", "WHERE letter <> '' OR receiver <> ''") },
+	{ "links", "links that keep a seat or ask for it again, and what became of them",
+	  "each is good once",
+	  "SELECT (SELECT count(*) FROM keep) + (SELECT count(*) FROM request),"
+	  " (SELECT min(made_ms) FROM keep)" },
 	{ "reviews", "access reviews: managers' addresses, answers and reasons",
 	  "who let whom keep what is shown by them",
 	  FROM("review_item", "nullif(answered_ms, 0)", "WHERE manager <> '' OR answer > 0") },
