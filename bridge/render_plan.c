@@ -485,10 +485,10 @@ static void render_waves(struct cli *cli, const json_t *round)
 		else
 			render_para(
 				cli, 0,
-				"Wave of the %lld surest subjects (%s, plan %lld); %lld are "
-				"left, %lld waves more of that size%s.",
-				taken, text_of(row, "urgency"), number_of(row, "plan"), left,
-				number_of(row, "waves_left"),
+				"Wave: the surest %lld of %lld subjects (%s, plan %lld); waves "
+				"of that size still to come: %lld%s.",
+				taken, taken + left, text_of(row, "urgency"),
+				number_of(row, "plan"), number_of(row, "waves_left"),
 				number_of(row, "no_room")
 					? ": the limits leave no room for more now"
 					: "");

@@ -110,7 +110,7 @@ static int remember(struct app *app, const struct plan *p, uint64_t plan,
 	if (v->last >= plan)
 		return 0;
 	snprintf(w.value, sizeof(w.value), "%llu %llu", (unsigned long long)plan,
-		 (unsigned long long)base->number);
+		 (unsigned long long)(base->seen ? base->number : 0));
 	return writer_call(app->writer, viewed_write, &w, err);
 }
 
