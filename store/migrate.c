@@ -595,6 +595,12 @@ static const char *const step_17[] = {
 	NULL,
 };
 
+/* Asked before each action. 2: TRI_YES */
+static const char *const step_18[] = {
+	"CREATE INDEX account_admin ON account (org) WHERE org_admin = 2 AND live = 1",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -613,6 +619,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 15, "names by which entries mean each other", step_15 },
 	{ 16, "access reviews", step_16 },
 	{ 17, "events that give back what was taken", step_17 },
+	{ 18, "administrators found without a look at everybody", step_18 },
 	{ 0, NULL, NULL },
 };
 

@@ -302,29 +302,57 @@ int plans_of_account(struct db *db, int64_t account, size_t most, plan_subject_f
 	return r < 0 ? r : each_action(q, fn, ctx, err);
 }
 
-int plans_unfinished(struct db *db, const char *org, plan_open_fn fn, void *ctx,
-		     struct err *err)
+static int each_unfinished(struct stmt *q, plan_open_fn fn, void *ctx, struct err *err)
 {
-	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	struct action_row row;
 	struct plan_row plan;
 	int64_t of;
 	int r;
 
-	r = db_query(db, &q, err,
-		     "SELECT " ACTION_COLUMNS
-		     ", p.urgency, p.standing FROM plan p JOIN action a"
-		     " ON a.plan = p.id WHERE p.org = ?1 AND p.standing < 3 AND p.standing IN"
-		     " " STANDING_ALIVE " AND a.state IN (0, 1) ORDER BY p.id, a.n",
-		     DB_T(org));
-	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+	while ((r = db_step(q, err)) == DB_ROW) {
 		action_take(q, &row, &of);
 		plan = (struct plan_row){ .id = of,
 					  .urgency = db_text(q, 15),
 					  .state = (enum plan_standing)db_int(q, 16) };
 		r = fn(ctx, &plan, &row, err);
+		if (r != 0)
+			break;
 	}
 	return r;
+}
+
+#define UNFINISHED                                                                             \
+	" p.org = ?1 AND p.standing < 3 AND p.standing IN " STANDING_ALIVE                     \
+	" AND a.state IN (0, 1) ORDER BY p.id, a.n"
+
+int plans_unfinished(struct db *db, const char *org, plan_open_fn fn, void *ctx,
+		     struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " ACTION_COLUMNS ", p.urgency, p.standing FROM plan p"
+		     " JOIN action a ON a.plan = p.id WHERE" UNFINISHED,
+		     DB_T(org));
+	return r < 0 ? r : each_unfinished(q, fn, ctx, err);
+}
+
+int plans_unfinished_of(struct db *db, const char *org, int64_t person, plan_open_fn fn,
+			void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	/* by the two indices of action, whatever else is planned */
+	r = db_query(
+		db, &q, err,
+		"SELECT " ACTION_COLUMNS ", p.urgency, p.standing FROM action a"
+		" CROSS JOIN plan p ON p.id = a.plan WHERE ((a.person = ?2 AND a.person > 0)"
+		" OR (a.account IN (SELECT account FROM account_link WHERE person = ?2)"
+		" AND a.account > 0)) AND" UNFINISHED,
+		DB_T(org), DB_I(person));
+	return r < 0 ? r : each_unfinished(q, fn, ctx, err);
 }
 
 int plans_value(struct db *db, int64_t plan, int64_t n, struct buf *json, struct buf *salt,

@@ -114,6 +114,9 @@ typedef int (*plan_open_fn)(void *ctx, const struct plan_row *plan,
 			    const struct action_row *action, struct err *err);
 int plans_unfinished(struct db *db, const char *org, plan_open_fn fn, void *ctx,
 		     struct err *err) MUST_USE;
+/* The same, about one person: the actions that name the person or an account of theirs. */
+int plans_unfinished_of(struct db *db, const char *org, int64_t person, plan_open_fn fn,
+			void *ctx, struct err *err) MUST_USE;
 /* The erasable values of an action; empty json after forget. STORE_NOT_FOUND. */
 int plans_value(struct db *db, int64_t plan, int64_t n, struct buf *json, struct buf *salt,
 		struct err *err) MUST_USE;

@@ -178,7 +178,7 @@ def block_in_the_middle(w, who):
 
 
 def test_many_actions_are_each_done_once_through_trouble_and_kills(build, tmp_path):
-    with Many(build, tmp_path, MANY * 3 // 2 + 80) as w:
+    with Many(build, tmp_path, MANY * 8 // 5 + 80) as w:
         # nobody with something special about them: no admin, not synced
         *chosen, urgent = [a["email"] for a in w.rehearsal.accounts("ordinary")][:MANY + 1]
         assert len(chosen) == MANY
