@@ -324,7 +324,9 @@ static int ended(struct dir_watch *w, LDAPMessage *message, struct err *err)
 			      NULL, 0) != LDAP_SUCCESS)
 		return err_set(err, ERR_PROTOCOL, "a result that does not decode");
 	return err_set(err, ERR_UNAVAILABLE, "the server stopped telling: %s (%d)",
-		       dir_code(code)->name, code);
+		       code == LDAP_SUCCESS ? "success, as if that were all"
+					    : dir_code(code)->name,
+		       code);
 }
 
 static int says(struct dir_watch *w, int type, LDAPMessage *message, struct err *err)

@@ -1,21 +1,16 @@
 """Clocks that differ and are set back: a delta by stamps (`delta: stamp`) leaves nobody out, and where
 it cannot know, a full read follows. The directory is a scripted one, whose clock a test can set."""
 import json
-import time
 
 import pytest
 
 from directories import Directory
-from peer import GROUPS, PEOPLE, Peer, person
+from peer import GROUPS, PEOPLE, Peer, generalized, person
 from rehearsal import DAY, HOUR, MINUTE, SECOND
 from stories import Story
 
 MANY = 30
 TITLES = ("First", "Second", "Third")
-
-
-def generalized(ms):
-    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(ms // 1000)).encode()
 
 
 class Skewed(Directory):

@@ -16,6 +16,7 @@ from lyingldap import entry, message, octets, page_control, read_message, result
 BASE = b"DC=corp,DC=example,DC=test"
 PEOPLE, GROUPS = b"OU=People," + BASE, b"OU=Groups," + BASE
 PAGED = b"1.2.840.113556.1.4.319"
+NOTIFY, PERSIST = b"1.2.840.113556.1.4.528", b"2.16.840.1.113730.3.4.3"
 NTDS = b"CN=NTDS Settings,CN=DC1,CN=Servers,CN=Site,CN=Sites,CN=Configuration," + BASE
 NS = uuid.UUID("0e1f1c6e-37a2-4ff5-9f7e-6f2f0f0b7a11")
 MOVED = octets(b"ldap://127.0.0.1:1/OU=far," + BASE)
@@ -30,6 +31,10 @@ class Gone(Exception):
 
 def guid(name):
     return uuid.uuid5(NS, name.decode("utf-8", "replace")).bytes_le
+
+
+def generalized(ms):
+    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(ms // 1000)).encode()
 
 
 def person(n, **more):
@@ -78,6 +83,7 @@ class Peer:
         self.people, self.groups = list(people), list(groups)
         self.page_most, self.range_most = page, ranges
         self.encoded = {}
+        self.watch = None  # or the control by which it tells of changes: on_watch(session, mid) does
         self.clock = None  # or what says as which time the root DSE tells: GeneralizedTime
         self.heal()
         self.socket = socket.create_server(("127.0.0.1", 0))
@@ -89,6 +95,7 @@ class Peer:
     def heal(self):
         """Nothing is wrong any more."""
         self.on_accept = self.on_page = self.on_range = None
+        self.on_watch = lambda session, mid: session.silence()
         self.seen, self.asked = [], threading.Event()
 
     def stop(self):
@@ -172,6 +179,8 @@ class Session:
         base, scope, match = fields[0][1], fields[1][1][-1], fields[6]
         attributes = [a for _, a in split(fields[7][1])]
         self.peer.seen.append((base, match, attributes))
+        if self.peer.watch and any(split(c)[0][1] == self.peer.watch for _, c in controls):
+            return self.peer.on_watch(self, mid)
         page = next((split(split(c)[-1][1])[0][1] for _, c in controls if split(c)[0][1] == PAGED), None)
         return self._search(mid, base, scope, match, attributes, split(page) if page else None)
 
@@ -181,7 +190,8 @@ class Session:
             self.peer.encoded.pop((b"", frozenset(a.lower() for a in attributes)), None)
             return self._one(mid, b"", {
                 **told, b"namingContexts": [BASE], b"supportedCapabilities": [b"1.2.840.113556.1.4.800"],
-                b"supportedControl": [PAGED, b"1.2.840.113556.1.4.1339", b"1.2.840.113556.1.4.417"],
+                b"supportedControl": [PAGED, b"1.2.840.113556.1.4.1339", b"1.2.840.113556.1.4.417"] + (
+                    [self.peer.watch] if self.peer.watch else []),
                 b"dsServiceName": [NTDS], b"highestCommittedUSN": [b"90000"]}, attributes)
         if scope == 0:
             return self._base(mid, base, match, attributes)
