@@ -1,6 +1,7 @@
 """`domain:`: servers are found by DNS SRV records, in their order, within bounded time; who forges the
 DNS cannot lead leaverd to another server."""
 import re
+import subprocess
 import time
 
 import pytest
@@ -105,3 +106,49 @@ def test_an_answer_too_long_for_one_packet_is_read(story, directory):
         (9, n, 636, "server-with-a-long-name-%02d.localhost" % n) for n in range(40)]
     assert story.sync()["accepted"]
     assert story.dns.over_tcp > 0
+
+
+# --- a domain's own DNS ------------------------------------------------------------------------------
+
+DOMAIN, DC = "corp.example.test", "dc1.corp.example.test"
+
+
+@pytest.fixture(scope="module")
+def domain(tmp_path_factory):
+    """Samba with its own nameserver, which keeps the SRV records of the domain itself."""
+    one = KINDS["samba"](tmp_path_factory.mktemp("domain"))
+    one.start()
+    one.env.update(SERVICES="dns", DNS="SAMBA_INTERNAL")
+    one.seed(30)
+    yield one
+    one.stop()
+
+
+def of_domain(build, folder, domain, *more, binary=None):
+    story = Story(build, folder, domain)
+    if binary:
+        story.daemon.binary = str(binary)
+    story.daemon.write_config(re.sub(r"      uris: .*\n", "".join("      %s\n" % row for row in (
+        "domain: " + DOMAIN, "nameservers: %s" % domain.env["ADDR"], "connect_timeout: 10s") + more), story.config()))
+    return story
+
+
+def test_the_dns_of_a_samba_domain_names_its_controller(build, tmp_path, domain):
+    """Found by the domain's own records; where this machine cannot tell the controller's address, that is said."""
+    why = of_domain(build, tmp_path, domain, "site: Default-First-Site-Name").sync(status=ANY)["why"]
+    assert "ldap://%s:389" % DC in why, why
+
+
+@pytest.mark.skipif(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0,
+                    reason="the name of the controller cannot be given to one process alone here")
+def test_a_samba_domain_is_read_by_its_name_alone(build, tmp_path, domain):
+    hosts, here = tmp_path / "hosts", tmp_path / "leaverd"
+    hosts.write_text("127.0.0.1 localhost\n%s %s\n" % (domain.env["ADDR"], DC))
+    here.write_text("#!/bin/sh\nexec unshare -m sh -c 'mount --bind %s /etc/hosts && exec \"$0\" \"$@\"' %s \"$@\"\n" % (
+        hosts, build / "leaverd"))
+    here.chmod(0o755)
+    story = of_domain(build, tmp_path, domain, binary=here)
+    assert story.sync()["accepted"]
+    story.agrees()
+    checks = [c for c in story.daemon.json("doctor", status=ANY)["checks"] if c["check"] == "directory"]
+    assert "ldap://%s:389" % DC in checks[0]["text"] and "StartTLS" in checks[0]["text"], checks
