@@ -529,6 +529,8 @@ int atl_give_verify(struct atl_site *s, const struct atl_gift *gift, struct atl_
 	if (r == 0)
 		r = look(&g, err);
 	if (r == 0)
+		r = refuse_all(&g, g.held, err);
+	if (r == 0)
 		*ret = count(g.held) ? ATL_VERIFY_NOT_DONE : ATL_VERIFY_DONE;
 	return r;
 }

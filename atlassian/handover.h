@@ -32,8 +32,8 @@ void atl_left_done(struct atl_left *l);
 int atl_give(struct atl_site *s, const struct atl_gift *gift, struct atl_left *left,
 	     struct err *err) MUST_USE;
 
-/* DONE: none of the objects that are shown to us is the giver's. Those that are not shown are
- * in left->unseen: of them nothing is known. */
+/* DONE: none of the objects that are shown to us is the giver's; those that still are, are in
+ * left->refused. Those that are not shown are in left->unseen: of them nothing is known. */
 int atl_give_verify(struct atl_site *s, const struct atl_gift *gift, struct atl_left *left,
 		    enum atl_verified *ret, struct err *err) MUST_USE;
 

@@ -76,7 +76,7 @@ static int aim(struct aimed *a, struct app *app, const struct config_org *org,
 struct noting {
 	const struct action_step *step;
 	const struct atl_left *left;
-	bool given; /* all but those that were not seen */
+	bool given; /* looked at again: all is given that is not in either list */
 	const char *why;
 };
 
@@ -99,8 +99,10 @@ static int note_one(const struct noting *n, struct db *db, const char *kind, con
 	if (listed(n->left->unseen, id))
 		return inventory_unseen(db, (int64_t)s->from, s->site, kind, id, err);
 	if (listed(n->left->refused, id))
-		return inventory_refused(db, (int64_t)s->from, s->site, kind, id,
-					 (int64_t)s->to, n->why, stamp_now_ms(), err);
+		return n->given
+			       ? 0
+			       : inventory_refused(db, (int64_t)s->from, s->site, kind, id,
+						   (int64_t)s->to, n->why, stamp_now_ms(), err);
 	return n->given ? inventory_given(db, (int64_t)s->from, s->site, kind, &id, 1, err) : 0;
 }
 
@@ -152,7 +154,7 @@ int hands_gift_verify(struct app *app, const struct config_org *org,
 
 	if (r == 0)
 		r = atl_give_verify(a.site, &a.gift, &left, &seen, err);
-	if (r == 0 && seen == ATL_VERIFY_DONE)
+	if (r == 0)
 		r = writer_call(app->writer, note_run, &note, err);
 	if (r < 0)
 		return r;

@@ -942,14 +942,14 @@ static int read_steps(struct applying *a)
 
 		if (!step_ops[a->action->steps[i].op].verifiable)
 			continue;
-		/* what it left behind is known; the other gifts are looked at all the same */
-		if (a->state.steps[i].mark == STEP_MARK_REFUSED &&
-		    step_gifts[a->action->steps[i].op])
-			continue;
 		r = target->verify(target->ctx, a->action, &a->action->steps[i], &seen,
 				   &a->said);
 		if (ends_run(r))
 			return r;
+		/* part of a gift may be refused: what was given all the same is seen now */
+		if (a->state.steps[i].mark == STEP_MARK_REFUSED &&
+		    step_gifts[a->action->steps[i].op])
+			continue;
 		if (r == TARGET_GONE)
 			return ended_gone(a);
 		if (r < 0 || seen == VERIFY_UNKNOWN)
