@@ -234,6 +234,15 @@ static void test_groups_of_commands_stand_together(void **state)
 				fail_msg("%s stands apart from %s", d->name, c->name);
 }
 
+/* Whether the section of the manual in which at stands is called so. */
+static bool stands_under(const char *text, const char *at, const char *group)
+{
+	while (at > text && strncmp(at, "\n.Ss ", 5))
+		at--;
+	return at > text && !strncmp(at + 5, group, strlen(group)) &&
+	       at[5 + strlen(group)] == '\n';
+}
+
 static void test_the_manual_knows_every_command_option_and_exit_status(void **state)
 {
 	CLEANUP(free_at) char *text = calloc(1, 1 << 17);
@@ -251,6 +260,8 @@ static void test_the_manual_knows_every_command_option_and_exit_status(void **st
 		at = strstr(text, want);
 		if (!at && !c->hidden)
 			fail_msg("doc/leaverd.8 does not know '%s'", c->name);
+		if (at && !c->hidden && !stands_under(text, at, c->group))
+			fail_msg("doc/leaverd.8 has '%s' outside \"%s\"", c->name, c->group);
 		for (const struct cli_option *o = c->options; at && o && o->name; o++) {
 			snprintf(want, sizeof(want), "Fl Fl %s", o->name);
 			if (!strstr(at, want))
