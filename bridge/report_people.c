@@ -123,7 +123,7 @@ static int leaver_note(void *ctx, const struct plan_row *plan, const struct acti
 {
 	struct leavers *l = ctx;
 	int64_t late = l->run->now_ms - a->due_ms;
-	json_t *email;
+	json_t *email = NULL;
 	int r;
 
 	if (!str_eq(a->class_, str_of(plan_class_word(PLAN_LEAVER))) &&
