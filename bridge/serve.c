@@ -12,6 +12,7 @@
 #include "base/stamp.h"
 #include "base/worker.h"
 #include "bridge/app.h"
+#include "bridge/atonce.h"
 #include "bridge/applier.h"
 #include "bridge/control.h"
 #include "bridge/due.h"
@@ -277,6 +278,7 @@ struct schedule {
 	struct due collect, plan;
 	int64_t collect_every, plan_every, settle;
 	int64_t collect_next, plan_next, expire_next; /* wall */
+	struct atonce atonce;
 };
 
 /* As the configuration has it now (SIGHUP may have changed it). */
@@ -296,10 +298,29 @@ static void schedule_look(struct org_worker *w, struct schedule *s)
 	s->plan_every = plan;
 }
 
+/* Whether somebody who is to go at once is among the events that wait. */
+static bool somebody_at_once(struct org_worker *w, struct schedule *s)
+{
+	struct err err;
+	int r = atonce_look(&s->atonce, w->serve->app, &err);
+
+	if (r < 0) /* then they go when the events have settled */
+		log_warn("round.atonce", LOG_T("org", w->org->name), LOG_E(&err));
+	return r > 0;
+}
+
+static void events_begin(struct org_worker *w, struct schedule *s)
+{
+	struct err err;
+
+	if (atonce_mark(&s->atonce, w->serve->app, &err) < 0)
+		log_warn("round.atonce", LOG_T("org", w->org->name), LOG_E(&err));
+}
+
 static void round_beat(struct org_worker *w, struct schedule *s)
 {
 	int64_t now_ms = stamp_now_ms(), event_ms = atomic_load(&w->event_ms);
-	bool event = event_ms && now_ms >= event_ms + s->settle;
+	bool event = event_ms && (now_ms >= event_ms + s->settle || somebody_at_once(w, s));
 
 	if (now_ms >= s->collect_next)
 		s->collect_next =
@@ -308,6 +329,7 @@ static void round_beat(struct org_worker *w, struct schedule *s)
 		/* events that come from here on belong to the next round */
 		if (event)
 			atomic_store(&w->event_ms, 0);
+		events_begin(w, s);
 		if (last_collected(w->serve->app, w->org->name))
 			plan_scheduled(w);
 		s->plan_next = due_next(&s->plan, s->plan_every, stamp_now_ms());
@@ -332,10 +354,12 @@ static void round_loop(struct worker *self, void *arg)
 		 w->org->name);
 	due_init(&s.plan, c, &w->org->plan_times, &c->schedule.plan_times, "plan",
 		 w->org->name);
+	events_begin(w, &s);
 	while (!worker_wait(self, beat_ms())) {
 		schedule_look(w, &s);
 		round_beat(w, &s);
 	}
+	atonce_done(&s.atonce);
 }
 
 /* --- an organisation's applier -------------------------------------------------------------

@@ -137,6 +137,8 @@ static const struct schema_attr employment_attrs[] = {
 	ROW("startDate", DATE, "First day, YYYY-MM-DD."),
 	ROW("lastWorkingDay", DATE, "Last day at work, YYYY-MM-DD."),
 	ROW("terminationDate", DATE, "Last day of the contract, YYYY-MM-DD."),
+	ROW("immediate", BOOLEAN,
+	    "Whether access ends at once, when the last day begins and not when it ends."),
 	ROW("timeZone", STRING, "Zone in which these days end, such as Europe/Berlin.", EXACT),
 	ROW("leave", COMPLEX, "A leave of absence.",
 	    .sub = ROWS(ROW("from", DATE, "Its first day, YYYY-MM-DD."),

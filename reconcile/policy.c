@@ -689,6 +689,7 @@ static const char *const fixed_paths[COL_COUNT] = {
 	[COL_LEAVE_FROM] = "employment.leave.from",
 	[COL_LEAVE_UNTIL] = "employment.leave.until",
 	[COL_LEGAL_HOLD] = "employment.legalHold",
+	[COL_IMMEDIATE] = "employment.immediate",
 	[COL_MANAGER] = "enterprise.manager.value",
 };
 

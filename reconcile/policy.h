@@ -254,7 +254,8 @@ enum policy_column {
 	COL_LEAVE_FROM,
 	COL_LEAVE_UNTIL,
 	COL_LEGAL_HOLD,
-	COL_MANAGER, /* an id of the record's own source, as it names its people */
+	COL_IMMEDIATE, /* employment.immediate */
+	COL_MANAGER,   /* an id of the record's own source, as it names its people */
 	COL_COUNT
 };
 

@@ -103,6 +103,21 @@ static enum truth starts_after(const struct world *w, uint32_t record, int64_t d
 	return start > date_ms ? TRUTH_TRUE : TRUTH_FALSE;
 }
 
+/*
+ * The minute of the last day at which access ends. HR's word that it ends at once makes it the
+ * first; a word that cannot be read makes nothing earlier.
+ */
+static int last_minute(const struct world *w, uint32_t record)
+{
+	int64_t at_once = 0;
+
+	return facts_number(w->f, record, w->p->fixed[COL_IMMEDIATE], &at_once) ==
+				       VALUE_PRESENT &&
+			       at_once
+		       ? 0
+		       : w->p->leave_minute;
+}
+
 /* That minute of that day where the person is; *doubt where the zone cannot be told. */
 static int64_t day_time(const struct world *w, uint32_t record, int64_t date_ms, int minute,
 			bool *doubt)
@@ -185,7 +200,7 @@ struct leave_date view_leave_date(const struct world *w, uint32_t person)
 			continue;
 		only = row->source;
 		doubt = false;
-		at = day_time(w, record, date.ms, w->p->leave_minute, &doubt);
+		at = day_time(w, record, date.ms, last_minute(w, record), &doubt);
 		if (ret.at.state != VALUE_PRESENT || at > ret.at.ms) {
 			ret.at = (struct moment){ VALUE_PRESENT, at };
 			ret.zone_doubt = doubt;

@@ -107,6 +107,7 @@ static int tell_who(struct telling *t, struct err *err)
 		{ COL_EMPLOYEE_NUMBER, "employeeNumber" },
 		{ COL_LAST_WORKING_DAY, "employment.lastWorkingDay" },
 		{ COL_TERMINATION_DATE, "employment.terminationDate" },
+		{ COL_IMMEDIATE, "employment.immediate" },
 		{ COL_TIME_ZONE, "employment.timeZone" },
 		{ COL_LEAVE_FROM, "employment.leave.from" },
 		{ COL_LEAVE_UNTIL, "employment.leave.until" },

@@ -453,6 +453,15 @@ int records_changed(struct db *db, int64_t source, int64_t after_change, size_t 
 	return r < 0 ? r : each(q, fn, ctx, err);
 }
 
+int records_newest(struct db *db, int64_t source, int64_t *ret, struct err *err)
+{
+	int r = db_one(db, ret, err,
+		       "SELECT coalesce(max(change), 0) FROM record WHERE source = ?1",
+		       DB_I(source));
+
+	return r < 0 ? r : 0;
+}
+
 int records_page(struct db *db, int64_t source, int64_t after, size_t most, record_fn fn,
 		 void *ctx, struct err *err)
 {

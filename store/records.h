@@ -96,6 +96,8 @@ int records_page(struct db *db, int64_t source, int64_t after, size_t most, reco
 /* All records of a source changed after a change number, tombstones too; pages by change. */
 int records_changed(struct db *db, int64_t source, int64_t after_change, size_t most,
 		    record_fn fn, void *ctx, struct err *err) MUST_USE;
+/* The highest change number of a source; 0: it has no records. */
+int records_newest(struct db *db, int64_t source, int64_t *ret, struct err *err) MUST_USE;
 /* Records of all sources with that folded e-mail or user name; or of one person. */
 int records_by_address(struct db *db, struct str folded, record_fn fn, void *ctx,
 		       struct err *err) MUST_USE;

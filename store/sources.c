@@ -7,6 +7,7 @@
 #include "model/snapshot.h"
 #include "store/audit.h"
 #include "store/marks.h"
+#include "store/records.h"
 #include "store/shape.h"
 
 #define READS_KEPT 400
@@ -271,20 +272,11 @@ int64_t read_run_newest(const struct read_run *run)
 	return run->disturbed ? -1 : run->newest;
 }
 
-static int newest(struct db *db, const struct read_run *run, int64_t *ret, struct err *err)
-{
-	int r = db_one(db, ret, err,
-		       "SELECT coalesce(max(change), 0) FROM record WHERE source = ?1",
-		       DB_I(run->source));
-
-	return r < 0 ? r : 0;
-}
-
 /* Before and after the run's own writing. */
 static int newest_before(struct db *db, struct read_run *run, struct err *err)
 {
 	int64_t now = 0;
-	int r = newest(db, run, &now, err);
+	int r = records_newest(db, run->source, &now, err);
 
 	run->disturbed |= now != run->newest;
 	return r;
@@ -292,7 +284,7 @@ static int newest_before(struct db *db, struct read_run *run, struct err *err)
 
 static int newest_after(struct db *db, struct read_run *run, int r, struct err *err)
 {
-	return r < 0 ? r : newest(db, run, &run->newest, err);
+	return r < 0 ? r : records_newest(db, run->source, &run->newest, err);
 }
 
 /* What an earlier read left: a crash left it open, or nobody accepted it. */
@@ -384,7 +376,7 @@ int sources_read_begin(struct db *db, int64_t source, enum read_kind kind, int64
 	buf_init(&run->unknown, UNKNOWN_MAX_BYTES);
 	r = begin(db, run, now_ms, err);
 	if (r == 0)
-		r = newest(db, run, &run->newest, err);
+		r = records_newest(db, run->source, &run->newest, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(run);

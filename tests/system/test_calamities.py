@@ -1,11 +1,12 @@
 """What administrators fear, lived through to its end: nobody loses access who should not, whoever
 should is late by as little as can be, and it is said why."""
 import json
+import time
 
 import pytest
 
 import world as worlds
-from daemon import scim_user
+from daemon import EMPLOYMENT, scim_user
 from test_approvals import enrol, signed
 from world import DAY, HOUR, World, actions
 
@@ -213,3 +214,27 @@ def test_a_mistake_found_after_three_days_is_given_back_and_stays_so(live):
     assert statuses(world, [mistaken]) == {"active"}
     assert "HR marked the wrong person" in world.command("why", mistaken["mail"])
     world.command("audit", "verify")
+
+
+def test_an_end_that_hr_marks_as_at_once_waits_neither_for_the_evening_nor_for_a_burst(live):
+    world = live(policy=worlds.POLICY + "  hand_approval: 0s\n")
+    world.clock.advance(HOUR)  # what was pushed has settled
+    world.command("sync")
+    world.command("collect")
+    world.arm("act")
+    tonight, now = world.ordinary[:2]
+    today = time.strftime("%Y-%m-%d", time.gmtime(world.clock.now_ms() / 1000))
+    work = EMPLOYMENT + ":"
+    ends(world, [tonight], today)
+    plans = world.json("plans")["plans"]
+    time.sleep(2)  # some forty beats of the daemon
+    assert world.json("plans")["plans"] == plans, "what is not at once settles first"
+    world.hr.patch("Users/" + world.hr_ids[now["uid"]], [
+        {"op": "replace", "path": work + "lastWorkingDay", "value": today},
+        {"op": "replace", "path": work + "immediate", "value": True}])
+    account = world.rehearsal.account(now["mail"])["id"]
+    deadline = time.monotonic() + 90
+    while not world.rehearsal.effects("suspend", account) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert world.rehearsal.effects("suspend", account)
+    assert statuses(world, [tonight]) == {"active"}

@@ -394,7 +394,7 @@ static void test_records_are_found_by_page_address_person_and_change(void **stat
 {
 	struct world w = { 0 };
 	struct err err = { 0 };
-	int64_t a, b, person = 0;
+	int64_t a, b, person = 0, newest = -1;
 	struct buf text;
 
 	(void)state;
@@ -428,6 +428,11 @@ static void test_records_are_found_by_page_address_person_and_change(void **stat
 				 world_number(&w, "SELECT change FROM record WHERE key = 'a1'"),
 				 10, on_record, &text, &err));
 	assert_string_equal(text.p, "a1 a2- |a2- |b1 |a1 b1 |b1 |a1 |a2- ");
+	READ(&w, records_newest(db, a, &newest, &err));
+	assert_int_equal(newest,
+			 world_number(&w, "SELECT change FROM record WHERE key = 'a2'"));
+	READ(&w, records_newest(db, b + 1000, &newest, &err));
+	assert_int_equal(newest, 0);
 	buf_done(&text);
 	world_close(&w);
 }

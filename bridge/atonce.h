@@ -1,0 +1,31 @@
+/*
+ * Who is to go at once: a record that changed and whose employment says immediate. Where there
+ * is one, serve makes the round without waiting for policy.settle; what the round does about it
+ * is the policy's business. One that is seen twice makes a round too many, and no harm.
+ *
+ * One thread: the planner of an organisation.
+ */
+#ifndef BRIDGE_ATONCE_H
+#define BRIDGE_ATONCE_H
+
+#include "bridge/app.h"
+
+struct atonce {
+	struct atonce_mark {
+		int64_t source, change; /* what changed up to here was looked at */
+	} * marks;
+	size_t n;
+};
+
+/* marks is NULL and n is 0 before the first use. */
+void atonce_done(struct atonce *a);
+
+/* What changed until now is the business of the round that begins. */
+int atonce_mark(struct atonce *a, struct app *app, struct err *err) MUST_USE;
+
+/* 1: among what changed since, somebody is to go at once. Reads at most ATONCE_MOST records of
+ * each source, and goes on from there in the next call. */
+#define ATONCE_MOST 20000
+int atonce_look(struct atonce *a, struct app *app, struct err *err) MUST_USE;
+
+#endif
