@@ -18,7 +18,7 @@ policy:
 
 
 class Company:
-    def __init__(self, folder, people):
+    def __init__(self, folder, people, role="idp", policy=""):
         listing = folder / "people.jsonl"
         with listing.open("w") as out:
             for n in range(people):
@@ -30,7 +30,8 @@ class Company:
         config = CONFIG.replace("00000000-0000-4000-8000-000000000000", self.organisation.org)
         config = config.replace("base_url: http://127.0.0.1:1", "base_url: %s\n"
                                 "      per_second: 1000\n      at_once: 16" % self.organisation.url)
-        self.daemon = instance(folder / "instance", config + POLICY)
+        config = config.replace("role: idp", "role: " + role)
+        self.daemon = instance(folder / "instance", config + POLICY + policy)
         subprocess.run([str(BUILD / "tests/bench/load_users"),
                         str(folder / "instance/state/leaverd.db"), "idp", str(people), "0", "0"],
                        check=True, stdout=subprocess.DEVNULL)
@@ -43,15 +44,15 @@ class Company:
     def command(self, *argv, **options):
         return self.daemon.command(*argv, timeout=3600, **options)
 
-    def arm(self, folder):
+    def arm(self, folder, mode="propose"):
         """Until commands may act: three complete rounds, a sample, a backup."""
         self.command("plan", "--sample", "2")
         self.command("match", "approve", "email")
         for _ in range(2):
             self.command("collect")
             self.command("plan", "--sample", "2")
-        self.command("backup", str(folder / "backup.db"))
-        self.command("arm", "propose", "--org", "acme", "--reason", "bench")
+        self.command("backup", str(folder / (mode + ".db")))
+        self.command("arm", mode, "--org", "acme", "--reason", "bench")
 
     def close(self):
         self.daemon.stop()
