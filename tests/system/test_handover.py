@@ -306,9 +306,10 @@ def test_each_gift_is_given_once_though_the_daemon_is_killed_in_the_middle(world
     world.arm()
     ended(world)
     plan = world.plan()
-    world.approve(plan)
+    # before the approval: what is approved, the daemon begins by itself
     world.rehearsal.fault("latency", path=where, method="PUT" if "fields" not in where else "POST",
                           ms=20_000, count=1)
+    world.approve(plan)
 
     def ask():
         try:
@@ -317,7 +318,7 @@ def test_each_gift_is_given_once_though_the_daemon_is_killed_in_the_middle(world
             pass
     asking = threading.Thread(target=ask)
     asking.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not world.rehearsal.faults()[0]["hits"] and time.monotonic() < deadline:
         time.sleep(0.05)
     assert world.rehearsal.faults()[0]["hits"] == 1, "the request came, and waits"
