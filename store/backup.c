@@ -244,7 +244,9 @@ static int prepare(const char *part, int64_t now_ms, struct backup_report *repor
 	if (r == 0)
 		r = db_one(db, &report->epoch, err,
 			   "SELECT value FROM meta WHERE key = 'epoch'");
-	return r < 0 ? r : db_checkpoint(db, true, err);
+	if (r == 0)
+		r = db_checkpoint(db, true, err);
+	return r < 0 ? r : 0;
 }
 
 /* The audit head beside it belongs to what is moved aside. */
@@ -403,8 +405,26 @@ int backup_note(struct db *db, const char *path, const struct backup_report *rep
 	return r < 0 ? r : audit_add(db, &entry, NULL, err);
 }
 
-/* VACUUM writes the file anew from live content alone; the truncating checkpoint then empties
- * the WAL that holds the old pages. */
+/* The truncating checkpoint must come through: readers of our own that nobody borrows are sent
+ * home, for the others a read's longest time is waited. */
+static int empty_wal(struct store *store, struct db *db, struct err *err)
+{
+	int r;
+
+	store_readers_rest(store);
+	r = db_checkpoint(db, true, err);
+	store_readers_keep(store);
+	if (r != DB_LEFT)
+		return r;
+	return err_set(
+		err, ERR_BUSY,
+		"somebody else reads or writes %s for longer than %d s: end that program "
+		"(a shell of sqlite, a backup tool)",
+		store_path(store), BUSY_MS / 1000);
+}
+
+/* VACUUM writes the file anew from live content alone; emptying the WAL then takes the old
+ * pages that it holds. */
 int store_scrub(struct store *store, struct err *err)
 {
 	CLEANUP(db_close_at) struct db *db = NULL;
@@ -413,5 +433,7 @@ int store_scrub(struct store *store, struct err *err)
 	r = open_alone(store_path(store), DRIVER_WRITE, &db, err);
 	if (r == 0)
 		r = db_exec(db, "VACUUM", err);
-	return r < 0 ? err_context(err, r, "scrubbing") : db_checkpoint(db, true, err);
+	if (r == 0)
+		r = empty_wal(store, db, err);
+	return r < 0 ? err_context(err, r, "scrubbing") : 0;
 }

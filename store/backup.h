@@ -38,7 +38,8 @@ int backup_note(struct db *db, const char *path, const struct backup_report *rep
 		const char *who, int64_t now_ms, struct err *err) MUST_USE;
 
 /* After forgetting: overwrites freed pages and empties the WAL, so that the erased bytes are in
- * no file of ours. Own connection, no writer may hold a transaction. */
+ * no file of ours. Own connection, no writer may hold a transaction. Fault: BUSY when another
+ * program's read kept the WAL from being emptied. */
 int store_scrub(struct store *store, struct err *err) MUST_USE;
 
 #endif

@@ -493,9 +493,15 @@ int64_t db_change_last(struct db *db)
 
 int db_checkpoint(struct db *db, bool cut, struct err *err)
 {
-	if (db->store)
-		store_readers_rest(db->store);
-	return db->driver->checkpoint(db->conn, cut, err);
+	struct store *store = db->store;
+	int r;
+
+	if (store)
+		store_readers_rest(store);
+	r = db->driver->checkpoint(db->conn, cut, err);
+	if (store)
+		store_readers_keep(store);
+	return r;
 }
 
 void db_checkpoint_if_due(struct db *db)
@@ -514,9 +520,7 @@ void db_checkpoint_if_due(struct db *db)
 	 * the next commit; the data is safe in the WAL. */
 	if (pages < due)
 		return;
-	if (db->store)
-		store_readers_rest(db->store);
-	(void)db->driver->checkpoint(db->conn, pages >= 8 * db->checkpoint_pages, NULL);
+	(void)db_checkpoint(db, pages >= 8 * db->checkpoint_pages, NULL);
 }
 
 int db_check(struct db *db, struct err *err)

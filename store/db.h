@@ -21,6 +21,7 @@ struct stmt;
 struct store;
 
 enum { DB_ROW = DRIVER_ROW };
+enum { DB_LEFT = DRIVER_LEFT };
 
 /* Answers of the store, above zero; each function names those that it gives. */
 enum store_answer {
@@ -122,7 +123,8 @@ int db_open(const struct driver *driver, const struct driver_options *options,
 	    struct store *store, struct db **ret, struct err *err) MUST_USE;
 void db_close(struct db *db);
 OWNED(struct db, db_close)
-int db_checkpoint(struct db *db, bool cut, struct err *err); /* may be left to the next one */
+/* DB_LEFT: readers stood in the way, it is left to the next one. */
+int db_checkpoint(struct db *db, bool cut, struct err *err);
 int db_check(struct db *db, struct err *err) MUST_USE;
 int db_copy(struct db *db, const char *to, const char *vfs, struct err *err) MUST_USE;
 bool db_in_transaction(struct db *db);

@@ -17,7 +17,8 @@
 struct driver_conn;
 struct driver_stmt;
 
-enum { DRIVER_ROW = 1 }; /* answer of step: a row is there */
+enum { DRIVER_ROW = 1 };  /* answer of step: a row is there */
+enum { DRIVER_LEFT = 1 }; /* answer of checkpoint: readers stood in the way */
 
 enum driver_open {
 	DRIVER_READ,   /* the file must exist; nothing is ever written */
@@ -108,8 +109,8 @@ struct driver {
 	bool (*change_text)(const struct driver_change *c, bool after, int column,
 			    struct str *ret);
 
-	/* Folds the WAL into the file; with cut, also empties it. 0 also when readers stood in
-	 * the way: the next one will do it. */
+	/* Folds the WAL into the file; with cut, also empties it. DRIVER_LEFT: readers, or
+	 * another writer, stood in the way for busy_ms; the next one will do it. */
 	int (*checkpoint)(struct driver_conn *conn, bool cut, struct err *err);
 	int64_t (*wal_pages)(struct driver_conn *conn); /* as of the last commit */
 	/* Reads the whole file's structure. Fault: DAMAGED with the engine's own words. */

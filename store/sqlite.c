@@ -682,9 +682,9 @@ static int checkpoint(struct driver_conn *conn, bool cut, struct err *err)
 		&left, &done);
 	if (rc == SQLITE_OK && left == done)
 		conn->wal_pages = 0;
-	if (rc == SQLITE_OK || (rc & 0xff) == SQLITE_BUSY)
-		return 0;
-	return tell(conn, rc, err, "folding the WAL into the file");
+	if ((rc & 0xff) == SQLITE_BUSY)
+		return DRIVER_LEFT;
+	return rc == SQLITE_OK ? 0 : tell(conn, rc, err, "folding the WAL into the file");
 }
 
 static int64_t wal_pages(struct driver_conn *conn)

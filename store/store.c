@@ -38,6 +38,7 @@ struct store {
 		commits;      /* of this process: nobody else writes while we hold the lease */
 	pthread_mutex_t lock; /* of the readers below */
 	struct pool readers, mappers;
+	int checkpoints;         /* under way: no reader keeps a transaction */
 	struct touched *touched; /* NULL: nothing is watched */
 };
 
@@ -334,7 +335,7 @@ void store_read_end(struct db *db)
 	pthread_mutex_lock(&store->lock);
 	/* a commit may have come in between: whoever looks after it finds this reader ended, or
 	 * still outside of the pool */
-	if (!db_read_is_of(db, atomic_load(&store->commits)))
+	if (store->checkpoints > 0 || !db_read_is_of(db, atomic_load(&store->commits)))
 		db_rollback(db);
 	if (into->n < READERS_KEPT) {
 		into->kept[into->n++] = db;
@@ -347,10 +348,18 @@ void store_read_end(struct db *db)
 void store_readers_rest(struct store *store)
 {
 	pthread_mutex_lock(&store->lock);
+	store->checkpoints++;
 	for (size_t i = 0; i < store->readers.n; i++)
 		db_rollback(store->readers.kept[i]);
 	for (size_t i = 0; i < store->mappers.n; i++)
 		db_rollback(store->mappers.kept[i]);
+	pthread_mutex_unlock(&store->lock);
+}
+
+void store_readers_keep(struct store *store)
+{
+	pthread_mutex_lock(&store->lock);
+	store->checkpoints--;
 	pthread_mutex_unlock(&store->lock);
 }
 

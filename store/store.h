@@ -69,8 +69,11 @@ struct store_seen store_seen(struct db *db);
 bool store_seen_still(const struct store *store, const struct store_seen *seen);
 /* For store/db.c: a commit of the writing connection; before anybody hears of it. */
 void store_committed(struct store *store);
-/* For store/db.c: ends the transactions of readers that nobody borrows, before a checkpoint. */
+/* Before a checkpoint: ends the transactions of readers that nobody borrows; from here on none
+ * is kept that is given back. */
 void store_readers_rest(struct store *store);
+/* After it: they are kept again. Once for each store_readers_rest(). */
+void store_readers_keep(struct store *store);
 
 static inline UNUSED void store_read_end_at(struct db **db)
 {

@@ -207,6 +207,38 @@ static void test_a_backup_is_taken_while_others_write(void **state)
 	world_close(&w);
 }
 
+/* Who empties the WAL for the sake of what is in it must hear that it was not emptied. */
+static void test_a_reader_in_the_way_of_emptying_the_wal_is_told(void **state)
+{
+	struct driver_options o = { .open = DRIVER_WRITE, .busy_ms = 1, .checkpoint_pages = 1 };
+	struct db *reader, *alone = NULL;
+	struct world w = { 0 };
+	struct err err = { 0 };
+	struct stat st;
+	char wal[160];
+	int64_t n;
+
+	(void)state;
+	world_open(&w);
+	set(&w, "a", "1");
+	reader = world_begin(&w, false);
+	assert_ok(db_one(reader, &n, &err, "SELECT count(*) FROM setting"), &err);
+	o.path = w.path;
+	assert_ok(db_open(&driver_sqlite, &o, NULL, &alone, &err), &err);
+	assert_ok(db_exec(alone, "UPDATE setting SET value = 2", &err), &err);
+	assert_int_equal(db_checkpoint(alone, true, &err), DB_LEFT);
+	store_read_end(reader); /* nobody borrows it, and it keeps its moment */
+	assert_int_equal(db_checkpoint(alone, true, &err), DB_LEFT);
+	store_readers_rest(w.store);
+	assert_ok(db_checkpoint(alone, true, &err), &err);
+	store_readers_keep(w.store);
+	(void)snprintf(wal, sizeof(wal), "%s-wal", w.path);
+	assert_int_equal(stat(wal, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	db_close(alone);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_a_broken_backup_is_refused_and_leaves_what_stands),
 		cmocka_unit_test(test_backups_are_noted),
 		cmocka_unit_test(test_a_backup_is_taken_while_others_write),
+		cmocka_unit_test(test_a_reader_in_the_way_of_emptying_the_wal_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -561,6 +561,8 @@ static void test_forgetting_leaves_no_byte_in_the_files(void **state)
 
 	WRITE(&w, persons_forget(db, p, "uid:ada", "asked", NOW, &erased, &err));
 	assert_true(erased > 5);
+	/* readers that were given back after the forgetting, and keep their moment */
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM person"), 1);
 	assert_ok(store_scrub(w.store, &err), &err);
 	for (i = 0; i < COUNT_OF(traces); i++)
 		if (file_holds(wal, traces[i]) || file_holds(w.path, traces[i]))
