@@ -730,7 +730,7 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 	if (identity.beside)
 		person = 0;
 
-	if (action->kind == ACTION_FREE_SEAT && action->class == PLAN_INACTIVE && !asked)
+	if (action_kinds[action->kind].destructive && action->class == PLAN_INACTIVE && !asked)
 		r = seen_since(a, action->due_ms, &seen, err);
 	if (r < 0)
 		return r;
@@ -822,8 +822,9 @@ static int journal_write_run(void *ctx, struct db *db, struct err *err)
 			(long long)w->line.plan, (long long)w->line.n);
 	/* a record that is no account yet has no ladder */
 	if (r == 0 && w->progress && action->account)
-		r = action->kind == ACTION_WARN ? warning_progress(w, db, &progress, err)
-						: persons_progress_set(db, &progress, err);
+		r = action->kind == ACTION_WARN || action->kind == ACTION_WARN_ACCOUNT
+			    ? warning_progress(w, db, &progress, err)
+			    : persons_progress_set(db, &progress, err);
 	return r < 0 ? r : 0;
 }
 

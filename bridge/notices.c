@@ -219,7 +219,18 @@ void notices_product_say(struct str key, char ret[NOTICES_PRODUCT_BYTES])
 		(void)snprintf(ret, NOTICES_PRODUCT_BYTES, STR_FMT, STR_ARG(key));
 }
 
-/* From the warning to the step that takes the seat. */
+static bool is_warning(enum action_kind kind)
+{
+	return kind == ACTION_WARN || kind == ACTION_WARN_ACCOUNT;
+}
+
+static bool takes_access(enum action_kind kind)
+{
+	return kind == ACTION_FREE_SEAT || kind == ACTION_SUSPEND ||
+	       kind == ACTION_DEACTIVATE || kind == ACTION_REMOVE_GROUPS;
+}
+
+/* From the warning to the step that takes the seat, or the access. */
 static int64_t wait_of(const struct policy *p, const char *rule)
 {
 	for (size_t i = 0; i < p->rule_count; i++) {
@@ -229,9 +240,9 @@ static int64_t wait_of(const struct policy *p, const char *rule)
 		if (strcmp(r->name, rule) != 0)
 			continue;
 		for (size_t k = 0; k < r->step_count; k++) {
-			if (r->steps[k].kind == ACTION_WARN && warned < 0)
+			if (is_warning(r->steps[k].kind) && warned < 0)
 				warned = r->steps[k].after_ms;
-			else if (r->steps[k].kind == ACTION_FREE_SEAT && warned >= 0)
+			else if (takes_access(r->steps[k].kind) && warned >= 0)
 				return r->steps[k].after_ms - warned;
 		}
 	}
@@ -368,7 +379,9 @@ static int warn_one(struct warned *w, enum notice_kind kind, const char *suffix,
 
 static enum notice_kind kind_of(const struct warned *w)
 {
-	return w->taken ? NOTICE_TAKEN : NOTICE_WARN;
+	if (w->taken)
+		return NOTICE_TAKEN;
+	return w->t.action->product ? NOTICE_WARN : NOTICE_ACCOUNT;
 }
 
 static int warn_hooks(struct warned *w, bool ladder, struct err *err)
@@ -466,10 +479,12 @@ int notices_warn(struct app *app, const struct notices_warning *in, struct err *
 	int r;
 
 	if (in->action->class != PLAN_INACTIVE)
-		return err_set(err, ERR_POLICY,
-			       "rule %s is not about unused seats: who leaves is never warned",
-			       in->action->rule);
-	notices_product_say(str_of(in->action->product), w.product);
+		return err_set(
+			err, ERR_POLICY,
+			"rule %s is not about what is unused: who leaves is never warned",
+			in->action->rule);
+	if (in->action->product)
+		notices_product_say(str_of(in->action->product), w.product);
 	w.wait_ms = wait_of(app->config.policy, in->action->rule);
 	r = addressee_read(&w, err);
 	if (r == 0)

@@ -12,9 +12,9 @@
 #define LANGUAGE_BYTES 36 /* RFC 5646 4.4.1: 35 characters hold every tag in use */
 
 const char *const notice_kind_words[] = {
-	[NOTICE_WARN] = "warn",     [NOTICE_COPY] = "copy",   [NOTICE_TAKEN] = "taken",
-	[NOTICE_DIGEST] = "digest", [NOTICE_ALERT] = "alert", [NOTICE_TEST] = "test",
-	[NOTICE_KIND_COUNT] = NULL,
+	[NOTICE_WARN] = "warn",       [NOTICE_COPY] = "copy",     [NOTICE_TAKEN] = "taken",
+	[NOTICE_DIGEST] = "digest",   [NOTICE_ALERT] = "alert",   [NOTICE_TEST] = "test",
+	[NOTICE_ACCOUNT] = "account", [NOTICE_KIND_COUNT] = NULL,
 };
 
 const char *const notice_value_names[] = {
@@ -105,33 +105,80 @@ static const struct {
 	  "\n"
 	  "Fragen? {{contact}}\n"
 	  "{{/contact}}\n" },
+	{ NOTICE_ACCOUNT, "en",
+	  "Subject: {{#until}}Your access to {{organisation}} ends after {{until}}{{/until}}"
+	  "{{^until}}You have not used {{organisation}} for a while{{/until}}\n"
+	  "\n"
+	  "Hello{{#first_name}} {{first_name}}{{/first_name}},\n"
+	  "\n"
+	  "you have not used your Atlassian account of {{organisation}} for a while.\n"
+	  "{{#until}}\n"
+	  "\n"
+	  "Do you still need it? Then just sign in and use it until {{until}}. That is "
+	  "enough; there is nothing else to do.\n"
+	  "\n"
+	  "If you do not need it, you need not do anything. Your access then ends after "
+	  "{{until}}. Nothing that you made is deleted.\n"
+	  "{{/until}}\n"
+	  "{{#contact}}\n"
+	  "\n"
+	  "Questions? {{contact}}\n"
+	  "{{/contact}}\n" },
+	{ NOTICE_ACCOUNT, "de",
+	  "Subject: {{#until}}Ihr Zugang zu {{organisation}} endet nach dem {{until}}{{/until}}"
+	  "{{^until}}Sie haben {{organisation}} länger nicht genutzt{{/until}}\n"
+	  "\n"
+	  "Guten Tag{{#name}} {{name}}{{/name}},\n"
+	  "\n"
+	  "Sie haben Ihr Atlassian-Konto von {{organisation}} seit längerer Zeit nicht "
+	  "genutzt.\n"
+	  "{{#until}}\n"
+	  "\n"
+	  "Brauchen Sie es noch? Dann melden Sie sich bis zum {{until}} einmal an und nutzen "
+	  "es. Das genügt, mehr ist nicht zu tun.\n"
+	  "\n"
+	  "Brauchen Sie es nicht mehr, so müssen Sie nichts tun. Der Zugang endet dann nach "
+	  "dem {{until}}. Nichts von dem, was Sie angelegt haben, wird gelöscht.\n"
+	  "{{/until}}\n"
+	  "{{#contact}}\n"
+	  "\n"
+	  "Fragen? {{contact}}\n"
+	  "{{/contact}}\n" },
 	{ NOTICE_COPY, "en",
-	  "Subject: {{name}} was told that a {{product}} licence is unused\n"
+	  "Subject: {{name}} was told that {{#product}}a {{product}} licence{{/product}}"
+	  "{{^product}}an account{{/product}} is unused\n"
 	  "\n"
 	  "Hello,\n"
 	  "\n"
-	  "{{name}} has not used {{product}} on {{site}} for a while and was told so today."
-	  "{{#until}} If that stays so, the licence ends after {{until}}; "
-	  "nothing is deleted, and the account stays.{{/until}}\n"
+	  "{{name}} has not used {{#product}}{{product}} on {{site}}{{/product}}{{^product}}"
+	  "their account of {{organisation}}{{/product}} for a while and was told so today."
+	  "{{#until}} If that stays so, {{#product}}the licence{{/product}}{{^product}}its "
+	  "access{{/product}} ends after {{until}}; nothing is deleted{{#product}}, and the "
+	  "account stays{{/product}}.{{/until}}\n"
 	  "\n"
 	  "You receive this because you are named as manager or sponsor. There is nothing that "
-	  "you must do. If {{name}} still needs {{product}}, a reminder to use it helps.\n"
+	  "you must do. If {{name}} still needs {{#product}}{{product}}{{/product}}{{^product}}"
+	  "it{{/product}}, a reminder to use it helps.\n"
 	  "{{#contact}}\n"
 	  "\n"
 	  "Questions? {{contact}}\n"
 	  "{{/contact}}\n" },
 	{ NOTICE_COPY, "de",
-	  "Subject: Hinweis an {{name}}: ungenutzte Lizenz für {{product}}\n"
+	  "Subject: Hinweis an {{name}}: {{#product}}ungenutzte Lizenz für {{product}}"
+	  "{{/product}}{{^product}}ungenutztes Konto{{/product}}\n"
 	  "\n"
 	  "Guten Tag,\n"
 	  "\n"
-	  "{{name}} hat {{product}} auf {{site}} seit längerer Zeit nicht genutzt und wurde "
-	  "heute darauf hingewiesen.{{#until}} Bleibt es dabei, endet die Lizenz nach dem "
-	  "{{until}}. Gelöscht wird nichts, und das Konto bleibt bestehen."
-	  "{{/until}}\n"
+	  "{{name}} hat {{#product}}{{product}} auf {{site}}{{/product}}{{^product}}das Konto "
+	  "von {{organisation}}{{/product}} seit längerer Zeit nicht genutzt und wurde "
+	  "heute darauf hingewiesen.{{#until}} Bleibt es dabei, endet {{#product}}die Lizenz"
+	  "{{/product}}{{^product}}der Zugang{{/product}} nach dem "
+	  "{{until}}. Gelöscht wird nichts{{#product}}, und das Konto bleibt bestehen"
+	  "{{/product}}.{{/until}}\n"
 	  "\n"
 	  "Sie erhalten diese Nachricht, weil Sie als Führungskraft oder Ansprechperson "
-	  "eingetragen sind. Sie müssen nichts tun. Wird {{product}} noch gebraucht, hilft ein "
+	  "eingetragen sind. Sie müssen nichts tun. Wird {{#product}}{{product}}{{/product}}"
+	  "{{^product}}es{{/product}} noch gebraucht, hilft ein "
 	  "kurzer Hinweis.\n"
 	  "{{#contact}}\n"
 	  "\n"

@@ -16,12 +16,13 @@
 #include "base/buf.h"
 
 enum notice_kind {
-	NOTICE_WARN,   /* to a person: the seat goes */
-	NOTICE_COPY,   /* the same to their manager or sponsor */
-	NOTICE_TAKEN,  /* to a person: the seat went, and how to ask for it again */
-	NOTICE_DIGEST, /* to admins, daily */
-	NOTICE_ALERT,  /* to admins: something waits for a person */
-	NOTICE_TEST,   /* leaverd notices test */
+	NOTICE_WARN,    /* to a person: the seat goes */
+	NOTICE_COPY,    /* the same to their manager or sponsor */
+	NOTICE_TAKEN,   /* to a person: the seat went, and how to ask for it again */
+	NOTICE_DIGEST,  /* to admins, daily */
+	NOTICE_ALERT,   /* to admins: something waits for a person */
+	NOTICE_TEST,    /* leaverd notices test */
+	NOTICE_ACCOUNT, /* to a person: the account is not used, and what comes */
 	NOTICE_KIND_COUNT
 };
 extern const char *const notice_kind_words[];

@@ -21,13 +21,14 @@ const struct action_kind_row action_kinds[ACTION_KIND_COUNT] = {
 	[ACTION_JOIN_GROUPS]    = { "join-groups",    false, false, false, ACCOUNT_UNKNOWN, ACTION_LEAVE_GROUPS, true },
 	[ACTION_HAND_OVER]      = { "hand-over",      true,  false, false, ACCOUNT_UNKNOWN, ACTION_HAND_OVER, false },
 	[ACTION_LEAVE_GROUPS]   = { "leave-groups",   true,  false, false, ACCOUNT_UNKNOWN, ACTION_JOIN_GROUPS, true },
-	[ACTION_DELETE]         = { "delete",         true,  false, true,  ACCOUNT_DELETING, ACTION_CANCEL_DELETE, .asked = true },
-	[ACTION_CANCEL_DELETE]  = { "cancel-delete",  false, false, true,  ACCOUNT_ACTIVE, ACTION_DELETE, .asked = true },
-	[ACTION_ADD_GROUPS]     = { "add-groups",     false, false, false, ACCOUNT_UNKNOWN, ACTION_REMOVE_GROUPS, .asked = true },
-	[ACTION_REMOVE_GROUPS]  = { "remove-groups",  true,  false, false, ACCOUNT_UNKNOWN, ACTION_ADD_GROUPS, .asked = true },
-	[ACTION_CHANGE_PROFILE] = { "change-profile", false, false, true,  ACCOUNT_UNKNOWN, ACTION_CHANGE_PROFILE, .asked = true },
-	[ACTION_CREATE_GROUP]   = { "create-group",   false, false, false, ACCOUNT_UNKNOWN, ACTION_DROP_GROUP, .asked = true, .group = true },
-	[ACTION_DROP_GROUP]     = { "drop-group",     false, false, false, ACCOUNT_UNKNOWN, ACTION_CREATE_GROUP, .asked = true, .group = true },
+	[ACTION_DELETE]         = { "delete",         true,  false, true,  ACCOUNT_DELETING, ACTION_CANCEL_DELETE, .rare = true },
+	[ACTION_CANCEL_DELETE]  = { "cancel-delete",  false, false, true,  ACCOUNT_ACTIVE, ACTION_DELETE, .rare = true },
+	[ACTION_ADD_GROUPS]     = { "add-groups",     false, false, false, ACCOUNT_UNKNOWN, ACTION_REMOVE_GROUPS, .rare = true },
+	[ACTION_REMOVE_GROUPS]  = { "remove-groups",  true,  false, false, ACCOUNT_UNKNOWN, ACTION_ADD_GROUPS, .rare = true },
+	[ACTION_CHANGE_PROFILE] = { "change-profile", false, false, true,  ACCOUNT_UNKNOWN, ACTION_CHANGE_PROFILE, .rare = true },
+	[ACTION_CREATE_GROUP]   = { "create-group",   false, false, false, ACCOUNT_UNKNOWN, ACTION_DROP_GROUP, .rare = true, .group = true },
+	[ACTION_DROP_GROUP]     = { "drop-group",     false, false, false, ACCOUNT_UNKNOWN, ACTION_CREATE_GROUP, .rare = true, .group = true },
+	[ACTION_WARN_ACCOUNT]   = { "warn-account",   false, false, false, ACCOUNT_UNKNOWN, ACTION_WARN_ACCOUNT, .rare = true },
 };
 
 enum { MEMBERSHIP_LAG_MS = 30 * 1000, STATUS_LAG_MS = 30 * 1000, GIFT_LAG_MS = 120 * 1000, SCIM_LAG_MS = 30 * 1000 };
@@ -480,6 +481,7 @@ static const enum action_kind counted_kinds[] = {
 	ACTION_FREE_SEAT,     ACTION_HAND_OVER,     ACTION_JOIN_GROUPS,    ACTION_LEAVE_GROUPS,
 	ACTION_PROVISION,     ACTION_REMOVE_GROUPS, ACTION_REPROVISION,    ACTION_RESTORE,
 	ACTION_REVOKE_TOKENS, ACTION_SUSPEND,       ACTION_UPDATE_PROFILE, ACTION_WARN,
+	ACTION_WARN_ACCOUNT,
 };
 
 static void put_counts(struct buf *b, const struct plan *p)
@@ -498,7 +500,7 @@ static void put_counts(struct buf *b, const struct plan *p)
 		enum action_kind kind = counted_kinds[i];
 		char key[64];
 
-		if ((action_kinds[kind].provision || action_kinds[kind].asked ||
+		if ((action_kinds[kind].provision || action_kinds[kind].rare ||
 		     kind == ACTION_HAND_OVER) &&
 		    !kinds[kind])
 			continue; /* younger than the others: old plans stay as they are */

@@ -55,14 +55,14 @@ enum action_kind {
 	ACTION_JOIN_GROUPS,
 	ACTION_LEAVE_GROUPS,
 	ACTION_HAND_OVER, /* what the account owns goes to others */
-	/* only where a person asks for it: no rule has these */
-	ACTION_DELETE, /* a managed account, after 14 days of grace */
+	ACTION_DELETE,    /* a managed account, after 14 days of grace */
 	ACTION_CANCEL_DELETE,
 	ACTION_ADD_GROUPS, /* groups of the organisation, not of a provisioning directory */
 	ACTION_REMOVE_GROUPS,
 	ACTION_CHANGE_PROFILE, /* name and address of a managed account */
 	ACTION_CREATE_GROUP,
-	ACTION_DROP_GROUP, /* one without members that gives nothing */
+	ACTION_DROP_GROUP,   /* one without members that gives nothing */
+	ACTION_WARN_ACCOUNT, /* what is about the account, not about one seat */
 	ACTION_KIND_COUNT
 };
 
@@ -109,8 +109,8 @@ struct action_kind_row {
 	enum account_status to; /* the status wanted; ACCOUNT_UNKNOWN: not about the status */
 	enum action_kind undo;  /* what gives it back; itself where nothing does */
 	bool provision; /* about a record of the provisioning directory; account may be 0 */
-	bool asked;     /* only a person's order has it, no rule */
-	bool group;     /* about a group: person and account are 0 */
+	bool rare;  /* a plan counts it only where it has one: older plans stay as they are */
+	bool group; /* about a group: person and account are 0 */
 };
 extern const struct action_kind_row action_kinds[ACTION_KIND_COUNT];
 

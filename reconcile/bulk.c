@@ -626,24 +626,25 @@ static int members_mark(const struct bulk *b, bool **ret)
 	return 0;
 }
 
-static int step_of_group(struct bulk *b, uint32_t group, struct action_step *ret)
+static int step_of_group(struct round *round, uint32_t group, struct action_step *ret,
+			 struct err *err)
 {
-	const struct row_group *g = &b->f->groups.v[group];
-	struct plan_arena *arena = b->round->arena;
-	int r = arena_text(arena, pool_str(&b->f->pool, g->id), &ret->group, b->err);
+	const struct facts *f = round->w->f;
+	const struct row_group *g = &f->groups.v[group];
+	struct plan_arena *arena = round->arena;
+	int r = arena_text(arena, pool_str(&f->pool, g->id), &ret->group, err);
 
 	if (r == 0)
-		r = arena_text(arena, pool_str(&b->f->pool, g->name), &ret->name, b->err);
+		r = arena_text(arena, pool_str(&f->pool, g->name), &ret->name, err);
 	if (r == 0 && g->directory >= FRAME_FIRST)
-		r = arena_text(arena, pool_str(&b->f->pool, g->directory), &ret->directory,
-			       b->err);
+		r = arena_text(arena, pool_str(&f->pool, g->directory), &ret->directory, err);
 	return r;
 }
 
 static int group_drop(struct bulk *b, uint32_t group, struct bulk_answer *a)
 {
 	struct action_step step = { 0 };
-	int r = step_of_group(b, group, &step);
+	int r = step_of_group(b->round, group, &step, b->err);
 
 	b->made[group] = 1;
 	return r < 0 ? r : thing_add(b, ACTION_DROP_GROUP, STEP_DROP_GROUP, &step, a);
@@ -826,7 +827,7 @@ static int groups_fill(struct bulk *b, const struct found *v, size_t n, struct c
 		if (count && rows[count - 1] == v[i].group)
 			continue;
 		steps[count].op = add ? STEP_ADD_GROUP : STEP_REMOVE_GROUP;
-		r = step_of_group(b, v[i].group, &steps[count]);
+		r = step_of_group(b->round, v[i].group, &steps[count], b->err);
 		ids[count] = steps[count].group;
 		rows[count++] = v[i].group;
 	}
@@ -838,6 +839,34 @@ static int groups_fill(struct bulk *b, const struct found *v, size_t n, struct c
 	c->before.paths = c->after.paths = true;
 	*(add ? &c->after : &c->before) =
 		(struct action_fields){ .paths = true, .groups = ids, .group_count = count };
+	return 0;
+}
+
+int bulk_rule_group(struct round *round, struct candidate *c, uint32_t group, struct err *err)
+{
+	bool add = c->kind == ACTION_ADD_GROUPS;
+	struct action_step *step = NULL;
+	const char **id = NULL;
+	uint32_t *row = NULL;
+	int r = arena_alloc(round->arena, sizeof(*step), &step, err);
+
+	if (r == 0)
+		r = arena_alloc(round->arena, sizeof(*id), &id, err);
+	if (r == 0)
+		r = arena_alloc(round->arena, sizeof(*row), &row, err);
+	if (r == 0)
+		r = step_of_group(round, group, step, err);
+	if (r < 0)
+		return r;
+	step->op = add ? STEP_ADD_GROUP : STEP_REMOVE_GROUP;
+	*id = step->group;
+	*row = group;
+	c->steps = step;
+	c->groups = row;
+	c->step_count = c->group_count = 1;
+	c->before.paths = c->after.paths = true;
+	*(add ? &c->after : &c->before) =
+		(struct action_fields){ .paths = true, .groups = id, .group_count = 1 };
 	return 0;
 }
 
@@ -1071,6 +1100,12 @@ static int group_judge(const struct world *w, const struct candidate *c, uint32_
 				 "where the members of group " STR_FMT
 				 " come from, or whether it gives administration, was not read",
 				 STR_ARG(name));
+	if (c->rule && c->kind == ACTION_ADD_GROUPS &&
+	    (g->admin == TRI_YES || w->f->grant_at[group] != w->f->grant_at[group + 1]))
+		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
+				 "group " STR_FMT
+				 " gives something: a tag is a group that gives nothing",
+				 STR_ARG(name));
 	if (g->admin != TRI_YES)
 		return 0;
 	hits->two = true;
@@ -1084,6 +1119,9 @@ int bulk_groups_judge(const struct world *w, const struct candidate *c,
 {
 	int r = 0;
 
+	if (c->rule && w->f->accounts.v[c->s.account].paths_known != TRI_YES)
+		r = guard_hit(hits, arena, GUARD_UNKNOWN, err,
+			      "which groups the account is in was not read");
 	for (size_t i = 0; i < c->group_count && r == 0; i++)
 		r = group_judge(w, c, c->groups[i], arena, hits, err);
 	return r;

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include "reconcile/bulk.h"
 #include "reconcile/handover.h"
 
 int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
@@ -221,6 +222,13 @@ static int ladder_desire(struct round *r, const struct rule *rule, const struct 
 			r->counts.later++;
 			continue;
 		}
+		if (rule->steps[i].group) {
+			int ret = bulk_rule_group(
+				r, &c, stage_group(w->f, &rule->steps[i], s->account), err);
+
+			if (ret < 0)
+				return ret;
+		}
 		if (vec_candidate_add(&r->candidates, c) < 0)
 			return err_nomem(err);
 	}
@@ -280,7 +288,8 @@ static int inventory_desire(struct round *r, const struct rule *rule, uint32_t a
 	const struct facts *f = r->w->f;
 
 	for (size_t i = 0; i < rule->step_count; i++)
-		if (rule->steps[i].kind == ACTION_HAND_OVER &&
+		if ((rule->steps[i].kind == ACTION_HAND_OVER ||
+		     rule->steps[i].kind == ACTION_DELETE) &&
 		    handover_wants_inventory(r->w, account, anchor_ms) &&
 		    vec_u64_add(&r->inventories, f->accounts.v[account].number) < 0)
 			return err_nomem(err);
@@ -548,6 +557,31 @@ static int placeholders_find(struct round *r, struct err *err)
 	return ret;
 }
 
+/* Steps about groups that nobody made: told, for nothing else shows it. */
+static int groups_find(struct round *r, struct err *err)
+{
+	const struct facts *f = r->w->f;
+	int ret = 0;
+
+	for (size_t i = 0; i < r->w->p->rule_count; i++)
+		for (size_t k = 0; k < r->w->p->rules[i].step_count && ret == 0; k++) {
+			const struct rule *rule = &r->w->p->rules[i];
+			const char *name = rule->steps[k].group;
+			bool there = false;
+
+			for (uint32_t g = 0; name && g < f->groups.n && !there; g++)
+				there = str_ieq(pool_str(&f->pool, f->groups.v[g].name),
+						str_of(name));
+			if (name && !there)
+				ret = finding_add(r, "no-such-group", rule->name, 0, 0, err,
+						  "rule %s: there is no group %s in this "
+						  "organisation: %s does nothing",
+						  rule->name, name,
+						  rule_step_word(&rule->steps[k]));
+		}
+	return ret;
+}
+
 static int round_begin(struct round *r, struct err *err)
 {
 	r->leaving = calloc(r->w->f->accounts.n + 1, sizeof(*r->leaving));
@@ -596,6 +630,8 @@ int desire_all(struct round *r, struct err *err)
 		ret = provision_desire(r, err);
 	if (ret == 0)
 		ret = persons_find(r, err);
+	if (ret == 0)
+		ret = groups_find(r, err);
 	if (ret == 0)
 		ret = placeholders_find(r, err);
 	return ret < 0 ? ret : missing_find(r, err);

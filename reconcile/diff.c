@@ -428,6 +428,7 @@ static const enum step_op kind_ops[ACTION_KIND_COUNT] = {
 	[ACTION_REVOKE_TOKENS] = STEP_REVOKE_TOKEN,
 	[ACTION_DELETE] = STEP_DELETE,
 	[ACTION_CANCEL_DELETE] = STEP_CANCEL_DELETE,
+	[ACTION_WARN_ACCOUNT] = STEP_NOTIFY,
 };
 
 static int account_diff(struct round *r, struct candidate *c, struct err *err)

@@ -333,7 +333,7 @@ static int hold_judge(const struct world *w, const struct candidate *c,
 	uint32_t column = w->p->fixed[COL_LEGAL_HOLD];
 	bool held = false, unknown = false;
 
-	if (c->kind != ACTION_DELETE)
+	if (c->kind != ACTION_DELETE || c->class == PLAN_RESTORE)
 		return 0;
 	/* whose data goes for good is for two people to say */
 	hits->two = true;
@@ -352,6 +352,33 @@ static int hold_judge(const struct world *w, const struct candidate *c,
 	return unknown ? guard_hit(hits, arena, GUARD_UNKNOWN, err,
 				   "whether the person is under a legal hold was not read")
 		       : 0;
+}
+
+/* What is deleted with its owner, shared filters and dashboards too, is handed over before. */
+static int owns_judge(const struct world *w, const struct candidate *c,
+		      struct plan_arena *arena, struct guard_hits *hits, struct err *err)
+{
+	const struct facts *f = w->f;
+	const struct row_inventory *read;
+	const struct row_owned *owned;
+	size_t n = 0, given = 0;
+
+	/* an order of a person where no site is known: they say what they know */
+	if (c->kind != ACTION_DELETE || c->class == PLAN_RESTORE || (!c->rule && !f->sites.n))
+		return 0;
+	owned = facts_owned_of(f, c->s.account, &n);
+	for (size_t i = 0; i < n; i++)
+		given += owned_kinds[owned[i].kind].given;
+	if (given)
+		return guard_hit(hits, arena, GUARD_OWNS, err,
+				 "it owns %zu things that should be handed over first: filters "
+				 "and dashboards, shared ones too, are deleted with it",
+				 given);
+	read = facts_inventory_of(f, c->s.account);
+	if (read && read->whole)
+		return 0;
+	return guard_hit(hits, arena, GUARD_OWNS, err, "what it owns was not read%s",
+			 f->sites.n ? " wholly" : ", for no site is configured");
 }
 
 /* The newest; among equals the one whose texts come first. */
@@ -535,7 +562,8 @@ static int lever_judge(const struct world *w, const struct candidate *c,
 	case LEVER_ACCOUNT:
 		break;
 	}
-	if (c->class == PLAN_ASKED && c->kind != ACTION_DEACTIVATE)
+	if ((c->class == PLAN_ASKED && c->kind != ACTION_DEACTIVATE) ||
+	    (c->kind == ACTION_DELETE && c->rule))
 		return asked_lever_judge(w, c, class, arena, hits, err);
 	/* an undo of what was asked for */
 	if (c->group_count)
@@ -752,7 +780,7 @@ int guard_judge(const struct world *w, const struct candidate *c, struct plan_ar
 				     struct err *err) = {
 		source_judge,   rows_judge,  filters_judge, leave_judge,
 		bars_judge,     admin_judge, lever_judge,   ownership_judge,
-		flapping_judge, hold_judge,  service_judge,
+		flapping_judge, hold_judge,  owns_judge,    service_judge,
 	};
 	int r = 0;
 

@@ -48,7 +48,8 @@ enum guard_release {
 	X(LIMIT_PROVISION,    "provision-limit",    ACTION, PERSON, "an approval that names it")    \
 	X(SEATS_OUT,          "seats-out",          ACTION, PERSON, "seats that were freed or bought, or an approval that names it") \
 	X(FLAPPING,           "flapping",           ACTION, PERSON, "an end of what gives it back, or an approval that names it") \
-	X(LIMIT_ASKED_DAY,    "limit-asked-day",    PLAN,   PERSON, "a release")
+	X(LIMIT_ASKED_DAY,    "limit-asked-day",    PLAN,   PERSON, "a release")                    \
+	X(OWNS,               "owns",               ACTION, PERSON, "a hand-over of what it owns, or an approval that names it")
 /* clang-format on */
 
 enum guard_id {

@@ -9,6 +9,12 @@ static unsigned rule_order(const struct candidate *c)
 	return c->rule ? c->rule->order : 0;
 }
 
+/* The one group that a rule's step is about; what a person orders is about all it names. */
+static uint32_t group_row(const struct candidate *c)
+{
+	return c->rule && c->group_count ? c->groups[0] : FACTS_NONE;
+}
+
 /* What it is about. */
 static int thing_cmp(const struct candidate *a, const struct candidate *b)
 {
@@ -20,6 +26,8 @@ static int thing_cmp(const struct candidate *a, const struct candidate *b)
 		c = LESS(a->product, b->product);
 	if (!c)
 		c = LESS(a->thing_number, b->thing_number);
+	if (!c)
+		c = LESS(group_row(a), group_row(b));
 	return c ? c : LESS(a->kind, b->kind);
 }
 
@@ -103,6 +111,9 @@ static bool covers(const struct facts *f, const struct row_open *o, const struct
 		product = pool_str(&f->pool, f->products.v[c->product].key);
 		site = pool_str(&f->pool, f->products.v[c->product].site);
 	}
+	/* of which groups is not told of open actions: those of the same rule wait */
+	if (c->group_count && !str_eq(pool_str(&f->pool, o->rule), str_of(c->rule->name)))
+		return false;
 	return (o->approved || o->started) && o->kind == c->kind &&
 	       (o->started ||
 		o->urgency <= (candidate_is_urgent(c) ? PLAN_URGENT : PLAN_ROUTINE)) &&
@@ -121,7 +132,7 @@ void order_pending(struct round *r)
 		uint64_t account = account_number(f, c);
 
 		/* which groups, which profile, is not told of open actions */
-		if (c->gone || c->step_count || action_kinds[c->kind].group)
+		if (c->gone || (c->step_count && !c->rule) || action_kinds[c->kind].group)
 			continue;
 		for (size_t o = open_first(f, account);
 		     o < f->open.n && f->open.v[o].account == account && !c->gone; o++)

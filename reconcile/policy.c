@@ -292,73 +292,185 @@ static void anchor_bind(struct binding *b, struct rule *rule, const char *text)
 	path_bind(b, "anchor", whose_of(b, &rule->anchor), &rule->anchor);
 }
 
-/* Which kinds follow on which subject, in which class: what gives back stands alone. */
-static bool step_fits(const struct rule *rule, enum action_kind kind)
+/* Steps as rules call them: where each may stand, and which kind of action it is there. */
+enum step_place {
+	ON_SEAT = 1,   /* rules for: seat */
+	ON_OTHERS = 2, /* the rest */
+	ON_RETURN = 4, /* rules of class restore, and nothing else there */
+};
+
+static const struct step_row {
+	const char *word;
+	enum action_kind kind;
+	unsigned places;
+	bool group; /* names one */
+} step_rows[] = {
+	{ "warn", ACTION_WARN, ON_SEAT, false },
+	{ "free-seat", ACTION_FREE_SEAT, ON_SEAT, false },
+	{ "suspend", ACTION_SUSPEND, ON_OTHERS, false },
+	{ "deactivate", ACTION_DEACTIVATE, ON_OTHERS, false },
+	{ "revoke-tokens", ACTION_REVOKE_TOKENS, ON_OTHERS, false },
+	{ "hand-over", ACTION_HAND_OVER, ON_OTHERS, false },
+	{ "warn", ACTION_WARN_ACCOUNT, ON_OTHERS, false },
+	{ "tag", ACTION_ADD_GROUPS, ON_OTHERS, true },
+	{ "remove-group", ACTION_REMOVE_GROUPS, ON_OTHERS, true },
+	{ "delete", ACTION_DELETE, ON_OTHERS, false },
+	{ "restore", ACTION_RESTORE, ON_RETURN, false },
+	{ "enable", ACTION_ENABLE, ON_RETURN, false },
+};
+
+const char *rule_step_word(const struct rule_step *step)
 {
-	if (rule->subject == SUBJECT_SEAT)
-		return kind == ACTION_WARN || kind == ACTION_FREE_SEAT;
-	if (rule->class == PLAN_RESTORE)
-		return kind == ACTION_RESTORE || kind == ACTION_ENABLE;
-	return kind == ACTION_SUSPEND || kind == ACTION_DEACTIVATE ||
-	       kind == ACTION_REVOKE_TOKENS || kind == ACTION_HAND_OVER;
+	for (size_t i = 0; i < COUNT_OF(step_rows); i++)
+		if (step_rows[i].kind == step->kind)
+			return step_rows[i].word;
+	return action_kinds[step->kind].word;
 }
 
-/* Why a step of that kind cannot stand there, where there is more to say than which can; NULL.
- */
-static const char *step_why_not(const struct rule *rule, enum action_kind kind)
+static unsigned place_of(const struct rule *rule)
 {
-	if (kind == ACTION_DELETE)
-		return "no rule deletes: a person asks for it by name (leaverd bulk --do "
-		       "delete)";
-	if (kind == ACTION_ADD_GROUPS || kind == ACTION_REMOVE_GROUPS)
-		return "no rule moves people between groups: seats go by free-seat, what a "
-		       "provisioning directory is told by groups of the organisation's "
-		       "provision section, the rest by leaverd bulk";
-	if ((kind == ACTION_WARN || kind == ACTION_FREE_SEAT) && rule->subject != SUBJECT_SEAT)
-		return "it is about one seat: a rule for: seat has it";
-	if (action_kinds[kind].provision || action_kinds[kind].asked)
-		return "no rule has it";
+	if (rule->subject == SUBJECT_SEAT)
+		return ON_SEAT;
+	return rule->class == PLAN_RESTORE ? ON_RETURN : ON_OTHERS;
+}
+
+static const struct step_row *step_row_of(const struct rule *rule, struct str word)
+{
+	for (size_t i = 0; i < COUNT_OF(step_rows); i++)
+		if ((step_rows[i].places & place_of(rule)) &&
+		    str_ieq(word, str_of(step_rows[i].word)))
+			return &step_rows[i];
 	return NULL;
 }
 
-/* "KIND" or "KIND after DURATION". */
+/* Why a step cannot stand there although there is such a thing; NULL. */
+static const char *step_why_not(const struct rule *rule, const struct step_row *row,
+				struct str word)
+{
+	if (row && row->kind == ACTION_DELETE &&
+	    (rule->class != PLAN_LEAVER || rule->subject != SUBJECT_PERSON))
+		return "only a rule for: person of class leaver deletes: who is merely "
+		       "absent or idle may come back, and what is deleted does not";
+	if (row && row->kind == ACTION_WARN_ACCOUNT && rule->class != PLAN_INACTIVE)
+		return "who leaves is never warned: outside seats only rules of class inactive "
+		       "warn";
+	if (row)
+		return NULL;
+	if (str_ieq(word, STR("add-groups")) || str_ieq(word, STR("add-group")))
+		return "no rule gives access: tag NAME puts the account into a group that "
+		       "gives nothing, and what a provisioning directory is told stands in "
+		       "groups of the organisation's provision section";
+	if (str_ieq(word, STR("remove-groups")))
+		return "it is remove-group NAME";
+	if (str_ieq(word, STR("warn")) || str_ieq(word, STR("free-seat")))
+		return "it is about one seat: a rule for: seat has it";
+	for (size_t i = 0; i < COUNT_OF(step_rows); i++)
+		if (step_rows[i].places == ON_OTHERS &&
+		    str_ieq(word, str_of(step_rows[i].word)))
+			return rule->subject == SUBJECT_SEAT
+				       ? "it is about the account: a rule for: account has it"
+				       : "a rule of class restore only gives back";
+	return NULL;
+}
+
+static const char *steps_expected(const struct rule *rule)
+{
+	switch (place_of(rule)) {
+	case ON_SEAT:
+		return "warn or free-seat";
+	case ON_RETURN:
+		return "restore or enable";
+	default:
+		return "suspend, deactivate, revoke-tokens, hand-over, tag NAME, "
+		       "remove-group NAME, warn or delete";
+	}
+}
+
+static bool wait_of(struct str text, int64_t *ret)
+{
+	return str_istarts(text, STR("after ")) &&
+	       str_duration_ms(str_trim(str_n(text.p + 6, text.len - 6)), ret);
+}
+
+/* "NAME", "NAME after DURATION": a name may have blanks. *rest is what stands after it. */
+static struct str group_cut(struct str text, struct str *rest)
+{
+	for (size_t i = text.len; i-- > 1;) {
+		struct str tail = str_n(text.p + i, text.len - i);
+		int64_t ms;
+
+		if (text.p[i - 1] != ' ' || !wait_of(tail, &ms))
+			continue;
+		*rest = tail;
+		return str_trim(str_n(text.p, i - 1));
+	}
+	*rest = wait_of(text, &(int64_t){ 0 }) ? text : STR("");
+	return rest->len ? STR("") : text;
+}
+
+/* The place of a step among the others. */
+static void step_order(struct binding *b, struct rule *rule, const struct rule_step *step,
+		       struct str text)
+{
+	bool off = false;
+
+	if (rule->step_count && step->after_ms < rule->steps[rule->step_count - 1].after_ms)
+		fault(b, "then", STR_FMT " comes before the step above it", STR_ARG(text));
+	for (size_t i = 0; i < rule->step_count; i++) {
+		const struct rule_step *other = &rule->steps[i];
+
+		off = off || other->kind == ACTION_DEACTIVATE;
+		if (other->kind == step->kind &&
+		    (!step->group || str_ieq(str_of(other->group), str_of(step->group))))
+			fault(b, "then", "%s%s%s stands there twice", rule_step_word(step),
+			      step->group ? " " : "", step->group ? step->group : "");
+	}
+	if (step->kind == ACTION_DELETE && !off)
+		fault(b, "then",
+		      "delete stands there without deactivate above it: what is deleted was "
+		      "off for a while before");
+}
+
+/* "KIND", "KIND after DURATION", "KIND GROUP after DURATION". */
 static void step_bind(struct binding *b, struct rule *rule, const char *text)
 {
-	struct str word, rest, after = str_trim(str_of(text));
+	struct str word, rest = STR(""), group = STR(""), all = str_trim(str_of(text));
+	bool more = str_cut(all, ' ', &word, &rest);
+	const struct step_row *row = step_row_of(rule, word);
+	const char *why = step_why_not(rule, row, word);
 	struct rule_step step = { 0 };
-	bool waits = str_cut(after, ' ', &word, &rest);
-	bool known = action_kind_of(word, &step.kind);
-	const char *why = known ? step_why_not(rule, step.kind) : NULL;
 
-	if (!known || !step_fits(rule, step.kind)) {
-		fault(b, "then", "found " STR_FMT "%s%s%s, expected %s", STR_ARG(after),
-		      why ? " (" : "", why ? why : "", why ? ")" : "",
-		      b->subject == SUBJECT_SEAT ? "warn or free-seat"
-		      : rule->class == PLAN_RESTORE
-			      ? "restore or enable"
-			      : "suspend, deactivate, revoke-tokens or hand-over");
+	if (!row || why) {
+		fault(b, "then", "found " STR_FMT "%s%s%s, expected %s", STR_ARG(all),
+		      why ? " (" : "", why ? why : "", why ? ")" : "", steps_expected(rule));
 		return;
 	}
-	rest = str_trim(rest);
-	if (waits &&
-	    (!str_istarts(rest, STR("after ")) ||
-	     !str_duration_ms(str_trim(str_n(rest.p + 6, rest.len - 6)), &step.after_ms))) {
+	step.kind = row->kind;
+	rest = more ? str_trim(rest) : STR("");
+	if (row->group) {
+		group = group_cut(rest, &rest);
+		if (!group.len) {
+			fault(b, "then",
+			      "found " STR_FMT ", expected the name of a group: %s NAME",
+			      STR_ARG(all), row->word);
+			return;
+		}
+	}
+	if (rest.len && !wait_of(rest, &step.after_ms)) {
 		fault(b, "then",
 		      "found " STR_FMT ", expected a step such as deactivate after 7d",
-		      STR_ARG(after));
+		      STR_ARG(all));
 		return;
 	}
 	if (rule->step_count == POLICY_MAX_STEPS) {
 		fault(b, "then", "more than %d steps", POLICY_MAX_STEPS);
 		return;
 	}
-	if (rule->step_count && step.after_ms < rule->steps[rule->step_count - 1].after_ms) {
-		fault(b, "then", STR_FMT " comes before the step above it", STR_ARG(after));
-		return;
+	if (group.len) {
+		step.group = str_dup(group);
+		b->lost = b->lost || !step.group;
 	}
-	for (size_t i = 0; i < rule->step_count; i++)
-		if (rule->steps[i].kind == step.kind)
-			fault(b, "then", STR_FMT " stands there twice", STR_ARG(word));
+	step_order(b, rule, &step, all);
 	rule->steps[rule->step_count++] = step;
 }
 
@@ -894,6 +1006,8 @@ void policy_free(struct policy *p)
 		query_free(p->rules[i].when);
 		query_free(p->rules[i].pilot);
 		path_done(&p->rules[i].anchor);
+		for (size_t k = 0; k < p->rules[i].step_count; k++)
+			free(p->rules[i].steps[k].group);
 	}
 	for (size_t i = 0; i < p->match_count; i++) {
 		free(p->match[i].name);

@@ -138,6 +138,7 @@ struct rule_step {
 	enum action_kind kind;
 	int64_t after_ms; /* after the anchor; from the second wait on after the step before
 			     that was actually done */
+	char *group;      /* tag, remove-group: the name of a group; else NULL */
 };
 
 struct rule {
@@ -298,6 +299,10 @@ int policy_bind(const struct policy_conf *conf, struct conf_faults *faults, stru
 		struct err *err) MUST_USE;
 void policy_free(struct policy *p);
 OWNED(struct policy, policy_free)
+
+/* As rules call a step: warn, tag and remove-group stand for kinds that plans name otherwise.
+ */
+const char *rule_step_word(const struct rule_step *step);
 
 /* Words of the file: "person", "exemption", ... */
 const char *rule_subject_word(enum rule_subject subject);

@@ -109,8 +109,24 @@ static int steps_lint(struct linting *l, const struct rule *rule)
 	const struct rule_step *warn = step_of(rule, ACTION_WARN);
 	const struct rule_step *take = step_of(rule, ACTION_FREE_SEAT);
 	const struct rule_step *tokens = step_of(rule, ACTION_REVOKE_TOKENS);
+	const struct rule_step *told = step_of(rule, ACTION_WARN_ACCOUNT);
+	const struct rule_step *off = step_of(rule, ACTION_DEACTIVATE);
+	const struct rule_step *gone = step_of(rule, ACTION_DELETE);
 	int r = 0;
 
+	for (size_t i = 0; told && i < rule->step_count && r == 0; i++)
+		if (action_kinds[rule->steps[i].kind].destructive &&
+		    rule->steps[i].after_ms - told->after_ms < 7 * STAMP_DAY_MS)
+			r = say(l, "then",
+				"between the warning and %s there is less than a week",
+				rule_step_word(&rule->steps[i]));
+	if (r == 0 && gone && off && gone->after_ms - off->after_ms < 30 * STAMP_DAY_MS)
+		r = say(l, "then",
+			"it deletes within %lld days of deactivating: what is deleted does "
+			"not come back, but for the 14 days of Atlassian's grace",
+			(long long)((gone->after_ms - off->after_ms) / STAMP_DAY_MS));
+	if (r < 0)
+		return r;
 	if (take && !warn)
 		r = say(l, "then", "it takes a seat of which nobody was warned");
 	else if (take && take->after_ms - warn->after_ms < 7 * STAMP_DAY_MS)

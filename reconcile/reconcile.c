@@ -431,6 +431,19 @@ static bool order_judge(struct judging *j)
 	return false;
 }
 
+/* Of steps of one kind about groups, the one about the action's. */
+static bool is_step(const struct judging *j, const struct rule_step *step)
+{
+	uint32_t group;
+
+	if (step->kind != j->action->kind || !step->group)
+		return step->kind == j->action->kind;
+	group = stage_group(j->w.f, step, j->c.s.account);
+	return group != FACTS_NONE && j->action->step_count == 1 &&
+	       str_eq(pool_str(&j->w.f->pool, j->w.f->groups.v[group].id),
+		      str_of(j->action->steps[0].group));
+}
+
 static bool rule_find(struct judging *j)
 {
 	const struct rule *rule = policy_rule(j->w.p, str_of(j->action->rule));
@@ -449,7 +462,7 @@ static bool rule_find(struct judging *j)
 		j->c.class = PLAN_ASKED;
 		return true;
 	}
-	while (rule && i < rule->step_count && rule->steps[i].kind != j->action->kind)
+	while (rule && i < rule->step_count && !is_step(j, &rule->steps[i]))
 		i++;
 	if (!rule || i == rule->step_count) {
 		say(j->ret, JUDGE_NOT_WANTED,
@@ -808,7 +821,9 @@ int reconcile_judge(const struct facts *facts, const struct policy *policy,
 		else if (strcmp(action->rule, ORDER_BULK) == 0 ||
 			 action->kind == ACTION_ADD_GROUPS ||
 			 action->kind == ACTION_REMOVE_GROUPS)
-			r = subject_find(&j) && rule_find(&j) ? asked_judge(&j, err) : 0;
+			r = subject_find(&j) && rule_find(&j) && (!j.rule || rule_judge(&j))
+				    ? asked_judge(&j, err)
+				    : 0;
 		else if (subject_find(&j) && rule_find(&j) &&
 			 (j.rule ? rule_judge(&j) : order_judge(&j)))
 			r = guards_judge(&j, err);

@@ -48,7 +48,7 @@ static int64_t done_at(const struct world *w, const struct rule *rule, enum acti
 
 		if (p->product == product && p->kind == kind && p->done_ms > newest &&
 		    (!rule->anchor.name || p->done_ms >= since_ms) &&
-		    (kind == ACTION_WARN ||
+		    (kind == ACTION_WARN || kind == ACTION_WARN_ACCOUNT ||
 		     str_eq(pool_str(&f->pool, p->rule), str_of(rule->name))))
 			newest = p->done_ms;
 	}
@@ -95,6 +95,52 @@ static struct stage return_stage(const struct world *w, enum action_kind kind, u
 	return (struct stage){ STAGE_WAITS, 0 };
 }
 
+uint32_t stage_group(const struct facts *f, const struct rule_step *step, uint32_t account)
+{
+	uint32_t directory = f->accounts.v[account].directory, found = FACTS_NONE;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < f->groups.n; i++) {
+		const struct row_group *g = &f->groups.v[i];
+
+		if (!str_ieq(pool_str(&f->pool, g->name), str_of(step->group)))
+			continue;
+		if (directory >= FRAME_FIRST && g->directory >= FRAME_FIRST &&
+		    g->directory != directory)
+			continue;
+		found = i;
+		n++;
+	}
+	return n == 1 ? found : FACTS_NONE;
+}
+
+static bool is_member(const struct facts *f, uint32_t account, uint32_t group)
+{
+	for (uint32_t m = f->member_at[account]; m < f->member_at[account + 1]; m++)
+		if (f->members.v[m].b == group)
+			return true;
+	return false;
+}
+
+/* A tag, or a group to be left: which groups the account is in says whether it is done. */
+static struct stage group_stage(const struct world *w, const struct rule *rule,
+				const struct rule_step *step, uint32_t account,
+				int64_t anchor_ms)
+{
+	const struct facts *f = w->f;
+	uint32_t group = stage_group(f, step, account);
+	int64_t did;
+
+	if (group == FACTS_NONE)
+		return (struct stage){ STAGE_OFF, 0 };
+	if (f->accounts.v[account].paths_known != TRI_YES)
+		return (struct stage){ STAGE_UNKNOWN, 0 };
+	if (is_member(f, account, group) != (step->kind == ACTION_ADD_GROUPS))
+		return (struct stage){ STAGE_WAITS, 0 };
+	did = done_at(w, rule, step->kind, account, FACTS_NONE, anchor_ms);
+	return done(did ? did : anchor_ms);
+}
+
 /* Done, or not (WAITS), as the account shows it. */
 static struct stage account_stage(const struct world *w, const struct rule *rule,
 				  enum action_kind kind, uint32_t account, int64_t anchor_ms)
@@ -111,12 +157,17 @@ static struct stage account_stage(const struct world *w, const struct rule *rule
 		return handover_stage(w, account, anchor_ms);
 	if (kind == ACTION_RESTORE || kind == ACTION_ENABLE)
 		return return_stage(w, kind, account, anchor_ms);
+	if (kind == ACTION_WARN_ACCOUNT)
+		return did ? done(did) : (struct stage){ STAGE_WAITS, 0 };
 	if (kind == ACTION_REVOKE_TOKENS && (a->tokens == TRI_NO || did))
 		return done(did ? did : anchor_ms);
 	if (kind == ACTION_REVOKE_TOKENS)
 		return (struct stage){ STAGE_WAITS, 0 };
 	if (a->status == ACCOUNT_UNKNOWN)
 		return (struct stage){ STAGE_UNKNOWN, 0 };
+	if (kind == ACTION_DELETE)
+		return a->status == ACCOUNT_DELETING ? done(since)
+						     : (struct stage){ STAGE_WAITS, 0 };
 	if (gone)
 		return done(since);
 	if (kind == ACTION_SUSPEND && a->status == ACCOUNT_SUSPENDED)
@@ -127,11 +178,14 @@ static struct stage account_stage(const struct world *w, const struct rule *rule
 }
 
 static struct stage step_stage(const struct world *w, const struct rule *rule,
-			       enum action_kind kind, const struct subject *s,
+			       const struct rule_step *step, const struct subject *s,
 			       int64_t anchor_ms)
 {
+	enum action_kind kind = step->kind;
 	int64_t did;
 
+	if (step->group)
+		return group_stage(w, rule, step, s->account, anchor_ms);
 	if (!action_kinds[kind].seat)
 		return account_stage(w, rule, kind, s->account, anchor_ms);
 	did = done_at(w, rule, kind, s->account, w->f->seats.v[s->seat].product, anchor_ms);
@@ -141,18 +195,21 @@ static struct stage step_stage(const struct world *w, const struct rule *rule,
 	return (struct stage){ STAGE_WAITS, 0 };
 }
 
-/*
- * The step before that a step waits for: the last one with a shorter wait. Tokens and
- * what is owned may be out of our reach: nothing waits for them. SIZE_MAX: none.
- */
+/* Tokens, what is owned and groups may be out of our reach: nothing waits for them. */
+static bool is_gate(const struct rule_step *step)
+{
+	return step->kind != ACTION_REVOKE_TOKENS && step->kind != ACTION_HAND_OVER &&
+	       !step->group;
+}
+
+/* The step before that a step waits for: the last one with a shorter wait. SIZE_MAX: none. */
 static size_t gate_of(const struct rule *rule, size_t i)
 {
 	size_t gate = i;
 
 	while (gate-- > 0)
 		if (rule->steps[gate].after_ms < rule->steps[i].after_ms &&
-		    rule->steps[gate].kind != ACTION_REVOKE_TOKENS &&
-		    rule->steps[gate].kind != ACTION_HAND_OVER)
+		    is_gate(&rule->steps[gate]))
 			break;
 	return gate;
 }
@@ -168,7 +225,7 @@ void stage_ladder(const struct world *w, const struct rule *rule, const struct s
 		size_t gate = gate_of(rule, i);
 		int64_t due = calendar_after(c, anchor_ms, step->after_ms), after;
 
-		ret[i] = step_stage(w, rule, step->kind, s, anchor_ms);
+		ret[i] = step_stage(w, rule, step, s, anchor_ms);
 		if (ret[i].state == STAGE_DONE || ret[i].state == STAGE_OFF ||
 		    ret[i].state == STAGE_NOT_OURS)
 			continue;

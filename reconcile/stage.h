@@ -13,7 +13,7 @@ enum stage_state {
 	STAGE_DONE,     /* it is so already, since .at_ms */
 	STAGE_DUE,      /* at .at_ms, which may be ahead */
 	STAGE_WAITS,    /* for the step before it */
-	STAGE_OFF,      /* the configuration has nothing that it could be done on */
+	STAGE_OFF,      /* there is nothing that it could be done on: no site, no such group */
 	STAGE_NOT_OURS, /* to give back: it was not us who took it */
 };
 
@@ -28,6 +28,9 @@ size_t stage_progress(const struct facts *f, uint32_t account);
 /* When the rule's ladder begins for the subject: anchor and offset, not yet settled. */
 struct moment stage_anchor(const struct world *w, const struct rule *rule,
 			   const struct subject *s);
+
+/* The group that a step names, in the account's directory: a row; FACTS_NONE: none, or two. */
+uint32_t stage_group(const struct facts *f, const struct rule_step *step, uint32_t account);
 
 /* One stage per step of the rule. account is a row; seat rows only for seat rules. */
 void stage_ladder(const struct world *w, const struct rule *rule, const struct subject *s,

@@ -472,7 +472,7 @@ static int plain_left(struct round *round, const struct undo_deed *d, struct err
 {
 	if (!any_done(d) || d->action->class == PLAN_RESTORE)
 		return 0;
-	if (d->action->kind == ACTION_WARN)
+	if (d->action->kind == ACTION_WARN || d->action->kind == ACTION_WARN_ACCOUNT)
 		return say_left(round, d, err, "a message that was sent stays sent");
 	if (d->action->kind == ACTION_CHANGE_PROFILE)
 		return say_left(

@@ -393,7 +393,7 @@ static int tell_ladder(struct telling *t, const struct rule *rule, const struct 
 			       "%s holds, but from when it counts cannot be told", rule->name);
 	stage_ladder(t->w, rule, s, anchor.ms, stages);
 	for (size_t i = 0; r == 0 && i < rule->step_count; i++) {
-		const char *word = action_kinds[rule->steps[i].kind].word;
+		const char *word = rule_step_word(&rule->steps[i]);
 
 		if (stages[i].state == STAGE_OFF)
 			continue;

@@ -183,7 +183,8 @@ static int begin_action(struct db *db, const struct journal_line *l, struct err 
 		      "a.account, a.product, a.site,"
 		      " a.plan, a.n, ?3 FROM action a JOIN plan p ON p.id = a.plan"
 		      " WHERE a.plan = ?1 AND a.n = ?2"
-		      " AND a.kind NOT IN ('warn', 'restore', 'enable', 'cancel-delete',"
+		      " AND a.kind NOT IN ('warn', 'warn-account', 'restore', 'enable', "
+		      "'cancel-delete',"
 		      " 'add-groups', 'change-profile', 'create-group', 'drop-group')",
 		      DB_I(l->plan), DB_I(l->n), DB_I(l->ms));
 }

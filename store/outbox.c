@@ -87,7 +87,7 @@ static int ladder_end(struct db *db, int64_t id, enum outbox_state state, int64_
 		      struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
-	struct progress p = { .kind = STR("warn"), .done_ms = now_ms };
+	struct progress p = { .done_ms = now_ms };
 	int r = db_query(db, &q, err,
 			 "SELECT account, product, site, rule, person FROM outbox"
 			 " WHERE id = ?1 AND ladder = 1 AND account <> 0",
@@ -102,6 +102,8 @@ static int ladder_end(struct db *db, int64_t id, enum outbox_state state, int64_
 	p.site = db_text(q, 2);
 	p.rule = db_text(q, 3);
 	p.person = db_int(q, 4);
+	/* a warning without a product was about the account */
+	p.kind = p.product.len ? STR("warn") : STR("warn-account");
 	r = state == OUTBOX_SENT ? persons_progress_set(db, &p, err)
 				 : persons_progress_clear(db, &p, err);
 	return r < 0 ? r : 0;

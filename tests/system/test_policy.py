@@ -56,10 +56,10 @@ def test_the_policy_in_force_is_looked_at(world):
 
 def test_every_fault_of_a_policy_is_told_first(world):
     file = changed(world, "  rules:\n    - name: a\n      for: person\n      class: leaver\n"
-                          "      when: nobody eq\n      then: delete\n    - name: b\n", "wrong.yaml")
+                          "      when: nobody eq\n      then: fly\n    - name: b\n", "wrong.yaml")
     told = world.command("policy", "check", "--config", file, status=3)
     assert "a: " in told and "b: " in told, told
-    assert "expected suspend, deactivate, revoke-tokens or hand-over" in told, told
+    assert "found fly, expected suspend, deactivate, revoke-tokens, hand-over, tag NAME" in told, told
 
 
 def test_cases_beside_the_policy_are_judged(world):

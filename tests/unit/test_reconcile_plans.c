@@ -43,11 +43,14 @@
  * number, w42-...
  */
 static const int wishes[] = {
-	1,  2,  3,  4,  5,  6,  7,  8, 9, 10, 11, 12, 13, /* disasters */
-	33, 34, 35, 36, 38, 39,                           /* identity */
-	41, 42, 43, 44, 46,                               /* joiners, movers, leavers */
-	59, 60, 61, 64, 65,                               /* licences */
-	66, 67, 68, 69, 70, 72, 74,                       /* audit */
+	1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13,     /* disasters */
+	33, 34, 35, 36, 38, 39,                                 /* identity */
+	41, 42, 43, 44, 46,                                     /* joiners, movers, leavers */
+	59, 60, 61, 64, 65,                                     /* licences */
+	66, 67, 68, 69, 70, 72, 74,                             /* audit */
+	49, 50, 51, 53, 54, 57,                                 /* what they own */
+	14, 15, 16, 17, 18, 20, 24, 25, 26, 27, 28, 29, 30, 31, /* what is missing today */
+	76, 77, 78,                                             /* tools */
 };
 
 struct golden {

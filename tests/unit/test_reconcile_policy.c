@@ -160,7 +160,7 @@ static const struct {
 	{ RULE "    for: person\n    when: 'leaveDate pr'\n    class: leaver\n", "then: mine" },
 	{ RULE
 	  "    for: person\n    when: 'leaveDate pr'\n    class: leaver\n    then: free-seat\n",
-	  "expected suspend, deactivate, revoke-tokens or hand-over" },
+	  "expected suspend, deactivate, revoke-tokens, hand-over, tag NAME" },
 	{ RULE
 	  "    for: seat\n    when: 'lastActive pr'\n    class: inactive\n    then: suspend\n",
 	  "expected warn or free-seat" },
@@ -346,15 +346,42 @@ static void test_what_a_policy_may_not_say_of_these(void **state)
 		  "expected restore or enable" },
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "restore }]\n",
-		  "expected suspend, deactivate, revoke-tokens or hand-over" },
+		  "expected suspend, deactivate, revoke-tokens, hand-over, tag NAME" },
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "[suspend, delete after 30d] }]\n",
-		  "a person asks for it by name" },
+		  "delete stands there without deactivate above it" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: absence, then: "
+		  "[suspend, deactivate after 7d, delete after 90d] }]\n",
+		  "who is merely absent or idle may come back" },
+		{ "rules: [{ name: x, for: account, when: admin pr, class: leaver, then: "
+		  "[deactivate, delete after 90d] }]\n",
+		  "only a rule for: person of class leaver deletes" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "[tag, suspend] }]\n",
+		  "expected the name of a group: tag NAME" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "tag after 7d }]\n",
+		  "expected the name of a group: tag NAME" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "[remove-group a b, remove-group A B after 2d] }]\n",
+		  "remove-group A B stands there twice" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "add-group x }]\n",
+		  "no rule gives access" },
+		{ "rules: [{ name: x, for: seat, when: lastActive pr, class: inactive, then: "
+		  "tag x }]\n",
+		  "a rule for: account has it" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: restore, then: "
+		  "tag x }]\n",
+		  "a rule of class restore only gives back" },
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "remove-groups }]\n",
-		  "no rule moves people between groups" },
+		  "it is remove-group NAME" },
 		{ "rules: [{ name: x, for: account, when: admin pr, class: leaver, then: "
 		  "warn }]\n",
+		  "who leaves is never warned" },
+		{ "rules: [{ name: x, for: account, when: admin pr, class: leaver, then: "
+		  "free-seat }]\n",
 		  "it is about one seat" },
 		{ "rules: [{ name: x, for: seat, when: lastActive pr, class: restore, then: "
 		  "warn }]\n",
