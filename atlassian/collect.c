@@ -246,7 +246,8 @@ static bool is_resumable(const struct gather *c, int r)
 		return false;
 	if (r == 0)
 		return !c->result->complete && c->paused;
-	return r == -ERR_CANCELLED || r == -ERR_NOMEM || r == -ERR_IO || r == -ERR_FULL;
+	return r == -ERR_CANCELLED || r == -ERR_NOMEM || r == -ERR_IO || r == -ERR_FULL ||
+	       r == -ERR_UNAVAILABLE;
 }
 
 int atl_collect(struct atl_client *client, const struct atl_sink *sink, int64_t now_ms,

@@ -9,12 +9,10 @@
 #include "base/digest.h"
 #include "base/enc.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/stamp.h"
 #include "bridge/clients.h"
-#include "bridge/idmap.h"
+#include "bridge/intake.h"
 #include "bridge/progress.h"
-#include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/ledger.h"
@@ -23,110 +21,13 @@
 #define KEPT_FRONT "collect-"
 #define KEPT_BACK ".pages"
 
-/* Accounts that go to the writer at once. */
-#define COLLECT_BATCH 200
-
-/* Memory that lives as long as a batch (or the collection). */
-struct chunk {
-	struct chunk *next;
-	size_t used, room;
-	char bytes[];
-};
-
-static int chunk_keep(struct chunk **chunks, struct str s, struct str *ret, struct err *err)
-{
-	struct chunk *c = *chunks;
-
-	if (!c || c->room - c->used < s.len) {
-		size_t room = s.len > 65536 ? s.len : 65536;
-
-		c = malloc(sizeof(*c) + room);
-		if (!c)
-			return err_nomem(err);
-		*c = (struct chunk){ .next = *chunks, .room = room };
-		*chunks = c;
-	}
-	if (s.len)
-		memcpy(c->bytes + c->used, s.p, s.len);
-	*ret = str_n(c->bytes + c->used, s.len);
-	c->used += s.len;
-	return 0;
-}
-
-static void chunks_free(struct chunk **chunks)
-{
-	while (*chunks) {
-		struct chunk *c = *chunks;
-
-		*chunks = c->next;
-		free(c);
-	}
-}
-
-/* An id that Atlassian gave, and the store's number for it. */
-struct numbered {
-	UT_hash_handle hh;
-	struct str id;
-	uint32_t index; /* dense, in order of coming */
-	int64_t number; /* 0 until it was put */
-};
-
-struct pending_group {
-	struct org_group_row row;
-	struct numbered *id;
-};
-
-struct pending_grant {
-	struct numbered *group, *product;
-	struct grant_row row;
-};
-
-struct pending_seat {
-	uint32_t account; /* index */
-	struct numbered *product;
-	int64_t last_active_ms;
-};
-
-struct pending_role {
-	uint32_t account;
-	struct numbered *product;
-	struct role_row row;
-};
-
-VEC(pending_groups, struct pending_group);
-VEC(pending_grants, struct pending_grant);
-VEC(pending_seats, struct pending_seat);
-VEC(pending_roles, struct pending_role);
-VEC(member_pairs, uint64_t); /* index of the group, and of the account */
-VEC(numbered_list, struct numbered *);
-VEC(product_rows, struct product_row);
-VEC(u32s, uint32_t);
-
 struct collect {
 	struct app *app;
 	const struct config_org *org;
 	const atomic_bool *cancel;
 	int64_t org_id;
-	struct org_run *run;
-	struct chunk *batch_text, *text; /* of a batch; of the whole collection */
-	struct numbered *groups, *products;
-	struct numbered_list group_at; /* by index */
-	struct idmap accounts;
-	struct u32s account_numbers; /* the store's, by index; 0 until it was put */
-	struct product_rows product_rows;
-	struct pending_groups pending_groups;
-	struct pending_grants pending_grants;
-	struct account_row rows[COLLECT_BATCH];
-	uint32_t row_index[COLLECT_BATCH];
-	size_t n;
-	struct pending_seats seats;
-	struct pending_roles roles;
-	struct member_pairs members;
 	struct atl_kept *kept; /* NULL: none */
-	size_t kept_used;      /* of them, when progress was told last */
-	size_t members_early;  /* so many of them were given to the store at once */
-	bool frame_put;        /* products, groups and grants were put */
-	char identity[128];
+	struct intake *in;
 	struct atl_result result;
 	struct org_counts counts;
 	int64_t accepted; /* accounts of an implausible read that a person accepted; -1: none */
@@ -138,432 +39,6 @@ struct collect {
 static const char setting_aside[] = "collect_aside";       /* accounts of the newest read, where
 							      it was implausible */
 static const char setting_accepted[] = "collect_accepted"; /* the same, accepted by a person */
-
-/* --- ids -----------------------------------------------------------------------------------
- */
-
-static int number_id(struct collect *c, struct numbered **map, struct str id, bool make,
-		     struct numbered **ret, struct err *err)
-{
-	struct numbered *found = NULL;
-	int r;
-
-	HASH_FIND(hh, *map, id.p, id.len, found);
-	if (!found && make) {
-		found = calloc(1, sizeof(*found));
-		if (!found)
-			return err_nomem(err);
-		found->index = HASH_COUNT(*map);
-		r = chunk_keep(&c->text, id, &found->id, err);
-		if (r == 0)
-			HASH_ADD_KEYPTR(hh, *map, found->id.p, found->id.len, found);
-		if (r < 0 || !MAP_ADDED(found)) {
-			free(found);
-			return r < 0 ? r : err_nomem(err);
-		}
-	}
-	*ret = found;
-	return 0;
-}
-
-static void numbers_free(struct numbered **map)
-{
-	struct numbered *each, *next;
-
-	HASH_ITER (hh, *map, each, next) {
-		HASH_DEL(*map, each);
-		free(each);
-	}
-}
-
-/* --- what comes ----------------------------------------------------------------------------
- */
-
-static int on_org(void *ctx, const struct atl_org *row, struct err *err)
-{
-	struct collect *c = ctx;
-
-	if (row->id.len >= sizeof(c->identity))
-		return err_set(err, ERR_PROTOCOL, "the organisation's id is too long");
-	memcpy(c->identity, row->id.p, row->id.len);
-	c->identity[row->id.len] = '\0';
-	return 0;
-}
-
-static int on_resource(void *ctx, const struct atl_resource *row, struct err *err)
-{
-	struct collect *c = ctx;
-	struct product_row product = { 0 };
-	struct numbered *id;
-	int r;
-
-	/* those of other sites too: a group that also gives one of them is not to be taken away
-	 * for one of ours. Seats come of our sites only. */
-	r = number_id(c, &c->products, row->id, true, &id, err);
-	if (r < 0 || id->index < c->product_rows.n)
-		return r;
-	product.resource = id->id;
-	product.capacity = row->capacity > 0 ? row->capacity : 0;
-	r = chunk_keep(&c->text, row->key, &product.key, err);
-	if (r == 0)
-		r = chunk_keep(&c->text, row->site, &product.site, err);
-	if (r == 0 && product_rows_add(&c->product_rows, product) < 0)
-		r = err_nomem(err);
-	return r;
-}
-
-static int on_group(void *ctx, const struct atl_group *row, struct err *err)
-{
-	struct collect *c = ctx;
-	struct pending_group g = { 0 };
-	int r;
-
-	r = number_id(c, &c->groups, row->id, true, &g.id, err);
-	if (r == 0 && g.id->index == c->group_at.n && numbered_list_add(&c->group_at, g.id) < 0)
-		r = err_nomem(err);
-	if (r < 0)
-		return r;
-	g.row = (struct org_group_row){
-		.group_id = g.id->id,
-		.synced = row->synced,
-		.modifiable = row->modifiable,
-		.admin = row->admin,
-	};
-	r = chunk_keep(&c->text, row->name, &g.row.name, err);
-	if (r == 0)
-		r = chunk_keep(&c->text, row->directory, &g.row.directory, err);
-	if (r == 0 && pending_groups_add(&c->pending_groups, g) < 0)
-		r = err_nomem(err);
-	return r;
-}
-
-static int on_grant(void *ctx, const struct atl_grant *row, struct err *err)
-{
-	struct collect *c = ctx;
-	struct pending_grant g = { 0 };
-	int r;
-
-	r = number_id(c, &c->groups, row->group, false, &g.group, err);
-	if (r == 0)
-		r = number_id(c, &c->products, row->resource, false, &g.product, err);
-	if (r < 0 || !g.group || !g.product)
-		return r;
-	g.row.is_default = row->is_default;
-	g.row.billable = row->billable;
-	r = chunk_keep(&c->text, row->role, &g.row.role, err);
-	if (r == 0 && pending_grants_add(&c->pending_grants, g) < 0)
-		r = err_nomem(err);
-	return r;
-}
-
-static int flush(struct collect *c, struct err *err);
-
-static int on_account(void *ctx, const struct atl_account *row, struct err *err)
-{
-	struct collect *c = ctx;
-	struct account_row *a;
-	int r;
-
-	if (c->n == COLLECT_BATCH) {
-		r = flush(c, err);
-		if (r < 0)
-			return r;
-	}
-	a = &c->rows[c->n];
-	*a = (struct account_row){
-		.status = row->status,
-		.type = row->type,
-		.managed = row->managed,
-		.synced = row->synced,
-		.can_disable = row->can_disable,
-		.accepted = row->accepted,
-		.admin = row->admin,
-		.org_admin = row->org_admin,
-		.paths_known = row->paths_known,
-		.tokens = row->tokens,
-		.added_ms = row->added_ms,
-		.token_active_ms = row->token_active_ms,
-		.last_active_ms = row->last_active_ms,
-		.own_credential = row->own,
-	};
-	r = idmap_add(&c->accounts, row->id, &c->row_index[c->n], err);
-	if (r == 0 && c->row_index[c->n] == c->account_numbers.n &&
-	    u32s_add(&c->account_numbers, 0) < 0)
-		r = err_nomem(err);
-	if (r == 0)
-		r = chunk_keep(&c->batch_text, row->id, &a->account_id, err);
-	if (r == 0)
-		r = chunk_keep(&c->batch_text, row->directory, &a->directory, err);
-	if (r == 0)
-		r = chunk_keep(&c->batch_text, row->email, &a->email, err);
-	if (r == 0)
-		r = chunk_keep(&c->batch_text, row->name, &a->name, err);
-	if (r == 0)
-		r = chunk_keep(&c->batch_text, row->roles, &a->roles, err);
-	c->n += r == 0;
-	return r;
-}
-
-static int on_member(void *ctx, struct str account, struct str group, struct err *err)
-{
-	struct collect *c = ctx;
-	uint32_t index = idmap_find(&c->accounts, account);
-	struct numbered *of;
-	int r;
-
-	r = number_id(c, &c->groups, group, false, &of, err);
-	if (r < 0 || index == IDMAP_NONE || !of)
-		return r;
-	return member_pairs_add(&c->members, (uint64_t)of->index << 32 | index) < 0
-		       ? err_nomem(err)
-		       : 0;
-}
-
-static int on_seat(void *ctx, const struct atl_seat *row, struct err *err)
-{
-	struct collect *c = ctx;
-	struct pending_seat s = { .account = idmap_find(&c->accounts, row->account),
-				  .last_active_ms = row->last_active_ms };
-	int r;
-
-	r = number_id(c, &c->products, row->resource, false, &s.product, err);
-	if (r < 0 || s.account == IDMAP_NONE || !s.product)
-		return r;
-	return pending_seats_add(&c->seats, s) < 0 ? err_nomem(err) : 0;
-}
-
-static int on_role(void *ctx, const struct atl_role *row, struct err *err)
-{
-	struct collect *c = ctx;
-	struct pending_role p = { .account = idmap_find(&c->accounts, row->account) };
-	int r;
-
-	r = number_id(c, &c->products, row->resource, false, &p.product, err);
-	if (r < 0 || p.account == IDMAP_NONE || !p.product)
-		return r;
-	p.row.inferred = row->inferred;
-	p.row.billable = row->billable;
-	r = chunk_keep(&c->batch_text, row->role, &p.row.role, err);
-	if (r == 0 && pending_roles_add(&c->roles, p) < 0)
-		r = err_nomem(err);
-	return r;
-}
-
-static void on_progress(void *ctx, uint64_t accounts, int64_t of)
-{
-	struct collect *c = ctx;
-	size_t used = c->kept ? atl_kept_used(c->kept) : 0;
-
-	/* pages that were kept come in no time: they say nothing of how long the rest takes */
-	if (used != c->kept_used)
-		progress_skip("collect", c->org->name, (int64_t)accounts, of);
-	else
-		progress_at("collect", c->org->name, (int64_t)accounts, of);
-	c->kept_used = used;
-}
-
-static bool on_stop(void *ctx)
-{
-	struct collect *c = ctx;
-
-	return c->cancel && atomic_load(c->cancel);
-}
-
-/* --- writing -------------------------------------------------------------------------------
- */
-
-static int put_frame(struct collect *c, struct db *db, struct err *err)
-{
-	int64_t number;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < c->product_rows.n; i++) {
-		struct numbered *id;
-
-		r = accounts_put_products(db, c->run, &c->product_rows.v[i], 1, &number, err);
-		if (r == 0)
-			r = number_id(c, &c->products, c->product_rows.v[i].resource, false,
-				      &id, err);
-		if (r == 0)
-			id->number = number;
-	}
-	for (size_t i = 0; r == 0 && i < c->pending_groups.n; i++) {
-		r = accounts_put_groups(db, c->run, &c->pending_groups.v[i].row, 1, &number,
-					err);
-		c->pending_groups.v[i].id->number = number;
-	}
-	for (size_t i = 0; r == 0 && i < c->pending_grants.n; i++) {
-		struct pending_grant *g = &c->pending_grants.v[i];
-
-		g->row.group = g->group->number;
-		g->row.product = g->product->number;
-		r = accounts_put_grants(db, c->run, &g->row, 1, err);
-	}
-	c->frame_put = r == 0;
-	return r;
-}
-
-static int put_accounts(struct collect *c, struct db *db, int64_t now_ms, struct err *err)
-{
-	int64_t numbers[COLLECT_BATCH];
-	int r = accounts_put(db, c->run, c->rows, c->n, now_ms, numbers, err);
-
-	for (size_t i = 0; r == 0 && i < c->n; i++)
-		c->account_numbers.v[c->row_index[i]] = (uint32_t)numbers[i];
-	return r;
-}
-
-static int put_seats(struct collect *c, struct db *db, struct err *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < c->seats.n; i++) {
-		struct seat_row row = {
-			.account = c->account_numbers.v[c->seats.v[i].account],
-			.product = c->seats.v[i].product->number,
-			.last_active_ms = c->seats.v[i].last_active_ms,
-		};
-
-		r = accounts_put_seats(db, c->run, &row, 1, err);
-	}
-	return r;
-}
-
-/* Roles come together for an account, and stand in the store as its whole list. */
-static int put_roles(struct collect *c, struct db *db, struct err *err)
-{
-	struct role_row rows[256];
-	size_t n = 0;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < c->roles.n; i++) {
-		struct pending_role *p = &c->roles.v[i];
-		bool last = i + 1 == c->roles.n || c->roles.v[i + 1].account != p->account;
-
-		if (n == COUNT_OF(rows))
-			return err_set(err, ERR_LIMIT, "an account has more than %zu roles",
-				       COUNT_OF(rows));
-		p->row.account = c->account_numbers.v[p->account];
-		p->row.product = p->product->number;
-		rows[n++] = p->row;
-		if (!last)
-			continue;
-		r = accounts_put_roles(db, c->run, p->row.account, rows, n, err);
-		n = 0;
-	}
-	return r;
-}
-
-/* Members of the accounts of this batch, where the store takes them before the end. */
-static int put_members_early(struct collect *c, struct db *db, struct err *err)
-{
-	int r = 0;
-
-	for (; r == 0 && c->members_early < c->members.n; c->members_early++) {
-		uint64_t pair = c->members.v[c->members_early];
-		int64_t group = c->group_at.v[pair >> 32]->number;
-		uint32_t account = c->account_numbers.v[(uint32_t)pair];
-
-		if (group && account)
-			r = accounts_put_member_early(db, c->run, group, account, err);
-	}
-	return r;
-}
-
-static int flush_write(void *ctx, struct db *db, struct err *err)
-{
-	struct collect *c = ctx;
-	int r = 0;
-
-	if (!c->frame_put)
-		r = put_frame(c, db, err);
-	if (r == 0)
-		r = put_accounts(c, db, stamp_now_ms(), err);
-	if (r == 0)
-		r = put_seats(c, db, err);
-	if (r == 0)
-		r = put_roles(c, db, err);
-	return r == 0 ? put_members_early(c, db, err) : r;
-}
-
-static int flush(struct collect *c, struct err *err)
-{
-	int r = writer_call(c->app->writer, flush_write, c, err);
-
-	c->n = 0;
-	c->seats.n = 0;
-	c->roles.n = 0;
-	chunks_free(&c->batch_text);
-	return r;
-}
-
-static int pair_compare(const void *x, const void *y)
-{
-	const uint64_t *a = x, *b = y;
-
-	return *a < *b ? -1 : *a > *b;
-}
-
-/* One group's members at a time, each in a request of its own: a group may be huge. */
-struct members_write {
-	struct collect *c;
-	struct u32s accounts;
-	int64_t group;
-};
-
-static int members_write(void *ctx, struct db *db, struct err *err)
-{
-	struct members_write *w = ctx;
-	bool whole = w->c->result.whole & ATL_PART_MEMBERS;
-
-	return accounts_put_members(db, w->c->run, w->group, w->accounts.v, w->accounts.n,
-				    whole, err);
-}
-
-static int put_group(struct collect *c, int64_t group, size_t from, size_t to, struct err *err)
-{
-	struct members_write w = { .c = c, .group = group };
-	int r = 0;
-
-	for (size_t i = from; r == 0 && i < to; i++)
-		if (i == from || c->members.v[i] != c->members.v[i - 1])
-			r = u32s_add(&w.accounts,
-				     c->account_numbers.v[(uint32_t)c->members.v[i]]);
-	if (r < 0)
-		r = err_nomem(err);
-	else
-		r = writer_call(c->app->writer, members_write, &w, err);
-	u32s_done(&w.accounts);
-	return r;
-}
-
-static int put_members(struct collect *c, struct err *err)
-{
-	size_t at = 0;
-	int r = 0;
-
-	if (c->members.n)
-		qsort(c->members.v, c->members.n, sizeof(c->members.v[0]), pair_compare);
-	/* also groups that nobody is in any more */
-	for (size_t group = 0; r == 0 && group < c->group_at.n; group++) {
-		size_t from = at;
-
-		while (at < c->members.n && c->members.v[at] >> 32 == group)
-			at++;
-		if (c->group_at.v[group]->number)
-			r = put_group(c, c->group_at.v[group]->number, from, at, err);
-	}
-	return r;
-}
-
-static int begin_write(void *ctx, struct db *db, struct err *err)
-{
-	struct collect *c = ctx;
-	/* what was kept is as old as the read that brought it, and so is what rests on it */
-	int64_t begun_ms = c->kept ? atl_kept_begun_ms(c->kept) : stamp_now_ms();
-
-	return accounts_begin(db, c->org_id, begun_ms, &c->run, err);
-}
 
 /* Accounts that may be missing of so many. */
 static int64_t drop_allowed(const struct collect *c, int64_t before)
@@ -648,13 +123,13 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 	bool other;
 	int r;
 
-	r = accounts_weigh(db, c->run, &c->counts, err);
+	r = accounts_weigh(db, intake_run(c->in), &c->counts, err);
 	if (r == 0)
 		r = setting_number(db, c->org->name, setting_accepted, &c->accepted, err);
 	if (r < 0)
 		return r;
 	judge(c);
-	r = accounts_org_identity(db, c->org_id, c->identity, false, err);
+	r = accounts_org_identity(db, c->org_id, intake_identity(c->in), false, err);
 	other = r == STORE_STALE;
 	if (other) {
 		c->plausible = false;
@@ -668,7 +143,7 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 		snprintf(c->reason, sizeof(c->reason), "%s", c->result.why);
 	r = keep_aside(c, db, other, err);
 	if (r == 0)
-		r = accounts_end(db, c->run, c->result.whole, c->plausible,
+		r = accounts_end(db, intake_run(c->in), c->result.whole, c->plausible,
 				 c->reason[0] ? c->reason : NULL, stamp_now_ms(), err);
 	if (r == 0 && c->result.complete && c->plausible)
 		r = ledger_today(c, db, err);
@@ -680,31 +155,16 @@ static int end_write(void *ctx, struct db *db, struct err *err)
 
 static int collect_read(struct collect *c, struct atl_client *client, struct err *err)
 {
-	const struct atl_sink sink = {
-		.ctx = c,
-		.org = on_org,
-		.resource = on_resource,
-		.group = on_group,
-		.grant = on_grant,
-		.account = on_account,
-		.member = on_member,
-		.seat = on_seat,
-		.role = on_role,
-		.progress = on_progress,
-		.stop = on_stop,
-		.kept = c->kept,
-	};
+	struct atl_sink sink;
 	int r;
 
-	r = writer_call(c->app->writer, begin_write, c, err);
-	if (r == 0)
-		r = atl_collect(client, &sink, stamp_now_ms(), &c->result, err);
-	if (r == ATL_AGAIN)
+	r = intake_new(&c->in, c->app, c->org_id, c->org->name, c->kept, c->cancel, err);
+	if (r < 0)
 		return r;
+	sink = intake_sink(c->in);
+	r = atl_collect(client, &sink, stamp_now_ms(), &c->result, err);
 	if (r == 0)
-		r = flush(c, err);
-	if (r == 0)
-		r = put_members(c, err);
+		r = intake_end(c->in, c->result.whole, err);
 	return r == 0 ? writer_call(c->app->writer, end_write, c, err) : r;
 }
 
@@ -715,7 +175,7 @@ static int collect_out(struct collect *c, int64_t ms, json_t *out, struct err *e
 		json_t *value;
 	} members[] = {
 		{ "org", json_string(c->org->name) },
-		{ "generation", json_integer(org_run_generation(c->run)) },
+		{ "generation", json_integer(org_run_generation(intake_run(c->in))) },
 		{ "complete", json_boolean(c->result.complete && c->plausible) },
 		{ "why", c->reason[0] ? json_string(c->reason) : json_null() },
 		{ "accounts", json_integer(c->counts.accounts) },
@@ -741,21 +201,8 @@ static int collect_out(struct collect *c, int64_t ms, json_t *out, struct err *e
 
 static void collect_done(struct collect *c)
 {
+	intake_free(c->in); /* which uses what was kept */
 	atl_kept_free(c->kept);
-	org_run_free(c->run);
-	chunks_free(&c->batch_text);
-	idmap_done(&c->accounts);
-	u32s_done(&c->account_numbers);
-	numbered_list_done(&c->group_at);
-	numbers_free(&c->groups);
-	numbers_free(&c->products);
-	chunks_free(&c->text);
-	product_rows_done(&c->product_rows);
-	pending_groups_done(&c->pending_groups);
-	pending_grants_done(&c->pending_grants);
-	pending_seats_done(&c->seats);
-	pending_roles_done(&c->roles);
-	member_pairs_done(&c->members);
 	free(c);
 }
 

@@ -277,6 +277,11 @@ int writer_submit(struct writer *w, writer_fn fn, writer_done done, void *ctx, s
 	return park(w, fn, done, ctx, 0, err);
 }
 
+int writer_park(struct writer *w, writer_fn fn, writer_done done, void *ctx, struct err *err)
+{
+	return park(w, fn, done, ctx, -1, err);
+}
+
 /* --- waiting for one's own request ----------------------------------------------------------
  */
 

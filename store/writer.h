@@ -37,6 +37,9 @@ OWNED(struct writer, writer_stop)
  */
 int writer_submit(struct writer *writer, writer_fn fn, writer_done done, void *ctx,
 		  struct err *err) MUST_USE;
+/* As writer_submit(), but waits for room in the queue: for threads that may block. */
+int writer_park(struct writer *writer, writer_fn fn, writer_done done, void *ctx,
+		struct err *err) MUST_USE;
 /* Parks and waits: for threads that may block (not http handlers, never the writer itself).
  * Returns what fn returned, durable. Waits for room in the queue. */
 int writer_call(struct writer *writer, writer_fn fn, void *ctx, struct err *err) MUST_USE;
