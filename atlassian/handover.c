@@ -9,6 +9,7 @@
 #define FETCH_MOST 100 /* issues in one request */
 #define PROJECTS_MOST 200
 #define SAY_BYTES 200
+#define RIGHTS_PROJECTS_MOST 50 /* projects that our right is asked for in, of one gift */
 
 /* A gift on its way. */
 struct giving {
@@ -16,7 +17,8 @@ struct giving {
 	const struct atl_gift *gift;
 	struct atl_left *left;
 	json_t *held;        /* ids that are the giver's now */
-	json_t *projects;    /* the issues among them, by project: {"OPS": [ids]} */
+	json_t *projects;    /* those of them that are in projects: {"OPS": [ids]} */
+	bool right_asked;    /* whether our credential may give such things at all */
 	char why[SAY_BYTES]; /* of the first that was refused */
 };
 
@@ -67,6 +69,15 @@ static int refuse_all(struct giving *g, const json_t *ids, struct err *err)
 
 /* --- who holds what now ------------------------------------------------------------------- */
 
+static int in_project(struct giving *g, const char *key, const char *id, struct err *err)
+{
+	int r = 0;
+
+	if (!json_object_get(g->projects, key))
+		r = jx_set(g->projects, key, json_array(), err);
+	return r == 0 ? jx_add(json_object_get(g->projects, key), json_string(id), err) : r;
+}
+
 static int issue_look(struct giving *g, const json_t *issue, struct err *err)
 {
 	const json_t *fields = json_object_get(issue, "fields");
@@ -79,9 +90,7 @@ static int issue_look(struct giving *g, const json_t *issue, struct err *err)
 	if (!key)
 		return err_set(err, ERR_PROTOCOL, "issue %s is in no project", id);
 	r = jx_add(g->held, json_string(id), err);
-	if (r == 0 && !json_object_get(g->projects, key))
-		r = jx_set(g->projects, key, json_array(), err);
-	return r == 0 ? jx_add(json_object_get(g->projects, key), json_string(id), err) : r;
+	return r == 0 ? in_project(g, key, id, err) : r;
 }
 
 /* Those of them that the answer does not have. */
@@ -146,12 +155,13 @@ static int issues_look(struct giving *g, struct err *err)
 
 static const struct {
 	const char *get, *owner;
+	const char *project; /* member that is the key of its project; NULL: it is in none */
 } things[STEP_OP_COUNT] = {
-	[STEP_GIVE_FILTERS] = { "/rest/api/3/filter/{}?overrideSharePermissions=true",
-				"owner" },
-	[STEP_GIVE_DASHBOARDS] = { "/rest/api/3/dashboard/{}", "owner" },
-	[STEP_GIVE_PROJECTS] = { "/rest/api/3/project/{}", "lead" },
-	[STEP_GIVE_COMPONENTS] = { "/rest/api/3/component/{}", "lead" },
+	[STEP_GIVE_FILTERS] = { "/rest/api/3/filter/{}?overrideSharePermissions=true", "owner",
+				NULL },
+	[STEP_GIVE_DASHBOARDS] = { "/rest/api/3/dashboard/{}", "owner", NULL },
+	[STEP_GIVE_PROJECTS] = { "/rest/api/3/project/{}", "lead", "key" },
+	[STEP_GIVE_COMPONENTS] = { "/rest/api/3/component/{}", "lead", "project" },
 };
 
 static int thing_look(struct giving *g, const char *item, struct err *err)
@@ -166,11 +176,12 @@ static int thing_look(struct giving *g, const char *item, struct err *err)
 	/* a filter that is gone, or that nobody may see, is 400 */
 	if (r == -ERR_NOT_FOUND || (op == STEP_GIVE_FILTERS && problem.status == 400))
 		return jx_add(g->left->unseen, json_string(item), err);
-	if (r < 0)
+	if (r < 0 || !str_eq(atl_user_id(answer, things[op].owner), g->gift->from))
 		return r;
-	return str_eq(atl_user_id(answer, things[op].owner), g->gift->from)
-		       ? jx_add(g->held, json_string(item), err)
-		       : 0;
+	r = jx_add(g->held, json_string(item), err);
+	if (r == 0 && things[op].project && jx_get_text(answer, things[op].project))
+		r = in_project(g, jx_get_text(answer, things[op].project), item, err);
+	return r;
 }
 
 /* Which of the objects are still the giver's. */
@@ -186,10 +197,96 @@ static int look(struct giving *g, struct err *err)
 	return r;
 }
 
+/* --- our own right ------------------------------------------------------------------------ */
+
+/* What our credential needs to give: Jira answers the same 403 (or 400) where it lacks that as
+ * where the receiver may not have a thing, so it is asked for then. From the operations'
+ * descriptions in Jira Cloud's OpenAPI document ("Permissions required"). */
+static const struct right {
+	enum step_op op;
+	bool in_project;        /* of each project that the things are in; else global */
+	const char *permission; /* key of Jira */
+	const char *instead;    /* a global one that does as well; NULL: none */
+	const char *name;       /* as the console of Jira has it */
+} rights[] = {
+	{ STEP_GIVE_ISSUES, false, "BULK_CHANGE", NULL, "Make bulk changes" },
+	{ STEP_GIVE_ISSUES, true, "EDIT_ISSUES", NULL, "Edit issues" },
+	{ STEP_GIVE_FILTERS, false, "ADMINISTER", NULL, "Administer Jira" },
+	{ STEP_GIVE_DASHBOARDS, false, "ADMINISTER", NULL, "Administer Jira" },
+	{ STEP_GIVE_PROJECTS, true, "ADMINISTER_PROJECTS", "ADMINISTER",
+	  "Administer projects" },
+	{ STEP_GIVE_COMPONENTS, true, "ADMINISTER_PROJECTS", "ADMINISTER",
+	  "Administer projects" },
+};
+
+/* NO only where Jira says so. */
+static enum tri permission_has(struct giving *g, const char *permission, const char *project)
+{
+	const struct str args[] = { str_of(permission), str_of(project) };
+	const struct atl_ask ask =
+		atl_get(ATL_API_JIRA,
+			project ? "/rest/api/3/mypermissions?permissions={}&projectKey={}"
+				: "/rest/api/3/mypermissions?permissions={}",
+			args, project ? 2 : 1);
+	CLEANUP(json_decref_at) json_t *doc = NULL;
+	const json_t *has;
+	struct err why;
+
+	if (atl_site_ask(g->s, &ask, &doc, NULL, &why) < 0)
+		return TRI_UNKNOWN;
+	has = json_object_get(json_object_get(json_object_get(doc, "permissions"), permission),
+			      "havePermission");
+	return json_is_boolean(has) ? tri_of(json_is_true(has)) : TRI_UNKNOWN;
+}
+
+static enum tri right_has(struct giving *g, const struct right *right, const char *project)
+{
+	enum tri has = permission_has(g, right->permission, project);
+
+	return has == TRI_NO && right->instead ? permission_has(g, right->instead, NULL) : has;
+}
+
+/* The project in which it lacks that right (NULL where that is a global one). */
+static bool right_lacks(struct giving *g, const struct right *right, const char **project)
+{
+	unsigned most = RIGHTS_PROJECTS_MOST;
+	json_t *ids;
+
+	*project = NULL;
+	if (!right->in_project)
+		return right_has(g, right, NULL) == TRI_NO;
+	json_object_foreach (g->projects, *project, ids)
+		if (most-- && right_has(g, right, *project) == TRI_NO)
+			return true;
+	return false;
+}
+
+/* After the first refusal of a gift: FORBIDDEN where our credential may give nothing of that
+ * kind to anybody, so that nobody else is tried for it. */
+static int right_check(struct giving *g, struct err *err)
+{
+	const char *project;
+
+	if (g->right_asked)
+		return 0;
+	g->right_asked = true;
+	for (size_t i = 0; i < COUNT_OF(rights); i++)
+		if (rights[i].op == g->gift->step->op && right_lacks(g, &rights[i], &project))
+			return err_set(
+				err, ERR_FORBIDDEN,
+				"our token for %.100s lacks the permission \"%s\" (%s)%s%.60s: "
+				"nothing of that kind can be given to anybody; give the "
+				"token's "
+				"account that permission, then plan anew",
+				atl_site_options(g->s)->host, rights[i].name,
+				rights[i].permission, project ? " in project " : "",
+				project ? project : "");
+	return 0;
+}
+
 /* --- the receiver ------------------------------------------------------------------------- */
 
-/* What is said of a change: about the receiver or the object. Our own right to make it cannot
- * be told from that (403): whoever comes next is tried, and at last it is told to people. */
+/* What is said of a change: about the receiver or the object. */
 static int impossible(int r)
 {
 	return r == -ERR_NOT_FOUND || r == -ERR_REMOTE || r == -ERR_CONFLICT ||
@@ -319,7 +416,8 @@ static int refused(struct giving *g, int r, struct err *err)
 	if (impossible(r) != ATL_IMPOSSIBLE)
 		return r;
 	snprintf(g->why, sizeof(g->why), "%.180s", err->text);
-	return refuse_all(g, g->held, err);
+	r = right_check(g, err);
+	return r == 0 ? refuse_all(g, g->held, err) : r;
 }
 
 static int issues_give(struct giving *g, struct err *err)
@@ -435,6 +533,9 @@ static int things_give(struct giving *g, struct err *err)
 			return r;
 		if (!g->why[0])
 			snprintf(g->why, sizeof(g->why), "%.20s: %.170s", item, err->text);
+		r = right_check(g, err);
+		if (r < 0)
+			return r;
 		r = jx_add(g->left->refused, json_string(item), err);
 		if (r < 0)
 			return r;

@@ -26,8 +26,10 @@ void atl_left_done(struct atl_left *l);
  * Gives. The receiver is asked for first: active on that site, and permitted to be assigned in
  * each project that issues are of; those of projects that are closed to them are left. 0: done,
  * or accepted (a bulk change goes on at Atlassian; atl_give_verify() tells), or somebody else
- * has it all. ATL_IMPOSSIBLE: err says why, *left which; what could be given was given. *left
- * is zeroed by the caller, who calls atl_left_done(), whatever comes back.
+ * has it all. ATL_IMPOSSIBLE: err says why, *left which; what could be given was given. Fault:
+ * as atl_call(); FORBIDDEN where our own credential lacks the right to give such things, which
+ * err names: whoever receives is not the reason, and nobody else is to be tried. *left is
+ * zeroed by the caller, who calls atl_left_done(), whatever comes back.
  */
 int atl_give(struct atl_site *s, const struct atl_gift *gift, struct atl_left *left,
 	     struct err *err) MUST_USE;

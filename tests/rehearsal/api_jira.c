@@ -224,24 +224,33 @@ static int myself_get(struct call *c)
 		      : works_send(c, 200, works_user(c, site, org->accounts.v[who]->id));
 }
 
-/* Everything but what the works name as "denied". */
+/* What the works name as "denied". */
+static bool is_denied(const struct call *c, struct str permission)
+{
+	const json_t *denied;
+	size_t i;
+
+	json_array_foreach (works_of(c, "denied"), i, denied)
+		if (str_eq(permission, str_of(json_string_value(denied))))
+			return true;
+	return false;
+}
+
 static int permissions_get(struct call *c)
 {
 	CLEANUP(buf_done) struct buf wanted;
 	struct str rest = asked(c, "permissions", &wanted), key;
-	json_t *list = json_object(), *denied;
+	json_t *list = json_object();
 	unsigned site;
-	size_t i;
 	int status = works_site(c, 2, &site);
 
 	while (!status && rest.len) {
 		struct str tail = { 0 };
-		bool have = true;
+		bool have;
 
 		str_cut(rest, ',', &key, &tail);
 		rest = tail;
-		json_array_foreach (works_of(c, "denied"), i, denied)
-			have &= !str_eq(key, str_of(json_string_value(denied)));
+		have = !is_denied(c, key);
 		json_object_setn_new(list, key.p, key.len,
 				     json_pack("{s:s%,s:s,s:b}", "key", key.p, key.len, "type",
 					       "GLOBAL", "havePermission", have));
@@ -632,6 +641,8 @@ static int filter_owner_put(struct call *c)
 
 	if (status)
 		return status;
+	if (is_denied(c, STR("ADMINISTER")))
+		return works_refuse(c, 403, "Only whoever administers Jira may do that");
 	json_array_foreach (works_of(c, "filters"), i, other)
 		if (to && works_at(c, other, site) &&
 		    str_eq(text_of(other, "owner"), str_of(to)) &&
