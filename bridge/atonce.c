@@ -12,7 +12,7 @@ void atonce_done(struct atonce *a)
 	*a = (struct atonce){ 0 };
 }
 
-/* The mark of a source, a new one at its very beginning. NULL: no memory. */
+/* The mark of a source. NULL: no memory. */
 static struct atonce_mark *mark_of(struct atonce *a, int64_t source)
 {
 	struct atonce_mark *more;
@@ -24,7 +24,7 @@ static struct atonce_mark *mark_of(struct atonce *a, int64_t source)
 	if (!more)
 		return NULL;
 	a->marks = more;
-	a->marks[a->n] = (struct atonce_mark){ .source = source };
+	a->marks[a->n] = (struct atonce_mark){ source, a->begin };
 	return &a->marks[a->n++];
 }
 
@@ -58,6 +58,13 @@ static int record_look(void *ctx, const struct record *row, struct err *err)
 /* --- all sources -----------------------------------------------------------------------------
  */
 
+/* A push source that fills says nothing yet, a retired one nothing any more. */
+static bool counts(const struct source_row *s)
+{
+	return s->state == SOURCE_READY ||
+	       (s->state == SOURCE_FILLING && strcmp(s->kind, "scim") != 0);
+}
+
 typedef int (*source_fn)(struct db *db, struct atonce_mark *m, struct err *err);
 
 static int each_source(struct atonce *a, struct app *app, source_fn fn, struct err *err)
@@ -71,6 +78,8 @@ static int each_source(struct atonce *a, struct app *app, source_fn fn, struct e
 	for (size_t i = 0; r >= 0 && i < rows.n; i++) {
 		struct atonce_mark *m = mark_of(a, rows.v[i].id);
 
+		if (m && !counts(&rows.v[i]))
+			continue;
 		r = m ? fn(db, m, err) : err_nomem(err);
 		found |= r > 0;
 	}

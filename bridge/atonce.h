@@ -15,9 +15,10 @@ struct atonce {
 		int64_t source, change; /* what changed up to here was looked at */
 	} * marks;
 	size_t n;
+	int64_t begin; /* where the marks of sources begin */
 };
 
-/* marks is NULL and n is 0 before the first use. */
+/* Zeros before the first use, but for begin. */
 void atonce_done(struct atonce *a);
 
 /* What changed until now is the business of the round that begins. */

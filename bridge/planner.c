@@ -4,6 +4,7 @@
 #include "base/stamp.h"
 #include "bridge/approvals.h"
 #include "bridge/rounds.h"
+#include "bridge/seen.h"
 #include "reconcile/bulk.h"
 #include "reconcile/guard.h"
 #include "reconcile/report.h"
@@ -565,6 +566,8 @@ static int policy_write_run(void *ctx, struct db *db, struct err *err)
 	return plans_decide(db, &in, &id, err);
 }
 
+/* Also of a plan that stands open since before: an end or a fault may have come between its
+ * saving and this. */
 static int approve_automatic(struct app *app, const struct plan *plan, uint64_t number,
 			     struct err *err)
 {
@@ -608,7 +611,7 @@ static int round_out_plan(struct app *app, enum org_mode mode, const struct plan
 	unchanged = number != 0;
 	if (!unchanged)
 		r = save_plan(app, plan, values, who, &number, &unchanged, err);
-	if (r == 0 && !unchanged && mode == ORG_ACT && !plan->held)
+	if (r == 0 && mode == ORG_ACT && !plan->held)
 		r = approve_automatic(app, plan, number, err);
 	if (r < 0)
 		return r;
@@ -768,10 +771,12 @@ int planner_round(struct app *app, const struct config_org *org, const char *who
 	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
 	int64_t begun = stamp_mono_ms();
 	size_t links = 0, inventories = 0;
+	int64_t seen = 0;
 	bool read = false;
-	int r;
+	int r = seen_newest(app, &seen, err);
 
-	r = plan_pass(app, org, who, &facts, &result, &links, out, err);
+	if (r == 0)
+		r = plan_pass(app, org, who, &facts, &result, &links, out, err);
 	if (r == 0)
 		r = read_inventories(app, org, result, &inventories, &read, err);
 	if (r == 0 && read) {
@@ -789,6 +794,8 @@ int planner_round(struct app *app, const struct config_org *org, const char *who
 		r = round_out(result, org->name, out, err);
 	if (r == 0)
 		r = jx_set(out, "ms", json_integer(stamp_mono_ms() - begun), err);
+	if (r == 0)
+		r = seen_keep(app, org->name, seen, err);
 	if (r < 0)
 		return err_context(err, r, "round of %s", org->name);
 	return 0;

@@ -27,6 +27,7 @@
 #include "bridge/planner.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
+#include "bridge/seen.h"
 #include "bridge/upkeep.h"
 #include "net/httpd.h"
 #include "net/httpc.h"
@@ -317,6 +318,36 @@ static void events_begin(struct org_worker *w, struct schedule *s)
 		log_warn("round.atonce", LOG_T("org", w->org->name), LOG_E(&err));
 }
 
+/* What came in before this start, and no round has judged, waits as if it had come now. */
+static void events_resume(struct org_worker *w, struct schedule *s)
+{
+	int64_t none = 0, newest = 0, last = 0;
+	struct err err;
+	int r = seen_newest(w->serve->app, &newest, &err);
+
+	if (r == 0)
+		r = seen_last(w->serve->app, w->org->name, &last, &err);
+	if (r < 0)
+		log_warn("round.resume", LOG_T("org", w->org->name), LOG_E(&err));
+	if (r == 0 && newest <= last)
+		events_begin(w, s);
+	if (r != 0 || newest <= last)
+		return;
+	s->atonce.begin = last;
+	atomic_compare_exchange_strong(&w->event_ms, &none, stamp_now_ms());
+	log_info("round.resume", LOG_T("org", w->org->name));
+}
+
+/* A round that went wrong is made again soon: the events that it was made for are not lost. */
+static void plan_beat(struct org_worker *w, struct schedule *s)
+{
+	bool well;
+
+	events_begin(w, s);
+	well = !last_collected(w->serve->app, w->org->name) || plan_scheduled(w);
+	s->plan_next = due_again(&s->plan, s->plan_every, well);
+}
+
 static void round_beat(struct org_worker *w, struct schedule *s)
 {
 	int64_t now_ms = stamp_now_ms(), event_ms = atomic_load(&w->event_ms);
@@ -329,10 +360,7 @@ static void round_beat(struct org_worker *w, struct schedule *s)
 		/* events that come from here on belong to the next round */
 		if (event)
 			atomic_store(&w->event_ms, 0);
-		events_begin(w, s);
-		if (last_collected(w->serve->app, w->org->name))
-			plan_scheduled(w);
-		s->plan_next = due_next(&s->plan, s->plan_every, stamp_now_ms());
+		plan_beat(w, s);
 	}
 	if (now_ms >= s->expire_next) {
 		expire(w->serve);
@@ -354,7 +382,7 @@ static void round_loop(struct worker *self, void *arg)
 		 w->org->name);
 	due_init(&s.plan, c, &w->org->plan_times, &c->schedule.plan_times, "plan",
 		 w->org->name);
-	events_begin(w, &s);
+	events_resume(w, &s);
 	while (!worker_wait(self, beat_ms())) {
 		schedule_look(w, &s);
 		round_beat(w, &s);

@@ -1,6 +1,8 @@
 """What administrators fear, lived through to its end: nobody loses access who should not, whoever
 should is late by as little as can be, and it is said why."""
 import json
+import signal
+import sqlite3
 import time
 
 import pytest
@@ -238,3 +240,49 @@ def test_an_end_that_hr_marks_as_at_once_waits_neither_for_the_evening_nor_for_a
         time.sleep(0.1)
     assert world.rehearsal.effects("suspend", account)
     assert statuses(world, [tonight]) == {"active"}
+
+
+def until(what, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.1)
+
+
+def test_who_left_while_the_daemon_was_killed_is_planned_for_once_it_is_back(live):
+    world = live()
+    leaver = world.ordinary[0]
+    world.plan()  # everything that was pushed is judged
+    ends(world, [leaver], "2026-11-20")
+    world.daemon.stop(signal.SIGKILL)  # before the burst has settled
+    world.daemon.start()
+
+    def planned():
+        return any(a["email"] == leaver["mail"] and a["kind"] == "suspend"
+                   for p in world.json("plans")["plans"]
+                   for a in world.json("show", str(p["plan"]))["actions"])
+
+    assert not planned()
+    world.clock.advance(HOUR // 2)
+    until(planned)
+
+
+def test_what_the_policy_could_not_approve_when_the_daemon_was_killed_it_approves_later(live):
+    world = live(policy=worlds.POLICY + "  hand_approval: 0s\n")
+    world.plan()
+    world.command("pause", "--reason", "wait for the test")
+    world.arm("act")
+    ends(world, [world.ordinary[0]], "2026-11-20")
+    number = next(p["plan"] for p in world.plan()["plans"] if p["urgency"] == "urgent")
+    assert world.json("show", str(number))["state"] == "approved"
+    # as a kill leaves it between the plan and its approval
+    world.daemon.stop(signal.SIGKILL)
+    db = sqlite3.connect(world.daemon.folder / "state" / "leaverd.db")
+    with db:
+        db.execute("DELETE FROM decision WHERE plan = ?", (number,))
+        db.execute("UPDATE plan SET standing = 0 WHERE id = ?", (number,))
+    db.close()
+    world.daemon.start()
+    assert world.json("show", str(number))["state"] == "open"
+    world.plan()
+    assert world.json("show", str(number))["state"] == "approved"
