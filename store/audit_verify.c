@@ -216,17 +216,40 @@ static int walk_begin(struct store *store, struct walk *w, struct err *err)
 	return w->cut.seq ? hold_anchors(w, w->cut.seq, &w->cut.link, err) : 0;
 }
 
+/* Retention may cut between two pages what was to be walked next: CUT_MEANWHILE. */
+#define CUT_MEANWHILE 1
+
+static int page_or_cut(struct store *store, struct walk *w, bool *more, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct audit_cut cut;
+	int r = store_read_begin(store, &db, err);
+
+	if (r == 0)
+		r = audit_cut_get(db, &cut, err);
+	if (r < 0)
+		return r;
+	return cut.seq >= w->next ? CUT_MEANWHILE : walk_page(w, db, more, err);
+}
+
+/* From where the chain begins now. */
+static int walk_anew(struct store *store, struct walk *w, struct err *err)
+{
+	*w->report = (struct audit_report){ 0 };
+	w->empty.n = w->named.n = 0;
+	w->anchor = 0;
+	return walk_begin(store, w, err);
+}
+
 static int walk_all(struct store *store, struct walk *w, struct err *err)
 {
 	bool more = true;
 	int r = walk_begin(store, w, err);
 
 	while (r == 0 && more) {
-		CLEANUP(store_read_end_at) struct db *db = NULL;
-
-		r = store_read_begin(store, &db, err);
-		if (r == 0)
-			r = walk_page(w, db, &more, err);
+		r = page_or_cut(store, w, &more, err);
+		if (r == CUT_MEANWHILE)
+			r = walk_anew(store, w, err);
 	}
 	if (r == 0 && w->cut.entry > w->report->last)
 		r = damaged(w, w->cut.entry, err,

@@ -1,5 +1,8 @@
 #include "tests/lib/store_world.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "store/anchor.h"
 #include "store/approvers.h"
 #include "store/audit_cut.h"
@@ -390,6 +393,67 @@ static void test_an_unfinished_cut_verifies_and_is_finished_later(void **state)
 	world_close(&w);
 }
 
+#define CUTS 20
+#define PAGE 1000 /* of one look at the chain */
+
+static atomic_bool stop;
+static char said[ERR_TEXT_BYTES];
+
+static int add_batch(struct db *db, int n, struct err *err)
+{
+	const struct audit_new in = { .who = "uid:ada",
+				      .what = "plan.approve",
+				      .target = "plan 7",
+				      .body = STR("{}"),
+				      .now_ms = NOW };
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < n; i++)
+		r = audit_add(db, &in, NULL, err);
+	return r;
+}
+
+static void *verify_until(void *arg)
+{
+	struct world *w = arg;
+	struct audit_report report;
+	struct err err = { 0 };
+	int r = 0;
+
+	while (r == 0 && !atomic_load(&stop))
+		r = audit_verify(w->store, false, &report, &err);
+	if (r < 0)
+		(void)snprintf(said, sizeof(said), "%s", err.text);
+	return NULL;
+}
+
+static void test_a_chain_is_whole_also_while_it_is_cut(void **state)
+{
+	struct world w = { 0 };
+	struct err err = { 0 };
+	pthread_t thread;
+	int64_t removed;
+
+	(void)state;
+	world_open(&w);
+	WRITE(&w, add_batch(db, 2 * PAGE, &err));
+	assert_int_equal(pthread_create(&thread, NULL, verify_until, &w), 0);
+	for (int i = 1; i <= CUTS; i++) {
+		WRITE(&w, add_batch(db, 2 * PAGE, &err)); /* in the middle of a walk */
+		WRITE(&w, audit_cut_begin(db,
+					  &(struct audit_cut_new){ .seq = 2 * PAGE * i,
+								   .who = "daemon",
+								   .why = "retention",
+								   .now_ms = NOW },
+					  &err));
+		WRITE(&w, audit_cut_step(db, 3 * PAGE, &removed, &err));
+	}
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	assert_string_equal(said, "");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -403,6 +467,7 @@ int main(void)
 		cmocka_unit_test(test_a_second_cut_goes_on_from_the_first),
 		cmocka_unit_test(test_a_cut_cannot_be_feigned_without_the_key),
 		cmocka_unit_test(test_an_unfinished_cut_verifies_and_is_finished_later),
+		cmocka_unit_test(test_a_chain_is_whole_also_while_it_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
