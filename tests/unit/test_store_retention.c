@@ -72,6 +72,22 @@ static void test_of_plans_that_ended_long_ago_journal_and_values_go(void **state
 	world_close(&w);
 }
 
+/* As long as a reading may last, which is too short for a look at each line by each line. */
+static void test_a_long_journal_is_not_looked_through_for_each_of_its_lines(void **state)
+{
+	struct world w = { 0 };
+
+	(void)state;
+	world_open(&w);
+	world_meddle(&w, PLAN("1", "3", SQL_OLD));
+	world_meddle(&w, "INSERT INTO journal (org, plan, n, run, epoch, step, kind, open, op,"
+			 " args, key, result, text, ms) WITH RECURSIVE many(i) AS (SELECT 1"
+			 " UNION ALL SELECT i + 1 FROM many WHERE i < 80000) SELECT 'acme', 1,"
+			 " i, 1, 1, 0, 0, 0, 'suspend', '{}', '', '', '', 1 FROM many");
+	assert_int_equal(run(&w, RETENTION_JOURNAL, false, 2000), 2001);
+	world_close(&w);
+}
+
 /* --- reads, events, activity
  * ------------------------------------------------------------------
  */
@@ -259,6 +275,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_plans_that_ended_long_ago_journal_and_values_go),
+		cmocka_unit_test(
+			test_a_long_journal_is_not_looked_through_for_each_of_its_lines),
 		cmocka_unit_test(test_notes_of_reads_go_but_for_the_newest_and_the_accepted),
 		cmocka_unit_test(test_old_activity_of_accounts_that_left_goes),
 		cmocka_unit_test(test_people_who_left_long_ago_are_emptied_and_nobody_else),
