@@ -43,9 +43,11 @@ static bool again_domain(const struct config_again *c, struct str email)
 	return false;
 }
 
+/* What the records of one person say. */
 struct groups {
 	const struct config_again *config;
 	struct db *db;
+	bool in_group, here, left;
 };
 
 enum { IN_GROUP = 1 };
@@ -65,25 +67,29 @@ static int group_look(void *ctx, struct str key, struct str name, bool direct, s
 
 static int record_groups(void *ctx, const struct record *row, struct err *err)
 {
-	const struct groups *g = ctx;
+	struct groups *g = ctx;
+	int r = 0;
 
 	if (row->deleted || row->gone)
 		return 0;
-	return membership_above(g->db, row->id, group_look, ctx, err);
+	g->here = true;
+	g->left = g->left || row->active == TRI_NO;
+	if (g->config->groups.n && !g->in_group)
+		r = membership_above(g->db, row->id, group_look, ctx, err);
+	g->in_group = g->in_group || r == IN_GROUP;
+	return r < 0 ? r : 0;
 }
 
-/* *ret: by the domain of the address, or by a group of one of their records. */
+/* *ret: by the domain of the address, or by a group of one of their records; and nobody who
+ * left, by the word of any source: a letter stays in a mailbox for long. */
 static int may_ask(struct app *app, struct db *db, int64_t person, struct str email, bool *ret,
 		   struct err *err)
 {
-	struct groups g = { &app->config.again, db };
-	int r = 0;
+	struct groups g = { .config = &app->config.again, .db = db };
+	int r = person ? records_of_person(db, person, record_groups, &g, err) : 0;
 
-	*ret = again_domain(g.config, email);
-	if (*ret || !person || !g.config->groups.n)
-		return 0;
-	r = records_of_person(db, person, record_groups, &g, err);
-	*ret = r == IN_GROUP;
+	*ret = r >= 0 && (again_domain(g.config, email) || g.in_group) &&
+	       (!person || (g.here && !g.left));
 	return r < 0 ? r : 0;
 }
 
@@ -248,28 +254,32 @@ struct look {
 	int is; /* what ticket_read() said */
 };
 
-static int account_mail(void *ctx, const struct account_row *row, struct err *err)
-{
-	struct buf *into = ctx;
+struct holder {
+	struct buf email;
+	bool active;
+};
 
-	(void)err;
-	buf_add_str(into, row->email);
-	return 0;
+static int account_holder(void *ctx, const struct account_row *row, struct err *err)
+{
+	struct holder *h = ctx;
+
+	buf_add_str(&h->email, row->email);
+	h->active = row->status == ACCOUNT_ACTIVE;
+	return buf_fault(&h->email, err, "an address");
 }
 
-/* Who has changed groups or addresses since may not be who may ask any more. */
+/* Who has changed groups or addresses since, or left, may not be who may ask any more. */
 static int still_may(const struct look *l, const struct request_row *row, bool *ret,
 		     struct err *err)
 {
-	CLEANUP(buf_done) struct buf email;
+	struct holder h = { .active = false };
 	int r;
 
-	buf_init(&email, 1024);
-	r = accounts_get(l->db, row->account, account_mail, &email, err);
-	if (r == 0)
-		r = buf_fault(&email, err, "an address");
-	if (r == 0)
-		r = may_ask(l->a->app, l->db, row->person, buf_str(&email), ret, err);
+	buf_init(&h.email, 1024);
+	r = accounts_get(l->db, row->account, account_holder, &h, err);
+	if (r == 0 && h.active)
+		r = may_ask(l->a->app, l->db, row->person, buf_str(&h.email), ret, err);
+	buf_done(&h.email);
 	return r < 0 ? r : 0;
 }
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from daemon import CommandFault
+from daemon import CommandFault, ScimClient
 from test_notices import WIDE, Page, days, idle, jira, until, warn, with_jira
 from world import DAY, HOUR, World, actions
 
@@ -147,6 +147,15 @@ def test_who_may_ask_does_so_once_and_an_approver_gives_the_seat_back(world, tmp
     # and no rule takes it again tomorrow
     days(world, 1)
     assert granted not in {a["email"] for a in actions(world.plan()) if a["product"].startswith("jira")}
+
+    # who has left since is asked nothing: the letter stays in a mailbox
+    ident = "Users/" + next(world.idp_ids[p["uid"]] for p in world.people if p["mail"] == late)
+    form = Page(at[late]).form
+    idp = ScimClient("127.0.0.1", world.daemon.scim_port, "idp", world.idp.token)  # it was started anew
+    idp.patch(ident, [{"op": "replace", "path": "active", "value": False}])
+    assert Page(at[late]).status == 403 and Page(at[late], form).status == 403
+    assert world.json("requests")["requests"] == []
+    idp.patch(ident, [{"op": "replace", "path": "active", "value": True}])
 
     # a link that was not used ends
     days(world, 30)
