@@ -235,6 +235,86 @@ static void test_an_address_that_another_record_has_is_refused_and_not_tried_aga
 	fake_stop(&f);
 }
 
+/* Nobody of that id and no such group, until one is made; changes are counted. */
+static bool empty;
+static _Atomic int changes;
+
+static void obedient(struct scripted *s, unsigned nth, struct http_req *req,
+		     struct http_reply *reply)
+{
+	if (http_req_method(req) == HTTP_GET && empty) {
+		said = LIST("0", "");
+		answer(s, nth, req, reply);
+	} else if (http_req_method(req) == HTTP_GET) {
+		directory(s, nth, req, reply);
+	} else {
+		changes++;
+		said = "{'id':'s-1'}";
+		answer(s, nth, req, reply);
+	}
+}
+
+static void
+test_each_change_survives_each_lost_allocation_and_is_sent_once_at_most(void **state)
+{
+	static const struct atl_deed known = {
+		.directory = STR("dir"),
+		.record = STR("s-1"),
+		.external_id = STR("u-1"),
+		.wanted = { [PROVISION_USER_NAME] = STR("ada@example.com"),
+			    [PROVISION_TITLE] = STR("Engineer") },
+	};
+	static const struct {
+		struct action_step step;
+		const struct atl_deed *deed;
+		bool empty;
+	} rows[] = {
+		{ { .op = STEP_SCIM_CREATE }, &joiner, true },
+		{ { .op = STEP_SCIM_UPDATE }, &known, false },
+		{ { .op = STEP_SCIM_ACTIVATE }, &known, false },
+		{ { .op = STEP_SCIM_DEACTIVATE }, &known, false },
+		{ { .op = STEP_SCIM_MAKE_GROUP, .name = "Staff" }, &joiner, true },
+		{ { .op = STEP_SCIM_JOIN, .name = "Staff" }, &joiner, false },
+		{ { .op = STEP_SCIM_JOIN, .name = "Staff", .group = "g" }, &known, false },
+		{ { .op = STEP_SCIM_LEAVE, .name = "Staff", .group = "g" }, &known, false },
+	};
+	struct fake f;
+
+	(void)state;
+	jx_memory(fake_jansson_memory, free);
+	fake_start(&f, obedient, NULL);
+	atl_client_writes(f.client, true);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		bool fired = true;
+		int before = 0;
+
+		empty = rows[i].empty;
+		for (long n = 1; fired; n++) {
+			struct err err = { 0 };
+			int r;
+
+			changes = 0;
+			fault_at(n);
+			r = atl_provision_act(f.client, rows[i].deed, &rows[i].step, false,
+					      &err);
+			fired = fault_fired();
+			fault_at(0);
+			before += fired && !changes;
+			/* memory that is lost is neither a refusal for good nor a change made
+			 */
+			if (changes > 1 || (fired && r != -ERR_NOMEM))
+				fail_msg("row %zu, %ld: %d, %d sent: %s", i, n, r, changes,
+					 r < 0 ? err.text : "");
+			if (!fired && (r != 0 || changes != 1))
+				fail_msg("row %zu: %d, %d sent: %s", i, r, changes,
+					 r < 0 ? err.text : "");
+		}
+		assert_true(before > 3);
+	}
+	fake_stop(&f);
+	jx_memory(malloc, free);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +325,8 @@ int main(void)
 			test_an_address_that_another_record_has_is_refused_and_not_tried_again),
 		cmocka_unit_test(test_reading_a_directory_survives_each_lost_allocation),
 		cmocka_unit_test(test_looking_at_a_record_survives_each_lost_allocation),
+		cmocka_unit_test(
+			test_each_change_survives_each_lost_allocation_and_is_sent_once_at_most),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
