@@ -37,6 +37,9 @@ bool atl_event_is_change(struct str action);
  * promised: one whose words say something else, or nothing that we know, is not of that step.
  * False for steps that are no change under a key of the organisation or directory. */
 bool atl_event_is_of(struct str action, enum step_op op);
+/* Whether its words are those of any step of ours: what is not may be a kind of event that came
+ * after this was written, and is kept as evidence all the same. */
+bool atl_event_is_known(struct str action);
 
 struct atl_events_page {
 	json_t *doc;

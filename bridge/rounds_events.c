@@ -46,6 +46,7 @@ struct reading {
 	struct event_reading at;
 	const struct atl_events_page *page; /* of this request of the writer */
 	int64_t read, kept, foreign, odd;   /* events; odd: not as they should be */
+	int64_t unknown; /* of those kept: of no kind that we know by its words */
 	unsigned pages, pages_written;
 	struct vec_key keys; /* ours, as the last page left them */
 	bool claims;         /* this page brought some */
@@ -278,6 +279,7 @@ static int keep(struct reading *rd, struct db *db, const struct atl_event *e, in
 		row.doubt = doubt_of(&m, account, about->group);
 	r = events_put(db, rd->org_id, &row, err);
 	rd->kept += r == 0 && row.by != EVENT_UNPROVED;
+	rd->unknown += r == 0 && !atl_event_is_known(e->action);
 	rd->foreign += r == 0 && row.by == EVENT_FOREIGN;
 	return r < 0 ? r : 0;
 }
@@ -441,9 +443,10 @@ static int events_out(struct reading *rd, json_t *out, struct err *err)
 			 (long long)rd->odd);
 	snprintf(text, sizeof(text), "%s", rd->text);
 	return jx_set(out, "events",
-		      json_pack("{s:I, s:I, s:I, s:b, s:o}", "read", (json_int_t)rd->read,
+		      json_pack("{s:I, s:I, s:I, s:I, s:b, s:o}", "read", (json_int_t)rd->read,
 				"kept", (json_int_t)rd->kept, "foreign",
-				(json_int_t)rd->foreign, "end", rd->end, "why",
+				(json_int_t)rd->foreign, "unknown_kinds",
+				(json_int_t)rd->unknown, "end", rd->end, "why",
 				text[0] ? json_string(text) : json_null()),
 		      err);
 }

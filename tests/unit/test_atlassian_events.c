@@ -206,6 +206,13 @@ static void test_the_name_of_an_event_says_of_which_step_it_may_be(void **state)
 		{ "user_profile_updated", STEP_SET_NAME },
 		{ "group_created", STEP_MAKE_GROUP },
 		{ "group_deleted", STEP_DROP_GROUP },
+		/* as Atlassian's "Audit log activities database" shows them to people */
+		{ "Deactivated account", STEP_DISABLE },
+		{ "Reactivated account", STEP_ENABLE },
+		{ "Changed email address", STEP_SET_EMAIL },
+		{ "Scheduled deletion of account", STEP_DELETE },
+		{ "Deleted account permanently", STEP_DELETE },
+		{ "Canceled deletion of account", STEP_CANCEL_DELETE },
 	};
 	static const enum step_op org_steps[] = {
 		STEP_SUSPEND,      STEP_RESTORE,    STEP_DISABLE,       STEP_ENABLE,
@@ -221,6 +228,11 @@ static void test_the_name_of_an_event_says_of_which_step_it_may_be(void **state)
 			    (org_steps[k] == rows[i].op))
 				fail_msg("%s and %s", rows[i].action,
 					 step_ops[org_steps[k]].word);
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		assert_true(atl_event_is_known(str_of(rows[i].action)) &&
+			    atl_event_is_change(str_of(rows[i].action)));
+	assert_false(atl_event_is_known(STR("Logged out of account")));
+	assert_false(atl_event_is_known(STR("sandbox_cloned")));
 	assert_false(atl_event_is_of(STR("user_login"), STEP_SUSPEND));
 	assert_false(atl_event_is_of(STR(""), STEP_SUSPEND));
 	assert_false(atl_event_is_of(STR("user_suspended"), STEP_OP_COUNT));
