@@ -11,6 +11,11 @@ static const char *text_of(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+static const char *s_of(long long n) /* one action, two actions */
+{
+	return n == 1 ? "" : "s";
+}
+
 static long long number_of(const json_t *object, const char *key)
 {
 	return (long long)json_integer_value(json_object_get(object, key));
@@ -364,11 +369,80 @@ static void render_gifts(struct cli *cli, const json_t *actions)
 /* --- plan, show ----------------------------------------------------------------------------
  */
 
+/* --- sentences told once, of however many they are true --------------------------------------
+ */
+
+#define TOLD_MOST 10    /* sentences; --json has all */
+#define NUMBERS_MOST 12 /* named beside one of them */
+
+struct told {
+	const char *text[TOLD_MOST]; /* the answer's */
+	size_t n;
+};
+
+enum told_answer { TOLD_NOW, TOLD_BEFORE, TOLD_FULL };
+
+static enum told_answer told_add(struct told *t, const char *text)
+{
+	size_t k;
+
+	for (k = 0; k < t->n && strcmp(t->text[k], text) != 0;)
+		k++;
+	if (k < t->n)
+		return TOLD_BEFORE;
+	if (t->n == TOLD_MOST)
+		return TOLD_FULL;
+	t->text[t->n++] = text;
+	return TOLD_NOW;
+}
+
+/* How many rows say the same; the numbers of the first of them, with commas between. */
+static size_t alike(const json_t *rows, const char *key, const char *text, const char *number,
+		    struct buf *numbers)
+{
+	const char *other;
+	json_t *row;
+	size_t i, all = 0, named = 0;
+
+	json_array_foreach (rows, i, row) {
+		other = jx_get_text(row, key);
+		if (!other || strcmp(other, text) != 0)
+			continue;
+		all++;
+		if (number_of(row, number) && named++ < NUMBERS_MOST)
+			buf_addf(numbers, "%s%lld", numbers->len ? ", " : "",
+				 number_of(row, number));
+	}
+	if (named > NUMBERS_MOST)
+		buf_add_text(numbers, " and others");
+	return all;
+}
+
+/* Without names: `leaverd why NUMBER` tells them to who may know. */
+static void render_findings(struct cli *cli, const json_t *round)
+{
+	const json_t *rows = json_object_get(round, "findings"), *row;
+	struct told told = { .n = 0 };
+	size_t i, all = 0;
+
+	json_array_foreach (rows, i, row) {
+		CLEANUP(buf_done) struct buf persons;
+
+		if (told_add(&told, text_of(row, "text")) != TOLD_NOW)
+			continue;
+		buf_init(&persons, 128);
+		all += alike(rows, "text", text_of(row, "text"), "person", &persons);
+		render_line(cli, "finding: %s%s%s", text_of(row, "text"),
+			    persons.len ? "; leaverd why " : "", persons.p ? persons.p : "");
+	}
+	if (number_of(round, "findings_total") > (long long)all)
+		render_line(cli, "and %lld findings more (--json has them)",
+			    number_of(round, "findings_total") - (long long)all);
+}
+
 static void render_round(struct cli *cli, const json_t *round)
 {
 	const json_t *c = json_object_get(round, "counts");
-	json_t *f;
-	size_t i;
 
 	render_head(cli, "Organisation %s", text_of(round, "org"));
 	render_line(cli,
@@ -384,39 +458,55 @@ static void render_round(struct cli *cli, const json_t *round)
 	if (number_of(c, "later"))
 		render_line(cli, "%lld steps are due later than this plan looks.",
 			    number_of(c, "later"));
-	json_array_foreach (json_object_get(round, "findings"), i, f) {
-		if (i < 10)
-			render_line(cli, "finding: %s", text_of(f, "text"));
-	}
-	if (number_of(round, "findings_total") > 10)
-		render_line(cli, "and %lld findings more (--json has them)",
-			    number_of(round, "findings_total") - 10);
+	render_findings(cli, round);
 }
 
-#define MISSING_MOST 10 /* told one by one; --json has all */
+/* One sentence for all actions that lack the same as this one, the first of them. */
+static void missing_line(struct cli *cli, const json_t *actions, const json_t *first)
+{
+	const char *missing = text_of(first, "missing"), *who = text_of(first, "email");
+	CLEANUP(buf_done) struct buf numbers;
+	size_t all;
+
+	buf_init(&numbers, 128);
+	all = alike(actions, "missing", missing, "n", &numbers);
+	if (all == 1)
+		render_line(cli, "action %lld (%s %s) waits for: %s", number_of(first, "n"),
+			    text_of(first, "kind"), *who ? who : "of somebody sealed", missing);
+	else
+		render_line(cli, "%zu actions (%s) wait for: %s", all,
+			    numbers.p ? numbers.p : "", missing);
+}
 
 /* What holds is told with what to do about it. */
 static void render_missing(struct cli *cli, const json_t *plan)
 {
-	json_t *row;
-	size_t i, told = 0;
+	const json_t *actions = json_object_get(plan, "actions"), *row;
+	struct told told = { .n = 0 };
+	const char *missing;
+	size_t i, rest = 0;
 
 	json_array_foreach (json_object_get(plan, "guards"), i, row) {
 		if (jx_get_text(row, "missing"))
 			render_line(cli, "guard %s waits for: %s", text_of(row, "name"),
 				    text_of(row, "missing"));
 	}
-	json_array_foreach (json_object_get(plan, "actions"), i, row) {
-		if (!jx_get_text(row, "missing"))
-			continue;
-		if (told++ < MISSING_MOST)
-			render_line(cli, "action %lld (%s %s) waits for: %s",
-				    number_of(row, "n"), text_of(row, "kind"),
-				    text_of(row, "email"), text_of(row, "missing"));
+	json_array_foreach (actions, i, row) {
+		missing = jx_get_text(row, "missing");
+		switch (missing ? told_add(&told, missing) : TOLD_BEFORE) {
+		case TOLD_NOW:
+			missing_line(cli, actions, row);
+			break;
+		case TOLD_FULL:
+			rest++;
+			break;
+		case TOLD_BEFORE:
+			break;
+		}
 	}
-	if (told > MISSING_MOST)
+	if (rest)
 		render_line(cli, "and %zu held actions more (--json says what each waits for)",
-			    told - MISSING_MOST);
+			    rest);
 }
 
 /* What is new to who saw the plan before this one. */
@@ -459,9 +549,10 @@ static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 	render_actions(cli, json_object_get(plan, "actions"), states);
 	if (number_of(plan, "sealed"))
 		render_line(cli,
-			    "%lld actions are about ends that lie ahead: whom, is for role "
+			    "%lld action%s about ends that lie ahead: whom, is for role "
 			    "hr-confidential (--token-file).",
-			    number_of(plan, "sealed"));
+			    number_of(plan, "sealed"),
+			    number_of(plan, "sealed") == 1 ? " is" : "s are");
 	render_gifts(cli, json_object_get(plan, "actions"));
 	render_missing(cli, plan);
 }
@@ -606,18 +697,18 @@ static void decision_line(struct cli *cli, const json_t *out, const char *what)
 	if (number_of(out, "until"))
 		render_value(cli, RENDER_AS_TIME, json_object_get(out, "until"), &until);
 	if (strcmp(what, "approve") == 0)
-		render_line(cli, "Plan %lld: %lld actions approved by %s%s%s.",
+		render_line(cli, "Plan %lld: %lld action%s approved by %s%s%s.",
 			    number_of(out, "plan"), number_of(out, "actions"),
-			    text_of(out, "who"),
+			    s_of(number_of(out, "actions")), text_of(out, "who"),
 			    jx_get_text(out, "guards") ? ", released: " : "",
 			    text_of(out, "guards"));
 	else if (strcmp(what, "release") == 0)
 		render_line(cli, "Plan %lld: %s released by %s.", number_of(out, "plan"),
 			    text_of(out, "guards"), text_of(out, "who"));
 	else if (until.p)
-		render_line(cli, "Plan %lld: %lld actions refused by %s until %s.",
+		render_line(cli, "Plan %lld: %lld action%s refused by %s until %s.",
 			    number_of(out, "plan"), number_of(out, "actions"),
-			    text_of(out, "who"), until.p);
+			    s_of(number_of(out, "actions")), text_of(out, "who"), until.p);
 	else
 		render_line(cli, "Plan %lld: rejected by %s.", number_of(out, "plan"),
 			    text_of(out, "who"));
@@ -634,8 +725,10 @@ int render_decision(struct cli *cli, const json_t *out)
 			    "approver): leaverd show %lld says what is missing.",
 			    number_of(out, "plan"));
 	if (number_of(out, "held_actions"))
-		render_line(cli, "%lld actions are held and were not approved.",
-			    number_of(out, "held_actions"));
+		render_line(cli, "%lld action%s held and %s not approved.",
+			    number_of(out, "held_actions"),
+			    number_of(out, "held_actions") == 1 ? " is" : "s are",
+			    number_of(out, "held_actions") == 1 ? "was" : "were");
 	if (number_of(out, "alone")) {
 		CLEANUP(buf_done) struct buf when;
 

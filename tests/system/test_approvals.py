@@ -161,7 +161,7 @@ def test_what_was_refused_is_not_planned_again_until_then(world):
     number, action = str(plan["plan"]), of(world.json("show", str(plan["plan"])), world.other)
     part = ["reject", number, "--person", world.other["mail"]]
     assert "needs --reason, and --until" in refused(world, *part, "--reason", "no")
-    assert "1 actions refused by uid:" in world.command(*part, "--until", "3d", "--reason",
+    assert "1 action refused by uid:" in world.command(*part, "--until", "3d", "--reason",
                                                        "stays until Thursday")
     world.command("approve", number, "--reason", "the rest", status=(0, 4))
     world.json("apply", number, "--wait")
