@@ -106,7 +106,7 @@ def test_a_directory_that_answers_nonsense_is_read_no_further(world, lie, says, 
     child = subprocess.Popen(["/usr/bin/python3", str(SERVERS / "lyingldap.py"), str(port), lie, "--entries", "60",
                               "--ready", str(ready)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not ready.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         uri = "ldap://127.0.0.1:%d" % port

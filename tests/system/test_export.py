@@ -196,7 +196,7 @@ def test_many_rows_come_in_chunks_and_an_interrupted_export_leaves_nothing(build
 
         child = subprocess.Popen([daemon.binary, "export", "users", "--output", str(tmp_path / "cut.csv")],
                                  env=daemon.env, stderr=subprocess.PIPE, text=True)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 90
         while time.monotonic() < until and not any(
                 p.stat().st_size for p in tmp_path.glob("cut.csv.*")) and child.poll() is None:
             time.sleep(0.001)

@@ -19,7 +19,7 @@ MINUTE = HOUR // 60
 KEY = "k" * 32
 WIDE = POLICY.replace("count: 5, share: 80 %", "count: 60, share: 80 %")
 
-def until(look, what, seconds=20):
+def until(look, what, seconds=90):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = look()

@@ -13,7 +13,7 @@ MINUTE = HOUR // 60
 TO_0530 = 19 * HOUR + 30 * MINUTE
 
 
-def until(what, seconds=30):
+def until(what, seconds=90):
     """Waits for a thread of the daemon to look at its clock."""
     end = time.monotonic() + seconds
     while not what():

@@ -38,7 +38,7 @@ class Peer:
         self.process = subprocess.Popen(["/usr/bin/python3", str(SERVERS / "lyingscim.py"), lie, "--token", TOKEN,
                                          "--ready", str(self.ready), "--log", str(self.log)],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not self.ready.exists():
             assert time.monotonic() < deadline and self.process.poll() is None, "the peer did not start"
             time.sleep(0.01)

@@ -83,7 +83,7 @@ def test_a_warned_seat_is_freed_and_the_paths_that_stay_are_named(world):
     assert warned
     world.approve(plan)
     world.apply(plan)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 90
     while len(list(world.notices.glob("*.txt"))) < len(warned) and time.monotonic() < end:
         time.sleep(0.02)
     assert len(list(world.notices.glob("*.txt"))) == len(warned)

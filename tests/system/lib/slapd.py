@@ -113,7 +113,7 @@ class Slapd:
                                     "--after", str(answer_bytes), "--do", do, "--times", "1000000",
                                     "--ready", str(ready)],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not ready.exists():
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError("the relay did not start")
