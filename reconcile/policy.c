@@ -419,7 +419,8 @@ static void step_order(struct binding *b, struct rule *rule, const struct rule_s
 	for (size_t i = 0; i < rule->step_count; i++) {
 		const struct rule_step *other = &rule->steps[i];
 
-		off = off || other->kind == ACTION_DEACTIVATE;
+		off = off ||
+		      (other->kind == ACTION_DEACTIVATE && other->after_ms < step->after_ms);
 		if (other->kind == step->kind &&
 		    (!step->group || str_ieq(str_of(other->group), str_of(step->group))))
 			fault(b, "then", "%s%s%s stands there twice", rule_step_word(step),
@@ -427,8 +428,8 @@ static void step_order(struct binding *b, struct rule *rule, const struct rule_s
 	}
 	if (step->kind == ACTION_DELETE && !off)
 		fault(b, "then",
-		      "delete stands there without deactivate above it: what is deleted was "
-		      "off for a while before");
+		      "delete stands there without deactivate above it, and before it: what is "
+		      "deleted was off for a while");
 }
 
 /* "KIND", "KIND after DURATION", "KIND GROUP after DURATION". */

@@ -350,6 +350,10 @@ static void test_what_a_policy_may_not_say_of_these(void **state)
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "[suspend, delete after 30d] }]\n",
 		  "delete stands there without deactivate above it" },
+		/* together with it would be at once */
+		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
+		  "[suspend, deactivate after 30d, delete after 30d] }]\n",
+		  "delete stands there without deactivate above it" },
 		{ "rules: [{ name: x, for: person, when: active pr, class: absence, then: "
 		  "[suspend, deactivate after 7d, delete after 90d] }]\n",
 		  "who is merely absent or idle may come back" },
