@@ -21,7 +21,7 @@ comma   := ,
 VARIANT := $(if $(SAN),$(if $(findstring thread,$(SAN)),tsan,asan),plain)$(if $(CLOCK),-clock)
 B       ?= build/$(VARIANT)
 
-PKGS := libmicrohttpd gnutls cjose libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8 libcares krb5-gssapi krb5
+PKGS := libmicrohttpd gnutls cjose libcrypto libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8 libcares krb5-gssapi krb5
 # A library that is missing is said when something is compiled, not by the linker or not at all.
 PKG_FAULT := $(strip $(shell pkg-config --short-errors --print-errors --exists $(PKGS) 2>&1))
 pkg       = $(if $(PKG_FAULT),$(error $(PKG_FAULT): run `make deps`),$(PKG_$(1)))

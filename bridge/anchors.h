@@ -1,7 +1,8 @@
 /*
  * Anchors of the audit chain, kept outside of the database (store/anchor.h): appended to a
- * file, handed to this machine's logger, mailed. At the end of each run, before retention cuts
- * the chain, each anchors.every, and when somebody asks.
+ * file, handed to this machine's logger, mailed, stamped by an authority of time
+ * (bridge/stamps.h: asked later, by a thread of its own). At the end of each run, before
+ * retention cuts the chain, each anchors.every, and when somebody asks.
  */
 #ifndef BRIDGE_ANCHORS_H
 #define BRIDGE_ANCHORS_H
@@ -24,7 +25,8 @@ void anchors_keep_after(struct app *app, const char *about);
 /* Keeps one where anchors.every has passed since the last, and entries were added. */
 int anchors_look(struct app *app, int64_t now_ms, struct err *err) MUST_USE;
 
-/* Where a place stands: place is "file", "syslog" or "mail". STORE_NOT_FOUND: none yet. */
+/* Where a place stands: place is "file", "syslog", "mail" or "stamp". STORE_NOT_FOUND: none
+ * yet. */
 int anchors_standing(struct app *app, const char *place, int64_t *ret_seq, int64_t *ret_ms,
 		     struct err *err) MUST_USE;
 

@@ -7,6 +7,8 @@
 #ifndef BRIDGE_APP_H
 #define BRIDGE_APP_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "bridge/config.h"
 
@@ -37,6 +39,7 @@ struct app {
 	struct remembered *remembered; /* one for each source of the configuration */
 	struct httpc *http;            /* with APP_HTTP */
 	struct clients *clients;       /* one per organisation, with APP_HTTP */
+	atomic_bool stamping;          /* a time stamp is being asked for (bridge/stamps.h) */
 	struct outbox *outbox;         /* sends notices; NULL where nothing is sent */
 	struct serve *serve; /* the daemon's own state; NULL in a command that works alone */
 };

@@ -402,6 +402,8 @@ static const struct cli_option scim_check_options[] = {
 static const struct cli_option verify_options[] = {
 	{ "head", 0, "[FILE]", CLI_TEXT, NULL, false, "hold the chain against its signed head as well: audit.head, or a copy kept elsewhere", NULL },
 	{ "anchors", 0, "FILE", CLI_TEXT, NULL, false, "hold it against anchors that were kept: lines of anchors, of a log server, or of an export", NULL },
+	{ "stamps", 0, "[DIR]", CLI_TEXT, NULL, false, "hold it against time stamps that were kept: those of the configuration, or a copy", NULL },
+	{ "stamp-ca", 0, "FILE", CLI_TEXT, NULL, false, "PEM of who may vouch for the stamps; default: anchors.stamps.ca_file", NULL },
 	OPT_END
 };
 static const struct cli_option export_options[] = {
@@ -448,7 +450,8 @@ static const struct cli_option evidence_options[] = {
 };
 static const struct cli_operand pack_operands[] = { ARG_ONE("PACK", "path"), ARG_END };
 static const struct cli_option pack_options[] = {
-	{ "key", 'k', "FILE", CLI_TEXT, NULL, true, "the public key, as 'evidence key' prints it", NULL }, OPT_END
+	{ "key", 'k', "FILE", CLI_TEXT, NULL, true, "the public key, as 'evidence key' prints it", NULL },
+	{ "stamp-ca", 0, "FILE", CLI_TEXT, NULL, false, "PEM of who may vouch for the time stamps in it", NULL }, OPT_END
 };
 static const struct cli_operand file_operands[] = { ARG_ONE("FILE", "file"), ARG_END };
 static const struct cli_operand topic_operands[] = {
@@ -962,7 +965,8 @@ const struct command commands[] = {
 	{ "evidence verify", KEEP, "hold evidence against the public key",
 	  "Needs the pack and the key: no configuration, no store, no daemon. Every byte counts: what was changed, "
 	  "removed or added is named.",
-	  "leaverd evidence verify october.tar --key acme.key\n  status 8 when anything differs\n",
+	  "leaverd evidence verify october.tar --key acme.key\n  status 8 when anything differs\n"
+	  "leaverd evidence verify october.tar --key acme.key --stamp-ca tsa.pem\n  and the time stamps in it are of that authority\n",
 	  .options = pack_options, .operands = pack_operands, .local = local_evidence_verify },
 
 	{ "audit verify", KEEP, "walk the audit chain",
@@ -971,11 +975,12 @@ const struct command commands[] = {
 	  "was enrolled then.",
 	  "leaverd audit verify --head\n  against state_dir/audit.head\n"
 	  "leaverd audit verify --head=/mnt/worm/audit.head\n  against a copy kept elsewhere\n"
-	  "leaverd audit verify --head --anchors /mnt/worm/leaverd.anchors\n  and every anchor that was kept; names the first that differs\n",
+	  "leaverd audit verify --head --anchors /mnt/worm/leaverd.anchors\n  and every anchor that was kept; names the first that differs\n"
+	  "leaverd audit verify --stamps\n  and the time stamps that anchors.stamps keeps\n",
 	  .options = verify_options, .verb = "audit.verify", .prepare = prepare_head, .render = render_verify },
 	{ "audit anchor", KEEP, "keep an anchor of the chain now, and print it",
 	  "One line that names the newest entry and its link, signed. It goes where anchors: says, as at the end of each "
-	  "run; whoever keeps it where this machine's administrators cannot change it can show later that the chain was "
+	  "run, and the authority of anchors.stamps is asked for a time stamp of it; whoever keeps it where this machine's administrators cannot change it can show later that the chain was "
 	  "not rewritten: leaverd-audit(5).",
 	  "leaverd audit anchor >> /mnt/worm/leaverd.anchors\n  also without any place in the configuration\n",
 	  .verb = "audit.anchor", .render = render_anchor },

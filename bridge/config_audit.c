@@ -6,6 +6,7 @@
 #include "bridge/config.h"
 #include "net/mail.h"
 #include "net/syslog.h"
+#include "net/tsp.h"
 
 /* Shorter than these what is kept would not serve what it is kept for. */
 #define AUDIT_LEAST_MS (90 * STAMP_DAY_MS)
@@ -39,12 +40,29 @@ const struct conf_key config_audit_keys[] = {
 	{ 0 }
 };
 
+const struct conf_key config_stamps_keys[] = {
+	ROW("url", CONF_TEXT, config_stamps, url,
+	    .help = "time-stamping authority (RFC 3161), such as http://tsa.example.com/tsr; left out: none"),
+	ROW("ca_file", CONF_PATH, config_stamps, ca_file,
+	    .help = "PEM file of who may vouch for its stamps, and for its https:// as well"),
+	ROW("policy", CONF_TEXT, config_stamps, policy,
+	    .help = "the only policy whose stamps count, such as 1.2.3.4.1; left out: any"),
+	ROW("folder", CONF_PATH, config_stamps, folder,
+	    .help = "where stamps are kept; left out: beside anchors.file, or in state_dir"),
+	ROW("proxy", CONF_TEXT, config_stamps, proxy, .help = "HTTP proxy on the way there"),
+	ROW("timeout", CONF_MS, config_stamps, timeout_ms, .preset = "15s", WITHIN(1000, 60000),
+	    .help = "for one answer"),
+	{ 0 }
+};
+
 const struct conf_key config_anchors_keys[] = {
 	ROW("file", CONF_PATH, config_anchors, file,
 	    .help = "file that each anchor is appended to; on another machine's mount it proves something"),
 	ROW("syslog", CONF_PATH, config_anchors, syslog,
 	    .help = "datagram socket of this machine's logger, such as /dev/log"),
 	ROW("mail", CONF_LIST, config_anchors, mail, WITHIN(0, 8), .help = "addresses that get each anchor"),
+	ROW("stamps", CONF_SECTION, config_anchors, stamps, .sub = config_stamps_keys,
+	    .sub_size = sizeof(struct config_stamps), .help = "time stamps of the anchors by an authority"),
 	ROW("every", CONF_MS, config_anchors, every_ms, .preset = "1d", WITHIN(0, 31 * STAMP_DAY_MS),
 	    .help = "also so often, where anything was added; 0: only at the end of each run"),
 	{ 0 }
@@ -91,11 +109,30 @@ static void check_server(const struct config_audit *a, struct conf_faults *fault
 			   "given alone: expected cert_file and key_file together");
 }
 
+static void check_stamps(const struct config_stamps *s, struct conf_faults *faults)
+{
+	bool http = s->url && (str_istarts(str_of(s->url), STR("http://")) ||
+			       str_istarts(str_of(s->url), STR("https://")));
+
+	if (s->url && !http)
+		conf_fault(faults, &s->mark, "url", "\"%s\": expected http:// or https://",
+			   s->url);
+	if (s->url && !s->ca_file)
+		conf_fault(faults, &s->mark, "ca_file",
+			   "left out: whose stamps count? Expected a PEM file of the "
+			   "authorities that may vouch for them");
+	if (s->policy && !tsp_policy_ok(s->policy))
+		conf_fault(faults, &s->mark, "policy",
+			   "\"%s\": expected an object identifier, such as 1.2.3.4.1",
+			   s->policy);
+}
+
 void config_audit_check(const struct config *c, struct conf_faults *faults)
 {
 	const struct config_anchors *n = &c->anchors;
 
 	check_server(&c->audit, faults);
+	check_stamps(&n->stamps, faults);
 	check_retention(&c->retention, faults);
 	for (size_t i = 0; i < n->mail.n; i++)
 		if (!mail_address_ok(str_of(n->mail.v[i])))

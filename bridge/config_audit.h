@@ -22,8 +22,17 @@ struct config_audit {
 	int64_t timeout_ms;
 };
 
+/* RFC 3161 */
+struct config_stamps {
+	struct conf_mark mark;
+	char *url; /* NULL: none are asked for */
+	char *ca_file, *policy, *folder, *proxy;
+	int64_t timeout_ms;
+};
+
 struct config_anchors {
 	struct conf_mark mark;
+	struct config_stamps stamps;
 	char *file;   /* NULL: none */
 	char *syslog; /* NULL: none */
 	struct conf_list mail;
@@ -38,6 +47,7 @@ struct config_retention {
 
 extern const struct conf_key config_audit_keys[];
 extern const struct conf_key config_anchors_keys[];
+extern const struct conf_key config_stamps_keys[];
 extern const struct conf_key config_retention_keys[];
 
 /* What rows cannot say. */

@@ -731,6 +731,8 @@ static int check_outside(struct doctor *d, struct err *err)
 		r = check_anchors(d, "syslog", a->syslog != NULL, err);
 	if (r == 0)
 		r = check_anchors(d, "mail", a->mail.n > 0, err);
+	if (r == 0)
+		r = check_anchors(d, "stamp", a->stamps.url != NULL, err);
 	if (r == 0 && !anchors_wanted(&d->app->config) && !d->app->config.audit.server)
 		r = say(d, DOCTOR_NOTE, "anchors", "store", err,
 			"none are kept outside: whoever has this machine and the master key "

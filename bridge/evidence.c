@@ -14,6 +14,7 @@
 #include "bridge/export.h"
 #include "bridge/pack.h"
 #include "bridge/sealed.h"
+#include "bridge/stamps.h"
 #include "bridge/verb.h"
 #include "model/plan.h"
 #include "store/audit.h"
@@ -42,6 +43,8 @@ struct making {
 	struct pack_files files;
 	int64_t first, last, entries, withheld; /* of the extract */
 	struct audit_report chain;
+	int64_t stamps; /* copied; and whether one is of an entry behind the extract */
+	bool stamped_behind;
 };
 
 static void making_done(struct making *m)
@@ -844,6 +847,67 @@ static int review_files(struct making *m, struct err *err)
 	return r;
 }
 
+/* --- time stamps
+ * ---------------------------------------------------------------------------
+ */
+
+static int stamp_file(struct making *m, const char *name, const char *end, struct str bytes,
+		      struct err *err)
+{
+	CLEANUP(sink_done) struct sink s;
+	int r = sink_open(&s, m, err, "stamps/%s%s", name, end);
+
+	if (r < 0)
+		return r;
+	buf_add_str(&s.text, bytes);
+	return sink_end(&s, err);
+}
+
+/* Of entries of the extract, and the first behind it: that one covers all of them. */
+static int copy_stamp(void *ctx, const char *name, struct str text, struct str answer,
+		      struct err *err)
+{
+	unsigned char key[DIGEST_PUB_BYTES];
+	const struct stamps_terms terms = { .anchor_key = key };
+	struct making *m = ctx;
+	struct tsp_stamp stamp;
+	struct anchor a;
+	int r = digest_public(key, &store_keys(m->app->store)->head_seed, err);
+
+	if (r == 0)
+		r = stamps_check(text, answer, &terms, &a, &stamp, err);
+	if (r < 0)
+		return err_context(err, r, "no evidence is made with the time stamp %s", name);
+	if (!m->first || a.seq < m->first || (a.seq > m->last && m->stamped_behind))
+		return 0;
+	m->stamped_behind = a.seq > m->last;
+	r = m->stamps++ ? 0 : make_folder(m, "stamps", err);
+	if (r == 0)
+		r = stamp_file(m, name, STAMPS_TEXT_END, text, err);
+	return r < 0 ? r : stamp_file(m, name, STAMPS_END, answer, err);
+}
+
+/* What waits is asked for once; what is not there then is not waited for. */
+static int stamp_files(struct making *m, struct err *err)
+{
+	CLEANUP(buf_done) struct buf folder;
+	struct tsp_stamp stamp;
+	struct err why;
+	int64_t seq;
+	int r;
+
+	buf_init(&folder, 4096);
+	if (m->app->config.anchors.stamps.url && stamps_begin(m->app)) {
+		if (stamps_ask(m->app, &seq, &stamp, &why) < 0)
+			log_warn("anchor.stamp", LOG_E(&why));
+		stamps_end(m->app);
+	}
+	r = stamps_folder(&m->app->config, &folder, err);
+	if (r == 0 && access(folder.p, F_OK) == 0)
+		r = stamps_walk(folder.p, copy_stamp, m, err);
+	return r;
+}
+
 /* --- the rest
  * ----------------------------------------------------------------------------------
  */
@@ -886,6 +950,9 @@ static int readme_file(struct making *m, struct err *err)
 		 "                          other people say is withheld, their digests and "
 		 "links are not\n"
 		 "audit.head                the signed head of the chain when this was made\n"
+		 "stamps/N.tsr              time stamps (RFC 3161) of the anchors beside them: "
+		 "`openssl ts\n"
+		 "                          -verify -data N.anchor -in N.tsr -CAfile CA.pem`\n"
 		 "chain.json                what walking the whole chain with its key said\n"
 		 "configuration.yaml        configuration and policy in force when this was "
 		 "made\n"
@@ -1138,6 +1205,8 @@ static int make_files(struct making *m, struct err *err)
 	if (r == 0)
 		r = audit_file(m, err);
 	if (r == 0)
+		r = stamp_files(m, err);
+	if (r == 0)
 		r = chain_files(m, err);
 	if (r == 0)
 		r = config_file(m, err);
@@ -1180,6 +1249,8 @@ static int tell(const struct making *m, json_t *out, struct err *err)
 		r = jx_set(out, "plans", json_integer((json_int_t)m->plans.n), err);
 	if (r == 0)
 		r = jx_set(out, "audit_entries", json_integer(m->entries), err);
+	if (r == 0)
+		r = jx_set(out, "stamps", json_integer(m->stamps), err);
 	if (r == 0)
 		r = jx_set(out, "chain", json_string(m->chain.text), err);
 	if (r == 0)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/enc.h"
+#include "base/stamp.h"
 #include "bridge/export_file.h"
 #include "bridge/pack.h"
 #include "bridge/render.h"
@@ -179,11 +180,26 @@ static int check(struct fetch *f, struct pack_verdict *v, struct err *err)
 		r = cli_line_call(f->line, "evidence.key", in, &out, err);
 	if (r == 0 && !enc_unhex(str_of(jx_get_text(out, "key")), key, sizeof(key)))
 		r = err_set(err, ERR_PROTOCOL, "leaverd serve answered without the key");
-	return r < 0 ? r : pack_verify(f->tar.len ? f->tar.p : f->folder.p, key, v, err);
+	return r < 0 ? r : pack_verify(f->tar.len ? f->tar.p : f->folder.p, key, NULL, v, err);
+}
+
+static int stamps_json(json_t *doc, const struct pack_verdict *v, bool vouched, struct err *err)
+{
+	char first[STAMP_TEXT_BYTES], last[STAMP_TEXT_BYTES];
+
+	stamp_text(v->stamps_first_ms, first);
+	stamp_text(v->stamps_last_ms, last);
+	return jx_set(doc, "stamps",
+		      v->stamps ? json_pack("{s:I,s:I,s:s,s:s,s:s,s:b}", "fit",
+					    (json_int_t)v->stamps, "of_entries_here",
+					    (json_int_t)v->stamps_held, "first", first, "last",
+					    last, "authority", v->authority, "vouched", vouched)
+				: json_null(),
+		      err);
 }
 
 static int verdict_json(struct cli *cli, const char *path, const struct pack_verdict *v,
-			struct err *err)
+			bool vouched, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	json_t *faults = json_array();
@@ -203,16 +219,33 @@ static int verdict_json(struct cli *cli, const char *path, const struct pack_ver
 			"erased", (json_int_t)v->erased, "faults", faults);
 	if (r < 0 || !doc)
 		return r < 0 ? r : err_nomem(err);
-	r = jx_text(doc, &cli->out, err);
+	r = stamps_json(doc, v, vouched, err);
+	if (r == 0)
+		r = jx_text(doc, &cli->out, err);
 	buf_add_char(&cli->out, '\n');
 	return r;
 }
 
+static void tell_stamps(struct cli *cli, const struct pack_verdict *v, bool vouched)
+{
+	char first[STAMP_TEXT_BYTES], last[STAMP_TEXT_BYTES];
+
+	if (!v->stamps)
+		return;
+	stamp_text(v->stamps_first_ms, first);
+	stamp_text(v->stamps_last_ms, last);
+	render_line(cli,
+		    "Time stamps: %" PRId64 " from %s to %s by %s, %" PRId64
+		    " of entries that are here.%s",
+		    v->stamps, first, last, v->authority, v->stamps_held,
+		    vouched ? "" : " Nobody vouched for the authority: give --stamp-ca.");
+}
+
 static int tell_verdict(struct cli *cli, const char *path, const struct pack_verdict *v,
-			struct err *err)
+			bool vouched, struct err *err)
 {
 	if (cli->json)
-		return verdict_json(cli, path, v, err);
+		return verdict_json(cli, path, v, vouched, err);
 	for (size_t i = 0; i < v->faults.n; i++)
 		render_line(cli, "%s: %s", v->faults.v[i].name, v->faults.v[i].text);
 	if (v->faults.n)
@@ -226,6 +259,7 @@ static int tell_verdict(struct cli *cli, const char *path, const struct pack_ver
 		    " actions who they are about is told, of %" PRId64 " it was erased.",
 		    v->audit_entries, v->audit_withheld, v->audit_forgotten, v->values,
 		    v->erased);
+	tell_stamps(cli, v, vouched);
 	return 0;
 }
 
@@ -252,7 +286,9 @@ int local_evidence(struct cli *cli, const json_t *request, struct err *err)
 	if (r == 0)
 		r = check(&f, &verdict, err);
 	cli_progress(cli, "%s", "");
-	return r < 0 ? r : tell_verdict(cli, f.tar.len ? f.tar.p : f.folder.p, &verdict, err);
+	return r < 0 ? r
+		     : tell_verdict(cli, f.tar.len ? f.tar.p : f.folder.p, &verdict, false,
+				    err);
 }
 
 static int read_key(const char *path, unsigned char ret[DIGEST_PUB_BYTES], struct err *err)
@@ -276,18 +312,19 @@ int local_evidence_verify(struct cli *cli, const json_t *request, struct err *er
 {
 	CLEANUP(pack_verdict_done) struct pack_verdict verdict = { 0 };
 	const char *path = jx_get_text(request, "path"),
-		   *key_path = jx_get_text(request, "key");
+		   *key_path = jx_get_text(request, "key"),
+		   *stamp_ca = jx_get_text(request, "stamp_ca");
 	unsigned char key[DIGEST_PUB_BYTES];
 	struct err later;
 	int r = read_key(key_path, key, err);
 
 	if (r < 0)
 		return r;
-	r = pack_verify(path, key, &verdict, err);
+	r = pack_verify(path, key, stamp_ca, &verdict, err);
 	if (r == 0)
-		return tell_verdict(cli, path, &verdict, err);
+		return tell_verdict(cli, path, &verdict, stamp_ca != NULL, err);
 	/* what could not be looked at has no verdict, good or bad */
 	if (verdict.faults.n)
-		(void)!tell_verdict(cli, path, &verdict, &later);
+		(void)!tell_verdict(cli, path, &verdict, stamp_ca != NULL, &later);
 	return r;
 }

@@ -409,5 +409,9 @@ int prepare_head(struct cli *cli, json_t *request, struct err *err)
 	int r = make_absolute(request, "head", err);
 
 	(void)cli;
-	return r < 0 ? r : make_absolute(request, "anchors", err);
+	if (r == 0)
+		r = make_absolute(request, "anchors", err);
+	if (r == 0)
+		r = make_absolute(request, "stamps", err);
+	return r < 0 ? r : make_absolute(request, "stamp_ca", err);
 }

@@ -93,6 +93,10 @@ struct pack_verdict {
 	int64_t files, bytes;          /* that fit */
 	int64_t audit_entries, audit_bodies, audit_forgotten, audit_withheld;
 	int64_t plans, values, erased;
+	int64_t stamps;      /* time stamps that fit; of them: */
+	int64_t stamps_held; /* of an entry of the extract, whose link is theirs */
+	int64_t stamps_first_ms, stamps_last_ms;
+	char authority[256]; /* who made the last of them */
 };
 void pack_verdict_done(struct pack_verdict *v);
 
@@ -100,8 +104,11 @@ void pack_verdict_done(struct pack_verdict *v);
  * Holds a folder or a tar against the key. 0 when all is well; DAMAGED with the first fault as
  * its sentence, and all of them (at most 1000) in *ret; IO and NOT_FOUND where the pack cannot
  * be read at all. *ret is filled in any case.
+ *
+ * stamp_ca: PEM of who may vouch for time stamps; CONFIG where it cannot be read. NULL: stamps
+ * must fit what they are of and the certificates that came along, whosever these are.
  */
 int pack_verify(const char *path, const unsigned char key[DIGEST_PUB_BYTES],
-		struct pack_verdict *ret, struct err *err) MUST_USE;
+		const char *stamp_ca, struct pack_verdict *ret, struct err *err) MUST_USE;
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "base/enc.h"
 #include "base/jx.h"
+#include "bridge/stamps.h"
 #include "model/plan.h"
 
 #define FAULTS_MOST 1000
@@ -32,6 +33,9 @@ struct looking {
 	int tar;         /* its descriptor; -1: a folder */
 	int64_t made_ms; /* as the headers of the tar say */
 	struct vec_part parts;
+	const char *stamp_ca;
+	struct vec_anchor stamps; /* by number */
+	size_t stamp;             /* the next one to be held against an entry */
 	struct pack_verdict *v;
 	struct err *err;
 };
@@ -51,6 +55,7 @@ static void looking_done(struct looking *l)
 	for (size_t i = 0; i < l->parts.n; i++)
 		free(l->parts.v[i].name);
 	vec_part_done(&l->parts);
+	vec_anchor_done(&l->stamps);
 	fd_close_at(&l->tar);
 }
 
@@ -515,6 +520,23 @@ static int each_line(struct looking *l, struct lines *of, line_fn fn)
 	return r == 0 && text.len ? one_line(l, of, buf_str(&text), fn) : r;
 }
 
+/* Time stamps of this entry name its link. */
+static int hold_stamps(struct looking *l, int64_t seq, const json_t *row)
+{
+	for (; l->stamp < l->stamps.n && l->stamps.v[l->stamp].seq <= seq; l->stamp++) {
+		const struct anchor *a = &l->stamps.v[l->stamp];
+
+		if (a->seq < seq)
+			continue;
+		if (!hex_is(row, "link", &a->link))
+			return found(l, "audit.jsonl",
+				     "entry %lld is not the one that was stamped",
+				     (long long)seq);
+		l->v->stamps_held++;
+	}
+	return 0;
+}
+
 /* One entry of the extract: its number follows, its body has its digest. */
 static int check_entry(struct looking *l, struct lines *of, const json_t *row)
 {
@@ -524,12 +546,16 @@ static int check_entry(struct looking *l, struct lines *of, const json_t *row)
 	unsigned char bytes[64];
 	struct digest_run run;
 	struct digest d;
+	int r;
 
 	l->v->audit_entries++;
 	if (of->last && seq != of->last + 1)
 		return found(l, of->name, "entry %lld follows entry %lld", (long long)seq,
 			     (long long)of->last);
 	of->last = seq;
+	r = hold_stamps(l, seq, row);
+	if (r < 0)
+		return r;
 	if (json_is_true(json_object_get(row, "withheld"))) {
 		l->v->audit_withheld++;
 		return 0;
@@ -634,9 +660,62 @@ static int check_plan(struct looking *l, const struct part *p)
 	return r;
 }
 
+static int check_stamp(struct looking *l, const struct part *p)
+{
+	const struct stamps_terms terms = { .ca_file = l->stamp_ca };
+	size_t stem = strlen(p->name) - strlen(STAMPS_END);
+	char name[PACK_NAME_MOST + sizeof(STAMPS_TEXT_END)];
+	CLEANUP(buf_done) struct buf answer;
+	CLEANUP(buf_done) struct buf text;
+	struct tsp_stamp stamp;
+	const struct part *of;
+	struct anchor a;
+	struct err said;
+	int r;
+
+	buf_init(&answer, TSP_ANSWER_MAX);
+	buf_init(&text, ANCHOR_LINE_BYTES + 1);
+	(void)snprintf(name, sizeof(name), "%.*s" STAMPS_TEXT_END, (int)stem, p->name);
+	of = part_named(l, name);
+	if (!of || of->bytes > ANCHOR_LINE_BYTES + 1 || p->bytes > TSP_ANSWER_MAX)
+		return found(l, p->name, "is no time stamp, or what it is of is missing");
+	r = part_text(l, p, &answer);
+	if (r == 0)
+		r = part_text(l, of, &text);
+	if (r < 0)
+		return r;
+	r = stamps_check(buf_str(&text), buf_str(&answer), &terms, &a, &stamp, &said);
+	if (r == -ERR_CONFIG)
+		return err_set(l->err, ERR_CONFIG, "%s", said.text);
+	if (r < 0)
+		return found(l, p->name, "%s", said.text);
+	if (!l->v->stamps++ || stamp.ms < l->v->stamps_first_ms)
+		l->v->stamps_first_ms = stamp.ms;
+	if (stamp.ms >= l->v->stamps_last_ms) {
+		l->v->stamps_last_ms = stamp.ms;
+		(void)snprintf(l->v->authority, sizeof(l->v->authority), "%s", stamp.authority);
+	}
+	return vec_anchor_add(&l->stamps, a) < 0 ? err_nomem(l->err) : 0;
+}
+
+static int check_stamps(struct looking *l)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < l->parts.n; i++)
+		if (str_starts(str_of(l->parts.v[i].name), STR("stamps/")) &&
+		    str_ends(str_of(l->parts.v[i].name), STR(STAMPS_END)))
+			r = check_stamp(l, &l->parts.v[i]);
+	anchor_sort(&l->stamps);
+	return r;
+}
+
 static int check_content(struct looking *l)
 {
-	int r = check_audit(l);
+	int r = check_stamps(l);
+
+	if (r == 0)
+		r = check_audit(l);
 
 	for (size_t i = 0; r == 0 && i < l->parts.n; i++)
 		if (str_ends(str_of(l->parts.v[i].name), STR("/plan.json")))
@@ -645,10 +724,12 @@ static int check_content(struct looking *l)
 }
 
 int pack_verify(const char *path, const unsigned char key[DIGEST_PUB_BYTES],
-		struct pack_verdict *ret, struct err *err)
+		const char *stamp_ca, struct pack_verdict *ret, struct err *err)
 {
 	CLEANUP(looking_done)
-	struct looking l = { .path = path, .tar = -1, .v = ret, .err = err };
+	struct looking l = {
+		.path = path, .tar = -1, .stamp_ca = stamp_ca, .v = ret, .err = err
+	};
 	struct stat st;
 	int r = 0;
 

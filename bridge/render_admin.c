@@ -1,6 +1,7 @@
 #include "bridge/render.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 static enum render_style verdict_style(const char *text)
 {
@@ -403,7 +404,12 @@ int render_tokens(struct cli *cli, const json_t *out)
 
 int render_anchor(struct cli *cli, const json_t *out)
 {
+	const json_t *note = json_array_get(json_object_get(out, "notes"), 0);
+
 	render_line(cli, "%s", jx_get_text(out, "anchor") ? jx_get_text(out, "anchor") : "");
+	/* the line alone goes to whatever it is appended to */
+	if (json_is_string(note) && !cli->quiet)
+		fprintf(stderr, "leaverd: %s\n", json_string_value(note));
 	return 0;
 }
 

@@ -28,6 +28,7 @@
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
 #include "bridge/seen.h"
+#include "bridge/stamps.h"
 #include "bridge/upkeep.h"
 #include "net/httpd.h"
 #include "net/httpc.h"
@@ -64,6 +65,7 @@ struct serve {
 	struct control *control;
 	struct keep *keep;
 	struct forward *forward;
+	struct stamps *stamps;
 	struct upkeep *upkeep;
 	struct http_route routes[SCIM_ROUTES_MAX + KEEP_ROUTES + 3];
 	struct source_worker *sources;
@@ -658,6 +660,7 @@ static void serve_down(struct serve *s)
 		worker_join(s->orgs[i].applier);
 	}
 	upkeep_stop(s->upkeep);
+	stamps_stop(s->stamps);
 	forward_stop(s->forward);
 	free(s->sources);
 	free(s->orgs);
@@ -747,6 +750,8 @@ static int serve_up(struct serve *s, const sigset_t *signals, struct err *err)
 		r = control_start(&s->control, s->app, err);
 	if (r == 0)
 		r = forward_start(&s->forward, s->app, err);
+	if (r == 0)
+		r = stamps_start(&s->stamps, s->app, err);
 	if (r == 0)
 		r = upkeep_start(&s->upkeep, s->app, err);
 	if (r == 0)

@@ -10,6 +10,7 @@
 #include "bridge/ask.h"
 #include "bridge/doctor.h"
 #include "bridge/rounds.h"
+#include "bridge/stamps.h"
 #include "bridge/unlock.h"
 #include "model/filter.h"
 #include "reconcile/policy.h"
@@ -464,23 +465,81 @@ static int run_token_revoke(struct app *app, const struct who *who, const json_t
 /* --- audit -----------------------------------------------------------------------------------
  */
 
+/* What the request names, or the folder and the authorities of the configuration. */
+static int read_stamps(struct app *app, const json_t *in, struct vec_anchor *into,
+		       struct stamps_report *ret, struct err *err)
+{
+	const char *folder = jx_get_text(in, "stamps"), *ca = jx_get_text(in, "stamp_ca");
+	const struct config_stamps *c = &app->config.anchors.stamps;
+	const struct store_keys *keys = store_keys(app->store);
+	unsigned char key[DIGEST_PUB_BYTES];
+	const struct stamps_terms terms = { .ca_file = ca ? ca : c->ca_file,
+					    .anchor_key = key };
+	CLEANUP(buf_done) struct buf path;
+	int r;
+
+	buf_init(&path, 8192);
+	if (!terms.ca_file)
+		return err_set(err, ERR_USAGE,
+			       "--stamps: who may vouch for them? Give --stamp-ca, or "
+			       "anchors.stamps.ca_file in the configuration");
+	if (!keys)
+		return err_set(err, ERR_SECRET, "the vault is not open: give the master key");
+	if (folder)
+		buf_add_text(&path, folder);
+	r = folder ? buf_fault(&path, err, "the folder")
+		   : stamps_folder(&app->config, &path, err);
+	if (r == 0)
+		r = digest_public(key, &keys->head_seed, err);
+	return r < 0 ? r : stamps_check_folder(path.p, &terms, into, ret, err);
+}
+
+/* As of the newest; its time is the authority's. */
+static int set_stamps(json_t *out, const struct stamps_report *s, struct err *err)
+{
+	char at[STAMP_TEXT_BYTES], note[400];
+	int r;
+
+	stamp_text(s->newest.ms, at);
+	(void)snprintf(note, sizeof(note),
+		       "%lld time stamps fit; the newest is of entry %lld, made %s by %s.",
+		       (long long)s->stamps, (long long)s->newest_seq, at, s->newest.authority);
+	r = jx_set(out, "stamps",
+		   json_pack("{s:I,s:I,s:s,s:s,s:s}", "fit", (json_int_t)s->stamps, "entry",
+			     (json_int_t)s->newest_seq, "at", at, "authority",
+			     s->newest.authority, "policy", s->newest.policy),
+		   err);
+	if (r == 0 && !json_object_get(out, "notes"))
+		r = jx_set(out, "notes", json_array(), err);
+	return r < 0 ? r : jx_add(json_object_get(out, "notes"), json_string(note), err);
+}
+
 static int run_audit_verify(struct app *app, const struct who *who, const json_t *in,
 			    json_t *out, struct err *err)
 {
 	const json_t *head = json_object_get(in, "head");
 	const char *anchors = jx_get_text(in, "anchors");
 	struct signatures_report signatures = { 0 };
+	const bool stamped = json_object_get(in, "stamps") != NULL;
+	CLEANUP(vec_anchor_done) struct vec_anchor stamps = { 0 };
 	struct audit_report report = { 0 };
+	struct stamps_report stamp = { 0 };
 	struct err err2;
 	int r, s;
 
 	(void)who;
-	if (anchors && json_is_string(head))
+	if ((anchors || stamped) && json_is_string(head))
 		return err_set(err, ERR_USAGE,
-			       "--anchors goes with --head, not with --head=FILE: give one "
-			       "kept file at a time");
-	if (anchors)
-		r = audit_verify_anchors(app->store, json_is_true(head), anchors, &report, err);
+			       "--anchors and --stamps go with --head, not with --head=FILE: "
+			       "give one kept file at a time");
+	if (jx_get_text(in, "stamp_ca") && !stamped)
+		return err_set(err, ERR_USAGE, "--stamp-ca goes with --stamps");
+	r = stamped ? read_stamps(app, in, &stamps, &stamp, err) : 0;
+	if (r < 0)
+		return r;
+	if (anchors || stamped)
+		r = audit_verify_kept(app->store, json_is_true(head), anchors,
+				      stamped ? &stamps : NULL, &report, err);
 	else if (json_is_string(head))
 		r = audit_verify_with(app->store, json_string_value(head), &report, err);
 	else
@@ -499,9 +558,9 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 		s = jx_set(out, "with_head", json_boolean(head != NULL), &err2);
 	if (s == 0 && report.cut)
 		s = jx_set(out, "cut", json_integer(report.cut), &err2);
-	if (s == 0 && anchors)
+	if (s == 0 && (anchors || stamped))
 		s = jx_set(out, "anchors", json_integer(report.anchors), &err2);
-	if (s == 0 && anchors)
+	if (s == 0 && (anchors || stamped))
 		s = jx_set(out, "anchors_beyond", json_integer(report.beyond), &err2);
 	if (s == 0)
 		s = jx_set(out, "signed", json_integer(signatures.statements), &err2);
@@ -509,20 +568,44 @@ static int run_audit_verify(struct app *app, const struct who *who, const json_t
 		s = jx_set(out, "text", json_string(report.text), &err2);
 	if (s == 0 && r == 0 && signatures.statements)
 		s = jx_set(out, "notes", json_pack("[s]", signatures.text), &err2);
+	if (s == 0 && r == 0 && stamped)
+		s = set_stamps(out, &stamp, &err2);
 	if (r < 0)
 		return r;
 	return s < 0 ? err_set(err, -s, "%s", err2.text) : 0;
 }
 
-static int run_audit_anchor(struct app *app, const struct who *who, const json_t *in,
-			    json_t *out, struct err *err)
+/* The stamp of what was just kept; that it is not there yet is no fault: it is asked for again.
+ */
+static int ask_stamp(struct app *app, bool turn, json_t *out, struct err *err)
+{
+	char at[STAMP_TEXT_BYTES], note[ERR_TEXT_BYTES + 120];
+	struct tsp_stamp stamp;
+	struct err why = { 0 };
+	int64_t seq = 0;
+	int r = turn ? stamps_ask(app, &seq, &stamp, &why) : 1;
+
+	if (r == 0) {
+		stamp_text(stamp.ms, at);
+		r = jx_set(out, "stamp",
+			   json_pack("{s:I,s:s,s:s,s:s}", "entry", (json_int_t)seq, "at", at,
+				     "authority", stamp.authority, "policy", stamp.policy),
+			   err);
+		(void)snprintf(note, sizeof(note), "stamped %s by %s", at, stamp.authority);
+	} else {
+		(void)snprintf(note, sizeof(note), "no time stamp yet, serve asks again: %s",
+			       r < 0 ? why.text : "it is being asked for");
+		r = jx_set(out, "stamp", json_null(), err);
+	}
+	return r < 0 ? r : jx_set(out, "notes", json_pack("[s]", note), err);
+}
+
+static int keep_anchor(struct app *app, bool turn, json_t *out, struct err *err)
 {
 	CLEANUP(buf_done) struct buf line;
 	struct err why;
 	int r, kept;
 
-	(void)who;
-	(void)in;
 	buf_init(&line, 1024);
 	kept = anchors_keep(app, "asked", &line, &why);
 	if (kept > 0)
@@ -530,8 +613,23 @@ static int run_audit_anchor(struct app *app, const struct who *who, const json_t
 	r = buf_fault(&line, err, "the anchor");
 	if (r == 0 && line.len)
 		r = jx_set(out, "anchor", json_stringn(line.p, line.len), err);
+	if (r == 0 && line.len && app->config.anchors.stamps.url)
+		r = ask_stamp(app, turn, out, err);
 	if (r == 0 && kept < 0)
 		return err_set(err, why.code, "%s", why.text);
+	return r;
+}
+
+static int run_audit_anchor(struct app *app, const struct who *who, const json_t *in,
+			    json_t *out, struct err *err)
+{
+	bool turn = stamps_begin(app); /* before it waits: else the thread would ask for it */
+	int r = keep_anchor(app, turn, out, err);
+
+	(void)who;
+	(void)in;
+	if (turn)
+		stamps_end(app);
 	return r;
 }
 

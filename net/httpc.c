@@ -856,7 +856,7 @@ static bool loopback(const char *host)
 
 /* Which URLs are asked at all, and how the call is named in sentences: without its query, which
  * may hold what is nobody's business. */
-static int url_check(struct httpc_call *call, bool allow_http, struct err *err)
+static int url_check(struct httpc_call *call, const struct httpc_via *via, struct err *err)
 {
 	CLEANUP(url_free) CURLU *u = curl_url();
 	CLEANUP(url_part_free) char *scheme = NULL;
@@ -887,7 +887,8 @@ static int url_check(struct httpc_call *call, bool allow_http, struct err *err)
 		return err_set(err, ERR_CONFIG, "%s: a URL with a login is not asked",
 			       call->label);
 	call->is_http = !strcmp(scheme, "http");
-	if (strcmp(scheme, "https") && !(call->is_http && allow_http && loopback(host)))
+	if (strcmp(scheme, "https") &&
+	    !(call->is_http && (via->any_http || (via->allow_http && loopback(host)))))
 		return err_set(err, ERR_CONFIG,
 			       "%s: %s:// is not asked: only https://, and http:// on loopback "
 			       "addresses where it was configured",
@@ -928,7 +929,7 @@ static int call_new(struct httpc_call **ret, struct httpc *c, const struct httpc
 	call->url = str_dup(str_of(q->url));
 	if (!call->method || !call->url)
 		return err_nomem(err);
-	r = url_check(call, q->via.allow_http, err);
+	r = url_check(call, &q->via, err);
 	if (r == 0)
 		r = headers_copy(call, q, err);
 	if (r < 0)

@@ -37,6 +37,8 @@ struct httpc_via {
 	const struct secret *proxy_login; /* "user:password" */
 	const char *ca_file;              /* a private CA beside the system's */
 	bool allow_http;                  /* http:// to loopback addresses */
+	bool any_http; /* http:// to anywhere: what is asked is no secret, and the answer
+			* proves itself */
 };
 
 /* All is copied by httpc_submit() but for via's texts. Zero fields take the default. */

@@ -164,6 +164,12 @@ static int by_number(const void *x, const void *y)
 	return a->line < b->line ? -1 : a->line > b->line;
 }
 
+void anchor_sort(struct vec_anchor *v)
+{
+	if (v->n)
+		qsort(v->v, v->n, sizeof(*v->v), by_number);
+}
+
 static int read_lines(FILE *file, const char *path, const unsigned char *key,
 		      struct vec_anchor *ret, struct err *err)
 {
@@ -207,7 +213,7 @@ int anchor_read_file(const char *path, const unsigned char key[DIGEST_PUB_BYTES]
 		r = err_set(err, ERR_INVALID_VALUE,
 			    "%s: nothing in it names an entry of an audit chain", path);
 	if (r == 0)
-		qsort(ret->v, ret->n, sizeof(*ret->v), by_number);
+		anchor_sort(ret);
 	else
 		vec_anchor_done(ret);
 	return r;

@@ -27,7 +27,7 @@
 #define ANCHOR_INSTANCE_MAX 63
 
 struct anchor {
-	int64_t seq, line; /* line: of the file, from 1 */
+	int64_t seq, line; /* line: of the file, from 1; 0: it came with a time stamp */
 	struct digest link;
 	bool is_signed;
 };
@@ -47,5 +47,8 @@ bool anchor_read_line(struct str line, const unsigned char key[DIGEST_PUB_BYTES]
  * not fit; INVALID_VALUE when nothing in it names an entry. */
 int anchor_read_file(const char *path, const unsigned char key[DIGEST_PUB_BYTES],
 		     struct vec_anchor *ret, struct err *err) MUST_USE;
+
+/* By number, as audit_verify_kept() wants them. */
+void anchor_sort(struct vec_anchor *v);
 
 #endif

@@ -47,6 +47,8 @@ int audit_list(struct db *db, int64_t after, size_t most, const char *what, int6
 int audit_export(struct db *db, int64_t after, size_t most, struct buf *into, int64_t *last,
 		 struct err *err) MUST_USE;
 
+struct vec_anchor; /* store/anchor.h */
+
 struct audit_report {
 	int64_t entries, forgotten, last;
 	int64_t cut;     /* entries up to this one were removed by retention; 0: none */
@@ -70,6 +72,11 @@ int audit_verify_with(struct store *store, const char *head_path, struct audit_r
  * (store/anchor.h): the first that differs, or whose entry is not there any more, is named. */
 int audit_verify_anchors(struct store *store, bool with_head, const char *anchors_path,
 			 struct audit_report *ret, struct err *err) MUST_USE;
+/* The same, and against anchors that came with time stamps (may be NULL; their lines are 0);
+ * anchors_path may be NULL. */
+int audit_verify_kept(struct store *store, bool with_head, const char *anchors_path,
+		      const struct vec_anchor *stamps, struct audit_report *ret,
+		      struct err *err) MUST_USE;
 
 /* Empties bodies and salts of all entries about a person; *seqs receives their numbers as JSON
  * array text, for the entry that names them; *count how many. */

@@ -58,10 +58,18 @@ static int note_named(struct walk *w, const struct audit_entry *e, struct err *e
 	return 0;
 }
 
+static const char *anchor_place(const struct anchor *a, char ret[48])
+{
+	if (!a->line)
+		return "its time-stamped anchor";
+	(void)snprintf(ret, 48, "the anchor in line %lld", (long long)a->line);
+	return ret;
+}
+
 /* Anchors of this entry, each as its line has it. */
 static int hold_anchors(struct walk *w, int64_t seq, const struct digest *link, struct err *err)
 {
-	char why[160];
+	char why[160], place[48];
 
 	for (; w->anchors && w->anchor < w->anchors->n; w->anchor++) {
 		const struct anchor *a = &w->anchors->v[w->anchor];
@@ -74,9 +82,9 @@ static int hold_anchors(struct walk *w, int64_t seq, const struct digest *link, 
 		}
 		if (!digest_equal(&a->link, link)) {
 			(void)snprintf(why, sizeof(why),
-				       "is not the one that the anchor in line %lld names: the "
+				       "is not the one that %s names: the "
 				       "chain was rewritten after that was kept",
-				       (long long)a->line);
+				       anchor_place(a, place));
 			return damaged(w, seq, err, why);
 		}
 		w->report->anchors++;
@@ -174,7 +182,7 @@ static int check_end(struct walk *w, struct err *err)
 {
 	const struct anchor *a =
 		w->anchors && w->anchor < w->anchors->n ? &w->anchors->v[w->anchor] : NULL;
-	char why[200];
+	char why[200], place[48];
 
 	if (w->head && w->head->seq > w->report->last) {
 		(void)snprintf(why, sizeof(why),
@@ -185,10 +193,10 @@ static int check_end(struct walk *w, struct err *err)
 	}
 	if (a) {
 		(void)snprintf(why, sizeof(why),
-			       "is missing: the anchor in line %lld names entry %lld, the "
+			       "is missing: %s names entry %lld, the "
 			       "database ends at %lld: its tail was cut after that was kept",
-			       (long long)a->line, (long long)a->seq,
-			       (long long)w->report->last);
+			       a->line ? anchor_place(a, place) : "a time-stamped anchor",
+			       (long long)a->seq, (long long)w->report->last);
 		return damaged(w, w->report->last + 1, err, why);
 	}
 	return 0;
@@ -308,8 +316,8 @@ static void say_whole(const struct walk *w, struct audit_report *ret)
 /* The head and the anchors before the walk: entries may be added meanwhile, never fall behind
  * them. */
 static int read_kept(const struct store_keys *keys, const char *head_path,
-		     const char *anchors_path, struct audit_head *head,
-		     struct vec_anchor *anchors, struct err *err)
+		     const char *anchors_path, const struct vec_anchor *stamps,
+		     struct audit_head *head, struct vec_anchor *anchors, struct err *err)
 {
 	unsigned char key[DIGEST_PUB_BYTES];
 	int r = head_path ? audit_head_read(keys, head_path, head, err) : 0;
@@ -318,11 +326,16 @@ static int read_kept(const struct store_keys *keys, const char *head_path,
 		r = digest_public(key, &keys->head_seed, err);
 	if (r == 0 && anchors_path)
 		r = anchor_read_file(anchors_path, key, anchors, err);
+	for (size_t i = 0; r == 0 && stamps && i < stamps->n; i++)
+		if (vec_anchor_add(anchors, stamps->v[i]) < 0)
+			r = err_nomem(err);
+	if (r == 0)
+		anchor_sort(anchors);
 	return r;
 }
 
 static int verify(struct store *store, const char *head_path, const char *anchors_path,
-		  struct audit_report *ret, struct err *err)
+		  const struct vec_anchor *stamps, struct audit_report *ret, struct err *err)
 {
 	const struct store_keys *keys = store_keys(store);
 	struct walk w = { .keys = keys, .report = ret };
@@ -335,9 +348,9 @@ static int verify(struct store *store, const char *head_path, const char *anchor
 		return err_set(err, ERR_SECRET,
 			       "the vault is not open, so the audit chain cannot be checked: "
 			       "give the master key");
-	r = read_kept(keys, head_path, anchors_path, &head, &anchors, err);
+	r = read_kept(keys, head_path, anchors_path, stamps, &head, &anchors, err);
 	w.head = head_path ? &head : NULL;
-	w.anchors = anchors_path ? &anchors : NULL;
+	w.anchors = anchors_path || stamps ? &anchors : NULL;
 	if (r == 0)
 		r = walk_all(store, &w, err);
 	if (r == 0 && head_path)
@@ -354,17 +367,26 @@ static int verify(struct store *store, const char *head_path, const char *anchor
 
 int audit_verify(struct store *store, bool with_head, struct audit_report *ret, struct err *err)
 {
-	return verify(store, with_head ? store_head_path(store) : NULL, NULL, ret, err);
+	return verify(store, with_head ? store_head_path(store) : NULL, NULL, NULL, ret, err);
 }
 
 int audit_verify_with(struct store *store, const char *head_path, struct audit_report *ret,
 		      struct err *err)
 {
-	return verify(store, head_path, NULL, ret, err);
+	return verify(store, head_path, NULL, NULL, ret, err);
 }
 
 int audit_verify_anchors(struct store *store, bool with_head, const char *anchors_path,
 			 struct audit_report *ret, struct err *err)
 {
-	return verify(store, with_head ? store_head_path(store) : NULL, anchors_path, ret, err);
+	return verify(store, with_head ? store_head_path(store) : NULL, anchors_path, NULL, ret,
+		      err);
+}
+
+int audit_verify_kept(struct store *store, bool with_head, const char *anchors_path,
+		      const struct vec_anchor *stamps, struct audit_report *ret,
+		      struct err *err)
+{
+	return verify(store, with_head ? store_head_path(store) : NULL, anchors_path, stamps,
+		      ret, err);
 }
