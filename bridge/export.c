@@ -204,6 +204,13 @@ void export_csv_cell(struct buf *into, struct str text)
 	buf_add_char(into, '"');
 }
 
+struct str export_csv_plain(struct str cell)
+{
+	return cell.len && cell.p[0] == '\'' && looks_like_formula(cell)
+		       ? str_n(cell.p + 1, cell.len - 1)
+		       : cell;
+}
+
 /* Characters that steer a terminal are shown as blanks: C0, DEL, and C1 in its two bytes. */
 static void add_for_people(struct buf *into, struct str text)
 {

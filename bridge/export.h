@@ -81,5 +81,7 @@ void export_head(enum export_form form, const struct export_column *columns, boo
 
 /* One CSV cell as said above. */
 void export_csv_cell(struct buf *into, struct str text);
+/* What a cell says that was written so: without the apostrophe that was put before it. */
+struct str export_csv_plain(struct str cell);
 
 #endif

@@ -58,6 +58,8 @@ int out_file_write(struct out_file *f, struct str bytes, struct err *err)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EPIPE)
+			return OUT_FILE_CLOSED;
 		if (n < 0)
 			return err_errno(err, errno == ENOSPC ? ERR_FULL : ERR_IO, errno,
 					 "writing %s", f->path ? f->path : "the output");
@@ -125,6 +127,7 @@ struct export_run {
 	const char *what;
 	json_t *in;
 	int64_t rows, limit, sealed, told;
+	bool closed;   /* whoever reads has enough */
 	json_t *as_of; /* of the first chunk */
 };
 
@@ -215,7 +218,8 @@ static int one_chunk(struct export_run *e, struct err *err)
 		return err_set(err, ERR_PROTOCOL, "leaverd serve answered without rows");
 	r = out_file_write(&e->file, str_n(json_string_value(text), json_string_length(text)),
 			   err);
-	if (r < 0)
+	e->closed = r == OUT_FILE_CLOSED;
+	if (r != 0)
 		return r;
 	e->rows += json_integer_value(json_object_get(out, "rows"));
 	e->sealed += json_integer_value(json_object_get(out, "sealed"));
@@ -288,7 +292,7 @@ int local_export(struct cli *cli, const json_t *request, struct err *err)
 	if (r < 0)
 		return r;
 	r = out_file_keep(&e.file, err);
-	if (r == 0)
+	if (r == 0 && !e.closed)
 		tell(&e);
 	return r;
 }

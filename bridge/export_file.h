@@ -28,6 +28,8 @@ struct out_file {
 	int fd;
 };
 int out_file_open(struct out_file *f, const char *path, struct err *err) MUST_USE;
+/* OUT_FILE_CLOSED: whoever reads the pipe has enough; the rest need not be made. */
+#define OUT_FILE_CLOSED 1
 int out_file_write(struct out_file *f, struct str bytes, struct err *err) MUST_USE;
 int out_file_keep(struct out_file *f, struct err *err) MUST_USE;
 void out_file_done(struct out_file *f); /* removes what was not kept; twice is fine */

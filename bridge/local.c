@@ -12,6 +12,7 @@
 #include "bridge/commands.h"
 #include "bridge/config.h"
 #include "bridge/control.h"
+#include "bridge/export_file.h"
 #include "bridge/init.h"
 #include "bridge/render.h"
 #include "bridge/rounds_hr.h"
@@ -98,36 +99,54 @@ int local_config_keys(struct cli *cli, const json_t *request, struct err *err)
 /* --- audit export ----------------------------------------------------------------------------
  */
 
+/* A page of the chain; above zero: it was the last, or whoever reads has enough. */
+static int audit_page(struct cli_line *line, struct out_file *file, int64_t *after,
+		      int64_t *left, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *out = NULL;
+	CLEANUP(json_decref_at) json_t *in = NULL;
+	struct str lines, one;
+	const json_t *text;
+	int r;
+
+	in = json_pack("{s:I,s:I}", "after", (json_int_t)*after, "limit", (json_int_t)*left);
+	if (!in)
+		return err_nomem(err);
+	r = cli_line_call(line, "audit.export", in, &out, err);
+	if (r < 0)
+		return r;
+	text = json_object_get(out, "lines");
+	if (!json_is_string(text))
+		return err_set(err, ERR_PROTOCOL, "leaverd serve answered without entries");
+	*after = json_integer_value(json_object_get(out, "last"));
+	lines = str_n(json_string_value(text), json_string_length(text));
+	r = lines.len ? out_file_write(file, lines, err) : 1;
+	if (r != 0 || !*left)
+		return r;
+	while (str_cut(lines, '\n', &one, &lines))
+		--*left;
+	return *left <= 0;
+}
+
+/* As it comes: a chain may be longer than memory. */
 int local_audit_export(struct cli *cli, const json_t *request, struct err *err)
 {
 	int64_t after = json_integer_value(json_object_get(request, "after"));
 	int64_t left = json_integer_value(json_object_get(request, "limit"));
-	bool bounded = left > 0;
+	CLEANUP(out_file_done) struct out_file file = { .fd = -1 };
+	struct cli_line *line = NULL;
+	int r;
 
-	for (;;) {
-		CLEANUP(json_decref_at) json_t *out = NULL;
-		CLEANUP(json_decref_at) json_t *in = NULL;
-		const json_t *lines;
-		size_t before = cli->out.len;
-		int r;
-
-		in = json_pack("{s:I,s:I}", "after", (json_int_t)after, "limit",
-			       (json_int_t)(bounded ? left : 0));
-		if (!in)
-			return err_nomem(err);
-		r = cli_call(cli, "audit.export", in, &out, err);
-		if (r < 0)
-			return r;
-		lines = json_object_get(out, "lines");
-		after = json_integer_value(json_object_get(out, "last"));
-		buf_add(&cli->out, json_string_value(lines), json_string_length(lines));
-		if (!json_string_length(lines))
-			return buf_fault(&cli->out, err, "the export");
-		for (size_t i = before; i < cli->out.len; i++)
-			left -= cli->out.p[i] == '\n';
-		if (bounded && left <= 0)
-			return buf_fault(&cli->out, err, "the export");
-	}
+	buf_init(&file.temp, 4096);
+	if (left < 0)
+		left = 0;
+	r = out_file_open(&file, NULL, err);
+	if (r == 0)
+		r = cli_line_open(cli, &line, err);
+	while (r == 0)
+		r = audit_page(line, &file, &after, &left, err);
+	cli_line_free(line);
+	return r < 0 ? r : 0;
 }
 
 /* --- restore ---------------------------------------------------------------------------------

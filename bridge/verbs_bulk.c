@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "bridge/ask.h"
+#include "bridge/export.h"
 #include "bridge/listing.h"
 #include "bridge/planner.h"
 #include "hr/csv.h"
@@ -140,21 +141,6 @@ static int fault_add(struct bulk *b, uint32_t line, uint32_t column, const char 
 	return jx_add(b->faults, row, err);
 }
 
-static void csv_put(struct buf *into, struct str text)
-{
-	if (str_find_any(text, ",\"\r\n") == text.len) {
-		buf_add_str(into, text);
-		return;
-	}
-	buf_add_char(into, '"');
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] == '"')
-			buf_add_char(into, '"');
-		buf_add_char(into, text.p[i]);
-	}
-	buf_add_char(into, '"');
-}
-
 static int header_read(struct bulk *b, const struct hr_cell *cells, size_t n, struct err *err)
 {
 	bool seen[BULK_CELL_COUNT] = { false }, whom = false;
@@ -174,7 +160,7 @@ static int header_read(struct bulk *b, const struct hr_cell *cells, size_t n, st
 			continue;
 		if (b->head.len)
 			buf_add_char(&b->head, ',');
-		csv_put(&b->head, cells[i].text);
+		export_csv_cell(&b->head, export_csv_plain(cells[i].text));
 	}
 	for (int i = BULK_WHO; i <= BULK_GROUP; i++)
 		whom = whom || seen[i];
@@ -202,14 +188,16 @@ static int cells_take(struct bulk *b, const struct hr_cell *cells, size_t n,
 		row->cells[i] = b->given[i];
 	for (size_t i = 0; i < b->columns && r == 0; i++) {
 		int cell = b->cells[i];
-		struct str text = i < n ? str_trim(cells[i].text) : (struct str){ 0 };
+		struct str text =
+			i < n ? str_trim(export_csv_plain(cells[i].text)) : (struct str){ 0 };
 		const char *copy;
 
 		/* a row that is too short must not shift what stands behind it */
 		if (b->with_result && cell != COLUMN_OURS) {
 			if (kept++)
 				buf_add_char(&b->kept, ',');
-			csv_put(&b->kept, i < n ? cells[i].text : STR(""));
+			export_csv_cell(&b->kept,
+					i < n ? export_csv_plain(cells[i].text) : STR(""));
 		}
 		if (cell < 0 || i >= n)
 			continue;
@@ -322,15 +310,16 @@ static int selected_add(void *ctx, const json_t *account, struct err *err)
 		row.cells[i] = b->given[i];
 	(void)bulk_op_of(b->given[BULK_OP], &row.op);
 	if (b->with_result) {
-		csv_put(&b->kept, b->given[BULK_OP]);
+		export_csv_cell(&b->kept, b->given[BULK_OP]);
 		for (int i = 0; i < 2; i++) {
 			buf_add_char(&b->kept, ',');
-			csv_put(&b->kept,
+			export_csv_cell(
+				&b->kept,
 				str_of(jx_get_text(account, i ? "email" : "account_id")));
 		}
 		for (int i = BULK_GROUP; i <= BULK_SITE; i++) {
 			buf_add_char(&b->kept, ',');
-			csv_put(&b->kept, b->given[i]);
+			export_csv_cell(&b->kept, b->given[i]);
 		}
 	}
 	place.kept_to = b->kept.len;
@@ -583,7 +572,7 @@ static int result_tell(struct bulk *b, const uint64_t *numbers, json_t *out, str
 			buf_addf(&text, "%" PRIu64 ",%" PRIu32 ",", numbers[i], a->n);
 		else
 			buf_add_text(&text, ",,");
-		csv_put(&text, str_of(a->text));
+		export_csv_cell(&text, str_of(a->text));
 		buf_add_char(&text, '\n');
 	}
 	r = buf_fault(&text, err, "the result");

@@ -292,13 +292,15 @@ static int source_number(struct chunk *c, const char *name, int64_t *ret, struct
 static int pages_of_source(struct of_source *s, struct err *err)
 {
 	struct chunk *c = s->c;
+	int64_t source, reached = 0;
 	struct find find = {
 		.types = s->groups ? FIND_GROUPS : FIND_USERS,
 		.where = c->query,
 		.now_ms = c->now_ms,
+		.pause_ms = c->until_ms,
+		.reached = &reached,
 	};
 	bool more = true;
-	int64_t source;
 	int r = source_number(c, s->source, &source, err);
 
 	if (r > 0)
@@ -312,7 +314,11 @@ static int pages_of_source(struct of_source *s, struct err *err)
 			find.count = (uint64_t)(c->left - c->rows);
 		s->any = more = false;
 		r = find_run(c->app->store, source, &find, NULL, &more, record_row, s, err);
-		more = more && s->any;
+		more = more && (s->any || reached);
+		if (reached) {
+			c->after = reached;
+			look_at_time(c);
+		}
 	}
 	if (r >= 0 && !more) {
 		c->place++;

@@ -437,6 +437,11 @@ static int run_type(struct search *s, unsigned type, struct err *err)
 		r = find_in_time(s, err);
 		if (r == 0)
 			r = run_chunk(s, &n, buf_str(&sql), &c, err);
+		if (r == 0 && s->find->pause_ms && !s->ended && !c.last &&
+		    stamp_mono_ms() >= s->find->pause_ms) {
+			*s->find->reached = c.after;
+			break;
+		}
 	}
 	query_sql_done(&n);
 	return r;
@@ -534,6 +539,8 @@ int find_run(struct store *store, int64_t source, const struct find *find, uint6
 	bool apart;
 	int r;
 
+	if (find->reached)
+		*find->reached = 0;
 	note_query(&s, find->where);
 	if (find->sort_by)
 		note_path(&s, find->sort_by);
@@ -555,6 +562,8 @@ int find_run(struct store *store, int64_t source, const struct find *find, uint6
 	if (total)
 		*total = apart ? all : s.matched;
 	if (more)
-		*more = way == BY_LIST ? s.beyond : s.matched > find->start + s.handed;
+		*more = way == BY_LIST ? s.beyond
+				       : s.matched > find->start + s.handed ||
+						 (find->reached && *find->reached);
 	return 0;
 }

@@ -60,6 +60,11 @@ struct find {
 			  */
 	struct find_lists *lists; /* NULL: lists are made and forgotten */
 	struct str where_text;    /* with lists: the same text is the same filter */
+	/* Monotonic, with after: a walk that takes until then pauses instead of being ended
+	 * TOO_MANY, once it is further than it was. *reached is the number up to which all rows
+	 * were looked at, to go on behind (*more is true then); 0: it did not pause. */
+	int64_t pause_ms;
+	int64_t *reached;
 	int64_t now_ms;
 };
 

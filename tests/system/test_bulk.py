@@ -1,6 +1,7 @@
 """leaverd bulk: what a file or a filter asks for becomes one plan, row by row answered, applied and undone
 like any other; and the same file again asks for nothing."""
 import csv
+import json
 
 import pytest
 
@@ -110,6 +111,33 @@ def test_a_file_of_several_things_is_planned_applied_and_then_asks_for_nothing(w
     done, rows = bulk(world, world.folder / "result.csv")
     assert {r["status"] for r in rows} == {"already"} and not done["plans"]
     assert list(rows[0]) == ["E-Mail", "op", "group", "ticket", "new_name", "status", "plan", "action", "message"]
+
+
+def test_what_a_spreadsheet_would_reckon_is_escaped_in_the_result_and_read_back_as_it_was(world):
+    """A profile's new name may begin with anything; who opens the result must not run it."""
+    odd = ["=HYPERLINK(1)", "+1", "-2", "@x", "\ttab", "\rcr", "'=quoted", "''+two", "'quiet", " =blank", "\uff1dwide"]
+    mails = whose(world, *range(20, 20 + len(odd)))
+    path = written(world, [["who", "op", "new_name", "=note"]] +
+                   [[m, "change-profile", "N", text] for m, text in zip(mails, odd)])
+    _, rows = bulk(world, path)
+    first = (world.folder / "result.csv").read_bytes()
+    assert {r["status"] for r in rows} == {"planned"} and "'=note" in rows[0]
+    for row, text in zip(rows, odd):
+        cell = row["'=note"]
+        assert cell in (text, "'" + text)
+    assert sum(row["'=note"].startswith("'") for row in rows) == len(odd)
+    # fed back it says the same again, with no apostrophe more
+    _, again = bulk(world, world.folder / "result.csv")
+    assert [r["'=note"] for r in again] == [r["'=note"] for r in rows]
+    assert (world.folder / "result.csv").read_bytes() == first
+    # what counts is read without the apostrophe that was put before it
+    group = "=team " + TEAM
+    path = written(world, [["group", "op"], ["'" + group, "create-group"]])
+    answer, rows = bulk(world, path)
+    assert rows[0]["status"] == "planned" and rows[0]["group"] == "'" + group
+    shown = json.dumps(world.json("show", str(answer["plans"][0]["plan"]))["actions"])
+    assert group in shown and "'" + group not in shown
+    world.command("reject", str(answer["plans"][0]["plan"]), "--reason", "only a try")
 
 
 def test_what_was_asked_for_is_undone_like_any_plan(world):

@@ -194,6 +194,14 @@ def test_many_rows_come_in_chunks_and_an_interrupted_export_leaves_nothing(build
         assert [u["userName"] for u in got] == ["m%07d" % i for i in range(MANY)]
         assert got[5]["displayName"] == "'=cmd|'5'"
 
+        # whoever reads has enough: nothing is said, and nothing is wrong
+        for what in (["export", "users"], ["export", "users", "--format", "jsonl"], ["audit", "export"]):
+            child = subprocess.Popen([daemon.binary, *what], env=daemon.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            assert child.stdout.readline()
+            child.stdout.close()
+            assert (child.stderr.read(), child.wait()) == (b"", 0), what
+            child.stderr.close()
+
         child = subprocess.Popen([daemon.binary, "export", "users", "--output", str(tmp_path / "cut.csv")],
                                  env=daemon.env, stderr=subprocess.PIPE, text=True)
         until = time.monotonic() + 90

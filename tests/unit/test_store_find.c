@@ -789,6 +789,44 @@ static void test_names_longer_than_a_mark_are_walked_through(void **state)
 	world_close(&w);
 }
 
+/* Rows far from each other, so that one transaction does not reach from one to the next. */
+static void test_a_walk_that_takes_its_time_pauses_and_goes_on_where_it_was(void **state)
+{
+	CLEANUP(buf_done) struct buf b;
+	struct err err = { 0 };
+	struct world w;
+	int64_t reached = -1;
+	struct find f = { .types = FIND_USERS,
+			  .count = 10,
+			  .now_ms = NOW,
+			  .pause_ms = 1, /* long ago: after each part */
+			  .reached = &reached };
+	unsigned pauses = 0;
+	bool more = true;
+
+	(void)state;
+	buf_init(&b, 4096);
+	people(&w);
+	WRITE(&w, db_exec(db, "UPDATE record SET id = id + 45000 WHERE key = 'u5'", &err));
+	while (more) {
+		assert_ok(ask(&w, "userName co \"v\"", &f, &b, NULL, &more, &err), &err);
+		assert_true(!more || reached > f.after); /* it always gets further */
+		assert_true(more == (reached != 0));
+		f.after = reached;
+		pauses += more;
+	}
+	assert_string_equal(b.p, "u5");
+	assert_int_equal(pauses, 2);
+	/* without a pause it is the same in one */
+	f.after = f.pause_ms = 0;
+	f.reached = NULL;
+	buf_clear(&b);
+	assert_ok(ask(&w, "userName co \"v\"", &f, &b, NULL, &more, &err), &err);
+	assert_string_equal(b.p, "u5");
+	assert_false(more);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -805,6 +843,8 @@ int main(void)
 		cmocka_unit_test(test_many_rows_come_in_order_along_indices_and_in_lists),
 		cmocka_unit_test(test_a_kept_list_is_made_anew_once_the_store_changed),
 		cmocka_unit_test(test_names_longer_than_a_mark_are_walked_through),
+		cmocka_unit_test(
+			test_a_walk_that_takes_its_time_pauses_and_goes_on_where_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
