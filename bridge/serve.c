@@ -331,10 +331,10 @@ static void events_resume(struct org_worker *w, struct schedule *s)
 		r = seen_last(w->serve->app, w->org->name, &last, &err);
 	if (r < 0)
 		log_warn("round.resume", LOG_T("org", w->org->name), LOG_E(&err));
-	if (r == 0 && newest <= last)
+	if (r != 0 || newest <= last) {
 		events_begin(w, s);
-	if (r != 0 || newest <= last)
 		return;
+	}
 	s->atonce.begin = last;
 	atomic_compare_exchange_strong(&w->event_ms, &none, stamp_now_ms());
 	log_info("round.resume", LOG_T("org", w->org->name));
