@@ -264,6 +264,7 @@ struct items {
 	json_t *rows;    /* or NULL */
 	struct buf *csv; /* or NULL */
 	int64_t review, last, count;
+	int64_t remove, newest_ms; /* removals, and the newest of all answers */
 	struct str manager;
 	size_t most;
 	bool open; /* only what nobody answered */
@@ -592,6 +593,9 @@ static int removal_line(void *ctx, const struct review_item *i, struct err *err)
 
 	all->last = i->n;
 	all->any = true;
+	all->remove += i->answer == REVIEW_REMOVE;
+	if (i->answered_ms > all->newest_ms)
+		all->newest_ms = i->answered_ms;
 	if (i->answer != REVIEW_REMOVE || !i->account_id.len)
 		return 0;
 	all->count++;
@@ -690,6 +694,19 @@ static int close_out(struct app *app, struct review_close *c, json_t *answer, js
 				       json_object_get(row, "unanswered")));
 }
 
+/* Somebody was faster: what was planned rests on what is not so any more. */
+static int overtaken(const struct review_close *c, int r, struct err *err)
+{
+	bool stale = r == STORE_STALE, planned = strcmp(c->plans, "[]") != 0;
+
+	return err_set(err, ERR_CONFLICT, "review %" PRId64 "%s%s%s%s%s", c->review,
+		       stale ? ": answers came while it was being closed"
+			     : " was closed by somebody else meanwhile",
+		       planned ? "; reject plans " : "", planned ? c->plans : "",
+		       planned ? ", which were made of the answers before" : "",
+		       stale ? "; then close it again" : "");
+}
+
 static int run_close(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		     struct err *err)
 {
@@ -719,9 +736,13 @@ static int run_close(struct app *app, const struct who *who, const json_t *in, j
 	if (r == 0)
 		r = plan_numbers(answer, &plans, err);
 	c.plans = plans.p;
+	c.remove = all.remove;
+	c.newest_ms = all.newest_ms;
 	c.now_ms = stamp_now_ms();
 	if (r == 0)
 		r = writer_call(app->writer, write_close, &c, err);
+	if (r > 0)
+		return overtaken(&c, r, err);
 	return r < 0 ? r : close_out(app, &c, answer, out, err);
 }
 

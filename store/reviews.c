@@ -211,12 +211,20 @@ int reviews_close(struct db *db, const struct review_close *in, struct err *err)
 {
 	CLEANUP(buf_done) struct buf body;
 	struct counts c = { 0 };
+	int64_t newest_ms = 0;
 	int r = is_open(db, in->review, err);
 
 	buf_init(&body, BODY_MAX);
 	if (r != 0)
 		return r == STORE_STALE ? STORE_UNCHANGED : r;
 	r = reviews_get(db, in->review, count, &c, err);
+	if (r == 0)
+		r = db_one(db, &newest_ms, err,
+			   "SELECT coalesce(max(answered_ms), 0) FROM review_item"
+			   " WHERE review = ?1",
+			   DB_I(in->review));
+	if (r == 0 && (c.remove != in->remove || newest_ms != in->newest_ms))
+		return STORE_STALE;
 	if (r == 0)
 		r = db_run(db, err,
 			   "UPDATE review SET closed_ms = ?2, closed_by = ?3, plans = ?4"

@@ -71,10 +71,12 @@ int reviews_items(struct db *db, int64_t review, struct str manager, int64_t aft
 struct review_close {
 	int64_t review;
 	const char *who, *why, *plans; /* plans: JSON array */
+	int64_t remove, newest_ms;     /* answers that the plans rest on: how many remove, the
+					  newest of all; 0: none */
 	int64_t now_ms;
 };
 /* On the writer; audited with how many are kept, removed, unanswered. STORE_NOT_FOUND,
- * STORE_UNCHANGED. */
+ * STORE_UNCHANGED; STORE_STALE: answers came after those that the plans rest on. */
 int reviews_close(struct db *db, const struct review_close *in, struct err *err) MUST_USE;
 
 #endif
