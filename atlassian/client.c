@@ -491,6 +491,7 @@ static int submit(struct atl_client *c, const struct sending *s, struct httpc_ca
 		.tries = (unsigned)c->o->tries,
 		.deadline_ms = c->o->deadline_ms ? c->o->deadline_ms - s->spent_ms : 0,
 		.try_timeout_ms = c->o->timeout_ms,
+		.backoff_ms = c->o->backoff_ms,
 		.max_body_bytes = ANSWER_BYTES,
 	};
 	int r = httpc_submit(c->http, &q, ret, err);

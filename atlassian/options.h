@@ -44,6 +44,7 @@ struct atl_options {
 	char *proxy_login; /* name of a secret, "user:password" */
 	char *ca_file;
 	int64_t tries;       /* of one request */
+	int64_t backoff_ms;  /* before the second try, where Atlassian names no time */
 	int64_t timeout_ms;  /* one try of one request */
 	int64_t deadline_ms; /* one request with all its tries and waits */
 	int64_t minimum;     /* fewer accounts make a collection implausible */

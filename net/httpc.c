@@ -39,7 +39,7 @@ struct httpc_call {
 	bool urgent, is_http;
 	bool *sent; /* the caller's, or NULL */
 	enum retry_class retry;
-	int64_t deadline_ms, try_timeout_ms, max_body_bytes;
+	int64_t deadline_ms, try_timeout_ms, backoff_ms, max_body_bytes;
 	/* of the thread */
 	int64_t begun_ms, not_before_ms, asked_ms, waited_ms;
 	unsigned tries;
@@ -552,7 +552,7 @@ static void again_or_end(struct httpc *c, struct httpc_call *call, bool connecte
 		.connected = connected,
 		.asked_wait_ms = asked_wait_ms,
 		.tries = call->tries,
-		.base_ms = c->backoff_ms,
+		.base_ms = call->backoff_ms ? call->backoff_ms : c->backoff_ms,
 	};
 	int64_t wait, now = stamp_mono_ms();
 
@@ -950,6 +950,7 @@ static int call_new(struct httpc_call **ret, struct httpc *c, const struct httpc
 	call->retry = q->retry;
 	call->tries_most = q->tries ? q->tries : RETRY_TRIES;
 	call->try_timeout_ms = q->try_timeout_ms ? q->try_timeout_ms : TRY_TIMEOUT_MS;
+	call->backoff_ms = q->backoff_ms;
 	call->max_body_bytes = q->max_body_bytes ? q->max_body_bytes : BODY_BYTES;
 	buf_init(&call->answer.body, (size_t)call->max_body_bytes);
 	buf_init(&call->answer.head, HTTPC_HEADERS_MAX);

@@ -56,6 +56,7 @@ struct httpc_request {
 	unsigned tries;         /* 0: RETRY_TRIES */
 	int64_t deadline_ms;    /* for all tries and waits together; 0: 2 min */
 	int64_t try_timeout_ms; /* for one try; 0: 30 s */
+	int64_t backoff_ms;     /* before the second try; 0: the client's */
 	int64_t max_body_bytes; /* of the answer, unpacked; 0: 16 MiB */
 	/* Set where a try may have arrived: bytes of it went out. Each try has a connection of
 	 * its own then. Lives until it is collected; NULL: not asked. */

@@ -21,7 +21,7 @@ def ca(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
-def until(what, says, within_s=60):
+def until(what, says, within_s=120):
     end = time.monotonic() + within_s
     while not (found := what()):
         assert time.monotonic() < end, says

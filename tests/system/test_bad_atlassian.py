@@ -6,7 +6,7 @@ import pytest
 
 from daemon import CommandFault
 from spoil import (  # noqa: F401
-    HELD, INCOMPLETE, SECRET, UNREACHABLE, fault, restart, scim_serves, settled, world)
+    HELD, INCOMPLETE, SECRET, UNREACHABLE, fault, restart, restart_with, scim_serves, settled, world)
 from world import HOUR, World, actions
 
 
@@ -32,7 +32,7 @@ def collect_fails(world, before, *says, status=(INCOMPLETE, UNREACHABLE)):
 
 KINDS = [
     ("garbage", dict()), ("truncate", dict()), ("cut", dict()), ("reset", dict()), ("hang", dict(ms=60000)),
-    ("status", dict(status=500)), ("status", dict(status=429)),
+    ("status", dict(status=500)), ("status", dict(status=429, headers={"Retry-After": "0"})),
 ]
 
 
@@ -42,6 +42,8 @@ def test_what_atlassian_does_not_say_in_order_is_not_known(world, kind, more, pa
     world.rehearsal.clear_faults()
     world.command("collect")
     before = seats_and_accounts(world)
+    if kind == "hang":
+        restart_with(world, "deadline: 8s", "deadline: 2s")  # each page is waited for to its deadline
     world.rehearsal.fault(kind, path=path, count=-1, **more)
     collect_fails(world, before, page)
     plan = world.plan()
@@ -49,6 +51,8 @@ def test_what_atlassian_does_not_say_in_order_is_not_known(world, kind, more, pa
     assert not [a for a in actions(plan, "orphan") + actions(plan, kind="free-seat")]
     assert world.rehearsal.effects() == []
     world.rehearsal.clear_faults()
+    if kind == "hang":
+        restart_with(world, "deadline: 2s", "deadline: 8s")
     world.command("collect")
     assert world.plan()["complete"]
 

@@ -319,7 +319,7 @@ def test_a_read_that_breaks_off_is_told_and_proves_nothing(world, at):
     reader = threading.Thread(target=lambda: out.update(done=ask("corp")))
     reader.start()
     if at.waits:
-        assert world.corp.asked.wait(30)
+        assert world.corp.asked.wait(120)
         world.rest_goes_on()
     reader.join(90)
     done = out["done"]
@@ -406,7 +406,7 @@ def test_the_daemon_ends_while_a_directory_is_like_that(world, what):
     reader = threading.Thread(target=ask)
     reader.start()
     try:
-        assert world.corp.asked.wait(30)
+        assert world.corp.asked.wait(120)
         began = time.monotonic()
         world.daemon.stop()
         assert time.monotonic() - began < 10

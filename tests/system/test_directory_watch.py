@@ -11,7 +11,7 @@ from peer import NOTIFY, PEOPLE, PERSIST, Peer, generalized, person
 from lyingldap import message, octets, result, tlv
 from rehearsal import DAY, Clock
 
-SECONDS = 60  # how long a change may take on a loaded machine; the clock alone would take an hour
+SECONDS = 120  # how long a change may take on a loaded machine; the clock alone would take an hour
 MANY = 20
 CHANGE = b"2.16.840.1.113730.3.4.7"  # EntryChangeNotification
 

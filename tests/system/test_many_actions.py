@@ -41,6 +41,7 @@ organisations:
       key: acme-key
       base_url: %s
       per_second: 1000
+      backoff: 100ms
       at_once: 16
       roles: needed
 schedule:

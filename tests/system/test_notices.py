@@ -150,7 +150,7 @@ def test_mail_is_sent_once_for_each_step_under_faults_crash_and_retry(base, tmp_
         server.how = {later: ["later"], twice: ["later-data", "later"], refused: ["refuse"],
                       no: ["refuse-data"], drop: ["drop"], lose: ["lose"], hold: ["hold"]}
         world.clock.advance(HOUR // 2 + MINUTE)
-        assert server.held.wait(30), "the letter that is held did not come"
+        assert server.held.wait(120), "the letter that is held did not come"
         world.daemon.stop(signal.SIGKILL)  # between the last byte and its answer
         server.go.set()
         world.daemon.start()

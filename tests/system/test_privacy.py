@@ -17,7 +17,7 @@ retention:
 """
 
 
-def until(what, says, within_s=60):
+def until(what, says, within_s=120):
     end = time.monotonic() + within_s
     while not (found := what()):
         assert time.monotonic() < end, says

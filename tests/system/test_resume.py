@@ -32,6 +32,7 @@ organisations:
       base_url: {url}
       page_size: 3
       per_second: 500
+      backoff: 100ms
       at_once: 8
       tries: 2
       events: false

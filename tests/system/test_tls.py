@@ -19,7 +19,7 @@ from door import Authority, Door, Issuer, fingerprint, source
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 
 
-def wait_for(what, within_s=20):
+def wait_for(what, within_s=120):
     until = time.monotonic() + within_s
     while not what():
         assert time.monotonic() < until, "it did not come within %d s" % within_s

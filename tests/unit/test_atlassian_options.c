@@ -25,6 +25,7 @@ static void test_two_keys_are_enough_and_the_rest_is_as_documented(void **state)
 	assert_int_equal(o.page_size, 100);
 	assert_int_equal(o.per_second, 3);
 	assert_int_equal(o.tries, 4);
+	assert_int_equal(o.backoff_ms, 2000);
 	assert_int_equal(o.roles, ATL_ROLES_NEEDED);
 	assert_true(o.tokens);
 	assert_int_equal(o.deadline_ms, 300000);
@@ -60,6 +61,7 @@ static const struct {
 	{ "roles: some\n", "roles" },
 	{ "per_second: 0\n", "per_second" },
 	{ "tries: 11\n", "tries" },
+	{ "backoff: 2min\n", "backoff" },
 	{ "nonsense: 1\n", "nonsense" },
 };
 

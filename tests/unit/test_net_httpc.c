@@ -163,6 +163,40 @@ static void answer_always(struct scripted *s, unsigned nth, struct http_req *req
 	buf_add_text(&reply->body, "why");
 }
 
+static void answer_busy(struct scripted *s, unsigned nth, struct http_req *req,
+			struct http_reply *reply)
+{
+	(void)s;
+	(void)nth;
+	(void)req;
+	reply->status = 503;
+}
+
+/* A second try that would begin after the deadline is none: the wait is the request's own. */
+static void test_a_request_names_its_own_wait_before_the_second_try(void **state)
+{
+	static const struct {
+		int64_t backoff_ms;
+		unsigned tries;
+	} rows[] = { { 0, 4 }, { 2, 4 }, { 600000, 1 } };
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		CLEANUP(httpc_answer_done) struct httpc_answer a = { 0 };
+		struct httpc_request q;
+
+		begin(answer_busy, NULL);
+		q = get("/x");
+		q.deadline_ms = 15000;
+		q.backoff_ms = rows[i].backoff_ms;
+		assert_ok(httpc_do(http, &q, &a, &err), &err);
+		assert_int_equal(a.status, 503);
+		assert_int_equal(a.tries, rows[i].tries);
+		end();
+	}
+}
+
 static void test_when_tries_run_out_the_last_answer_stands(void **state)
 {
 	CLEANUP(httpc_answer_done) struct httpc_answer a = { 0 };
@@ -742,6 +776,7 @@ int main(void)
 		cmocka_unit_test(test_a_call_brings_status_headers_and_body),
 		cmocka_unit_test(test_methods_bodies_and_secrets_arrive),
 		cmocka_unit_test(test_what_passes_is_tried_again_until_it_is_well),
+		cmocka_unit_test(test_a_request_names_its_own_wait_before_the_second_try),
 		cmocka_unit_test(test_when_tries_run_out_the_last_answer_stands),
 		cmocka_unit_test(test_refusals_and_redirects_are_answers_at_once),
 		cmocka_unit_test(test_a_dead_server_is_a_sentence_with_the_number_of_tries),

@@ -64,7 +64,7 @@ class LogServer:
         except (OSError, ssl.SSLError, AssertionError) as fault:
             self.faults.append(fault)
 
-    def wait(self, what, within_s=60):
+    def wait(self, what, within_s=120):
         until = time.monotonic() + within_s
         while True:
             with self.lock:

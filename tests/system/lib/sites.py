@@ -32,6 +32,7 @@ sources:
       key: acme-key
       base_url: {url}
       per_second: 500
+      backoff: 100ms
       at_once: 8
       roles: all
     sites:

@@ -53,6 +53,7 @@ organisations:
       key: acme-key
       base_url: {url}
       per_second: 500
+      backoff: 100ms
       at_once: 8
       roles: all
       idle_after: 60d
