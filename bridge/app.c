@@ -128,6 +128,7 @@ int app_open(struct app *app, const char *config_file, unsigned parts, struct er
 		r = config_read(config_file, &app->config, NULL, err);
 	if (r < 0)
 		return r;
+	app_act(app);
 	r = open_parts(app, parts, err);
 	if (r < 0)
 		app_close(app);

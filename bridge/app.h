@@ -28,10 +28,22 @@ struct remembered {
 	int64_t newest; /* change to the source's records with which it agrees; -1: none */
 };
 
+struct policy;
+
+/* What decides, and may be let act while the daemon runs (bridge/loaded.h). Never changed once
+ * it was given to others. */
+struct acting {
+	const struct policy *policy;
+	struct config_approvals approvals;
+	int64_t waits; /* the number of the configuration that waits; 0: none */
+};
+
 struct app {
 	struct config config; /* whole and valid; what waits in it is as before (loaded.h) */
 	struct config aside;  /* what stood before, where something waits; else empty */
 	int64_t config_waits; /* the number of what waits; 0: nothing */
+	struct acting file, before; /* as the configuration says; as what stood before says */
+	_Atomic(const struct acting *) acting; /* one of the two: app_acting() */
 	const char *config_file;
 	struct store *store;           /* with APP_STORE */
 	struct writer *writer;         /* the one writing thread */
@@ -43,6 +55,20 @@ struct app {
 	struct outbox *outbox;         /* sends notices; NULL where nothing is sent */
 	struct serve *serve; /* the daemon's own state; NULL in a command that works alone */
 };
+
+/* The configuration acts as it says: app->file, of app->config. */
+static inline void app_act(struct app *app)
+{
+	app->file = (struct acting){ app->config.policy, app->config.approvals, 0 };
+	atomic_store(&app->acting, &app->file);
+}
+
+/* What acts now. It may be another at the next call: who needs one policy for facts and for
+ * what is made of them takes it once. It lives as long as the app. */
+static inline const struct acting *app_acting(const struct app *app)
+{
+	return atomic_load(&app->acting);
+}
 
 enum { APP_STORE = 1, APP_HTTP = 2 };
 

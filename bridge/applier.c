@@ -131,10 +131,10 @@ static int live_plan_decisions(struct applier *a, struct live_plan *p, struct er
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	int r = approvals_new(&fresh, p->plan, &p->digest, err);
 
-	if (r == 0 && a->app->config.approvals.is_signed == CONFIG_SIGNED_ALWAYS)
+	if (r == 0 && app_acting(a->app)->approvals.is_signed == CONFIG_SIGNED_ALWAYS)
 		approvals_signed_only(fresh);
-	if (r == 0 && a->app->config.approvals.single_admin)
-		approvals_single_admin(fresh);
+	if (r == 0 && app_acting(a->app)->approvals.single_admin)
+		approvals_single_admin(fresh, app_acting(a->app)->approvals.single_delay_ms);
 	if (r == 0)
 		r = store_read_begin(a->app->store, &db, err);
 	if (r == 0)
@@ -479,8 +479,8 @@ static int next_of_plan(struct applier *a, struct live_plan *p, enum action_stat
 			continue;
 		}
 		if (state == ACTION_PLANNED &&
-		    approvals_wait_ms(p->approvals, action) > now_ms) {
-			wait_until(a, p, approvals_wait_ms(p->approvals, action));
+		    approvals_wait_all_ms(p->approvals, action) > now_ms) {
+			wait_until(a, p, approvals_wait_all_ms(p->approvals, action));
 			continue;
 		}
 		if (may_start(a, p, i, now_ms))
@@ -700,6 +700,7 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	const struct action *action = item->action;
 	struct applier *a = ctx;
+	const struct policy *policy = app_acting(a->app)->policy;
 	struct identity_seat with[APPLIER_WITH_MOST];
 	struct action_identity identity = {
 		.kind = action->kind,
@@ -742,11 +743,11 @@ static int work_judge(void *ctx, const struct apply_item *item, struct judgement
 		return 0;
 	}
 	identity.with_count = seats_with(item, with, COUNT_OF(with));
-	r = planner_facts(a->app, a->org, person, action->person ? 0 : action->account, &facts,
-			  err);
+	r = planner_facts_for(a->app, a->org, policy, person,
+			      action->person ? 0 : action->account, &facts, err);
 	if (r < 0)
 		return r;
-	return reconcile_judge(facts, a->app->config.policy, &identity, ret, err);
+	return reconcile_judge(facts, policy, &identity, ret, err);
 }
 
 static int64_t work_now(void *ctx)
@@ -1178,7 +1179,7 @@ int applier_run(struct applier *a, struct apply_counts *counts, int64_t *again_m
 
 	/* Another plan may take an action between its choice and its begin: then look again. */
 	for (int tries = 0; tries < APPLIER_TRIES_MOST; tries++) {
-		r = apply_run(&a->ports, a->app->config.policy, counts, err);
+		r = apply_run(&a->ports, app_acting(a->app)->policy, counts, err);
 		if (r != -ERR_CONFLICT)
 			break;
 		forget_plans(a);

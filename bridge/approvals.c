@@ -12,6 +12,7 @@ struct given {
 	enum decision_kind kind;
 	bool person, ours, all; /* ours: about these bytes; all: "*" */
 	int64_t ms, alone_ms;
+	int64_t at_ms; /* when it was signed; 0: it is not */
 	char *who, *guards;
 	uint64_t *names; /* bit n - 1; NULL with all */
 };
@@ -24,6 +25,7 @@ struct approvals {
 	uint64_t *named;   /* by any approval */
 	uint64_t *refused; /* by a refusal of a part, after which nobody approved it */
 	bool all_named, signed_only, single_admin;
+	int64_t delay_ms;                                  /* of one administrator's word */
 	const char *released[2 * APPROVALS_RELEASED_MOST]; /* of the last action asked for */
 };
 
@@ -91,14 +93,15 @@ void approvals_signed_only(struct approvals *a)
 	a->signed_only = true;
 }
 
-void approvals_single_admin(struct approvals *a)
+void approvals_single_admin(struct approvals *a, int64_t delay_ms)
 {
 	a->single_admin = true;
+	a->delay_ms = delay_ms;
 }
 
 /* Whether the row is what its statement says, signed by the key that it names, which is still
  * its owner's. A row alone proves nothing: whoever can write the database can write rows. */
-static bool is_signed(const struct decision *d)
+static bool is_signed(const struct decision *d, struct given *g)
 {
 	char hex[DIGEST_HEX_BYTES];
 	struct statement s;
@@ -107,6 +110,10 @@ static bool is_signed(const struct decision *d)
 	if (!d->stands || d->key.len != DIGEST_PUB_BYTES ||
 	    statement_parse(d->statement, &s, &ignored) < 0 || !statement_signed(&s))
 		return false;
+	g->at_ms = s.at_ms;
+	/* who signs for two typed how many that are: it stands in what was signed */
+	if (!str_starts(s.field[STATEMENT_DETAIL], STR("{\"count\":")))
+		g->alone_ms = 0;
 	digest_hex(&d->digest, hex);
 	return secret_memequal(s.key, d->key.p, DIGEST_PUB_BYTES) &&
 	       str_starts(d->who, STR("approver:")) &&
@@ -141,7 +148,7 @@ int approvals_add(void *ctx, const struct decision *d, struct err *err)
 		return err_nomem(err);
 	}
 	/* it says that it is signed, and is not (any more): nobody's word */
-	if (d->person && !is_signed(d)) {
+	if (d->person && !is_signed(d, &g)) {
 		given_done(&g);
 		return 0;
 	}
@@ -190,6 +197,17 @@ static bool names_guard(const struct given *g, const char *guard)
 /* --- who ------------------------------------------------------------------------------------
  */
 
+/* From when on one word stands for two: what the row says, and not before the delay after it
+ * was signed, for anybody with an editor can write a row. 0: it stands for one. */
+static int64_t alone_from(const struct approvals *a, const struct given *g)
+{
+	int64_t least_ms = g->at_ms ? g->at_ms + a->delay_ms : 0;
+
+	if (!a->single_admin || g->alone_ms <= 0)
+		return 0;
+	return g->alone_ms > least_ms ? g->alone_ms : least_ms;
+}
+
 /* Distinct people behind some decisions. */
 struct approvers {
 	const char *names[APPROVERS_MOST];
@@ -198,12 +216,12 @@ struct approvers {
 	bool alone; /* one administrator's word for two */
 };
 
-static void approver_add(struct approvers *a, const struct given *g, bool single_admin,
+static void approver_add(struct approvers *a, const struct given *g, bool alone,
 			 bool bare_counts)
 {
 	if (!g->person && !bare_counts)
 		return;
-	a->alone = a->alone || (single_admin && g->alone_ms > 0);
+	a->alone = a->alone || alone;
 	a->bare = a->bare || !g->person;
 	if (!g->person || a->n == APPROVERS_MOST)
 		return;
@@ -242,7 +260,7 @@ static unsigned plan_released_by(const struct approvals *a, const struct action 
 		if (g->ours && g->kind != DECISION_REJECT &&
 		    (g->kind == DECISION_RELEASE || names_action(g, action)) &&
 		    names_guard(g, guard))
-			approver_add(&by, g, a->single_admin, bare_counts(a, action));
+			approver_add(&by, g, alone_from(a, g) > 0, bare_counts(a, action));
 	}
 	return approvers_count(&by, needs);
 }
@@ -258,7 +276,7 @@ static unsigned action_released_by(const struct approvals *a, const struct actio
 
 		if (g->ours && g->kind == DECISION_APPROVE && names_action(g, action) &&
 		    names_guard(g, guard))
-			approver_add(&by, g, a->single_admin, bare_counts(a, action));
+			approver_add(&by, g, alone_from(a, g) > 0, bare_counts(a, action));
 	}
 	return approvers_count(&by, needs);
 }
@@ -319,9 +337,9 @@ bool approvals_of(struct approvals *a, const struct action *action, struct apply
 		if (strcmp(g->who, "policy") == 0)
 			found.policy = true;
 		else
-			approver_add(&by, g, a->single_admin, bare_counts(a, action));
-		if (g->alone_ms > found.approved_ms)
-			found.approved_ms = g->alone_ms;
+			approver_add(&by, g, alone_from(a, g) > 0, bare_counts(a, action));
+		if (alone_from(a, g) > found.approved_ms)
+			found.approved_ms = alone_from(a, g);
 		if (g->ms > found.approved_ms)
 			found.approved_ms = g->ms;
 	}
@@ -343,11 +361,26 @@ int64_t approvals_wait_ms(const struct approvals *a, const struct action *action
 		    (g->kind == DECISION_APPROVE && !names_action(g, action)))
 			continue;
 		if (g->kind == DECISION_APPROVE)
-			approver_add(&by, g, a->single_admin, true);
-		if (g->alone_ms > wait_ms)
-			wait_ms = g->alone_ms;
+			approver_add(&by, g, alone_from(a, g) > 0, true);
+		if (alone_from(a, g) > wait_ms)
+			wait_ms = alone_from(a, g);
 	}
 	return by.n >= 2 ? 0 : wait_ms;
+}
+
+int64_t approvals_wait_all_ms(const struct approvals *a, const struct action *action)
+{
+	int64_t wait_ms = approvals_wait_ms(a, action);
+
+	for (size_t i = 0; i < action->with_count; i++) {
+		uint32_t n = action->with[i];
+		int64_t other_ms = n >= 1 && n <= a->plan->actions.n
+					   ? approvals_wait_ms(a, &a->plan->actions.v[n - 1])
+					   : 0;
+
+		wait_ms = other_ms > wait_ms ? other_ms : wait_ms;
+	}
+	return wait_ms;
 }
 
 static bool is_released(const struct apply_approval *approval, const char *guard)

@@ -31,9 +31,13 @@ OWNED(struct approvals, approvals_free)
 
 /* From now on nothing counts that is not signed. Before the first question. */
 void approvals_signed_only(struct approvals *a);
-/* From now on one word that was given for two stands for them (approvals.single_admin); without
- * this, what a row says of it says nothing. Before the first question. */
-void approvals_single_admin(struct approvals *a);
+/*
+ * From now on one word that was given for two stands for them (approvals.single_admin), at the
+ * earliest delay_ms after it was signed; without this, what a row says of it says nothing. Of a
+ * signed word its statement must say so, too (the count that was typed). Before the first
+ * question.
+ */
+void approvals_single_admin(struct approvals *a, int64_t delay_ms);
 
 /* One decision more, in their order: a decision_fn whose ctx is the struct approvals. Fault:
  * NOMEM. */
@@ -57,6 +61,10 @@ bool approvals_enough(const struct approvals *a, const struct apply_approval *ap
 /* Before this time the action does not start: one administrator's word stands for two from then
  * on. 0: nothing of the kind. */
 int64_t approvals_wait_ms(const struct approvals *a, const struct action *action);
+
+/* The same for the action and all that go with it: one group is taken for all of them at once,
+ * so the first waits for the last. */
+int64_t approvals_wait_all_ms(const struct approvals *a, const struct action *action);
 
 /* Whether every guard that holds the action, or the whole plan, is released by it: until then
  * the action keeps its place, and what is missing can still be said. */

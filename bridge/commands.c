@@ -147,7 +147,7 @@ static const struct cli_option approve_options[] = {
 	OPT_REASON(false, "why; needed to release a guard"),
 	{ "count", 0, "N", CLI_INT, NULL, false,
 	  "where one administrator stands for two: how many actions that are, typed out", NULL },
-	OPT_SIGN, OPT_END
+	OPT_TOKEN, OPT_SIGN, OPT_END
 };
 static const struct cli_option reject_options[] = {
 	{ "rule", 0, "RULE", CLI_TEXTS, "rules", false, "only actions of this rule; may be repeated", NULL },
@@ -156,14 +156,15 @@ static const struct cli_option reject_options[] = {
 	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false,
 	  "for a part: not to be planned again before this date, or for a duration such as 30d", NULL },
 	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"),
-	OPT_SIGN, OPT_END
+	OPT_TOKEN, OPT_SIGN, OPT_END
 };
 static const struct cli_option release_options[] = {
 	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"), OPT_SIGN, OPT_END
 };
 static const struct cli_operand release_operands[] = { ARG_PLAN, ARG_MAYBE("GUARD", "guard"), ARG_END };
 static const struct cli_option apply_options[] = {
-	{ "wait", 'w', NULL, CLI_FLAG, NULL, false, "wait until nothing of it can start any more", NULL }, OPT_END
+	{ "wait", 'w', NULL, CLI_FLAG, NULL, false, "wait until nothing of it can start any more", NULL },
+	OPT_TOKEN, OPT_END
 };
 static const struct cli_option pause_options[] = {
 	OPT_ORG, OPT_REASON(true, "why; stands in the audit chain"), OPT_END
@@ -254,7 +255,11 @@ static const struct cli_option handover_options[] = {
 
 static const struct cli_option users_options[] = {
 	{ "source", 's', "SOURCE", CLI_TEXT, NULL, false, "one source instead of all", NULL },
-	OPT_FILTER("a SCIM filter, such as 'userName sw \"a\"'"), OPT_LIMIT, OPT_END
+	OPT_FILTER("a SCIM filter, such as 'userName sw \"a\"'; by employment only with --token-file"), OPT_LIMIT, OPT_TOKEN, OPT_END
+};
+static const struct cli_option groups_options[] = {
+	{ "source", 's', "SOURCE", CLI_TEXT, NULL, false, "one source instead of all", NULL },
+	OPT_FILTER("a SCIM filter, such as 'displayName sw \"a\"'"), OPT_LIMIT, OPT_END
 };
 static const struct cli_option accounts_options[] = {
 	OPT_ORG, OPT_FILTER("such as 'lastActive lt now-90d and claimStatus eq \"managed\"'"), OPT_LIMIT, OPT_END
@@ -521,7 +526,7 @@ const struct command commands[] = {
 	{ "config approve", SETUP, "let a configuration act that lets more happen",
 	  "While an organisation is armed, a changed configuration that lets more happen (a rule more, automatic, a "
 	  "shorter wait, a higher limit, a protection less) is loaded, but what stood before acts until a person "
-	  "approves it: not whose file it is, where that is known. serve acts by it from its next start.",
+	  "approves it: not whose file it is, where that is known. serve acts by its policy and approvals from the next round, by the rest from its next start.",
 	  "leaverd config approve --reason 'limits for the merger, CHG-901'\n  what waits stands\n",
 	  .options = config_options, .operands = config_operands, .verb = "config.approve",
 	  .prepare = prepare_signature, .render = render_signing },
@@ -671,7 +676,7 @@ const struct command commands[] = {
 	  "Each action is judged again just before it is done; intent and outcome are in the journal; the "
 	  "result is read back.",
 	  "leaverd apply 12 --wait\n  until nothing of it can start any more\n",
-	  .options = apply_options, .operands = plan_operands, .verb = "apply", .render = render_apply },
+	  .options = apply_options, .operands = plan_operands, .verb = "apply", .prepare = prepare_token, .render = render_apply },
 	{ "pause", PLAN, "stop applying between two actions", "Running steps end, nothing new starts, in one "
 	  "organisation or in all.",
 	  "leaverd pause --reason 'Atlassian incident'\n  everything stops\n",
@@ -758,10 +763,10 @@ const struct command commands[] = {
 	{ "users", PEOPLE, "records of people, as sources gave them",
 	  "Filters are SCIM filters.",
 	  "leaverd users --source entra --filter 'active eq false'\n  whom Entra has switched off\n",
-	  .options = users_options, .verb = "users", .render = render_users },
+	  .options = users_options, .verb = "users", .prepare = prepare_token, .render = render_users },
 	{ "groups", PEOPLE, "groups, as push sources gave them", "Filters are SCIM filters.",
 	  "leaverd groups --filter 'displayName sw \"jira\"'\n  with how many members\n",
-	  .options = users_options, .verb = "groups", .render = render_groups },
+	  .options = groups_options, .verb = "groups", .render = render_groups },
 	{ "accounts", PEOPLE, "accounts at Atlassian",
 	  "Filters are of the policy dialect, about an account: leaverd-policy(5).",
 	  "leaverd accounts --filter 'claimStatus eq \"unmanaged\"'\n  accounts that are not ours to disable\n",

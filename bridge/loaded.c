@@ -288,13 +288,22 @@ int loaded_start(struct app *app, struct err *err)
 				   "set the organisations to observe with the version before");
 	app->aside = l.old;
 	l.old = (struct config){ 0 };
-	/* both are freed by what they were read into */
-	app->config.policy = app->aside.policy;
-	app->config.approvals = app->aside.approvals;
+	app->before = (struct acting){ app->aside.policy, app->aside.approvals, l.id };
+	atomic_store(&app->acting, &app->before);
 	sources_as_before(&app->config, &app->aside);
 	orgs_as_before(&app->config, &app->aside);
 	app->config_waits = l.id;
 	return 0;
+}
+
+bool loaded_let_act(struct app *app, int64_t number)
+{
+	const struct acting *was = app_acting(app);
+
+	if (was != &app->before || was->waits != number)
+		return false;
+	atomic_store(&app->acting, &app->file);
+	return true;
 }
 
 int loaded_note(struct app *app, const struct config *fresh, struct err *err)

@@ -14,6 +14,13 @@
 /* At the start, once sources and organisations are declared: notes app->config, and puts what
  * stood before in its place where it waits (app->config_waits). */
 int loaded_start(struct app *app, struct err *err) MUST_USE;
+/*
+ * A person approved the configuration of that number: policy and approvals of the file act from
+ * the next round, and on what is asked from now on. False where it is not the one that was
+ * loaded at the start (read again by SIGHUP): then a restart is needed. Sources and
+ * organisations stay as they stood until a restart in both.
+ */
+bool loaded_let_act(struct app *app, int64_t number);
 /* SIGHUP: notes a file that was read again. What acts stays until a restart. */
 int loaded_note(struct app *app, const struct config *fresh, struct err *err) MUST_USE;
 

@@ -485,7 +485,7 @@ int notices_warn(struct app *app, const struct notices_warning *in, struct err *
 			in->action->rule);
 	if (in->action->product)
 		notices_product_say(str_of(in->action->product), w.product);
-	w.wait_ms = wait_of(app->config.policy, in->action->rule);
+	w.wait_ms = wait_of(app_acting(app)->policy, in->action->rule);
 	r = addressee_read(&w, err);
 	if (r == 0)
 		r = link_make(&w, err);

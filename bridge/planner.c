@@ -151,7 +151,7 @@ int planner_facts_for(struct app *app, const struct config_org *org,
 int planner_facts(struct app *app, const struct config_org *org, uint64_t person,
 		  uint64_t account, struct facts **ret, struct err *err)
 {
-	return planner_facts_for(app, org, app->config.policy, person, account, ret, err);
+	return planner_facts_for(app, org, app_acting(app)->policy, person, account, ret, err);
 }
 
 /* --- links and doubts ----------------------------------------------------------------------
@@ -697,15 +697,16 @@ static int round_out(const struct reconcile_result *result, const char *org, jso
 static int match_round(struct app *app, const struct config_org *org, struct facts **ret_facts,
 		       struct reconcile_result **ret, size_t *links, struct err *err)
 {
+	const struct policy *policy = app_acting(app)->policy;
 	for (int pass = 0; pass < PLANNER_PASSES; pass++) {
 		CLEANUP(facts_free_at) struct facts *facts = NULL;
 		CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
 		struct link_write w;
 		int r;
 
-		r = planner_facts(app, org, 0, 0, &facts, err);
+		r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 		if (r == 0)
-			r = reconcile(facts, app->config.policy, &result, err);
+			r = reconcile(facts, policy, &result, err);
 		if (r < 0)
 			return r;
 		if (result->links.n == 0) {
@@ -767,6 +768,7 @@ static int plan_pass(struct app *app, const struct config_org *org, const char *
 int planner_round(struct app *app, const struct config_org *org, const char *who, json_t *out,
 		  struct err *err)
 {
+	int64_t waits;
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
 	int64_t begun = stamp_mono_ms();
@@ -788,8 +790,9 @@ int planner_round(struct app *app, const struct config_org *org, const char *who
 		r = jx_set(out, "links", json_integer((json_int_t)links), err);
 	if (r == 0)
 		r = jx_set(out, "inventories", json_integer((json_int_t)inventories), err);
-	if (r == 0 && app->config_waits)
-		r = jx_set(out, "config_waits", json_integer(app->config_waits), err);
+	waits = app_acting(app)->waits;
+	if (r == 0 && waits)
+		r = jx_set(out, "config_waits", json_integer(waits), err);
 	if (r == 0)
 		r = round_out(result, org->name, out, err);
 	if (r == 0)
@@ -805,14 +808,15 @@ int planner_block(struct app *app, const struct config_org *org,
 		  const struct block_request *request, const char *who, uint64_t *ret_plan,
 		  struct err *err)
 {
+	const struct policy *policy = app_acting(app)->policy;
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
 	bool unchanged;
 	int r;
 
-	r = planner_facts(app, org, 0, 0, &facts, err);
+	r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 	if (r == 0)
-		r = reconcile_block(facts, app->config.policy, request, &result, err);
+		r = reconcile_block(facts, policy, request, &result, err);
 	if (r < 0)
 		return r;
 	if (!result->plans[PLAN_URGENT])
@@ -827,15 +831,16 @@ int planner_undo(struct app *app, const struct config_org *org,
 		 const char *who, uint64_t *ret_plan, struct reconcile_result **result,
 		 struct err *err)
 {
+	const struct policy *policy = app_acting(app)->policy;
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	const struct plan *plan;
 	bool unchanged;
 	int r;
 
 	*ret_plan = 0;
-	r = planner_facts(app, org, 0, 0, &facts, err);
+	r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 	if (r == 0)
-		r = reconcile_undo(facts, app->config.policy, request, result, err);
+		r = reconcile_undo(facts, policy, request, result, err);
 	if (r < 0)
 		return r;
 	plan = (*result)->plans[PLAN_URGENT];
@@ -848,15 +853,16 @@ int planner_bulk(struct app *app, const struct config_org *org,
 		 const struct bulk_request *request, const char *who, uint64_t *ret_plan,
 		 bool *unchanged, struct reconcile_result **result, struct err *err)
 {
+	const struct policy *policy = app_acting(app)->policy;
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	const struct plan *plan;
 	int r;
 
 	*ret_plan = 0;
 	*unchanged = false;
-	r = planner_facts(app, org, 0, 0, &facts, err);
+	r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 	if (r == 0)
-		r = reconcile_bulk(facts, app->config.policy, request, result, err);
+		r = reconcile_bulk(facts, policy, request, result, err);
 	if (r < 0)
 		return r;
 	plan = (*result)->plans[PLAN_ROUTINE];
@@ -1113,7 +1119,7 @@ static int show_missing(struct db *db, uint64_t plan, const struct plan *p,
 	if (r == 0 && l->counts->is_signed == CONFIG_SIGNED_ALWAYS)
 		approvals_signed_only(approvals);
 	if (r == 0 && l->counts->single_admin)
-		approvals_single_admin(approvals);
+		approvals_single_admin(approvals, l->counts->single_delay_ms);
 	if (r == 0)
 		r = plans_decisions(db, (int64_t)plan, approvals_add, approvals, err);
 	json_array_foreach (actions, i, row) {
@@ -1225,7 +1231,7 @@ static int show_state(struct app *app, uint64_t plan, const struct plan *p, stru
 
 int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err)
 {
-	struct loaded l = { .counts = &app->config.approvals };
+	struct loaded l = { .counts = &app_acting(app)->approvals };
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	CLEANUP(plan_free_at) struct plan *p = NULL;
 	int r;
@@ -1243,4 +1249,50 @@ int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err)
 		return err_context(err, r, "plan %llu", (unsigned long long)plan);
 	*ret = TAKE(doc);
 	return 0;
+}
+
+/* --- counts by rule ------------------------------------------------------------------------
+ */
+
+static int rule_row(json_t *rows, const char *rule, json_t **ret, struct err *err)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row) {
+		const char *name = jx_get_text(row, "rule");
+
+		*ret = row;
+		if (name && strcmp(name, rule) == 0)
+			return 0;
+	}
+	*ret = json_pack("{s:s,s:i}", "rule", rule, "held", 0);
+	return jx_add(rows, *ret, err);
+}
+
+int planner_rules(json_t *plan, struct err *err)
+{
+	json_t *rows = json_array(), *a;
+	json_int_t open = 0;
+	size_t i;
+	int r = jx_set(plan, "rules", rows, err);
+
+	json_array_foreach (json_object_get(plan, "actions"), i, a) {
+		const char *rule = jx_get_text(a, "rule"), *kind = jx_get_text(a, "kind");
+		const char *verdict = jx_get_text(a, "verdict");
+		bool held = verdict && strcmp(verdict, "held") == 0;
+		json_t *row;
+
+		if (r < 0 || !rule || !kind)
+			continue;
+		r = rule_row(rows, rule, &row, err);
+		kind = held ? "held" : kind;
+		if (r == 0)
+			r = jx_set(row, kind,
+				   json_integer(json_integer_value(json_object_get(row, kind)) +
+						1),
+				   err);
+		open += !held;
+	}
+	return r == 0 ? jx_set(plan, "free", json_integer(open), err) : r;
 }

@@ -77,6 +77,10 @@ int planner_save(struct app *app, const struct plan *plan, const struct vec_valu
  */
 int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err) MUST_USE;
 
+/* Adds to such a plan what its actions come to: "rules" (rule, held, and a number by kind), and
+ * "free", how many nothing holds. Before actions are left out of it. */
+int planner_rules(json_t *plan, struct err *err) MUST_USE;
+
 /* The stored bytes, parsed, with their digest as computed now. */
 int planner_load(struct app *app, uint64_t plan, struct plan **ret, struct digest *digest,
 		 struct err *err) MUST_USE;

@@ -1,8 +1,11 @@
 /* Answers about reading, planning and applying, for people. */
 #include "bridge/render.h"
 
+#include <ctype.h>
+
 #include "bridge/progress.h"
 #include "bridge/signing.h"
+#include "model/plan.h"
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -214,74 +217,38 @@ int render_collect(struct cli *cli, const json_t *out)
 /* --- counts by rule ------------------------------------------------------------------------
  */
 
-static json_t *rule_row(json_t *rows, const char *rule)
-{
-	json_t *row;
-	size_t i;
+#define HEAD_BYTES 24
 
-	json_array_foreach (rows, i, row) {
-		if (strcmp(text_of(row, "rule"), rule) == 0)
-			return row;
-	}
-	row = json_pack("{s:s,s:i}", "rule", rule, "held", 0);
-	if (!row || json_array_append_new(rows, row) < 0)
-		return NULL;
-	return row;
+/* "REVOKE TOKENS" of "revoke-tokens". */
+static void head_of(const char *word, char ret[HEAD_BYTES])
+{
+	size_t i = 0;
+
+	for (; word[i] && i + 1 < HEAD_BYTES; i++)
+		ret[i] = word[i] == '-' ? ' ' : (char)toupper((unsigned char)word[i]);
+	ret[i] = '\0';
 }
 
-static int count_up(json_t *row, const char *key)
+/* A column for each kind that a rule or a person's order has here; "rules" counts the whole
+ * plan (planner_rules), however few of its actions are shown. */
+static void render_counts(struct cli *cli, const json_t *rules)
 {
-	return row ? json_object_set_new(row, key, json_integer(number_of(row, key) + 1)) : -1;
-}
-
-static void render_counts(struct cli *cli, const json_t *actions)
-{
-	static const struct render_column columns[] = {
+	struct render_column columns[ACTION_KIND_COUNT + 3] = {
 		{ .head = "RULE", .member = "rule", .firm = true },
-		{ .head = "WARN", .member = "warn", .as = RENDER_AS_COUNT, .if_any = true },
-		{ .head = "FREE SEAT",
-		  .member = "free-seat",
-		  .as = RENDER_AS_COUNT,
-		  .if_any = true },
-		{ .head = "SUSPEND",
-		  .member = "suspend",
-		  .as = RENDER_AS_COUNT,
-		  .if_any = true },
-		{ .head = "REVOKE TOKENS",
-		  .member = "revoke-tokens",
-		  .as = RENDER_AS_COUNT,
-		  .if_any = true },
-		{ .head = "DEACTIVATE",
-		  .member = "deactivate",
-		  .as = RENDER_AS_COUNT,
-		  .if_any = true },
-		{ .head = "RESTORE",
-		  .member = "restore",
-		  .as = RENDER_AS_COUNT,
-		  .if_any = true },
-		{ .head = "ENABLE", .member = "enable", .as = RENDER_AS_COUNT, .if_any = true },
-		{ .head = "HAND-OVER",
-		  .member = "hand-over",
-		  .as = RENDER_AS_COUNT,
-		  .if_any = true },
-		{ .head = "HELD", .member = "held", .as = RENDER_AS_COUNT },
-		{ 0 },
 	};
-	CLEANUP(json_decref_at) json_t *rows = json_array();
-	json_t *a;
-	size_t i;
-	int r = rows ? 0 : -1;
+	char heads[ACTION_KIND_COUNT][HEAD_BYTES];
 
-	json_array_foreach (actions, i, a) {
-		json_t *row = r < 0 ? NULL : rule_row(rows, text_of(a, "rule"));
-		bool held = strcmp(text_of(a, "verdict"), "held") == 0;
-
-		r |= count_up(row, held ? "held" : text_of(a, "kind"));
+	for (size_t k = 0; k < ACTION_KIND_COUNT; k++) {
+		head_of(action_kinds[k].word, heads[k]);
+		columns[k + 1] = (struct render_column){ .head = heads[k],
+							 .member = action_kinds[k].word,
+							 .as = RENDER_AS_COUNT,
+							 .if_any = true };
 	}
-	if (r < 0)
-		render_line(cli, "(memory was lost while counting)");
-	else
-		render_table(cli, columns, rows, NULL);
+	columns[ACTION_KIND_COUNT + 1] = (struct render_column){ .head = "HELD",
+								 .member = "held",
+								 .as = RENDER_AS_COUNT };
+	render_table(cli, columns, rules, NULL);
 }
 
 static void render_guards(struct cli *cli, const json_t *guards)
@@ -544,7 +511,7 @@ static void render_one_plan(struct cli *cli, const json_t *plan, bool states)
 		    is_true(plan, "held") ? ": HELD WHOLE" : "");
 	render_line(cli, "digest %s", text_of(plan, "digest"));
 	render_since(cli, json_object_get(plan, "since"));
-	render_counts(cli, json_object_get(plan, "actions"));
+	render_counts(cli, json_object_get(plan, "rules"));
 	render_guards(cli, json_object_get(plan, "guards"));
 	render_actions(cli, json_object_get(plan, "actions"), states);
 	if (number_of(plan, "sealed"))
@@ -653,7 +620,14 @@ int render_plan(struct cli *cli, const json_t *out)
 	}
 	render_head(cli, "Next");
 	json_array_foreach (json_object_get(out, "plans"), i, row) {
-		render_line(cli, "leaverd approve %lld", number_of(row, "plan"));
+		if (number_of(row, "free") > 0)
+			render_line(cli, "leaverd approve %lld", number_of(row, "plan"));
+		else
+			render_line(
+				cli,
+				"leaverd show %lld: all of it is held; each guard says what "
+				"would release it",
+				number_of(row, "plan"));
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "base/stamp.h"
 #include "model/plan.h"
+#include "model/schema.h"
 #include "store/store.h"
 #include "store/tokens.h"
 
@@ -33,6 +34,22 @@ int sealed_may_see(struct app *app, const json_t *in, bool *ret, struct err *err
 			       found.name);
 	*ret = true;
 	return 0;
+}
+
+static int path_is_open(void *ctx, struct path *path, struct err *err)
+{
+	(void)ctx;
+	if (path->urn && str_ieq(str_of(path->urn), STR(SCHEMA_EMPLOYMENT)))
+		return err_set(err, ERR_FORBIDDEN,
+			       "byte %zu: employment is sealed: only role hr-confidential may "
+			       "select by it (--token-file)",
+			       path->at);
+	return 0;
+}
+
+int sealed_filter(struct query *query, struct err *err)
+{
+	return query ? query_each_path(query, path_is_open, NULL, err) : 0;
 }
 
 /* A date is over everywhere 36 hours after its midnight in UTC: 12 hours west of it. */
@@ -79,7 +96,7 @@ static bool is_open_member(const char *key)
 	return false;
 }
 
-static bool row_is_sealed(const json_t *row, int64_t now_ms)
+bool sealed_row(const json_t *row, int64_t now_ms)
 {
 	const char *class = jx_get_text(row, "class"), *anchor = jx_get_text(row, "anchor");
 	const char *state = jx_get_text(row, "state");
@@ -114,7 +131,7 @@ int sealed_rows(json_t *rows, int64_t now_ms, size_t *ret, struct err *err)
 
 	*ret = 0;
 	json_array_foreach (rows, i, row) {
-		if (r < 0 || !row_is_sealed(row, now_ms))
+		if (r < 0 || !sealed_row(row, now_ms))
 			continue;
 		r = row_seal(row, err);
 		++*ret;

@@ -8,6 +8,7 @@
 
 #include "base/jx.h"
 #include "bridge/app.h"
+#include "model/query.h"
 #include "store/plans.h"
 
 /* Whether the request's "token" (may be missing: then no) opens what is sealed. Fault:
@@ -17,6 +18,13 @@ int sealed_may_see(struct app *app, const json_t *in, bool *ret, struct err *err
 /* An employment extension (may be NULL) with a last day or a termination after now. A date
  * counts as ahead until the day is over everywhere. */
 bool sealed_ends(const json_t *employment, int64_t now_ms);
+
+/* Refuses a filter (may be NULL) that asks for employment: whoever may not see an end must not
+ * find it out by asking for it either. */
+int sealed_filter(struct query *query, struct err *err) MUST_USE;
+
+/* A row of a plan's answer about a leaver whose end lies ahead. */
+bool sealed_row(const json_t *row, int64_t now_ms);
 
 /* A step about a leaver that is not due yet, and was not begun: also one that another plan took
  * over, or that was skipped. */

@@ -6,7 +6,7 @@ int second_tell(struct app *app, const char *key, const char *subject, struct st
 		struct err *err)
 {
 	const struct config *c = &app->config;
-	const char *to = c->approvals.second_address;
+	const char *to = app_acting(app)->approvals.second_address;
 	const struct notices_bulletin b = {
 		.key = key,
 		.tells = "held",

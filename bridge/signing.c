@@ -7,6 +7,7 @@
 
 #include "base/enc.h"
 #include "base/stamp.h"
+#include "bridge/export_file.h"
 #include "bridge/render.h"
 #include "model/signkey.h"
 
@@ -273,6 +274,9 @@ int prepare_signature(struct cli *cli, json_t *request, struct err *err)
 	int r;
 
 	buf_init(&text, FILE_BYTES);
+	r = prepare_token(cli, request, err);
+	if (r < 0)
+		return r;
 	if (!!key + !!file + statement > 1)
 		return err_set(err, ERR_USAGE,
 			       "--statement, --sign and --signature exclude each other");
@@ -417,6 +421,7 @@ int render_configs(struct cli *cli, const json_t *out)
 		{ .head = "State", .member = "state", .firm = true },
 		{ .head = "Loaded", .member = "loaded", .as = RENDER_AS_TIME },
 		{ .head = "Author", .member = "author", .if_any = true },
+		{ .head = "Digest", .member = "digest" },
 		{ .head = "What lets more happen", .member = "wider" },
 		{ 0 }
 	};

@@ -802,7 +802,7 @@ static int write_protect(void *ctx, struct db *db, struct err *err)
 
 static int check_rule(struct app *app, const char *rule, struct err *err)
 {
-	if (!rule || policy_rule(app->config.policy, str_of(rule)))
+	if (!rule || policy_rule(app_acting(app)->policy, str_of(rule)))
 		return 0;
 	return err_set(err, ERR_NOT_FOUND,
 		       "the policy has no rule %s ('leaverd config check --show' prints them)",

@@ -5,6 +5,7 @@
 
 #include "base/stamp.h"
 #include "bridge/ask.h"
+#include "bridge/loaded.h"
 #include "bridge/second.h"
 #include "bridge/signing.h"
 #include "store/announced.h"
@@ -289,7 +290,7 @@ static int first_signed(struct expecting *e, struct err *err)
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	int r;
 
-	if (e->m.app->config.approvals.is_signed != CONFIG_SIGNED_ALWAYS)
+	if (app_acting(e->m.app)->approvals.is_signed != CONFIG_SIGNED_ALWAYS)
 		return 0;
 	r = store_read_begin(e->m.app->store, &db, err);
 	if (r == 0)
@@ -305,7 +306,7 @@ static int first_signed(struct expecting *e, struct err *err)
 /* One administrator: as for plans (bridge/verbs_decide.c). */
 static int expect_alone(struct expecting *e, struct err *err)
 {
-	const struct config_approvals *c = &e->m.app->config.approvals;
+	const struct config_approvals *c = &app_acting(e->m.app)->approvals;
 	int64_t typed = json_integer_value(json_object_get(e->m.in, "count"));
 	CLEANUP(buf_done) struct buf text;
 	struct approvers_count n = { 0 };
@@ -442,13 +443,49 @@ static int run_expect_list(struct app *app, const struct who *who, const json_t 
 struct configuring {
 	struct matter m;
 	char author[80];
+	bool starts; /* some of it acts only from a start */
 };
+
+/* What of it acts at once, and what needs a restart. */
+static int config_said(struct configuring *c, json_t *out, struct err *err)
+{
+	struct app *app = c->m.app;
+
+	if (!app->serve)
+		return ask_say(out, err, "Configuration %s stands: it acts from now on.",
+			       c->m.target);
+	if (!loaded_let_act(app, c->m.number))
+		return ask_say(out, err,
+			       "Configuration %s stands: serve read it after its start, and "
+			       "acts by it from its next start; restart serve.",
+			       c->m.target);
+	return ask_say(out, err,
+		       "Configuration %s stands: policy and approvals act from the next "
+		       "round.%s",
+		       c->m.target,
+		       c->starts ? " What it says of sources and organisations acts from the "
+				   "next start of serve: restart it."
+				 : "");
+}
 
 static int configuring_row(void *ctx, const struct config_load *row, struct err *err)
 {
 	struct configuring *c = ctx;
 
-	(void)err;
+	CLEANUP(json_decref_at) json_t *wider = NULL;
+	json_t *text;
+	size_t i;
+	int r = jx_parse(row->wider, JX_LENIENT, &wider, err);
+
+	json_array_foreach (wider, i, text) {
+		const char *key = json_string_value(text);
+
+		c->starts =
+			c->starts || !key ||
+			(strncmp(key, "policy", 6) != 0 && strncmp(key, "approvals", 9) != 0);
+	}
+	if (r < 0)
+		return r;
 	c->m.number = row->id;
 	snprintf(c->m.target, sizeof(c->m.target), "%lld", (long long)row->id);
 	snprintf(c->author, sizeof(c->author), STR_FMT, STR_ARG(row->author));
@@ -510,7 +547,8 @@ static int run_config_approve(struct app *app, const struct who *who, const json
 		r = config_read_waiting(&c, err);
 	if (r == 0 && json_is_true(json_object_get(in, "statement")))
 		return matter_offer(&c.m, out, err);
-	if (r == 0 && !c.m.is_signed && app->config.approvals.is_signed == CONFIG_SIGNED_ALWAYS)
+	if (r == 0 && !c.m.is_signed &&
+	    app_acting(app)->approvals.is_signed == CONFIG_SIGNED_ALWAYS)
 		r = err_set(err, ERR_HELD,
 			    "this instance wants every approval signed (approvals.signed): add "
 			    "--sign KEYFILE, or --statement to sign elsewhere");
@@ -519,10 +557,7 @@ static int run_config_approve(struct app *app, const struct who *who, const json
 	if (r == 0)
 		r = writer_call(app->writer, config_write, &c, err);
 	if (r == 0)
-		r = ask_say(out, err, "Configuration %s stands: %s.", c.m.target,
-			    app->serve ? "serve acts by it from its next start, and by what "
-					 "stood before until then: restart serve"
-				       : "it acts from now on");
+		r = config_said(&c, out, err);
 	matter_done(&c.m);
 	return r;
 }
@@ -530,14 +565,16 @@ static int run_config_approve(struct app *app, const struct who *who, const json
 static int config_row(void *ctx, const struct config_load *c, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *wider = NULL;
+	char hex[DIGEST_HEX_BYTES];
 	json_t *row;
 	int r = jx_parse(c->wider, JX_LENIENT, &wider, err);
 
 	if (r < 0)
 		return r;
-	row = json_pack("{s:I,s:s,s:I,s:s%,s:O}", "number", (json_int_t)c->id, "state",
+	digest_hex(&c->digest, hex);
+	row = json_pack("{s:I,s:s,s:I,s:s%,s:s,s:O}", "number", (json_int_t)c->id, "state",
 			config_load_words[c->state], "loaded", (json_int_t)c->ms, "author",
-			ASK_S(c->author), "wider", wider);
+			ASK_S(c->author), "digest", hex, "wider", wider);
 	return jx_add(ctx, row, err);
 }
 

@@ -7,6 +7,7 @@
 #include "bridge/bulk_adopt.h"
 #include "bridge/listing.h"
 #include "bridge/rounds_hr.h"
+#include "bridge/sealed.h"
 #include "ldap/plausible.h"
 #include "model/filter.h"
 #include "model/snapshot.h"
@@ -138,12 +139,17 @@ static int find_all(struct app *app, const struct who *who, const json_t *in, js
 	const char *only = jx_get_text(in, "source"), *filter = jx_get_text(in, "filter");
 	struct found f = { .app = app, .groups = groups, .limit = listing_limit(in) };
 	const struct config_source *source;
+	bool may_see = false;
 	int r;
 
 	r = only ? ask_source(app, only, &source, err) : 0;
 	if (r == 0 && filter) {
 		r = filter_parse(str_of(filter), groups ? PATH_SCIM_GROUP : PATH_SCIM_USER,
 				 &query, err);
+		if (r == 0)
+			r = sealed_may_see(app, in, &may_see, err);
+		if (r == 0 && !may_see)
+			r = sealed_filter(query, err);
 		if (r < 0)
 			return err_context(err, r, "--filter");
 	}
@@ -469,7 +475,7 @@ static int write_rule(void *ctx, struct db *db, struct err *err)
 
 static bool is_match_rule(const struct app *app, const char *name)
 {
-	const struct policy *p = app->config.policy;
+	const struct policy *p = app_acting(app)->policy;
 
 	for (size_t i = 0; i < p->match_count; i++)
 		if (!strcmp(p->match[i].name, name))

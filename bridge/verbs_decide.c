@@ -10,6 +10,7 @@
 #include "bridge/ask.h"
 #include "bridge/decide.h"
 #include "bridge/planner.h"
+#include "bridge/sealed.h"
 #include "bridge/second.h"
 #include "bridge/signing.h"
 #include "model/plan.h"
@@ -36,6 +37,7 @@ struct decide {
 	size_t over;        /* that can start no more: begun, done, refused, superseded */
 	bool two;           /* something that is decided takes two people */
 	int64_t until_ms;   /* a partial refusal: how long it is remembered */
+	bool may_see;       /* ends that lie ahead */
 	int64_t typed;      /* the count of a single administrator; 0: none */
 	int64_t alone_ms;
 	struct statement statement;
@@ -71,6 +73,8 @@ static int decide_init(struct decide *d, struct app *app, const struct who *who,
 	buf_init(&d->guards, 65536);
 	r = planner_show(app, d->number, &d->plan, err);
 	if (r == 0)
+		r = sealed_may_see(app, in, &d->may_see, err);
+	if (r == 0)
 		r = signing_given(in, &d->statement, &d->is_signed, err);
 	if (r == 0 && !digest_unhex(str_of(jx_get_text(d->plan, "digest")), &d->digest))
 		r = err_set(err, ERR_INTERNAL, "the plan's digest is not one");
@@ -101,8 +105,11 @@ static bool number_listed(const json_t *list, json_int_t n)
  */
 
 /* Does the list name this person: by ledger number, mail address, account id or name? */
-static bool person_listed(const json_t *list, const json_t *action)
+static bool person_listed(const struct decide *d, const json_t *list, const json_t *action)
 {
+	/* who may not see whose end lies ahead cannot ask for it by name either */
+	if (!d->may_see && sealed_row(action, stamp_now_ms()))
+		return false;
 	return number_listed(list, json_integer_value(json_object_get(action, "person"))) ||
 	       listed(list, jx_get_text(action, "email")) ||
 	       listed(list, jx_get_text(action, "account_id")) ||
@@ -116,7 +123,7 @@ static bool chosen(const struct decide *d, const json_t *action)
 	const json_t *numbers = json_object_get(d->in, "actions");
 
 	return (!rules || listed(rules, jx_get_text(action, "rule"))) &&
-	       (!persons || person_listed(persons, action)) &&
+	       (!persons || person_listed(d, persons, action)) &&
 	       (!numbers ||
 		number_listed(numbers, json_integer_value(json_object_get(action, "n"))));
 }
@@ -379,7 +386,7 @@ static int tell_second(struct decide *d, struct err *err)
  * delay, and a notice to a second address; recorded as what it is. */
 static int alone(struct decide *d, struct err *err)
 {
-	const struct config_approvals *c = &d->app->config.approvals;
+	const struct config_approvals *c = &app_acting(d->app)->approvals;
 	struct approvers_count n = { 0 };
 	int r;
 
@@ -555,7 +562,7 @@ static int decide_out(const struct decide *d, json_t *out, struct err *err)
 /* A statement is offered, or what is decided is written. */
 static int decide_end(struct decide *d, json_t *out, struct err *err)
 {
-	const struct config_approvals *c = &d->app->config.approvals;
+	const struct config_approvals *c = &app_acting(d->app)->approvals;
 	const char *plan_rule;
 	int r;
 

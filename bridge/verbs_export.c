@@ -349,18 +349,6 @@ static int chunk_of_records(struct chunk *c, bool groups, struct err *err)
 	return r;
 }
 
-/* Whoever may not see an end must not find it out by asking for it either. */
-static int path_is_open(void *ctx, struct path *path, struct err *err)
-{
-	(void)ctx;
-	if (path->urn && str_ieq(str_of(path->urn), STR(SCHEMA_EMPLOYMENT)))
-		return err_set(err, ERR_FORBIDDEN,
-			       "byte %zu: employment is sealed: only role hr-confidential may "
-			       "select by it (--token-file)",
-			       path->at);
-	return 0;
-}
-
 static int read_filter(struct chunk *c, enum path_dialect dialect, struct err *err)
 {
 	const char *text = jx_get_text(c->in, "filter");
@@ -370,7 +358,7 @@ static int read_filter(struct chunk *c, enum path_dialect dialect, struct err *e
 		return 0;
 	r = filter_parse(str_of(text), dialect, &c->query, err);
 	if (r == 0 && !c->may_see_ends)
-		r = query_each_path(c->query, path_is_open, NULL, err);
+		r = sealed_filter(c->query, err);
 	return r < 0 ? err_context(err, r, "--filter") : 0;
 }
 

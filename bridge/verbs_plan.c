@@ -78,6 +78,8 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 		r = sealed_plan(plan, stamp_now_ms(), err);
 	if (r == 0 && filter)
 		r = filter_actions(plan, filter, err);
+	if (r == 0)
+		r = planner_rules(plan, err);
 	if (r < 0)
 		return r;
 	actions = json_object_get(plan, "actions");
@@ -278,9 +280,12 @@ static int verb_apply(struct app *app, const struct who *who, const json_t *in, 
 	const struct config_org *org;
 	struct apply_counts counts = { 0 };
 	json_t *counts_out = json_object();
+	bool may_see = false;
 	int r = jx_set(out, "outcomes", counts_out, err);
 
 	(void)who;
+	if (r == 0)
+		r = sealed_may_see(app, in, &may_see, err);
 	if (r == 0)
 		r = plan_org(app, plan_of(in), &org, err);
 	if (r == 0)
@@ -295,6 +300,8 @@ static int verb_apply(struct app *app, const struct who *who, const json_t *in, 
 		r = planner_show(app, plan_of(in), &plan, err);
 	if (r == 0)
 		r = outcomes_out(plan, counts_out, err);
+	if (r == 0 && !may_see)
+		r = sealed_plan(plan, stamp_now_ms(), err);
 	if (r < 0)
 		return r;
 	return json_object_update(out, plan) == 0 ? 0 : err_nomem(err);
@@ -906,6 +913,7 @@ static int why_json_of(const struct why *story, json_t **ret, struct err *err)
 static int why_one(struct app *app, const struct config_org *org, uint64_t person,
 		   uint64_t account, bool may_see, json_t *list, struct err *err)
 {
+	const struct policy *policy = app_acting(app)->policy;
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(why_free_at) struct why *story = NULL;
 	struct why_who whom = { .person = person, .account = person ? 0 : account };
@@ -919,16 +927,17 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 	past->now_ms = stamp_now_ms();
 	r = past_read(app, person, account, past, err);
 	if (r == 0)
-		r = planner_facts(app, org, person, person ? 0 : account, &facts, err);
+		r = planner_facts_for(app, org, policy, person, person ? 0 : account, &facts,
+				      err);
 	/* who would receive what they own is somebody else: that takes everybody */
 	if (r == 0 && person && facts->owned.n) {
 		facts_free(TAKE(facts));
-		r = planner_facts(app, org, 0, 0, &facts, err);
+		r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 	}
 	if (r == 0 && !may_see)
-		why_seal(facts, app->config.policy);
+		why_seal(facts, policy);
 	if (r == 0)
-		r = why_of(facts, app->config.policy, &whom, past->rows, past->n, &story, err);
+		r = why_of(facts, policy, &whom, past->rows, past->n, &story, err);
 	free(past);
 	if (r != 0)
 		return r < 0 ? r : 0;

@@ -192,7 +192,7 @@ static int verb_policy_diff(struct app *app, const struct who *who, const json_t
 		r = jx_set(out, "differences", json_array(), err);
 	if (r == 0)
 		r = jx_set(out, "names", json_array(), err);
-	d.was = app->config.policy;
+	d.was = app_acting(app)->policy;
 	d.is = config.policy;
 	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
 		const struct config_org *one = config_org_at(&app->config, i);

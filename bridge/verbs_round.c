@@ -382,6 +382,8 @@ static int plan_out(struct app *app, const struct who *who, uint64_t number,
 		r = since_add(app, who, number, true, plan, err);
 	if (r == 0 && !ask->may_see)
 		r = sealed_plan(plan, stamp_now_ms(), err);
+	if (r == 0)
+		r = planner_rules(plan, err);
 	if (r < 0)
 		return r;
 	digest_add(run, jx_get_text(plan, "digest"), strlen(jx_get_text(plan, "digest")));

@@ -60,6 +60,7 @@ static int wave_row(const struct plan *plan, int urgency, uint64_t number,
 int waves_plan(struct app *app, const struct config_org *org, size_t most, const char *who,
 	       json_t *out, struct err *err)
 {
+	const struct policy *policy = app_acting(app)->policy;
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
 	struct wave_answer answers[PLAN_URGENCY_COUNT];
@@ -68,9 +69,9 @@ int waves_plan(struct app *app, const struct config_org *org, size_t most, const
 	int r = jx_set(out, "waves", list, err);
 
 	if (r == 0)
-		r = planner_facts(app, org, 0, 0, &facts, err);
+		r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 	if (r == 0)
-		r = reconcile_wave(facts, app->config.policy, &request, answers, &result, err);
+		r = reconcile_wave(facts, policy, &request, answers, &result, err);
 	if (r == 0)
 		r = at_rest(result, org->name, err);
 	for (int u = 0; u < PLAN_URGENCY_COUNT && r == 0; u++) {
@@ -144,6 +145,7 @@ static int renewal_out(const struct facts *f, const struct waves_renewal *in,
 int waves_renew(struct app *app, const struct config_org *org, const struct waves_renewal *in,
 		const char *who, json_t *out, struct err *err)
 {
+	const struct policy *policy = app_acting(app)->policy;
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
 	struct renewal q = { .free = in->free,
@@ -153,9 +155,9 @@ int waves_renew(struct app *app, const struct config_org *org, const struct wave
 	uint64_t plans[PLAN_URGENCY_COUNT] = { 0 };
 	int r;
 
-	r = planner_facts(app, org, 0, 0, &facts, err);
+	r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 	if (r == 0)
-		r = reconcile_renewal(facts, app->config.policy, &q, &result, err);
+		r = reconcile_renewal(facts, policy, &q, &result, err);
 	if (r == 0)
 		r = at_rest(result, org->name, err);
 	for (int u = 0; u < PLAN_URGENCY_COUNT && r == 0; u++)

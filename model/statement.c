@@ -81,25 +81,67 @@ static bool is_numbers(struct str s)
 	return true;
 }
 
-/* Nothing that would show a reader other text than what is signed: control characters, and
- * those that turn the direction of writing. */
+/*
+ * Characters that show a reader other text than what is signed: control characters, those that
+ * turn the direction of writing, those that take no room at all (two texts look the same), and
+ * line and paragraph ends. From the table of Default_Ignorable_Code_Point and Cf of Unicode 15.
+ */
+static const struct {
+	unsigned from, to;
+} unseen[] = {
+	{ 0x00, 0x1f },   /* controls */
+	{ 0x7f, 0x9f },   /* DEL and C1 */
+	{ 0xad, 0xad },   /* soft hyphen */
+	{ 0x34f, 0x34f }, /* combining grapheme joiner */
+	{ 0x600, 0x605 }, /* Arabic number signs */
+	{ 0x61c, 0x61c }, /* Arabic letter mark */
+	{ 0x6dd, 0x6dd },     { 0x70f, 0x70f },     { 0x890, 0x891 },
+	{ 0x8e2, 0x8e2 },     { 0x115f, 0x1160 }, /* Hangul fillers */
+	{ 0x17b4, 0x17b5 },                       /* Khmer inherent vowels */
+	{ 0x180b, 0x180f }, /* Mongolian variation selectors and vowel separator */
+	{ 0x200b, 0x200f }, /* zero width space, joiners, direction marks */
+	{ 0x2028, 0x202e }, /* line, paragraph, direction */
+	{ 0x2060, 0x206f }, /* word joiner, invisible operators, isolates */
+	{ 0x3164, 0x3164 }, /* Hangul filler */
+	{ 0xfe00, 0xfe0f }, /* variation selectors */
+	{ 0xfeff, 0xfeff }, /* zero width no-break space */
+	{ 0xffa0, 0xffa0 },   { 0xfff0, 0xfffb },   { 0x110bd, 0x110bd },
+	{ 0x110cd, 0x110cd }, { 0x13430, 0x1343f }, { 0x1bca0, 0x1bca3 },
+	{ 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff }, /* tags, more variation selectors */
+};
+
+/* One character of valid UTF-8; *len bytes. */
+static unsigned char_at(const unsigned char *p, size_t *len)
+{
+	if (p[0] < 0x80) {
+		*len = 1;
+		return p[0];
+	}
+	if (p[0] < 0xe0) {
+		*len = 2;
+		return (p[0] & 0x1fu) << 6 | (p[1] & 0x3fu);
+	}
+	if (p[0] < 0xf0) {
+		*len = 3;
+		return (p[0] & 0x0fu) << 12 | (p[1] & 0x3fu) << 6 | (p[2] & 0x3fu);
+	}
+	*len = 4;
+	return (p[0] & 0x07u) << 18 | (p[1] & 0x3fu) << 12 | (p[2] & 0x3fu) << 6 |
+	       (p[3] & 0x3fu);
+}
+
 static bool is_plain(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 
 	if (s.len == 0 || !str_utf8(s, NULL))
 		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		if (p[i] < 0x20 || p[i] == 0x7f)
-			return false;
-		if (p[i] == 0xc2 && p[i + 1] < 0xa0)
-			return false;
-		if (p[i] == 0xe2 && p[i + 1] == 0x80 &&
-		    ((p[i + 2] >= 0xaa && p[i + 2] <= 0xae) || p[i + 2] == 0x8e ||
-		     p[i + 2] == 0x8f || p[i + 2] == 0xa8 || p[i + 2] == 0xa9))
-			return false;
-		if (p[i] == 0xe2 && p[i + 1] == 0x81 && p[i + 2] >= 0xa6 && p[i + 2] <= 0xa9)
-			return false;
+	for (size_t i = 0, len; i < s.len; i += len) {
+		unsigned c = char_at(p + i, &len);
+
+		for (size_t k = 0; k < COUNT_OF(unseen); k++)
+			if (c >= unseen[k].from && c <= unseen[k].to)
+				return false;
 	}
 	return true;
 }

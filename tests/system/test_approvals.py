@@ -252,11 +252,27 @@ def test_a_configuration_that_lets_more_happen_waits_and_one_that_lets_less_does
         time.sleep(0.05)
     assert newest["wider"] == ["policy.limits.leavers_day.count: 1 -> 50"]
     changed(world, world.daemon.config.read_text())
-    assert urgent(world)["held"]
+    assert urgent(world)["held"] and "waits for a person" in world.command("plan")
     enrol(world)
-    signed(world, "ada", "config", "approve", "--reason", "merger")
+    told = signed(world, "ada", "config", "approve", "--reason", "merger")
+    # from the next round, without a restart
+    assert "act from the next round" in str(told) and "restart" not in str(told)
+    assert not urgent(world)["held"] and "waits for a person" not in world.command("plan")
+    newest = world.json("config", "list")["configurations"][0]
+    assert newest["state"] == "stands" and len(newest["digest"]) == 64
+    assert newest["digest"] in world.command("config", "list")
+    # one that was read again by SIGHUP, and what is about sources, is not in its hands yet
+    world.daemon.write_config(world.daemon.config.read_text().replace("count: 50", "count: 60")
+                              .replace("minimum: 20", "minimum: 2"))
+    world.daemon.process.send_signal(signal.SIGHUP)
+    for _ in range(200):
+        if world.json("config", "list")["configurations"][0]["state"] == "waits":
+            break
+        time.sleep(0.05)
+    assert "restart serve" in str(signed(world, "ada", "config", "approve", "--reason", "more"))
+    changed(world, world.daemon.config.read_text().replace("minimum: 2\n", "minimum: 1\n"))
+    assert "next start of serve" in str(signed(world, "ada", "config", "approve", "--reason", "less"))
     changed(world, world.daemon.config.read_text())
-    assert not urgent(world)["held"]
     # the whole of each stands in the chain, with what differs
     loads = [json.loads(json.loads(line)["body"]) for line in
              world.command("audit", "export").splitlines() if '"config.load"' in line]

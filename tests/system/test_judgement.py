@@ -198,6 +198,19 @@ def test_an_end_that_lies_ahead_is_told_to_its_role_alone(world, tmp_path):
     # a filter does not ask it out either
     assert not world.json("show", str(number), "--filter", 'email eq "%s"' % mail)["actions"]
 
+    # nor do what is approved, applied, or searched for
+    assert "nothing to approve" in pytest.raises(Exception, world.command, "approve", str(number), "--person", mail,
+                                                 "--reason", "curious").value.err
+    assert mail not in json.dumps(world.json("apply", str(number)))
+    assert mail in json.dumps(world.json("apply", str(number), "--token-file", str(token)))
+    ahead = "%s:lastWorkingDay pr" % EMPLOYMENT
+    assert "hr-confidential" in pytest.raises(Exception, world.command, "users", "--filter", ahead).value.err
+    assert world.json("users", "--filter", ahead, "--token-file", str(token))["matched"] >= 2
+    # the table by rule counts the whole plan, however few actions are shown
+    whole, few = (world.json("show", str(number), *more) for more in ((), ("--limit", "1")))
+    assert few["rules"] == whole["rules"] and len(few["actions"]) == 1 < len(whole["actions"])
+    assert sum(v for r in few["rules"] for k, v in r.items() if k != "rule") == len(whole["actions"])
+
     told, kept = world.command("why", mail, "--token-file", str(token)), world.command("why", mail)
     assert "the last engagement ends at" in told and "suspend at" in told
     assert "2026-11-2" not in kept.split("What the rules say")[1] and "suspend at" not in kept

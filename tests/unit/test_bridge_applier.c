@@ -61,6 +61,7 @@ static void house_open(struct house *h)
 			 sizeof(config_text) - 1);
 	close(fd);
 	assert_ok(config_read(path, &h->app.config, NULL, &err), &err);
+	app_act(&h->app);
 	h->app.store = h->w.store;
 	h->app.vault = h->w.vault;
 	assert_ok(writer_start(h->app.store, &h->app.writer, &err), &err);
@@ -473,8 +474,8 @@ static void test_a_release_covers_its_plan_its_actions_and_its_guard_only(void *
 }
 
 /* What a person signed of a plan: *d as its row, the text in *text. */
-static void signed_as(struct decision *d, const char *name, struct buf *text,
-		      unsigned char key[DIGEST_PUB_BYTES])
+static void signed_saying(struct decision *d, const char *name, const char *detail,
+			  struct buf *text, unsigned char key[DIGEST_PUB_BYTES])
 {
 	static const char hex32[] =
 		"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -497,6 +498,7 @@ static void signed_as(struct decision *d, const char *name, struct buf *text,
 	f[STATEMENT_DIGEST] = str_of(digest);
 	f[STATEMENT_ACTIONS] = d->actions;
 	f[STATEMENT_GUARDS] = d->guards;
+	f[STATEMENT_DETAIL] = str_of(detail);
 	f[STATEMENT_NONCE] = str_n(hex32, 32);
 	f[STATEMENT_EXPIRES] = STR("2026-11-25T09:00:00Z");
 	assert_ok(secret_set(&seed, raw, sizeof(raw), &err), &err);
@@ -507,6 +509,12 @@ static void signed_as(struct decision *d, const char *name, struct buf *text,
 	d->person = d->stands = true;
 	d->statement = buf_str(text);
 	d->key = str_n((const char *)key, DIGEST_PUB_BYTES);
+}
+
+static void signed_as(struct decision *d, const char *name, struct buf *text,
+		      unsigned char key[DIGEST_PUB_BYTES])
+{
+	signed_saying(d, name, "", text, key);
 }
 
 /* A plan of one action over a limit so far that both take two people. */
@@ -626,10 +634,66 @@ static void test_one_administrators_word_stands_for_two_from_its_time_on(void **
 	t.d.alone_ms = 4000;
 	for_two_add(&t, "uid:ida");
 	for_two_is(&t, 0, false); /* there is more than one */
-	approvals_single_admin(t.a);
+	approvals_single_admin(t.a, 1000);
 	for_two_is(&t, 2, true);
 	assert_int_equal(approvals_wait_ms(t.a, &t.plan->actions.v[0]), 4000);
 	assert_int_equal(t.got.approved_ms, 4000);
+}
+
+/* Somebody with an editor makes two of one signature, or shortens the delay: neither counts. */
+static void test_what_was_signed_for_one_stands_for_one_whatever_the_row_says(void **state)
+{
+	unsigned char key[DIGEST_PUB_BYTES];
+	CLEANUP(for_two_done) struct for_two t;
+	CLEANUP(buf_done) struct buf one, two;
+
+	(void)state;
+	buf_init(&one, STATEMENT_MAX_BYTES);
+	buf_init(&two, STATEMENT_MAX_BYTES);
+	for_two_make(&t);
+	approvals_single_admin(t.a, 24 * HOUR);
+	signed_as(&t.d, "ida", &one, key);
+	t.d.alone_ms = 4000;
+	for_two_add(&t, "approver:ida");
+	for_two_is(&t, 1, false);
+	assert_int_equal(approvals_wait_ms(t.a, &t.plan->actions.v[0]), 0);
+	signed_saying(&t.d, "ida", "{\"count\":1}", &two, key);
+	t.d.alone_ms = 4000;
+	for_two_add(&t, "approver:ida");
+	for_two_is(&t, 2, true);
+	assert_int_equal(approvals_wait_ms(t.a, &t.plan->actions.v[0]), NOW + 24 * HOUR);
+	assert_int_equal(t.got.approved_ms, NOW + 24 * HOUR);
+}
+
+/* One group goes for both: the first would take the second's seat before its word counts. */
+static void test_what_goes_together_waits_for_the_last_word(void **state)
+{
+	static const uint32_t first[] = { 1 }, second[] = { 2 }, none[] = { 77 };
+	CLEANUP(for_two_done) struct for_two t;
+	struct action more;
+
+	(void)state;
+	for_two_make(&t);
+	more = t.plan->actions.v[0];
+	more.n = 2;
+	more.with = first;
+	more.with_count = 1;
+	assert_int_equal(vec_action_add(&t.plan->actions, more), 0);
+	t.plan->actions.v[0].with = second;
+	t.plan->actions.v[0].with_count = 1;
+	approvals_single_admin(t.a, 1000);
+	t.d.actions = STR("1");
+	t.d.alone_ms = 4000;
+	for_two_add(&t, "uid:ida");
+	assert_int_equal(approvals_wait_all_ms(t.a, &t.plan->actions.v[0]), 4000);
+	t.d.actions = STR("2");
+	t.d.alone_ms = 9000;
+	for_two_add(&t, "uid:ida");
+	assert_int_equal(approvals_wait_ms(t.a, &t.plan->actions.v[0]), 4000);
+	assert_int_equal(approvals_wait_all_ms(t.a, &t.plan->actions.v[0]), 9000);
+	assert_int_equal(approvals_wait_all_ms(t.a, &t.plan->actions.v[1]), 9000);
+	t.plan->actions.v[0].with = none; /* damaged: said where it is applied */
+	assert_int_equal(approvals_wait_all_ms(t.a, &t.plan->actions.v[0]), 4000);
 }
 
 static void test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block(void **state)
@@ -640,7 +704,7 @@ static void test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block(void
 	(void)state;
 	for_two_make(&t);
 	approvals_signed_only(t.a);
-	approvals_single_admin(t.a);
+	approvals_single_admin(t.a, 1000);
 	t.d.alone_ms = 4000;
 	for_two_add(&t, "uid:ida");
 	for_two_is(&t, 0, false);
@@ -743,7 +807,7 @@ static void test_who_retires_in_the_middle_of_a_run_counts_for_nothing_after_tha
 		 hex);
 	assert_ok(writer_call(h.app.writer, meddle, sql, &err), &err);
 	assert_ok(writer_call(h.app.writer, meddle, retires, &err), &err);
-	h.app.config.approvals.is_signed = CONFIG_SIGNED_ALWAYS;
+	h.app.file.approvals.is_signed = CONFIG_SIGNED_ALWAYS;
 	assert_ok(writer_call(h.app.writer, decide_write, &d, &err), &err);
 	assert_int_equal(run(&h, &again_ms), 1);
 	assert_int_equal(count(&h, "n = 2 AND state = 0"), 1);
@@ -772,6 +836,9 @@ int main(void)
 		cmocka_unit_test(test_where_two_are_needed_only_two_who_signed_are_two),
 		cmocka_unit_test(test_a_row_that_its_statement_does_not_say_counts_for_nobody),
 		cmocka_unit_test(test_one_administrators_word_stands_for_two_from_its_time_on),
+		cmocka_unit_test(test_what_goes_together_waits_for_the_last_word),
+		cmocka_unit_test(
+			test_what_was_signed_for_one_stands_for_one_whatever_the_row_says),
 		cmocka_unit_test(
 			test_where_all_is_signed_a_bare_word_is_nobodys_but_for_a_block),
 		cmocka_unit_test(test_what_was_refused_after_it_was_approved_does_not_start),

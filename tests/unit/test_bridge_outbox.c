@@ -44,6 +44,7 @@ static void house_open(struct house *h)
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 	assert_ok(config_read(path, &h->app.config, NULL, &err), &err);
+	app_act(&h->app);
 	h->app.store = h->w.store;
 	h->app.vault = h->w.vault;
 	assert_ok(writer_start(h->app.store, &h->app.writer, &err), &err);

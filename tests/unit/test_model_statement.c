@@ -66,6 +66,33 @@ static const struct {
 	       "b\n" TAIL,
 	  "organisation has a value" },
 	{ HEAD "organisation a\xff\n" TAIL, "organisation has a value" },
+	{ HEAD "organisation a\xd8\x9c"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+061C, Arabic letter mark */
+	{ HEAD "organisation a\xe2\x80\x8b"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+200B, zero width space */
+	{ HEAD "organisation a\xe2\x80\x8d"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+200D, zero width joiner */
+	{ HEAD "organisation a\xe2\x81\xa0"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+2060, word joiner */
+	{ HEAD "organisation \xef\xbb\xbf"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+FEFF, byte order mark */
+	{ HEAD "organisation a\xc2\xad"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+00AD, soft hyphen */
+	{ HEAD "organisation a\xef\xb8\x8f"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+FE0F, variation selector */
+	{ HEAD "organisation a\xf3\xa0\x81\xa1"
+	       "b\n" TAIL,
+	  "organisation has a value" }, /* U+E0061, a tag */
+	{ HEAD
+	  "organisation Soci\xc3\xa9t\xc3\xa9 \xe6\x9d\xb1\xe4\xba\xac \xf0\x9f\x8f\xa2\n" TAIL,
+	  NULL },
 	/* one value has one text */
 	{ HEAD "target 12\nactions 1,,2\n", "actions has a value" },
 	{ HEAD "target 12\nactions 01\n", "actions has a value" },
