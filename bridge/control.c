@@ -17,7 +17,6 @@
 #include "bridge/app.h"
 #include "net/httpd.h"
 
-#define CONTROL_SHORT_WORKERS 4
 #define CONTROL_QUEUE_MOST 256
 #define CONTROL_REQUEST_MAX (1 << 20)
 #define CONTROL_BULK_MAX (24 << 20) /* of a request with a file of rows in it */
@@ -74,11 +73,27 @@ struct job {
 	json_t *in;
 };
 
+/* Those of one lane wait for each other alone. A read that goes on for ever holds up no other.
+ */
+enum { BRIEF, LONG, READ, LANES };
+#define LANE_WORKERS_MOST 4
+static const struct {
+	const char *name;
+	unsigned workers;
+} lane_kinds[LANES] = {
+	[BRIEF] = { "verb", 4 },
+	[LONG] = { "verb-long", 1 },
+	[READ] = { "verb-read", 4 },
+};
+
 struct control {
 	struct app *app;
 	struct httpd *http;
-	struct queue *brief, *lengthy;
-	struct worker *workers[CONTROL_SHORT_WORKERS + 1]; /* the last takes the long ones */
+	struct lane {
+		struct control *control;
+		struct queue *queue;
+		struct worker *workers[LANE_WORKERS_MOST];
+	} lanes[LANES];
 	gid_t group;
 	bool has_group;
 	atomic_bool stopping;
@@ -165,31 +180,25 @@ static void job_run(struct control *c, struct job *j)
 	http_req_resume(j->req);
 }
 
-static void work(struct control *c, struct queue *queue)
+static void work(struct worker *self, void *arg)
 {
+	struct lane *lane = arg;
 	void *item;
 
-	while (queue_get(queue, &item, -1) == 0) {
+	(void)self;
+	while (queue_get(lane->queue, &item, -1) == 0) {
 		CLEANUP(job_free_at) struct job *j = item;
 
-		job_run(c, j);
+		job_run(lane->control, j);
 	}
 }
 
-static void brief_work(struct worker *self, void *arg)
+static struct queue *queue_of(struct control *c, const struct verb *verb)
 {
-	struct control *c = arg;
-
-	(void)self;
-	work(c, c->brief);
-}
-
-static void lengthy_work(struct worker *self, void *arg)
-{
-	struct control *c = arg;
-
-	(void)self;
-	work(c, c->lengthy);
+	return c->lanes[verb->needs & VERB_READ   ? READ
+			: verb->needs & VERB_LONG ? LONG
+						  : BRIEF]
+		.queue;
 }
 
 static int job_of(struct control *c, struct http_req *req, struct job **ret, struct err *err)
@@ -245,7 +254,7 @@ static int on_verb(void *ctx, struct http_req *req, struct http_reply *reply, st
 	r = job_of(c, req, &j, err);
 	if (r < 0)
 		return r;
-	r = queue_put(j->verb->needs & VERB_LONG ? c->lengthy : c->brief, j, 0);
+	r = queue_put(queue_of(c, j->verb), j, 0);
 	if (r == 0) {
 		(void)TAKE(j);
 		return HTTP_PARKED;
@@ -332,19 +341,19 @@ static int start_http(struct control *c, struct err *err)
 	return 0;
 }
 
-static int start_workers(struct control *c, struct err *err)
+static int start_lane(struct control *c, int kind, struct err *err)
 {
+	struct lane *lane = &c->lanes[kind];
 	char name[16];
 	int r;
 
-	for (unsigned i = 0; i < CONTROL_SHORT_WORKERS; i++) {
-		snprintf(name, sizeof(name), "verb-%u", i + 1);
-		r = worker_start(&c->workers[i], name, brief_work, c, err);
-		if (r < 0)
-			return r;
+	lane->control = c;
+	r = queue_new(&lane->queue, CONTROL_QUEUE_MOST, err);
+	for (unsigned i = 0; r == 0 && i < lane_kinds[kind].workers; i++) {
+		snprintf(name, sizeof(name), "%s-%u", lane_kinds[kind].name, i + 1);
+		r = worker_start(&lane->workers[i], name, work, lane, err);
 	}
-	return worker_start(&c->workers[CONTROL_SHORT_WORKERS], "verb-long", lengthy_work, c,
-			    err);
+	return r;
 }
 
 int control_start(struct control **ret, struct app *app, struct err *err)
@@ -355,19 +364,11 @@ int control_start(struct control **ret, struct app *app, struct err *err)
 	if (!c)
 		return err_nomem(err);
 	c->app = app;
-	r = queue_new(&c->brief, CONTROL_QUEUE_MOST, err);
-	if (r < 0)
-		return r;
-	r = queue_new(&c->lengthy, CONTROL_QUEUE_MOST, err);
-	if (r < 0)
-		return r;
 	r = find_group(c, app->config.control.group, err);
-	if (r < 0)
-		return r;
-	r = start_workers(c, err);
-	if (r < 0)
-		return r;
-	r = start_http(c, err);
+	for (int i = 0; r == 0 && i < LANES; i++)
+		r = start_lane(c, i, err);
+	if (r == 0)
+		r = start_http(c, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE(c);
@@ -384,18 +385,17 @@ void control_stop(struct control *c)
 		verb_cancel();
 	}
 	atomic_store(&c->stopping, true);
-	if (c->brief)
-		queue_close(c->brief);
-	if (c->lengthy)
-		queue_close(c->lengthy);
-	for (size_t i = 0; i < COUNT_OF(c->workers); i++)
-		worker_join(c->workers[i]);
+	for (int i = 0; i < LANES; i++)
+		if (c->lanes[i].queue)
+			queue_close(c->lanes[i].queue);
+	for (int i = 0; i < LANES; i++)
+		for (int k = 0; k < LANE_WORKERS_MOST; k++)
+			worker_join(c->lanes[i].workers[k]);
 	if (c->http)
 		httpd_stop(c->http);
-	if (c->brief)
-		queue_free(c->brief, NULL);
-	if (c->lengthy)
-		queue_free(c->lengthy, NULL);
+	for (int i = 0; i < LANES; i++)
+		if (c->lanes[i].queue)
+			queue_free(c->lanes[i].queue, NULL);
 	free(c);
 }
 

@@ -44,6 +44,8 @@ enum {
 	VERB_STORE = 1, /* the store open, the vault unlocked, the lease held */
 	VERB_HTTP = 2,  /* the HTTP client running */
 	VERB_LONG = 4, /* may take minutes: runs on the long worker, so that short ones go on */
+	VERB_READ =
+		8, /* waits for a directory as long as that one likes: on a few of their own */
 };
 
 /* Tables, each ended by a NULL name; bridge/verb.c joins them. */

@@ -592,7 +592,7 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 }
 
 const struct verb verbs_round[] = {
-	{ "sync", VERB_STORE | VERB_LONG, verb_sync },
+	{ "sync", VERB_STORE | VERB_LONG | VERB_READ, verb_sync },
 	{ "collect", VERB_STORE | VERB_HTTP | VERB_LONG, verb_collect },
 	{ "collect.status", VERB_STORE, verb_collect_status },
 	{ "collect.accept", VERB_STORE | VERB_HTTP | VERB_LONG, verb_collect_accept },
