@@ -197,7 +197,7 @@ static int check_directory(struct doctor *d, const struct config_source *s, stru
 	struct err why = { 0 };
 	int r;
 
-	r = rounds_secret(d->app, s->ldap.bind_password, &password, &why);
+	r = rounds_directory_secrets(d->app, &s->ldap, &password, &why);
 	if (r < 0)
 		return bad(d, "directory", s->name, &why, err);
 	r = dir_probe(&s->ldap, password.p ? &password : NULL, verb_cancel_flag(), &probe,

@@ -45,7 +45,7 @@ static void open_now(struct hints *h)
 {
 	CLEANUP(secret_done) struct secret password = { 0 };
 	struct err err = { 0 };
-	int r = rounds_secret(h->app, h->source->ldap.bind_password, &password, &err);
+	int r = rounds_directory_secrets(h->app, &h->source->ldap, &password, &err);
 
 	if (r == 0)
 		r = dir_watch_open(&h->source->ldap, password.p ? &password : NULL, h->stop,

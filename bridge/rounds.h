@@ -127,4 +127,10 @@ int rounds_collect_accept(struct app *app, const struct config_org *org, const c
 int rounds_secret(struct app *app, const char *name, struct secret *ret, struct err *err)
 	MUST_USE;
 
+/* Before a directory is asked: its bind password, empty where none is needed, and the key of
+ * our certificate, which ldap/tls.h keeps. */
+struct dir_options;
+int rounds_directory_secrets(struct app *app, const struct dir_options *o,
+			     struct secret *ret_password, struct err *err) MUST_USE;
+
 #endif

@@ -370,7 +370,7 @@ int rounds_delta(struct app *app, const struct config_source *source, const atom
 {
 	CLEANUP(secret_done) struct secret password = { 0 };
 	struct delta_run d = { .app = app, .source = source };
-	int r = rounds_secret(app, source->ldap.bind_password, &password, err);
+	int r = rounds_directory_secrets(app, &source->ldap, &password, err);
 
 	if (r == 0)
 		r = delta_round(&d, &password, cancel, out, err);

@@ -15,7 +15,7 @@ int rounds_show(struct app *app, const struct config_source *source, const char 
 		return err_set(err, ERR_USAGE,
 			       "source %s is no directory: there is no entry to show",
 			       source->name);
-	r = rounds_secret(app, source->ldap.bind_password, &password, err);
+	r = rounds_directory_secrets(app, &source->ldap, &password, err);
 	if (r == 0)
 		r = dir_show(&source->ldap, password.p ? &password : NULL, dn, cancel, &shown,
 			     err);

@@ -4,6 +4,7 @@
 #include "base/stamp.h"
 #include "bridge/feed.h"
 #include "ldap/source.h"
+#include "ldap/tls.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/cursors.h"
@@ -26,6 +27,17 @@ int rounds_secret(struct app *app, const char *name, struct secret *ret, struct 
 			       "`leaverd secret set %s`",
 			       name, name);
 	return r;
+}
+
+int rounds_directory_secrets(struct app *app, const struct dir_options *o,
+			     struct secret *ret_password, struct err *err)
+{
+	CLEANUP(secret_done) struct secret key = { 0 };
+	int r = o->cert_key ? rounds_secret(app, o->cert_key, &key, err) : 0;
+
+	if (r == 0 && o->cert_key)
+		r = dir_tls_key(o->cert_key, &key, err);
+	return r == 0 ? rounds_secret(app, o->bind_password, ret_password, err) : r;
 }
 
 /* --- declaring -----------------------------------------------------------------------------
@@ -554,7 +566,7 @@ static int sync_run(struct sync *s, json_t *out, struct err *err)
 
 	r = sync_prepare(s, err);
 	if (r == 0)
-		r = rounds_secret(s->app, s->source->ldap.bind_password, &password, err);
+		r = rounds_directory_secrets(s->app, &s->source->ldap, &password, err);
 	if (r == 0 && !s->dry_run)
 		r = rounds_mark(s->app, s->source, &password, s->cancel, &s->mark, err);
 	if (r == ROUNDS_REFUSED) { /* once more would only be counted once more */

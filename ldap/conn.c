@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <ldap.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,6 +29,15 @@
 
 enum { FIRED_NOT, FIRED_DEADLINE, FIRED_CANCEL };
 
+/* How far the message has come that is coming in: its length stands first (X.690 8.1.3). */
+struct incoming {
+	unsigned char head[10];
+	unsigned n;        /* of head */
+	uint64_t left;     /* of the message */
+	uint64_t too_long; /* a message that was refused: its length */
+	bool lost;         /* what came is no LDAP: libldap says so */
+};
+
 struct dir_conn {
 	LDAP *ld;
 	const struct dir_options *o;
@@ -49,8 +59,10 @@ struct dir_conn {
 	_Atomic int64_t until_ms;
 	atomic_int fired;
 	struct ldap_conncb callbacks;
-	bool binding; /* what is sent holds the password */
-	bool spoke;   /* something of LDAP was sent: TLS, if any, stands */
+	bool binding;  /* what is sent holds the password */
+	bool spoke;    /* something of LDAP was sent: TLS, if any, stands */
+	char *account; /* of Kerberos */
+	struct incoming in;
 };
 
 /* --- the bind password ---------------------------------------------------------------------
@@ -78,9 +90,52 @@ static int wipe_ctrl(Sockbuf_IO_Desc *d, int option, void *arg)
 	return LBER_SBIOD_CTRL_NEXT(d, option, arg);
 }
 
+/* One byte of a message's tag and length. */
+static void head_take(struct incoming *in, unsigned char byte, uint64_t most)
+{
+	unsigned more;
+	uint64_t len = 0;
+
+	in->head[in->n++] = byte;
+	if (in->n < 2)
+		return;
+	more = in->head[1] < 0x80 ? 0 : in->head[1] & 0x7f;
+	if (in->head[1] == 0x80 || 2 + more > sizeof(in->head))
+		in->lost = true;
+	if (in->lost || in->n < 2 + more)
+		return;
+	if (!more)
+		len = in->head[1];
+	for (unsigned i = 0; i < more; i++)
+		len = len << 8 | in->head[2 + i];
+	in->n = 0;
+	in->left = len;
+	if (len > most)
+		in->too_long = len;
+}
+
+/* libldap says of a message that is too long only that the connection is lost. */
 static ber_slen_t wipe_read(Sockbuf_IO_Desc *d, void *p, ber_len_t len)
 {
-	return LBER_SBIOD_READ_NEXT(d, p, len);
+	struct dir_conn *c = d->sbiod_pvt;
+	ber_slen_t got = LBER_SBIOD_READ_NEXT(d, p, len);
+	int saved = errno;
+
+	for (ber_slen_t at = 0; at < got && !c->in.lost;) {
+		uint64_t rest = (uint64_t)(got - at);
+
+		if (c->in.left == 0) {
+			head_take(&c->in, ((unsigned char *)p)[at++],
+				  (uint64_t)c->o->max_message_bytes);
+			continue;
+		}
+		if (rest > c->in.left)
+			rest = c->in.left;
+		c->in.left -= rest;
+		at += (ber_slen_t)rest;
+	}
+	errno = saved;
+	return got;
 }
 
 static ber_slen_t wipe_write(Sockbuf_IO_Desc *d, void *p, ber_len_t len)
@@ -190,6 +245,7 @@ static int socket_made(LDAP *ld, Sockbuf *sb, LDAPURLDesc *srv, struct sockaddr 
 	(void)ld;
 	(void)srv;
 	(void)addr;
+	c->in = (struct incoming){ 0 };
 	ber_sockbuf_remove_io(sb, &wiping, LBER_SBIOD_LEVEL_APPLICATION);
 	if (ber_sockbuf_add_io(sb, &wiping, LBER_SBIOD_LEVEL_APPLICATION, c) != 0)
 		return -1;
@@ -218,6 +274,15 @@ static void socket_gone(LDAP *ld, Sockbuf *sb, struct ldap_conncb *ctx)
 /* --- faults --------------------------------------------------------------------------------
  */
 
+static int too_long(const struct dir_conn *c, struct err *err, const char *what)
+{
+	return err_set(err, ERR_LIMIT,
+		       "%s: the server began to send a message of %" PRIu64
+		       " bytes, and max_message is %" PRId64
+		       ": find out what is as large there, or raise it",
+		       what, c->in.too_long, c->o->max_message_bytes);
+}
+
 static int fault_text(struct dir_conn *c, int code, struct err *err, const char *what)
 {
 	char *words = NULL;
@@ -228,6 +293,8 @@ static int fault_text(struct dir_conn *c, int code, struct err *err, const char 
 	if (atomic_load(&c->fired) == FIRED_DEADLINE)
 		return err_set(err, ERR_TIMEOUT, "%s: %s was given up: its time was over", what,
 			       c->uri);
+	if (c->in.too_long)
+		return too_long(c, err, what);
 	ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
 	r = dir_code_fault(code, words, err, "%s", what);
 	ldap_memfree(words);
@@ -417,6 +484,8 @@ static int connect_fault(struct dir_conn *c, int code, struct err *err, bool tls
 				    : err_set(err, ERR_TIMEOUT,
 					      "%s: no answer within %lld ms (connect_timeout)",
 					      c->uri, (long long)c->o->connect_timeout_ms);
+	if (c->in.too_long)
+		return too_long(c, err, c->uri);
 	ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &words);
 	if (fd >= 0)
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
@@ -645,6 +714,8 @@ static int bind_krb(struct dir_conn *c, int64_t until_ms, struct err *err)
 	ber_memfree(der.bv_val);
 	if (r == 0)
 		r = krb_steps(c, k, until_ms, &came, &send, err);
+	if (r == 0)
+		r = dir_krb_account(k, &c->account, err);
 	return r < 0 ? err_context(err, r, "%s", c->uri) : 0;
 }
 
@@ -814,6 +885,7 @@ void dir_conn_close(struct dir_conn *c)
 	if (c->fd >= 0)
 		close(c->fd);
 	pthread_mutex_destroy(&c->lock);
+	free(c->account);
 	free(c->host);
 	free(c->uri);
 	free(c);
@@ -837,6 +909,11 @@ size_t dir_conn_uri_number(const struct dir_conn *c)
 const char *dir_conn_tls(const struct dir_conn *c)
 {
 	return c->tls;
+}
+
+const char *dir_conn_account(const struct dir_conn *c)
+{
+	return c->account;
 }
 
 const struct dir_options *dir_conn_options(const struct dir_conn *c)

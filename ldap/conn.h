@@ -44,6 +44,9 @@ const char *dir_conn_uri(const struct dir_conn *c);
 size_t dir_conn_uri_number(const struct dir_conn *c);
 /* "TLS 1.3, AES-256-GCM", or "no TLS (ldapi)". Borrowed. */
 const char *dir_conn_tls(const struct dir_conn *c);
+/* By Kerberos: whose ticket let us in, as in leaverd@EXAMPLE.COM; else, or where it is not
+ * told, NULL. Borrowed. */
+const char *dir_conn_account(const struct dir_conn *c);
 const struct dir_options *dir_conn_options(const struct dir_conn *c);
 
 /*

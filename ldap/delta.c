@@ -9,6 +9,7 @@
 #include "ldap/groups.h"
 #include "ldap/schema.h"
 #include "ldap/source.h"
+#include "ldap/syncval.h"
 
 #define BATCH 50 /* ids in one filter */
 #define CURSOR_MAX (4 * 65536)
@@ -35,6 +36,7 @@ struct delta {
 	struct buf witness; /* "STAMP KEY": see witness_look() */
 	struct digest groups;
 	int64_t now_ms;
+	bool over; /* more are to be looked at than are kept */
 	/* of the batch under way */
 	char *const *ids;
 	size_t ids_n;
@@ -58,6 +60,15 @@ int dir_keys_keep(struct dir_keys *k, const char *key, struct err *err)
 		return 0;
 	free(copy);
 	return err_nomem(err);
+}
+
+int dir_changes_name(struct dir_changes *c, const char *key, struct err *err)
+{
+	if (c->named.n < DIR_NAMED_MAX)
+		return dir_keys_keep(&c->named, key, err);
+	(void)!err_set(err, ERR_LIMIT, "more than %d people are said to have changed",
+		       DIR_NAMED_MAX);
+	return DIR_REFUSED;
 }
 
 void dir_delta_done(struct dir_delta *d)
@@ -339,10 +350,29 @@ static int groups_look(struct delta *d, const char *before, struct err *err)
 
 static int see(struct delta *d, const char *key, struct err *err)
 {
+	struct err many;
 	int r = d->sink->seen(d->sink->ctx, key, err);
 
 	d->ret->swept++;
-	return r == DIR_LOOK ? dir_keys_keep(&d->changes.named, key, err) : r;
+	if (r != DIR_LOOK)
+		return r;
+	r = dir_changes_name(&d->changes, key, &many);
+	if (r < 0 && err)
+		*err = many;
+	d->over |= r == DIR_REFUSED;
+	return r < 0 ? r : 0;
+}
+
+static int see_present(struct delta *d, struct err *err)
+{
+	char key[ENC_UUID_CHARS + 1];
+	int r = 0;
+
+	for (size_t at = 0; r == 0 && at < d->changes.present.len; at += SYNC_ID_BYTES) {
+		enc_uuid((const unsigned char *)d->changes.present.p + at, key);
+		r = see(d, key, err);
+	}
+	return r;
 }
 
 static int on_id(void *ctx, const struct dir_entry *e, struct err *err)
@@ -367,12 +397,15 @@ static int sweep(struct delta *d, struct err *err)
 	int r = 0;
 
 	if (d->changes.whole)
-		for (size_t i = 0; r == 0 && i < d->changes.present.n; i++)
-			r = see(d, d->changes.present.v[i], err);
-	if (dir_strategy_traits[d->ret->strategy].names_gone)
-		return r;
+		r = see_present(d, err);
 	q.attrs = (char *const *)(uintptr_t)attrs;
-	return dir_search(d->session.conn, &q, on_id, d, &found, err);
+	if (r == 0 && !dir_strategy_traits[d->ret->strategy].names_gone)
+		r = dir_search(d->session.conn, &q, on_id, d, &found, err);
+	if (r < 0 || !d->over)
+		return r;
+	snprintf(d->ret->reason, sizeof(d->ret->reason),
+		 "more than %d people changed or are new", DIR_NAMED_MAX);
+	return DIR_DELTA_FULL;
 }
 
 /* --- reading again -------------------------------------------------------------------------
@@ -550,7 +583,7 @@ static int begin_anew(struct delta *d, struct err *err)
 {
 	d->changes.at = (struct str){ 0 };
 	dir_keys_free(&d->changes.named);
-	dir_keys_free(&d->changes.present);
+	buf_clear(&d->changes.present);
 	buf_clear(&d->changes.next);
 	d->changes.whole = false;
 	return ask(d, err);
@@ -597,6 +630,7 @@ int dir_delta(const struct dir_options *o, const struct secret *password, const 
 	buf_init(&d.witness, 2 * DIR_VALUE_MAX_BYTES);
 	buf_init(&d.dn, 4 * DIR_DN_MAX_BYTES);
 	buf_init(&d.changes.next, CURSOR_MAX);
+	buf_init(&d.changes.present, (size_t)DIR_PRESENT_MAX * SYNC_ID_BYTES);
 	d.changes.session = &d.session;
 	r = dir_session_open(&d.session, o, password, 0, began_ms + o->read_timeout_ms, cancel,
 			     &fault);
@@ -612,7 +646,7 @@ int dir_delta(const struct dir_options *o, const struct secret *password, const 
 		*err = fault;
 	ret->duration_ms = stamp_mono_ms() - began_ms;
 	dir_keys_free(&d.changes.named);
-	dir_keys_free(&d.changes.present);
+	buf_done(&d.changes.present);
 	buf_done(&d.changes.next);
 	buf_done(&d.server);
 	buf_done(&d.witness);

@@ -20,6 +20,7 @@ struct mark {
 	const char *attr;
 	bool stamp; /* else a number */
 	bool name;  /* whom we see */
+	bool over;  /* more than are kept */
 	int64_t most;
 	uint64_t with;
 };
@@ -31,6 +32,7 @@ static int on_marked(void *ctx, const struct dir_entry *e, struct err *err)
 	char key[DIR_ID_BYTES];
 	struct str raw;
 	int64_t at;
+	int r;
 
 	m->c->entries++;
 	if (dir_entry_first(e, m->attr, &raw) &&
@@ -45,7 +47,9 @@ static int on_marked(void *ctx, const struct dir_entry *e, struct err *err)
 	    !dir_id_text(dir_mapping_key_form(map), raw, key))
 		return err_set(err, ERR_INVALID_VALUE, "a changed entry has no readable %s",
 			       dir_mapping_key(map));
-	return dir_keys_keep(&m->c->named, key, err);
+	r = dir_changes_name(m->c, key, err);
+	m->over = r == DIR_REFUSED;
+	return m->over ? -ERR_LIMIT : r;
 }
 
 static void stamp_write(int64_t ms, char ret[32])
@@ -58,7 +62,7 @@ static void stamp_write(int64_t ms, char ret[32])
 		 (int)(second / 60 % 60), (int)(second % 60));
 }
 
-/* All people, or those at or above a mark. */
+/* All people, or those at or above a mark. DIR_REFUSED when those are too many. */
 static int marked_read(struct mark *m, bool all, int64_t from, struct err *err)
 {
 	struct dir_session *s = m->c->session;
@@ -83,7 +87,8 @@ static int marked_read(struct mark *m, bool all, int64_t from, struct err *err)
 		return r;
 	q.filter = filter.p;
 	q.attrs = (char *const *)(uintptr_t)attrs;
-	return dir_search(s->conn, &q, on_marked, m, &found, err);
+	r = dir_search(s->conn, &q, on_marked, m, &found, err);
+	return m->over ? DIR_REFUSED : r;
 }
 
 static int number_next(struct dir_changes *c, int64_t n, struct err *err)
@@ -133,7 +138,7 @@ int dir_changes_stamp(struct dir_changes *c, struct err *err)
 	from_ms = before - OVERLAP_MS - (now_ms - earliest_ms);
 	m.most = before;
 	r = marked_read(&m, !c->at.p, from_ms > 0 ? from_ms : 0, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (!c->at.p && !m.with) {
 		(void)!err_set(err, ERR_NOT_SUPPORTED, "nobody shows a readable %s", m.attr);
@@ -174,7 +179,7 @@ int dir_changes_usn(struct dir_changes *c, struct err *err)
 		return DIR_REFUSED;
 	}
 	r = now > before ? marked_read(&m, false, before + 1, err) : 0;
-	return r < 0 ? r : number_next(c, now, err);
+	return r != 0 ? r : number_next(c, now, err);
 }
 
 /*
@@ -216,7 +221,7 @@ int dir_changes_entryusn(struct dir_changes *c, struct err *err)
 	/* numbers are given once, and all imported entries have 0: beginning at the mark itself
 	 * would name everybody after an import */
 	r = marked_read(&m, !c->at.p, before + 1, err);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (!c->at.p && !m.with) {
 		(void)!err_set(err, ERR_NOT_SUPPORTED, "nobody shows a readable entryusn");

@@ -84,16 +84,31 @@ static int broken(struct err *err, const char *what)
 /* --- RFC 4533 ------------------------------------------------------------------------------
  */
 
+static int here_id(struct sync *s, struct str id, struct err *err)
+{
+	struct buf *present = &s->c->present;
+
+	if (present->len >= (size_t)DIR_PRESENT_MAX * SYNC_ID_BYTES) {
+		(void)!err_set(err, ERR_LIMIT,
+			       "the server lost track of what was asked and names more than %d "
+			       "people as still there",
+			       DIR_PRESENT_MAX);
+		return DIR_REFUSED;
+	}
+	buf_add_str(present, id);
+	return buf_fault(present, err, "the ids of those who are there");
+}
+
 static int name_id(struct sync *s, struct str id, bool present, struct err *err)
 {
 	char key[ENC_UUID_CHARS + 1];
 
-	if (!present && !s->c->at.p) /* the first time everybody comes: nobody is a change */
+	if (!s->c->at.p) /* the first time everybody comes: nobody is a change */
 		return 0;
-	enc_uuid((const unsigned char *)id.p, key);
 	if (present)
-		return dir_keys_keep(&s->c->present, key, err);
-	return dir_keys_keep(&s->c->named, key, err);
+		return here_id(s, id, err);
+	enc_uuid((const unsigned char *)id.p, key);
+	return dir_changes_name(s->c, key, err);
 }
 
 /* All states but present mean: look. Whether it is really gone, the look-up says. */
@@ -193,13 +208,12 @@ static int take_message(struct sync *s, int type, LDAPMessage *message, struct e
 	}
 }
 
-static int too_many(struct dir_changes *c, struct err *err)
+/* What still comes of an answer that is read no further, libldap would keep for us while we ask
+ * something else. */
+static void give_up(struct sync *s, int id, int r)
 {
-	if (c->named.n <= DIR_NAMED_MAX)
-		return 0;
-	(void)!err_set(err, ERR_LIMIT, "more than %d people are said to have changed",
-		       DIR_NAMED_MAX);
-	return DIR_REFUSED;
+	if (r != 0 && !s->done)
+		ldap_abandon_ext(dir_conn_ld(s->c->session->conn), id, NULL, NULL);
 }
 
 static int sync_settle(struct sync *s, struct err *err)
@@ -251,8 +265,7 @@ int dir_changes_syncrepl(struct dir_changes *c, struct err *err)
 		int type = dir_conn_next(c->session->conn, id, &message, err);
 
 		r = type < 0 ? type : take_message(&s, type, message, err);
-		if (r == 0)
-			r = too_many(c, err);
+		give_up(&s, id, r);
 	}
 	if (r == 0)
 		r = sync_settle(&s, err);
@@ -275,7 +288,7 @@ static int take_object(struct sync *s, LDAPMessage *message, struct err *err)
 	if (!dir_entry_first(&s->entry, "objectGUID", &raw) ||
 	    !dir_id_text(DIR_ID_GUID, raw, key))
 		return broken(err, "the objectGUID of a changed object");
-	return dir_keys_keep(&s->c->named, key, err);
+	return dir_changes_name(s->c, key, err);
 }
 
 static int take_end(struct sync *s, LDAPMessage *message, struct err *err)
@@ -317,8 +330,7 @@ static int one_answer(struct sync *s, char *const *attrs, struct err *err)
 			r = take_object(s, message, err);
 		else if (type == LDAP_RES_SEARCH_RESULT)
 			r = take_end(s, message, err);
-		if (r == 0)
-			r = too_many(s->c, err);
+		give_up(s, id, r);
 	}
 	return r;
 }

@@ -68,6 +68,26 @@ bool dir_krb_done(const struct dir_krb *k)
 	return k->state == OVER;
 }
 
+int dir_krb_account(const struct dir_krb *k, char **ret, struct err *err)
+{
+	gss_buffer_desc text = { 0, NULL };
+	gss_name_t name = GSS_C_NO_NAME;
+	OM_uint32 minor, major;
+	char *copy = NULL;
+	int r = 0;
+
+	major = gss_inquire_context(&minor, k->ctx, &name, NULL, NULL, NULL, NULL, NULL, NULL);
+	if (!GSS_ERROR(major) && !GSS_ERROR(gss_display_name(&minor, name, &text, NULL))) {
+		copy = str_dup(str_n(text.value, text.length));
+		r = copy ? 0 : err_nomem(err);
+	}
+	gss_release_buffer(&minor, &text);
+	gss_release_name(&minor, &name);
+	if (r == 0)
+		*ret = copy;
+	return r;
+}
+
 /* --- faults ------------------------------------------------------------------------------- */
 
 /* clang-format off */

@@ -33,4 +33,7 @@ int dir_krb_step(struct dir_krb *k, struct str came, struct buf *send, struct er
 /* The server proved who it is, and our last step was sent. */
 bool dir_krb_done(const struct dir_krb *k);
 
+/* Whose ticket it is, as in leaverd@EXAMPLE.COM: *ret is new, or NULL where it is not told. */
+int dir_krb_account(const struct dir_krb *k, char **ret, struct err *err) MUST_USE;
+
 #endif

@@ -41,6 +41,9 @@ const struct conf_key dir_option_keys[] = {
 	  .help = "PEM file of the certificate that we show, then of those that signed it" },
 	{ "key_file", CONF_PATH, AT(key_file), .reload = true,
 	  .help = "PEM file of its key, without a passphrase and not for everybody to read" },
+	{ "cert_key", CONF_SECRET, AT(cert_key), .reload = true,
+	  .help = "instead of key_file: name of that key in the vault: leaverd secret set NAME "
+		  "<KEY.PEM" },
 	{ "auth", CONF_ENUM, AT(auth), "simple", .words = auth_words, .reload = true,
 	  .help = "simple: bind_dn and bind_password; external: by our uid over ldapi://, or "
 		  "by "
@@ -261,9 +264,14 @@ static void check_servers(struct check *c)
 		bad(c, "tls", "off is for loopback addresses, and domain names others");
 	if (o->domain && o->auth == DIR_AUTH_EXTERNAL && !o->cert_file)
 		bad(c, "auth", "external needs ldapi://, or TLS with cert_file");
-	if (!o->cert_file != !o->key_file)
-		bad(c, o->cert_file ? "cert_file" : "key_file",
-		    "given alone: expected cert_file and key_file together");
+	if (o->key_file && o->cert_key)
+		bad(c, "cert_key", "stands beside key_file: either, or");
+	else if (!o->cert_file != !(o->key_file || o->cert_key))
+		bad(c,
+		    o->cert_file  ? "cert_file"
+		    : o->key_file ? "key_file"
+				  : "cert_key",
+		    "given alone: expected cert_file with key_file or cert_key");
 	for (size_t i = 0; i < o->uris.n; i++)
 		check_uri(c, o->uris.v[i]);
 }

@@ -32,6 +32,7 @@ struct dir_options {
 	int auth;                     /* enum dir_auth */
 	char *ca_file;
 	char *cert_file, *key_file; /* PEM: our own; NULL: none */
+	char *cert_key;             /* name of a secret, instead of key_file */
 	char *keytab, *principal;   /* of auth: gssapi; may be NULL */
 	char *bind_dn;
 	char *bind_password; /* name of a secret */

@@ -253,6 +253,8 @@ static int one_page(struct search *s, struct err *err)
 
 	s->fresh = 0;
 	s->shown = 0;
+	if (r < 0)
+		return r;
 	while (r == 0) {
 		CLEANUP(message_free_at) LDAPMessage *message = NULL;
 		int type = dir_conn_next(s->c, id, &message, err);
@@ -269,11 +271,13 @@ static int one_page(struct search *s, struct err *err)
 		case LDAP_RES_SEARCH_RESULT:
 			return take_result(s, message, err);
 		default:
-			return err_set(err, ERR_PROTOCOL,
-				       "a message of type 0x%x, which has no place in a search",
-				       (unsigned)type);
+			r = err_set(err, ERR_PROTOCOL,
+				    "a message of type 0x%x, which has no place in a search",
+				    (unsigned)type);
 		}
 	}
+	/* else libldap would keep what still comes of it, while we ask something else */
+	ldap_abandon_ext(dir_conn_ld(s->c), id, NULL, NULL);
 	return r;
 }
 

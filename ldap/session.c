@@ -150,7 +150,9 @@ static int question_digest(struct dir_session *s, struct err *err)
 		 : s->o->auth == DIR_AUTH_GSSAPI ? "gssapi "
 						 : s->o->bind_dn,
 		 s->o->auth == DIR_AUTH_EXTERNAL && s->o->cert_file && s->who ? s->who : "",
-		 s->o->auth == DIR_AUTH_GSSAPI && s->o->principal ? s->o->principal : "",
+		 s->o->auth == DIR_AUTH_GSSAPI && dir_conn_account(s->conn)
+			 ? dir_conn_account(s->conn)
+			 : "",
 		 s->o->base, s->filter);
 	dir_mapping_digest(s->mapping, &text);
 	r = buf_fault(&text, err, "the question to the directory");

@@ -7,7 +7,9 @@
 #include <ldap.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
@@ -39,14 +41,24 @@ enum { CA, CERT, KEY, FILES };
 struct context {
 	struct context *next;
 	char *path[FILES]; /* "" where there is none */
+	char *key_name;    /* in the vault; "" where there is none */
 	struct mark mark[FILES];
 	int64_t ends_ms; /* our certificate, that is; STAMP_NEVER without one */
 	LDAP *owner;     /* never connects; holds what the context was made of */
 	void *ctx;       /* a reference of ours */
 };
 
-/* As many as the settings name sets of files. */
+/* A key from the vault. */
+struct kept {
+	struct kept *next;
+	char *name;
+	struct secret pem;
+	off_t turn; /* how many there were of that name */
+};
+
+/* As many as the settings name sets of files, and names of keys. */
 static struct context *contexts;
+static struct kept *keys;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint made;
 
@@ -65,9 +77,117 @@ static void context_free(struct context *x)
 		ldap_unbind_ext(x->owner, NULL, NULL);
 	for (size_t i = 0; i < FILES; i++)
 		free(x->path[i]);
+	free(x->key_name);
 	free(x);
 }
 OWNED(struct context, context_free)
+
+/* --- keys from the vault -------------------------------------------------------------------
+ */
+
+/* Under the lock. */
+static struct kept *key_find(const char *name)
+{
+	struct kept *k = keys;
+
+	while (k && strcmp(k->name, name) != 0)
+		k = k->next;
+	return k;
+}
+
+/* Under the lock: a place for a key of that name, empty. */
+static struct kept *key_place(const char *name)
+{
+	struct kept *k = calloc(1, sizeof(*k));
+
+	if (!k || !(k->name = str_dup(str_of(name)))) {
+		free(k);
+		return NULL;
+	}
+	k->next = keys;
+	keys = k;
+	return k;
+}
+
+int dir_tls_key(const char *name, const struct secret *pem, struct err *err)
+{
+	CLEANUP(secret_done) struct secret fresh = { 0 };
+	struct kept *k;
+	int r = secret_copy(&fresh, pem, err);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&lock);
+	k = key_find(name);
+	if (!k)
+		k = key_place(name);
+	if (k && (!k->turn || !secret_equal(&k->pem, &fresh))) {
+		struct secret old = k->pem;
+
+		k->pem = fresh;
+		fresh = old;
+		k->turn++;
+	}
+	pthread_mutex_unlock(&lock);
+	return k ? 0 : err_nomem(err);
+}
+
+static int key_copy(const char *name, struct secret *ret, struct err *err)
+{
+	struct kept *k;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	k = key_find(name);
+	r = k ? secret_copy(ret, &k->pem, err)
+	      : err_set(err, ERR_INTERNAL, "the key %s was not taken from the vault", name);
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
+/* A file in memory that holds a key, while libldap reads it. */
+struct lent {
+	int fd;
+	size_t len;
+	char path[40];
+};
+
+static void lent_done(struct lent *l)
+{
+	char zeros[512] = { 0 };
+
+	if (l->fd < 0)
+		return;
+	for (size_t at = 0; at < l->len; at += sizeof(zeros)) {
+		size_t n = l->len - at < sizeof(zeros) ? l->len - at : sizeof(zeros);
+
+		if (pwrite(l->fd, zeros, n, (off_t)at) < 0)
+			break; /* closing it frees the pages all the same */
+	}
+	close(l->fd);
+	l->fd = -1;
+}
+
+static int lend(const char *name, struct lent *ret, struct err *err)
+{
+	CLEANUP(secret_done) struct secret pem = { 0 };
+	int r = key_copy(name, &pem, err);
+
+	if (r < 0)
+		return r;
+	ret->fd = memfd_create("leaverd-key", MFD_CLOEXEC);
+	if (ret->fd < 0)
+		return err_errno(err, ERR_INTERNAL, errno, "a file in memory for a key");
+	ret->len = pem.len;
+	if (pwrite(ret->fd, pem.p, pem.len, 0) != (ssize_t)pem.len)
+		return err_errno(err, ERR_INTERNAL, errno, "a file in memory for a key");
+	snprintf(ret->path, sizeof(ret->path), "/proc/self/fd/%d", ret->fd);
+	if (access(ret->path, R_OK) < 0)
+		return err_errno(err, ERR_CONFIG, errno,
+				 "a key from the vault needs /proc, and %s cannot be read",
+				 ret->path);
+	return 0;
+}
 
 /* --- our certificate -----------------------------------------------------------------------
  */
@@ -84,6 +204,17 @@ static void own_done(struct own *own)
 		gnutls_x509_crt_deinit(own->chain[i]);
 	if (own->key)
 		gnutls_x509_privkey_deinit(own->key);
+}
+
+/* For sentences. */
+static const char *key_of(const struct dir_options *o)
+{
+	return o->cert_key ? "cert_key" : "key_file";
+}
+
+static const char *key_named(const struct dir_options *o)
+{
+	return o->cert_key ? o->cert_key : o->key_file;
 }
 
 static int file_read(const char *what, const char *path, struct buf *into, struct err *err)
@@ -135,29 +266,39 @@ static int chain_read(const struct dir_options *o, struct own *own, struct err *
 	return 0;
 }
 
-static int key_read(const struct dir_options *o, struct own *own, struct err *err)
+static int key_import(const struct dir_options *o, unsigned char *pem, size_t len,
+		      struct own *own, struct err *err)
 {
-	CLEANUP(buf_done) struct buf pem = { 0 };
-	gnutls_datum_t data;
-	int rc, r;
+	gnutls_datum_t data = { pem, (unsigned)len };
+	int rc;
 
-	buf_init_secret(&pem, PEM_BYTES + 1);
-	r = file_read("key_file", o->key_file, &pem, err);
-	if (r < 0)
-		return r;
 	if (gnutls_x509_privkey_init(&own->key) < 0) {
 		own->key = NULL;
 		return err_nomem(err);
 	}
-	data = (gnutls_datum_t){ (unsigned char *)pem.p, (unsigned)pem.len };
-	rc = pem.len ? gnutls_x509_privkey_import(own->key, &data, GNUTLS_X509_FMT_PEM)
-		     : GNUTLS_E_BASE64_DECODING_ERROR;
+	rc = len ? gnutls_x509_privkey_import(own->key, &data, GNUTLS_X509_FMT_PEM)
+		 : GNUTLS_E_BASE64_DECODING_ERROR;
 	if (rc < 0)
 		return err_set(err, ERR_CONFIG,
-			       "key_file %s holds no key that can be used (%s): PEM is "
-			       "expected, without a passphrase",
-			       o->key_file, gnutls_strerror(rc));
+			       "%s %s holds no key that can be used (%s): PEM is expected, "
+			       "without a passphrase",
+			       key_of(o), key_named(o), gnutls_strerror(rc));
 	return 0;
+}
+
+static int key_read(const struct dir_options *o, struct own *own, struct err *err)
+{
+	CLEANUP(secret_done) struct secret kept = { 0 };
+	CLEANUP(buf_done) struct buf pem = { 0 };
+	int r;
+
+	buf_init_secret(&pem, PEM_BYTES + 1);
+	r = o->cert_key ? key_copy(o->cert_key, &kept, err)
+			: file_read("key_file", o->key_file, &pem, err);
+	if (r < 0)
+		return r;
+	return o->cert_key ? key_import(o, kept.p, kept.len, own, err)
+			   : key_import(o, (unsigned char *)pem.p, pem.len, own, err);
 }
 
 static bool key_fits(const struct own *own)
@@ -188,8 +329,8 @@ static int own_check(const struct dir_options *o, int64_t *ret_ends_ms, struct e
 		return r;
 	if (!key_fits(&own))
 		return err_set(err, ERR_CONFIG,
-			       "key_file %s is not the key of the certificate in cert_file %s",
-			       o->key_file, o->cert_file);
+			       "%s %s is not the key of the certificate in cert_file %s",
+			       key_of(o), key_named(o), o->cert_file);
 	*ret_ends_ms = own_ends_ms(&own);
 	if (*ret_ends_ms > stamp_now_ms())
 		return 0;
@@ -227,12 +368,12 @@ static bool same_paths(const struct context *x, const struct dir_options *o)
 	for (int i = 0; i < FILES; i++)
 		if (strcmp(x->path[i], path_of(o, i)) != 0)
 			return false;
-	return true;
+	return strcmp(x->key_name, o->cert_key ? o->cert_key : "") == 0;
 }
 
 static int marks_take(const struct dir_options *o, struct mark marks[FILES], struct err *err)
 {
-	static const char *const keys[FILES] = { "ca_file", "cert_file", "key_file" };
+	static const char *const names[FILES] = { "ca_file", "cert_file", "key_file" };
 
 	/* compared as bytes */
 	memset(marks, 0, FILES * sizeof(*marks));
@@ -243,12 +384,20 @@ static int marks_take(const struct dir_options *o, struct mark marks[FILES], str
 			continue;
 		if (access(path_of(o, i), R_OK) < 0 || stat(path_of(o, i), &st) < 0)
 			return err_errno(err, ERR_CONFIG, errno, "%s %s cannot be read",
-					 keys[i], path_of(o, i));
+					 names[i], path_of(o, i));
 		marks[i].dev = st.st_dev;
 		marks[i].ino = st.st_ino;
 		marks[i].size = st.st_size;
 		marks[i].written = st.st_mtim;
 		marks[i].changed = st.st_ctim;
+	}
+	if (o->cert_key) {
+		struct kept *k;
+
+		pthread_mutex_lock(&lock);
+		k = key_find(o->cert_key);
+		marks[KEY].size = k ? k->turn : 0;
+		pthread_mutex_unlock(&lock);
 	}
 	return 0;
 }
@@ -281,8 +430,12 @@ static int newctx(LDAP *ld)
 
 static int context_fill(struct context *x, const struct dir_options *o, struct err *err)
 {
+	CLEANUP(lent_done) struct lent key = { .fd = -1 };
 	int r;
 
+	x->key_name = str_dup(str_of(o->cert_key ? o->cert_key : ""));
+	if (!x->key_name)
+		return err_nomem(err);
 	for (int i = 0; i < FILES; i++) {
 		x->path[i] = str_dup(str_of(path_of(o, i)));
 		if (!x->path[i])
@@ -291,11 +444,14 @@ static int context_fill(struct context *x, const struct dir_options *o, struct e
 	if (ldap_initialize(&x->owner, "ldap://127.0.0.1") != LDAP_SUCCESS)
 		return err_nomem(err);
 	r = handle_set(x->owner, LDAP_OPT_X_TLS_DEMAND, err);
+	if (r == 0 && o->cert_key)
+		r = lend(o->cert_key, &key, err);
 	if (r < 0)
 		return r;
 	if (ldap_set_option(x->owner, LDAP_OPT_X_TLS_CACERTFILE, x->path[CA]) != 0 ||
 	    ldap_set_option(x->owner, LDAP_OPT_X_TLS_CERTFILE, x->path[CERT]) != 0 ||
-	    ldap_set_option(x->owner, LDAP_OPT_X_TLS_KEYFILE, x->path[KEY]) != 0)
+	    ldap_set_option(x->owner, LDAP_OPT_X_TLS_KEYFILE,
+			    o->cert_key ? key.path : x->path[KEY]) != 0)
 		return err_set(err, ERR_INTERNAL, "libldap does not take its TLS settings");
 	/* without NEWCTX libldap would silently use the global context */
 	if (newctx(x->owner) != 0 ||

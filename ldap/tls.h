@@ -5,6 +5,9 @@
  * certificate and key with each (about 20 KB). So there is one context for each set of files,
  * shared by all connections that name it, and made anew when one of the files has changed.
  *
+ * libldap takes a key from a file alone, so one from the vault is lent to it as one in memory,
+ * which is overwritten as soon as it was read.
+ *
  * Safe on every thread.
  */
 #ifndef LDAP_TLS_H
@@ -13,6 +16,7 @@
 #include "ldap/options.h"
 
 struct ldap;
+struct secret;
 
 /*
  * Before ld connects. The server's certificate must verify against ca_file, its name is
@@ -22,6 +26,13 @@ struct ldap;
 int dir_tls_set(struct ldap *ld, const struct dir_options *o, struct err *err) MUST_USE;
 /* For a connection that never binds: verifies nothing, and shows nothing of ours. */
 int dir_tls_look(struct ldap *ld, struct err *err) MUST_USE;
+
+/*
+ * The key that settings name by cert_key, as PEM from the vault: kept in locked memory until
+ * another of that name is given, and wiped then. To be called before a connection is opened
+ * with such settings. A new one is taken with the next connection. Faults: CONFIG, NOMEM.
+ */
+int dir_tls_key(const char *name, const struct secret *pem, struct err *err) MUST_USE;
 
 /* When the certificate that we show ends; DIR_TLS_NONE without one. Faults as dir_tls_set(). */
 enum { DIR_TLS_NONE = 1 };

@@ -99,6 +99,7 @@ static int sync_value(struct dir_watch *w, struct buf *value, struct err *err)
 	int r;
 
 	buf_init(&now.next, SYNC_COOKIE_MAX);
+	buf_init(&now.present, 0);
 	r = dir_changes_syncrepl(&now, err);
 	if (r == 0)
 		sync_persist_write(buf_str(&now.next), value);
@@ -106,7 +107,7 @@ static int sync_value(struct dir_watch *w, struct buf *value, struct err *err)
 		r = buf_fault(value, err, "the request");
 	buf_done(&now.next);
 	dir_keys_free(&now.named);
-	dir_keys_free(&now.present);
+	buf_done(&now.present);
 	return r;
 }
 
@@ -249,10 +250,14 @@ static bool has_class(const struct dir_entry *e, struct str name)
 /* Our own logging in is a change, too, and we log in to look at what changed. */
 static bool is_us(const struct dir_watch *w, const struct dir_entry *e)
 {
-	const char *who =
-		w->session.o->bind_dn ? w->session.o->bind_dn : w->session.o->principal;
-	struct str name = str_of(who ? who : ""), upn = { 0 }, sam = { 0 }, head, tail;
+	const struct dir_session *s = &w->session;
+	const char *who = s->o->bind_dn ? s->o->bind_dn : dir_conn_account(s->conn);
+	struct str name, upn = { 0 }, sam = { 0 }, head, tail;
 
+	/* by a certificate, only the server knows: "u:CORP\\leaverd" */
+	if (!who && s->who && str_istarts(str_of(s->who), STR("u:")))
+		who = s->who + 2;
+	name = str_of(who ? who : "");
 	dir_entry_first(e, "userPrincipalName", &upn);
 	dir_entry_first(e, "sAMAccountName", &sam);
 	if (!name.len)

@@ -168,7 +168,9 @@ int retention_page(struct db *db, struct retention_page *page, struct err *err)
 static const struct {
 	const char *kind, *what, *why, *sql;
 } held[RETENTION_HELD] = {
-	{ "people", "records of people in sources: names, addresses, employment",
+	{ "people",
+	  "records of people in sources: names, addresses, employment; of directories a digest "
+	  "of each one's name there (DN), by which managers are found",
 	  "who has left is judged by them; as long as the source has them",
 	  FROM("record", "nullif(first_seen_ms, 0)", "WHERE deleted = 0 AND gone = 0") },
 	{ "tombstones", "records of people who left their sources",

@@ -24,6 +24,8 @@ people as asked for. LIE says what is wrong with that:
   trickle       the second page comes one byte every tenth of a second
   hang          the second page never comes
   notice        a notice of disconnection instead of the second page
+  present       content synchronisation names three million people who are still there
+  changed-all   and here 300,000 who changed
 """
 import argparse
 import os
@@ -33,6 +35,7 @@ import time
 import uuid
 
 PAGED = b"1.2.840.113556.1.4.319"
+SYNC, SYNC_DONE, SYNC_INFO = (b"1.3.6.1.4.1.4203.1.9.1.%d" % n for n in (1, 3, 4))
 WHOAMI = b"1.3.6.1.4.1.4203.1.11.3"
 BASE = b"ou=people,dc=example,dc=test"
 NS = uuid.UUID("5f0c2f6e-6c39-4b0e-9d77-0a8f1a5c0de1")
@@ -124,7 +127,7 @@ class Session:
     def root_dse(self, mid):
         self.send(message(mid, entry(b"", [
             (b"objectClass", [b"top", b"OpenLDAProotDSE"]), (b"namingContexts", [b"dc=example,dc=test"]),
-            (b"supportedControl", [PAGED]), (b"supportedExtension", [WHOAMI])])))
+            (b"supportedControl", [PAGED, SYNC]), (b"supportedExtension", [WHOAMI])])))
         self.send(message(mid, result(0x65)))
 
     def base_entry(self, mid):
@@ -149,6 +152,18 @@ class Session:
             while True:
                 i += 1
                 self.send(message(mid, self.person(i)))
+
+    def changes(self, mid, scope):
+        """RFC 4533: a cookie for who asks about the base alone, else one or the other lie."""
+        if scope == 0:
+            value = tlv(0x30, octets(b"csn=20260101000000.000000Z#000000#000#000000"), b"\x01\x01\xff")
+            return self.send(message(mid, result(0x65), tlv(0x30, octets(SYNC_DONE), octets(value))))
+        ids = b"".join(octets(uuid.uuid5(NS, str(i)).bytes) for i in range(10000))
+        gone = b"\x01\x01\xff" if self.a.lie == "changed-all" else b""
+        told = message(mid, tlv(0x79, octets(SYNC_INFO, 0x80), octets(tlv(0xA3, gone, tlv(0x31, ids)), 0x81)))
+        for _ in range({"present": 300, "changed-all": 30}.get(self.a.lie, 0)):
+            self.send(told)
+        return self.send(message(mid, result(0x65, 4096)))
 
     def people(self, mid, size, cookie):
         lie, start = self.a.lie, int(cookie or b"0")
@@ -181,6 +196,8 @@ class Session:
         base, scope, filt = parts[0][1], parts[1][1][-1], parts[6][1]
         if base == b"":
             return self.root_dse(mid)
+        if any(split(control)[0][1] == SYNC for _, control in controls):
+            return self.changes(mid, scope)
         if scope == 0:
             return self.base_entry(mid)
         for _, control in controls:

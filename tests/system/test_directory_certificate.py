@@ -22,11 +22,11 @@ def directory(tmp_path_factory):
 def story(build, tmp_path, directory):
     one = Story(build, tmp_path, directory)
 
-    def show(name, key=None, uri=None):
+    def show(name, key=None, uri=None, secret=None):
         tls = directory.folder / "tls"
         one.daemon.write_config(re.sub(r"bind_dn: .*\n +bind_password: .*", "\n      ".join((
-            "auth: external", "cert_file: %s/%s.pem" % (tls, name), "key_file: %s/%s.key" % (tls, key or name))),
-            one.config(uri=uri)))
+            "auth: external", "cert_file: %s/%s.pem" % (tls, name),
+            "cert_key: %s" % secret if secret else "key_file: %s/%s.key" % (tls, key or name))), one.config(uri=uri)))
 
     one.show = show
     return one
@@ -43,6 +43,22 @@ def test_the_directory_is_read_by_whom_our_certificate_names(story, directory, t
     story.agrees()
     assert story.sync("--delta")["accepted"]
     assert not said(story, "certificate")
+
+
+def test_the_key_may_come_from_the_vault_alone(story, directory):
+    def key(name):
+        story.daemon.command("secret", "set", "corp-key",
+                             stdin=(directory.folder / "tls" / (name + ".key")).read_text())
+    story.show("client", secret="corp-key")
+    assert "leaverd secret set corp-key" in said(story, "directory")[0][1]
+    key("client2")
+    assert "cert_key corp-key is not the key of the certificate" in said(story, "directory")[0][1]
+    key("client")
+    assert story.sync()["accepted"]
+    story.agrees()
+    assert story.sync("--delta")["accepted"]
+    for path in story.daemon.folder.rglob("*"):
+        assert not path.is_file() or b"PRIVATE KEY" not in path.read_bytes(), path
 
 
 def test_doctor_warns_before_a_certificate_ends_and_says_that_it_ended(story, directory):

@@ -75,6 +75,17 @@ def test_a_cache_that_somebody_else_keeps_will_do(story, directory):
     assert story.sync()["accepted"]
 
 
+def test_who_we_are_is_known_also_where_only_the_keytab_says_so(story, directory):
+    """By that name changes that are our own logging in are told from others', and marks are bound to it."""
+    assert story.sync()["accepted"]
+    story.by("keytab: %s" % directory.keytab, "principal: bridge@" + REALM)
+    assert story.sync("--delta")["delta"]["full"] is None  # the same account asks the same question
+    tool(directory, "user", "create", "second", "Passw0rd!x")
+    directory.ctl("keytab", "second", directory.folder / "second.keytab")
+    story.by("keytab: %s" % (directory.folder / "second.keytab"))
+    assert "another question" in story.sync("--delta", status=ANY)["delta"]["full"]
+
+
 def test_what_is_wrong_with_a_keytab_is_said(story, directory, tmp_path):
     story.by("keytab: %s" % (tmp_path / "none"))
     assert "cannot be read" in why(story)

@@ -177,14 +177,19 @@ def test_a_connection_cut_after_each_page_makes_nobody_absent(story):
     d = story.directory
     url = urllib.parse.urlparse(d.plain_uri)
     cut = PageCut(url.hostname, url.port or 389)
+    for n in range(20):
+        d.add_group("more-%d" % n, [d.dn("u%06d" % (n + 70))])
     try:
-        story.configure("tls: off\n      page_size: 30\n      delta: full\n      connect_timeout: 2s", cut.uri)
+        story.configure("tls: off\n      page_size: 20\n      delta: full\n      connect_timeout: 2s", cut.uri)
         story.sync(status=(OK, INCOMPLETE))  # another address: what it lacks is no evidence yet
         assert story.sync()["accepted"]
         cut.arm(None)
         assert story.sync()["accepted"]
         pages, near, members = cut.done, [key for key, _, gone in story.absent()], story.members()
         assert pages > 12
+        there = d.groups_dn.lower()
+        assert sum(a == b == there for a, b in zip(cut.bases, cut.bases[1:])) > 1, cut.bases  # pages of groups
+        d.add_group("late", [d.dn("u000080")])  # what no torn reading of them may bring
         incomplete = torn = 0
         for n in range(1, pages):
             cut.arm(n)

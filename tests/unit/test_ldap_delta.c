@@ -611,6 +611,60 @@ static void test_groups_survive_each_lost_allocation(void **state)
 	setup_done(&s);
 }
 
+/* --- more than anybody can mean
+ * ---------------------------------------------------------------
+ */
+
+/* A directory that names more than anybody can mean: given up at a bound, with what it is. */
+static void test_too_many_ids_are_given_up_and_all_is_read(void **state)
+{
+	static const struct {
+		const char *lie, *says;
+	} cases[] = {
+		{ "present", "more than 2000000 people as still there" },
+		{ "changed-all", "more than 20000 people are said to have changed" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char port[16], ready[200], rest[200];
+		const char *argv[] = { "/usr/bin/python3",
+				       "tests/servers/lyingldap.py",
+				       port,
+				       cases[i].lie,
+				       "--ready",
+				       ready,
+				       NULL };
+		int number = free_port();
+		struct heard h = { 0 };
+		struct dir_delta d;
+		struct setup s;
+		char *cursor;
+		pid_t liar;
+
+		snprintf(port, sizeof(port), "%d", number);
+		snprintf(ready, sizeof(ready), "%s/liar.%d", server.dir, number);
+		liar = run_server(argv, ready);
+		snprintf(rest, sizeof(rest), "  tls: \"off\"\n");
+		setup_made(&s, rest);
+		snprintf(s.o.uris.v[0], strlen(s.o.uris.v[0]) + 1, "ldap://127.0.0.1:%d",
+			 number);
+		cursor = mark(&s);
+		assert_int_equal(ask(&s, cursor, &h, &d), DIR_DELTA_FULL);
+		if (!strstr(d.reason, cases[i].says))
+			fail_msg("%s: %s", cases[i].lie, d.reason);
+		assert_int_equal(h.people + h.seen + h.absent, 0);
+		dir_delta_done(&d);
+		/* and where one would start is known on the same connection */
+		assert_int_equal(ask(&s, cursor, NULL, &d), 0);
+		assert_non_null(d.cursor);
+		dir_delta_done(&d);
+		end_server(liar);
+		free(cursor);
+		setup_done(&s);
+	}
+}
+
 static int begin(void **state)
 {
 	struct err err;
@@ -752,6 +806,7 @@ int main(void)
 		cmocka_unit_test(test_a_base_of_groups_that_is_not_there_is_no_empty_list),
 		cmocka_unit_test(test_deltas_survive_each_lost_allocation),
 		cmocka_unit_test(test_groups_survive_each_lost_allocation),
+		cmocka_unit_test(test_too_many_ids_are_given_up_and_all_is_read),
 		cmocka_unit_test(test_a_change_is_told_as_it_happens_and_a_burst_is_one),
 		cmocka_unit_test(test_where_there_are_no_deltas_nobody_is_told),
 		cmocka_unit_test(test_a_watch_is_stopped_from_outside),

@@ -257,6 +257,87 @@ static void test_between_two_files_of_a_renewal_nothing_is_shown(void **state)
 	setup_done(&s);
 }
 
+/* --- a key from the vault -------------------------------------------------------------------
+ */
+
+static void key_given(const char *file, const char *name)
+{
+	CLEANUP(secret_done) struct secret pem = { 0 };
+	char path[200], text[16384];
+	struct err err;
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/tls/%s", server.dir, file);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text), f);
+	fclose(f);
+	assert_ok(secret_set(&pem, text, n, &err), &err);
+	assert_ok(dir_tls_key(name, &pem, &err), &err);
+}
+
+/* The settings name a secret in the place of a file. */
+static void setup_with_key(struct setup *s, const char *scheme, const char *cert,
+			   const char *name)
+{
+	setup_made(s, scheme, cert, "none.key", true);
+	free(TAKE(s->o.key_file));
+	s->o.cert_key = strdup(name);
+	assert_non_null(s->o.cert_key);
+}
+
+static void test_a_key_from_the_vault_serves_and_leaves_no_file(void **state)
+{
+	static const char *const schemes[] = { "ldaps", "ldap" };
+	struct setup s;
+	struct err err;
+	unsigned made;
+
+	(void)state;
+	setup_with_key(&s, "ldaps", "client.pem", "never-given");
+	assert_fault(opened(&s, NULL, &err), ERR_INTERNAL, &err, "not taken from the vault");
+	setup_done(&s);
+	key_given("client.key", "corp-key");
+	for (size_t i = 0; i < COUNT_OF(schemes); i++) {
+		setup_with_key(&s, schemes[i], "client.pem", "corp-key");
+		assert_is(&s, "dn:" BRIDGE);
+		made = dir_tls_made();
+		key_given("client.key", "corp-key"); /* the same one */
+		assert_is(&s, "dn:" BRIDGE);
+		assert_int_equal(dir_tls_made(), made);
+		for (int fd = 3; fd < 256; fd++) {
+			char link[40], where[100] = "";
+
+			snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+			if (readlink(link, where, sizeof(where) - 1) > 0)
+				assert_null(strstr(where, "leaverd-key"));
+		}
+		setup_done(&s);
+	}
+}
+
+static void test_another_key_of_that_name_is_taken_with_the_next_connection(void **state)
+{
+	struct setup s;
+	struct err err;
+
+	(void)state;
+	key_given("client.key", "corp-key");
+	file_copy("client.pem", "mine.pem");
+	setup_with_key(&s, "ldaps", "mine.pem", "corp-key");
+	assert_is(&s, "dn:" BRIDGE);
+	key_given("client2.key", "corp-key");
+	assert_fault(opened(&s, NULL, &err), ERR_CONFIG, &err,
+		     "cert_key corp-key is not the key");
+	file_copy("client2.pem", "mine.pem");
+	assert_is(&s, "dn:cn=second,o=test");
+	key_given("client.pem", "corp-key");
+	assert_fault(opened(&s, NULL, &err), ERR_CONFIG, &err,
+		     "cert_key corp-key holds no key");
+	setup_done(&s);
+}
+
 /* --- memory ---------------------------------------------------------------------------------
  */
 
@@ -340,6 +421,9 @@ int main(void)
 		cmocka_unit_test(
 			test_a_renewed_certificate_is_shown_from_the_next_connection_on),
 		cmocka_unit_test(test_between_two_files_of_a_renewal_nothing_is_shown),
+		cmocka_unit_test(test_a_key_from_the_vault_serves_and_leaves_no_file),
+		cmocka_unit_test(
+			test_another_key_of_that_name_is_taken_with_the_next_connection),
 		cmocka_unit_test(test_reconnecting_makes_no_context_and_keeps_no_memory),
 		cmocka_unit_test(test_opening_survives_each_lost_allocation),
 	};

@@ -2,11 +2,12 @@
 import socket
 import threading
 
-SEARCH_DONE = 0x65
+SEARCH, SEARCH_DONE = 0x63, 0x65
 
 
 def frame(data):
-    """(length of the first LDAP message in data, the tag of its operation), or None: not all there."""
+    """(length of the first LDAP message in data, its number, the tag of its operation, the first text in
+    that), or None: not all there."""
     def size(at):
         n = data[at]
         if n < 128:
@@ -16,15 +17,20 @@ def frame(data):
     try:
         n, at = size(1)
         end = at + n
-        n, at = size(at + 1)  # the message's number
-        return (end, data[at + n]) if end <= len(data) else None
+        if end > len(data):
+            return None
+        n, at = size(at + 1)
+        number, tag = data[at:at + n], data[at + n]
+        _, at = size(at + n + 1)
+        n, at = size(at + 1)
+        return end, number, tag, data[at:at + n]
     except IndexError:
         return None
 
 
 class PageCut:
     """after: the search results (each ends a page) that pass before everything is cut; None: all.
-    done: those that passed since arm()."""
+    done: those that passed since arm(). bases: of each of them, in lower case, where the search began."""
 
     def __init__(self, host, port):
         self.target = (host, port)
@@ -36,7 +42,7 @@ class PageCut:
 
     def arm(self, after):
         with self.lock:
-            self.after, self.done = after, 0
+            self.after, self.done, self.bases = after, 0, []
 
     def stop(self):
         self.socket.close()
@@ -59,8 +65,9 @@ class PageCut:
                 continue
             server.settimeout(None)
             self.kept += [client, server]
-            threading.Thread(target=self._up, args=(client, server), daemon=True).start()
-            threading.Thread(target=self._down, args=(client, server), daemon=True).start()
+            asked = {}
+            threading.Thread(target=self._up, args=(client, server, asked), daemon=True).start()
+            threading.Thread(target=self._down, args=(client, server, asked), daemon=True).start()
 
     def _over(self):
         with self.lock:
@@ -74,18 +81,24 @@ class PageCut:
             except OSError:
                 pass
 
-    def _up(self, client, server):
+    def _up(self, client, server, asked):
+        seen = b""
         try:
             while True:
                 data = client.recv(65536)
                 if not data:
                     break
+                seen += data
+                while (found := frame(seen)):
+                    if found[2] == SEARCH:
+                        asked[found[1]] = found[3].decode().lower()
+                    seen = seen[found[0]:]
                 server.sendall(data)
         except OSError:
             pass
         self._end(client, server)
 
-    def _down(self, client, server):
+    def _down(self, client, server, asked):
         data = b""
         try:
             while True:
@@ -96,9 +109,10 @@ class PageCut:
                 while (found := frame(data)):
                     client.sendall(data[:found[0]])
                     data = data[found[0]:]
-                    if found[1] == SEARCH_DONE:
+                    if found[2] == SEARCH_DONE:
                         with self.lock:
                             self.done += 1
+                            self.bases.append(asked.get(found[1]))
                     if self._over():
                         self._end(client, server)
                         return
