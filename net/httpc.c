@@ -259,8 +259,11 @@ static int tell_late(struct httpc_call *call)
 		return 0; /* the last answer says more than we could */
 	if (call->err.code)
 		return -call->err.code;
-	snprintf(why, sizeof(why), "not sent within %lld s: the rate limit did not let it pass",
-		 (long long)(call->deadline_ms - call->begun_ms) / 1000);
+	snprintf(
+		why, sizeof(why),
+		"not sent within %lld s: the rate limit, or a server that does not answer, did "
+		"not let it pass",
+		(long long)(call->deadline_ms - call->begun_ms) / 1000);
 	return tell(call, ERR_TIMEOUT, why);
 }
 
@@ -534,6 +537,12 @@ static void tell_curl(struct httpc_call *call, CURLcode rc)
 	}
 }
 
+/* Faults that are the other side's, or the way's. */
+static bool is_away(int fault)
+{
+	return fault == ERR_NETWORK || fault == ERR_TIMEOUT || fault == ERR_TLS;
+}
+
 static double chance(void)
 {
 	uint32_t n;
@@ -542,8 +551,9 @@ static double chance(void)
 	return n / 4294967296.0;
 }
 
-/* Another try if there is time for it; else the call ends as it stands. */
-static void again_or_end(struct httpc *c, struct httpc_call *call, bool connected,
+/* Another try if there is time for it and the other side is not away; else the call ends as it
+ * stands. */
+static void again_or_end(struct httpc *c, struct httpc_call *call, bool connected, bool away,
 			 int64_t asked_wait_ms)
 {
 	struct retry_fact fact = {
@@ -556,7 +566,7 @@ static void again_or_end(struct httpc *c, struct httpc_call *call, bool connecte
 	};
 	int64_t wait, now = stamp_mono_ms();
 
-	if (!retry_again(call->retry, call->tries_most, &fact, chance(), &wait) ||
+	if (!retry_again(call->retry, call->tries_most, &fact, chance(), &wait) || away ||
 	    now + wait >= call->deadline_ms || atomic_load(&call->cancelled)) {
 		call_end(call, call->err.code ? -call->err.code : 0);
 		return;
@@ -572,6 +582,7 @@ static void try_over(struct httpc *c, struct httpc_call *call, CURLcode rc)
 {
 	struct rate_told told = RATE_TOLD_NOTHING;
 	long status = 0, sent = 0;
+	bool away = false;
 
 	curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
 	if (call->sent && sent > 0)
@@ -586,11 +597,12 @@ static void try_over(struct httpc *c, struct httpc_call *call, CURLcode rc)
 	if (call->budget) {
 		pthread_mutex_lock(&c->lock);
 		told.under_way = --c->budgets[call->budget].running;
-		if (rc == CURLE_OK)
+		if (rc == CURLE_OK || is_away(call->err.code))
 			rate_learn(&c->budgets[call->budget].rate, &told, stamp_mono_ms());
+		away = rate_is_broken(&c->budgets[call->budget].rate);
 		pthread_mutex_unlock(&c->lock);
 	}
-	again_or_end(c, call, sent > 0,
+	again_or_end(c, call, sent > 0, away,
 		     told.retry_after_ms >= 0 ? told.retry_after_ms
 		     : status == 429          ? told.reset_in_ms
 					      : -1);
@@ -618,7 +630,7 @@ static int64_t ask_budget(struct httpc *c, const struct httpc_call *call, int64_
 	if (!call->budget)
 		return 0;
 	pthread_mutex_lock(&c->lock);
-	if (b->running >= b->rate.rule.at_once)
+	if (b->running >= rate_at_once(&b->rate))
 		wait = TURN_MS; /* the end of one of those wakes us */
 	else
 		wait = rate_take(&b->rate, now);

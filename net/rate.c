@@ -35,6 +35,26 @@ double rate_now(const struct rate *r, int64_t now_ms)
 	return speed * r->slow;
 }
 
+bool rate_is_broken(const struct rate *r)
+{
+	return r->failed >= RATE_BROKEN_AFTER;
+}
+
+unsigned rate_at_once(const struct rate *r)
+{
+	return rate_is_broken(r) ? 1 : r->rule.at_once;
+}
+
+/* While it is broken: one call to see. */
+static int64_t probe(struct rate *r, int64_t now_ms)
+{
+	if (now_ms < r->probe_ms)
+		return r->probe_ms - now_ms;
+	r->probe_ms = now_ms + RATE_BROKEN_MS;
+	r->window_left -= now_ms < r->window_end_ms;
+	return 0;
+}
+
 int64_t rate_take(struct rate *r, int64_t now_ms)
 {
 	double speed;
@@ -43,6 +63,8 @@ int64_t rate_take(struct rate *r, int64_t now_ms)
 		return r->closed_until_ms - now_ms;
 	if (now_ms < r->window_end_ms && r->window_left <= 0)
 		return r->window_end_ms - now_ms;
+	if (rate_is_broken(r))
+		return probe(r, now_ms);
 	speed = rate_now(r, now_ms);
 	if (now_ms > r->at_ms)
 		r->tokens += (double)(now_ms - r->at_ms) * speed / 1000;
@@ -104,6 +126,10 @@ static void learn_refusal(struct rate *r, const struct rate_told *told, int64_t 
 void rate_learn(struct rate *r, const struct rate_told *told, int64_t now_ms)
 {
 	learn_window(r, told, now_ms);
+	if (told->status && told->status < 500)
+		r->failed = 0;
+	else if (r->failed < RATE_BROKEN_AFTER)
+		r->failed++;
 	if (told->status == 429) {
 		learn_refusal(r, told, now_ms);
 		return;

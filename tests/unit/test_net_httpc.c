@@ -406,6 +406,38 @@ static void test_headers_teach_the_budget_its_speed(void **state)
 	end();
 }
 
+static void test_while_the_other_side_is_away_each_call_is_tried_once(void **state)
+{
+	static const unsigned tries[] = { 4, 4, 2, 1,
+					  1 }; /* the tenth try in a row breaks it */
+	const struct rate_rule rule = { .name = "t", .per_second = 1000, .burst = 100 };
+	struct httpc_request q;
+	struct err err;
+	int status = 503;
+
+	(void)state;
+	begin(answer_always, &status);
+	q = get("/x");
+	assert_ok(httpc_budget(http, &rule, &q.budget, &err), &err);
+	for (size_t i = 0; i < COUNT_OF(tries); i++) {
+		CLEANUP(httpc_answer_done) struct httpc_answer a = { 0 };
+
+		assert_ok(httpc_do(http, &q, &a, &err), &err);
+		assert_int_equal(a.status, 503);
+		assert_int_equal(a.tries, tries[i]);
+	}
+	status = 404; /* it is there again */
+	for (unsigned n = 1; n <= 4; n += 3) {
+		CLEANUP(httpc_answer_done) struct httpc_answer a = { 0 };
+
+		assert_ok(httpc_do(http, &q, &a, &err), &err);
+		assert_int_equal(a.status, status);
+		assert_int_equal(a.tries, n);
+		status = 500; /* and a trouble is tried again as ever */
+	}
+	end();
+}
+
 static void test_a_budget_limits_what_is_under_way_together(void **state)
 {
 	const struct rate_rule rule = {
@@ -785,6 +817,7 @@ int main(void)
 		cmocka_unit_test(test_a_deadline_ends_the_call_whatever_the_server_does),
 		cmocka_unit_test(test_a_wait_beyond_the_deadline_is_not_begun),
 		cmocka_unit_test(test_headers_teach_the_budget_its_speed),
+		cmocka_unit_test(test_while_the_other_side_is_away_each_call_is_tried_once),
 		cmocka_unit_test(test_a_budget_limits_what_is_under_way_together),
 		cmocka_unit_test(test_budgets_are_bounded_and_their_places_used_again),
 		cmocka_unit_test(test_urgent_calls_go_first),

@@ -161,6 +161,55 @@ static void test_near_the_limit_it_slows_down(void **state)
 	assert_int_equal(pass(&r, 0, 10000), 15);
 }
 
+static void test_whoever_is_away_is_asked_by_one_call_at_a_time(void **state)
+{
+	const struct rate_rule rule = { .name = "t", .per_second = 100, .at_once = 16 };
+	static const int mends[] = { 200, 404, 429, 499 };
+	struct rate_told away = RATE_TOLD_NOTHING, back = RATE_TOLD_NOTHING;
+	struct rate r;
+
+	(void)state;
+	for (size_t k = 0; k < COUNT_OF(mends); k++) {
+		int64_t now = 0;
+
+		rate_init(&r, &rule, now);
+		for (int i = 0; i < RATE_BROKEN_AFTER; i++) {
+			assert_false(rate_is_broken(&r));
+			assert_int_equal(rate_at_once(&r), 16);
+			away.status = i % 2 ? 503 : 0; /* no answer is none, too */
+			rate_learn(&r, &away, now);
+		}
+		assert_true(rate_is_broken(&r));
+		assert_int_equal(rate_at_once(&r), 1);
+		assert_int_equal(pass(&r, now, 1000), 1000 / RATE_BROKEN_MS);
+		rate_learn(&r, &away, now += 1000); /* still away */
+		assert_true(rate_is_broken(&r));
+		assert_int_equal(pass(&r, now, 1000), 1000 / RATE_BROKEN_MS);
+		back.status = mends[k];
+		rate_learn(&r, &back, now += 1000);
+		assert_false(rate_is_broken(&r));
+		assert_int_equal(rate_at_once(&r), 16);
+		if (mends[k] != 429) /* which waits for its own reason */
+			assert_true(pass(&r, now + 1000, 1000) > 90);
+	}
+}
+
+/* Seldom troubles, however many, are none of that sort. */
+static void test_a_good_answer_between_bad_ones_keeps_it_whole(void **state)
+{
+	struct rate_told bad = RATE_TOLD_NOTHING, good = RATE_TOLD_NOTHING;
+	struct rate r;
+
+	(void)state;
+	bad.status = 500;
+	good.status = 200;
+	rate_init(&r, &three, 0);
+	for (int i = 0; i < 100; i++) {
+		rate_learn(&r, i % RATE_BROKEN_AFTER ? &bad : &good, 0);
+		assert_false(rate_is_broken(&r));
+	}
+}
+
 /* --- retry -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -289,6 +338,8 @@ int main(void)
 		cmocka_unit_test(test_refusals_without_a_word_wait_longer_each_time),
 		cmocka_unit_test(test_a_far_or_passed_reset_is_not_believed),
 		cmocka_unit_test(test_near_the_limit_it_slows_down),
+		cmocka_unit_test(test_whoever_is_away_is_asked_by_one_call_at_a_time),
+		cmocka_unit_test(test_a_good_answer_between_bad_ones_keeps_it_whole),
 		cmocka_unit_test(test_only_what_may_fare_better_is_tried_again),
 		cmocka_unit_test(test_backoff_doubles_to_a_cap_and_is_jittered),
 		cmocka_unit_test(test_what_the_answer_asks_comes_before_our_backoff),
