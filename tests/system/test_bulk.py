@@ -2,11 +2,12 @@
 like any other; and the same file again asks for nothing."""
 import csv
 import json
+import time
 
 import pytest
 
 from daemon import CommandFault
-from world import World
+from world import Hasten, World
 
 
 REASON = ("--reason", "asked for in CHG-1")
@@ -220,6 +221,55 @@ def test_deletion_waits_for_two_people_and_a_hold_stops_it(world):
     world.json("apply", number, "--wait", status=(0, 4))
     assert {world.rehearsal.account(m)["status"] for m in (a, b)} == {"active"}
     world.command("reject", number, "--reason", "only a try", status=(0, 4))
+
+
+# What Atlassian answers to each change, without making it.
+HOLLOW = (("POST", "*/suspend", 204), ("POST", "*/restore", 204), ("POST", "*/lifecycle/disable", 204),
+          ("POST", "*/lifecycle/enable", 204), ("DELETE", "*/memberships/*", 204), ("POST", "*/memberships", 204),
+          ("POST", "*/roles/revoke", 204), ("DELETE", "*/api-tokens/*", 204), ("PATCH", "*/manage/profile", 200),
+          ("POST", "*/groups", 201), ("DELETE", "*/groups/*", 204))
+
+
+def test_of_each_kind_what_was_accepted_and_not_made_is_reported_as_not_done(world):
+    accounts = {a["email"]: a for a in world.rehearsal.state()["accounts"]}
+    free = [a for a in (accounts[p["mail"]] for p in world.ordinary[12:]) if a["status"] == "active" and a["seats"]]
+    token = next(a for a in free if a["tokens"])
+    seat, suspend, restore, off, on, joins, part, name = [a["email"] for a in free if a is not token][:8]
+    world.rehearsal.set(account=restore, status="suspended")
+    world.rehearsal.set(account=on, status="deactivated")
+    world.rehearsal.set(account=seat, groups=[], directRoles={"jira@acme": ["atlassian/user"]})
+    world.rehearsal.set(account=part, groups=accounts[part]["groups"] + [TEAM])
+    answer, _ = bulk(world, written(world, [["group"], ["Hollow"]]), "--do", "create-group")
+    assert [x["state"] for x in carried_out(world, answer)] == ["done"]
+    collected(world)
+    asked = written(world, [row + [""] * (6 - len(row)) for row in [
+        ["email", "op", "group", "product", "site", "new_name"],
+        [suspend, "suspend"], [restore, "restore"], [off, "deactivate"], [on, "activate"],
+        [joins, "add-group", TEAM], [part, "remove-group", TEAM], [name, "change-profile", "", "", "", "Another Name"],
+        [token["email"], "revoke-tokens"],
+        [seat, "free-seat", "", "jira", "acme.atlassian.net"]]])
+    answer, rows = bulk(world, asked)
+    assert {r["status"] for r in rows} == {"planned"}, rows
+    made, _ = bulk(world, written(world, [["group"], ["Never made"]], "groups.csv"), "--do", "create-group")
+    gone, _ = bulk(world, written(world, [["group"], ["Hollow"]], "gone.csv"), "--do", "drop-group")
+    before = world.rehearsal.state()["accounts"]
+    for method, path, status in HOLLOW:
+        world.rehearsal.fault("status", method=method, path=path, status=status, count=-1)
+    plans = [p for a in (answer, made, gone) for p in a["plans"]]
+    with Hasten(world.clock):
+        for p in plans:
+            world.command("approve", str(p["plan"]), "--reason", "looked at")
+        done, deadline = [], time.monotonic() + 60
+        while not done or any(x["state"] in ("planned", "started") for x in done) and time.monotonic() < deadline:
+            done = [x for p in plans for x in world.json("apply", str(p["plan"]), "--wait")["actions"]]
+    world.rehearsal.clear_faults()
+    kinds = {x["kind"] for x in done}
+    assert kinds >= {"suspend", "restore", "deactivate", "enable", "add-groups", "remove-groups", "change-profile",
+                     "revoke-tokens", "free-seat", "create-group", "drop-group"}, kinds
+    said = [(x["kind"], x["state"], x.get("result")) for x in done]
+    assert not [s for s in said if s[1] in ("done", "already", "freed") or not s[2]], said
+    assert world.rehearsal.state()["accounts"] == before
+    assert "Never made" not in groups(world) and "Hollow" in groups(world)
 
 
 def test_groups_are_made_filled_and_dropped_only_while_nobody_uses_them(world):

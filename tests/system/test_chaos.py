@@ -6,13 +6,12 @@ LEAVERD_CHAOS_SEEDS: how many seeds (3), or from which to which ("11-20"; `make 
 import json
 import os
 import re
-import threading
 import time
 
 import pytest
 
 from daemon import CommandFault
-from world import HOUR, World, actions
+from world import HOUR, Hasten, World, actions
 
 FIRST, _, LAST = os.environ.get("LEAVERD_CHAOS_SEEDS", "3").rpartition("-")
 SEEDS = range(int(FIRST or 1), int(LAST) + 1)
@@ -54,25 +53,6 @@ def state(world):
     """What a round may change, by address."""
     return {a["email"]: (a["status"], tuple(sorted(a["groups"])), tuple(sorted(a["seats"])))
             for a in world.rehearsal.state()["accounts"]}
-
-
-class Hasten:
-    """The clock goes forward quickly, so that waits of minutes pass."""
-
-    def __init__(self, clock):
-        self.clock, self.over = clock, threading.Event()
-        self.thread = threading.Thread(target=self._run)
-
-    def _run(self):
-        while not self.over.wait(0.05):
-            self.clock.advance(1000)
-
-    def __enter__(self):
-        self.thread.start()
-
-    def __exit__(self, *what):
-        self.over.set()
-        self.thread.join()
 
 
 def plan_of(world):

@@ -2,6 +2,7 @@
 import base64
 import datetime
 import json
+import threading
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -241,6 +242,25 @@ class World:
 
     def apply(self, plan):
         return [self.json("apply", str(p["plan"]), "--wait") for p in plan["plans"]]
+
+
+class Hasten:
+    """The clock goes forward quickly, so that waits of minutes pass."""
+
+    def __init__(self, clock):
+        self.clock, self.over = clock, threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.over.wait(0.05):
+            self.clock.advance(1000)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *what):
+        self.over.set()
+        self.thread.join()
 
 
 def actions(plan, rule=None, kind=None, held=False):
