@@ -122,9 +122,9 @@ class World:
 
     def _directory(self, people, seed, disabled):
         self.slapd = Slapd(self.folder / "slapd")
+        self.slapd.seed(people, "--disabled", str(disabled), "--seed", str(seed))  # before it runs: one start
         self.slapd.start()
         self.children.append(self.slapd)
-        self.slapd.seed(people, "--disabled", str(disabled), "--seed", str(seed))
         self.people = people_of(self.slapd.ldif())
         self.staff = [p for p in self.people if p["uid"].startswith("u0")]
 
