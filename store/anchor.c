@@ -121,20 +121,22 @@ static bool value_of(struct str line, struct str name, struct str *ret)
 }
 
 /* A line of ours, wherever in the line it stands. */
-static bool read_ours(struct str line, const unsigned char key[DIGEST_PUB_BYTES],
+static bool read_ours(struct str *line, const unsigned char key[DIGEST_PUB_BYTES],
 		      const char **bad)
 {
 	unsigned char sig[DIGEST_SIG_BYTES];
-	struct str value;
+	struct str ours, value;
 	size_t at, end;
 
-	if (!find(line, STR(WORD), &at))
+	if (!find(*line, STR(WORD), &at))
 		return false;
-	line = str_n(line.p + at, line.len - at);
-	if (!find(line, STR(" sig="), &end) || !value_of(line, STR("sig"), &value) ||
-	    !enc_unhex(value, sig, sizeof(sig)) || !digest_verify(sig, key, str_n(line.p, end)))
+	ours = str_n(line->p + at, line->len - at);
+	if (!find(ours, STR(" sig="), &end) || !value_of(ours, STR("sig"), &value) ||
+	    !enc_unhex(value, sig, sizeof(sig)) || !digest_verify(sig, key, str_n(ours.p, end)))
 		*bad = "is not signed by this instance's key: it was changed, or is of another "
 		       "instance";
+	else
+		*line = str_n(ours.p, end); /* nothing else counts */
 	return true;
 }
 
@@ -145,7 +147,7 @@ bool anchor_read_line(struct str line, const unsigned char key[DIGEST_PUB_BYTES]
 	struct str seq, link;
 
 	*bad = NULL;
-	a.is_signed = read_ours(line, key, bad);
+	a.is_signed = read_ours(&line, key, bad);
 	if (!value_of(line, STR("seq"), &seq) && !value_of(line, STR("externalId"), &seq))
 		return *bad != NULL;
 	if (!value_of(line, STR("link"), &link) || !digest_unhex(link, &a.link) ||

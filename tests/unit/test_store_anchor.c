@@ -233,6 +233,39 @@ static void test_lines_name_entries_in_every_form_that_we_write(void **state)
 	}
 }
 
+/* A logger puts its own words before a line; those are not signed. */
+static void test_of_a_signed_line_counts_what_is_signed(void **state)
+{
+	unsigned char key[DIGEST_PUB_BYTES];
+	struct world w = { 0 };
+	struct anchor a = { 0 };
+	struct err err = { 0 };
+	struct buf line;
+	const char *bad;
+	int64_t seq;
+
+	(void)state;
+	world_open(&w);
+	add_many(&w, 3, NOW);
+	buf_init(&line, ANCHOR_LINE_BYTES + 200);
+	buf_add_text(&line, "<109>1 host seq=1 link=" HEX " ");
+	{
+		CLEANUP(buf_done) struct buf ours;
+
+		buf_init(&ours, ANCHOR_LINE_BYTES);
+		assert_ok(anchor_line(w.store, "acme", "run-1", NOW, &ours, &seq, &err), &err);
+		buf_add_str(&line, buf_str(&ours));
+	}
+	buf_add_text(&line, " seq=2");
+	assert_ok(digest_public(key, &store_keys(w.store)->head_seed, &err), &err);
+	assert_true(anchor_read_line(buf_str(&line), key, &a, &bad));
+	assert_null(bad);
+	assert_true(a.is_signed);
+	assert_int_equal(a.seq, seq);
+	buf_done(&line);
+	world_close(&w);
+}
+
 /* --- the cut -------------------------------------------------------------------------------
  */
 
@@ -463,6 +496,7 @@ int main(void)
 		cmocka_unit_test(test_a_tail_that_was_cut_behind_an_anchor_shows),
 		cmocka_unit_test(test_an_anchor_that_was_changed_is_told_from_a_chain_that_was),
 		cmocka_unit_test(test_lines_name_entries_in_every_form_that_we_write),
+		cmocka_unit_test(test_of_a_signed_line_counts_what_is_signed),
 		cmocka_unit_test(test_the_rest_of_a_chain_that_was_cut_verifies),
 		cmocka_unit_test(test_a_second_cut_goes_on_from_the_first),
 		cmocka_unit_test(test_a_cut_cannot_be_feigned_without_the_key),
