@@ -234,6 +234,23 @@ static bool cancelled(const struct dir_conn *c)
 	return atomic_load(&c->fired) == FIRED_CANCEL || (c->cancel && atomic_load(c->cancel));
 }
 
+static void keep_alive(int fd)
+{
+	static const struct {
+		int level, option, value;
+	} rows[] = {
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, 60 },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, 20 },
+		{ IPPROTO_TCP, TCP_KEEPCNT, 3 },
+	};
+
+	/* what a socket does not know (ldapi) it does not need */
+	for (size_t i = 0; i < COUNT_OF(rows); i++)
+		(void)setsockopt(fd, rows[i].level, rows[i].option, &rows[i].value,
+				 sizeof(rows[i].value));
+}
+
 /* libldap has a socket, not necessarily connected yet. */
 static int socket_made(LDAP *ld, Sockbuf *sb, LDAPURLDesc *srv, struct sockaddr *addr,
 		       struct ldap_conncb *ctx)
@@ -255,6 +272,7 @@ static int socket_made(LDAP *ld, Sockbuf *sb, LDAPURLDesc *srv, struct sockaddr 
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
 		return -1;
+	keep_alive(fd);
 	/* libldap tries the next address of a host with another socket */
 	pthread_mutex_lock(&c->lock);
 	if (c->fd >= 0)
@@ -364,23 +382,6 @@ int dir_conn_poll(struct dir_conn *c, int id, int64_t wait_ms, struct ldapmsg **
 	}
 	ldap_msgfree(message);
 	return type == 0 ? 0 : fault_text(c, last_code(c), err, c->uri);
-}
-
-void dir_conn_keepalive(struct dir_conn *c)
-{
-	static const struct {
-		int level, option, value;
-	} rows[] = {
-		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
-		{ IPPROTO_TCP, TCP_KEEPIDLE, 60 },
-		{ IPPROTO_TCP, TCP_KEEPINTVL, 20 },
-		{ IPPROTO_TCP, TCP_KEEPCNT, 3 },
-	};
-
-	/* what a socket does not know (ldapi) it does not need */
-	for (size_t i = 0; c->fd >= 0 && i < COUNT_OF(rows); i++)
-		(void)setsockopt(c->fd, rows[i].level, rows[i].option, &rows[i].value,
-				 sizeof(rows[i].value));
 }
 
 /* --- connecting ----------------------------------------------------------------------------

@@ -4,7 +4,9 @@
  * One handle, one thread. libldap's own limits are not enough (a silent TLS peer, a trickle of
  * bytes), so every connection has a watchdog thread that shuts the socket down when the step's
  * deadline passes or *cancel becomes true. After a fault of the network the handle is dead:
- * close it and open another; nothing here reconnects.
+ * close it and open another; nothing here reconnects. The system is told to ask whether the
+ * other side is still there, so that one on which nothing need come does not outlive it
+ * unnoticed.
  */
 #ifndef LDAP_CONN_H
 #define LDAP_CONN_H
@@ -60,10 +62,6 @@ int dir_conn_next(struct dir_conn *c, int id, struct ldapmsg **ret, struct err *
  * by the deadline of the connection. */
 int dir_conn_poll(struct dir_conn *c, int id, int64_t wait_ms, struct ldapmsg **ret,
 		  struct err *err) MUST_USE;
-
-/* Has the system ask whether the other side is still there, so that a connection on which
- * nothing need come does not outlive it unnoticed. */
-void dir_conn_keepalive(struct dir_conn *c);
 
 /* The fault of a request that could not be sent or of a result code, with the server's words.
  */

@@ -14,6 +14,7 @@ const struct dir_reason_trait dir_reason_traits[DIR_REASON_COUNT] = {
 	[DIR_REASON_INCOMPLETE] = { "incomplete", "source-incomplete", true,  true  },
 	[DIR_REASON_MINIMUM]    = { "minimum",    IMPLAUSIBLE,         true,  true  },
 	[DIR_REASON_DROP]       = { "drop",       IMPLAUSIBLE,         true,  true  },
+	[DIR_REASON_SHOWN]      = { "shown",      IMPLAUSIBLE,         true,  true  },
 	[DIR_REASON_BRANCH]     = { "branch",     IMPLAUSIBLE,         true,  true  },
 	[DIR_REASON_ROUND]      = { "limit",      IMPLAUSIBLE,         true,  true  },
 	[DIR_REASON_CANARY]     = { "canary",     "canary",            true,  true  },
@@ -91,6 +92,29 @@ static void judge_size(struct judge *j)
 			    "stop; raise the server's limits for the bind account, or accept "
 			    "the read if it is right",
 			    n);
+}
+
+static uint64_t fewer(uint64_t before, uint64_t now)
+{
+	return before > now ? before - now : 0;
+}
+
+/* Who left or moved is not counted by the server either. New places there count, and are
+ * nobody: so most of those who are missing must be counted still. */
+static void judge_shown(struct judge *j)
+{
+	const struct dir_verdict *now = j->now, *before = j->before;
+	uint64_t lost = fewer(before->own_shown, now->own_shown);
+	uint64_t left = fewer(before->own_count, now->own_count);
+	uint64_t hidden = fewer(lost, left);
+
+	if (!now->own_count || !before->own_count || hidden <= SMALL || hidden * 2 <= lost)
+		return;
+	say(j, DIR_REASON_SHOWN,
+	    "%" PRIu64 " fewer people are shown directly below the base than in %s, and by the "
+	    "server's own count %" PRIu64
+	    " fewer entries stand there: the others are hidden from the bind account",
+	    lost, j->since, left);
 }
 
 static uint64_t branch_entries(const struct dir_branches *b, const char *dn)
@@ -289,6 +313,7 @@ int dir_plausible(struct dir_verdict *now, const struct dir_verdict *before,
 		judge_size(&j);
 		judge_canaries(&j);
 		if (before) {
+			judge_shown(&j);
 			judge_branches(&j);
 			judge_identity(&j);
 			judge_waters(&j);

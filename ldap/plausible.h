@@ -15,6 +15,7 @@ enum dir_reason_kind {
 	DIR_REASON_INCOMPLETE, /* it did not reach its end: nobody can override that */
 	DIR_REASON_MINIMUM,    /* fewer people than the settings expect, or none */
 	DIR_REASON_DROP,       /* too many fewer than last time */
+	DIR_REASON_SHOWN,      /* the server still counts people whom it does not show */
 	DIR_REASON_BRANCH,     /* nobody left in a place that held people */
 	DIR_REASON_ROUND,      /* exactly the number at which servers stop */
 	DIR_REASON_CANARY,     /* an entry that must be there is not */

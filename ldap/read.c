@@ -167,6 +167,23 @@ static int verdict_identity(struct reading *rd, struct err *err)
 	return r;
 }
 
+/* The server's own count says nothing where we did not count by places ourselves. */
+static int verdict_count(struct reading *rd, struct err *err)
+{
+	struct dir_verdict *v = rd->verdict;
+	int r;
+
+	if (!rd->session.own_count || (v->entries && !v->branches.n))
+		return 0;
+	v->own_count = rd->session.own_count;
+	buf_clear(&rd->dn);
+	r = dir_dn_normal(str_of(rd->o->base), &rd->dn, err);
+	for (size_t i = 0; r == 0 && i < v->branches.n; i++)
+		if (str_eq(str_of(v->branches.v[i].dn), buf_str(&rd->dn)))
+			v->own_shown = v->branches.v[i].entries;
+	return r;
+}
+
 /* A canary counts when it came in the read itself, not only when asked for by name. */
 static void verdict_canaries(struct reading *rd)
 {
@@ -248,6 +265,8 @@ static int attempt_read(struct reading *rd, int attempt, struct err *err)
 		r = dir_mapping_stats(s->mapping, &rd->verdict->attrs, err);
 	if (r == 0)
 		r = dir_memory_branches(rd->memory, &rd->verdict->branches, err);
+	if (r == 0)
+		r = verdict_count(rd, err);
 	if (r == 0)
 		dir_memory_end(rd->memory);
 	return r;

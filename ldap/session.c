@@ -15,6 +15,9 @@ static const struct id_attr {
 	{ "ibm-entryUuid", DIR_ID_UUID },
 };
 
+/* What servers tell of how many entries stand directly below one, shown or not. */
+static const char *const count_attrs[] = { "numSubordinates", "subordinateCount" };
+
 static bool base_id_take(struct dir_session *s, const struct dir_entry *e, const char *attr,
 			 enum dir_id_form form, char text[DIR_ID_BYTES])
 {
@@ -33,7 +36,11 @@ static int base_entry(void *ctx, const struct dir_entry *e, struct err *err)
 	const struct dir_trait *trait = dir_trait(s->dse.kind);
 	char text[DIR_ID_BYTES];
 	bool found = base_id_take(s, e, trait->key, trait->key_form, text);
+	struct str raw;
 
+	for (size_t i = 0; i < COUNT_OF(count_attrs); i++)
+		if (dir_entry_first(e, count_attrs[i], &raw))
+			(void)str_uint64(raw, &s->own_count);
 	for (size_t i = 0; i < COUNT_OF(id_attrs) && !found; i++)
 		found = base_id_take(s, e, id_attrs[i].attr, id_attrs[i].form, text);
 	if (!found)
@@ -45,7 +52,7 @@ static int base_entry(void *ctx, const struct dir_entry *e, struct err *err)
 
 static int base_read(struct dir_session *s, struct err *err)
 {
-	const char *attrs[COUNT_OF(id_attrs) + 1] = { NULL };
+	const char *attrs[COUNT_OF(id_attrs) + COUNT_OF(count_attrs) + 1] = { NULL };
 	struct dir_query q = { .base = s->o->base,
 			       .scope = DIR_SCOPE_BASE,
 			       .filter = "(objectClass=*)",
@@ -55,6 +62,8 @@ static int base_read(struct dir_session *s, struct err *err)
 
 	for (size_t i = 0; i < COUNT_OF(id_attrs); i++)
 		attrs[i] = id_attrs[i].attr;
+	for (size_t i = 0; i < COUNT_OF(count_attrs); i++)
+		attrs[COUNT_OF(id_attrs) + i] = count_attrs[i];
 	r = dir_search(s->conn, &q, base_entry, s, &found, err);
 	if (r < 0)
 		return r;

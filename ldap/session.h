@@ -19,6 +19,8 @@ struct dir_session {
 	char *base_id;            /* of the base entry, or NULL if it has none */
 	const char *base_id_attr; /* the attribute that holds it; NULL if none */
 	enum dir_id_form base_id_form;
+	uint64_t own_count; /* entries directly below the base, as the server counts; 0: untold
+			     */
 	char question[DIGEST_HEX_BYTES];
 };
 

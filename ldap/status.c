@@ -118,6 +118,21 @@ static enum dir_state inet_status(struct str v, int64_t now_ms, int64_t *expires
 	return DIR_STATE_UNKNOWN;
 }
 
+/* By the names of the roles that inactivating an account gives it; they stand below the suffix.
+ * nsAccountLock follows from them, where the account may read that. */
+static enum dir_state disabled_role(struct str v, int64_t now_ms, int64_t *expires_ms)
+{
+	static const char *const names[] = { "cn=nsManagedDisabledRole,",
+					     "cn=nsDisabledRole," };
+
+	(void)now_ms;
+	(void)expires_ms;
+	for (size_t i = 0; i < COUNT_OF(names); i++)
+		if (str_istarts(str_trim(v), str_of(names[i])))
+			return DIR_STATE_DISABLED;
+	return DIR_STATE_ACTIVE;
+}
+
 static enum dir_state enabled_word(struct str v, int64_t now_ms, int64_t *expires_ms)
 {
 	(void)now_ms;
@@ -150,6 +165,7 @@ static const struct sign {
 	{ BEHERA,           "pwdAccountLockedTime",               locked_time,          false },
 	{ K(OPENLDAP),      "pwdEndTime",                         end_time,             false },
 	{ SUNS,             "nsAccountLock",                      true_disables,        false },
+	{ SUNS,             "nsRoleDN",                           disabled_role,        false },
 	{ K(FREEIPA),       "krbPrincipalExpiration",             end_time,             false },
 	{ POSIX,            "shadowExpire",                       shadow_day,           false },
 	{ K(ORACLE) | K(OTHER), "inetUserStatus",                 inet_status,          false },

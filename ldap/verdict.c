@@ -149,7 +149,8 @@ static const struct {
 	size_t offset;
 } counts[] = { TEXT("entries", entries),      TEXT("pages", pages),
 	       TEXT("deleted", deleted),      TEXT("twice", twice),
-	       TEXT("startedMs", started_ms), TEXT("durationMs", duration_ms) };
+	       TEXT("startedMs", started_ms), TEXT("durationMs", duration_ms),
+	       TEXT("ownCount", own_count),   TEXT("ownShown", own_shown) };
 #undef TEXT
 
 static char **text_at(const struct dir_verdict *v, size_t i)

@@ -48,6 +48,9 @@ struct dir_verdict {
 	uint64_t entries, pages, deleted /* tombstones left out */,
 		twice /* seen twice, the same */;
 	uint64_t states[5]; /* by enum dir_state */
+	/* Directly below the base: entries of all kinds as the server itself counts them
+	 * (0: untold), and people shown. */
+	uint64_t own_count, own_shown;
 	int64_t started_ms; /* wall */
 	int64_t duration_ms;
 	int attempts;

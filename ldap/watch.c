@@ -228,7 +228,6 @@ int dir_watch_open(const struct dir_options *o, const struct secret *password,
 		r = ask(w, err);
 	if (r != 0)
 		return r < 0 ? r : DIR_WATCH_NONE;
-	dir_conn_keepalive(w->session.conn);
 	*ret = TAKE(w);
 	return 0;
 }

@@ -136,6 +136,44 @@ static void test_an_incomplete_read_is_never_plausible_and_its_numbers_say_nothi
 	dir_verdict_done(&now);
 }
 
+static void test_what_the_server_counts_and_does_not_show_is_hidden(void **state)
+{
+	static const struct {
+		uint64_t count_before, shown_before, count, shown;
+		bool hidden;
+	} cases[] = {
+		{ 1003, 1000, 1003, 996, true },
+		{ 1003, 1000, 1001, 994, true },   /* two of the six are really gone */
+		{ 1003, 1000, 1003, 997, false },  /* three say nothing */
+		{ 1003, 1000, 999, 996, false },   /* they left */
+		{ 1003, 1000, 908, 900, false },   /* moved into five places made for them */
+		{ 1003, 1000, 1080, 1000, false }, /* others than people were made there */
+		{ 1003, 1000, 1010, 1007, false },
+		{ 0, 0, 1003, 900, false }, /* one of the two was not told */
+		{ 1003, 1000, 0, 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		struct dir_options o = settings();
+		struct dir_verdict before = verdict(1000), now = verdict(996);
+		struct dir_judgement j;
+
+		o.drop_count = 100; /* so that nothing else is against it */
+		before.own_count = cases[i].count_before;
+		before.own_shown = cases[i].shown_before;
+		now.own_count = cases[i].count;
+		now.own_shown = cases[i].shown;
+		judge(&now, &before, &o, &j);
+		if (has(&j, DIR_REASON_SHOWN) != cases[i].hidden ||
+		    j.plausible == cases[i].hidden)
+			fail_msg("row %zu", i);
+		dir_judgement_done(&j);
+		dir_verdict_done(&before);
+		dir_verdict_done(&now);
+	}
+}
+
 static void test_a_place_that_lost_everybody_is_told_even_below_the_bound(void **state)
 {
 	struct dir_options o = settings();
@@ -379,6 +417,8 @@ static struct dir_verdict full(void)
 	v.who = strdup("dn:cn=bridge");
 	v.duration_ms = 1234;
 	v.deleted = 3;
+	v.own_count = 1004;
+	v.own_shown = 1001;
 	v.twice = 1;
 	v.states[4] = 20;
 	attr_put(&v, "mail", false, 900);
@@ -406,6 +446,8 @@ static void test_a_verdict_kept_as_json_is_the_same_when_it_comes_back(void **st
 	assert_ok(dir_verdict_json(&back, &two, &err), &err);
 	assert_true(json_equal(one, two));
 	assert_int_equal(back.entries, 1001);
+	assert_int_equal(back.own_count, 1004);
+	assert_int_equal(back.own_shown, 1001);
 	assert_int_equal(back.states[4], 20);
 	assert_true(back.attrs.v[1].judged);
 	assert_string_equal(back.branches.v[0].dn, "ou=people,dc=x");
@@ -481,6 +523,7 @@ int main(void)
 		cmocka_unit_test(test_sizes_are_held_against_bounds_and_the_last_read),
 		cmocka_unit_test(
 			test_an_incomplete_read_is_never_plausible_and_its_numbers_say_nothing),
+		cmocka_unit_test(test_what_the_server_counts_and_does_not_show_is_hidden),
 		cmocka_unit_test(test_a_place_that_lost_everybody_is_told_even_below_the_bound),
 		cmocka_unit_test(test_shares_that_collapse_hide_their_attribute),
 		cmocka_unit_test(test_a_hidden_attribute_stays_hidden_until_seen_or_accepted),
