@@ -6,11 +6,11 @@
 #include "base/stamp.h"
 
 #define BARS_MOST 40
-#define BAR_X 240     /* where bars begin */
-#define BAR_WIDTH 560 /* of the longest */
+#define BAR_X 330     /* where bars begin */
+#define BAR_WIDTH 470 /* of the longest */
 #define BAR_HEIGHT 16
 #define ROW_GAP 10
-#define LABEL_MOST 34 /* characters of a bar's name */
+#define LABEL_MOST 40 /* characters of a bar's name */
 
 static const char head_html[] =
 	"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -25,15 +25,16 @@ static const char style_html[] =
 	"@media (prefers-color-scheme:dark){:root{--fg:#e8eaed;--bg:#15181b;--soft:#b3bac2;"
 	"--line:#4a5058;--head:#23282d;--s1:#6cb2ff;--s2:#f5a14a;--s3:#bba1ff}}\n"
 	"body{margin:0 "
-	"auto;max-width:72rem;padding:1.5rem;color:var(--fg);background:var(--bg);"
+	"auto;max-width:88rem;padding:1.5rem;color:var(--fg);background:var(--bg);"
 	"font:16px/1.5 system-ui,sans-serif}\n"
 	"h1{font-size:1.6rem;margin:0 0 .3rem}p,li{color:var(--fg)}.soft{color:var(--soft)}\n"
 	".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;"
 	"font-variant-numeric:tabular-nums}\n"
 	"caption{text-align:left;font-weight:600;padding:.6rem 0}\n"
 	"th,td{border-bottom:1px solid var(--line);padding:.35rem .6rem;text-align:left;"
-	"vertical-align:top;overflow-wrap:anywhere}\n"
-	"thead th{background:var(--head)}.n{text-align:right;white-space:nowrap}\n"
+	"vertical-align:top}\n"
+	"thead th{background:var(--head);vertical-align:bottom}.n{text-align:right}"
+	"td.n,time{white-space:nowrap}\n"
 	"tfoot td,tfoot th{font-weight:600;border-top:2px solid var(--line)}\n"
 	"svg{width:100%;height:auto;max-width:54rem}svg text{fill:var(--fg);font-size:14px}\n"
 	".s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}\n"
@@ -41,7 +42,11 @@ static const char style_html[] =
 	"@media "
 	"print{:root{--fg:#000;--bg:#fff;--soft:#333;--line:#888;--head:#eee;--s1:#0b5cad;"
 	"--s2:#a14a00;--s3:#5b3a9d}body{max-width:none;padding:0;font-size:10pt}"
-	".wide{overflow:visible}thead{display:table-header-group}tr,svg{break-inside:avoid}}\n"
+	".wide{overflow:visible}thead{display:table-header-group}tr,svg{break-inside:avoid}"
+	"th,td{padding:.2rem "
+	".4rem}td,time{white-space:normal;overflow-wrap:anywhere}caption{break-after:avoid}:"
+	"root{color-scheme:light}}\n"
+	"@page{size:landscape;margin:12mm}\n"
 	"</style>\n";
 
 void report_html_text(struct buf *into, struct str text)
@@ -183,7 +188,8 @@ static void add_table(const struct report *report, const json_t *answer, struct 
 	buf_add_text(into, "<div class=\"wide\" role=\"region\" tabindex=\"0\" "
 			   "aria-labelledby=\"rows\">\n<table>\n<caption id=\"rows\">");
 	add_text(into, report->title);
-	buf_addf(into, ": %zu rows</caption>\n<thead><tr>", json_array_size(rows));
+	buf_addf(into, ": %zu %s</caption>\n<thead><tr>", json_array_size(rows),
+		 json_array_size(rows) == 1 ? "row" : "rows");
 	for (const struct export_column *c = report->columns; c->name; c++) {
 		buf_addf(into, "<th scope=\"col\"%s>",
 			 is_number(c->type) ? " class=\"n\"" : "");
@@ -214,7 +220,7 @@ struct chart {
 	const struct report *report;
 	const json_t *rows;
 	size_t count;
-	int label, series[REPORT_SERIES];
+	int label, beside, series[REPORT_SERIES];
 	int64_t most;
 };
 
@@ -233,6 +239,7 @@ static bool chart_of(const struct report *report, const json_t *rows, struct cha
 {
 	*c = (struct chart){ .report = report, .rows = rows };
 	c->label = column_at(report, report->label);
+	c->beside = column_at(report, report->beside);
 	for (size_t i = 0; i < REPORT_SERIES; i++)
 		c->series[i] = column_at(report, report->series[i]);
 	c->count = json_array_size(rows) < BARS_MOST ? json_array_size(rows) : BARS_MOST;
@@ -244,21 +251,33 @@ static bool chart_of(const struct report *report, const json_t *rows, struct cha
 	return c->label >= 0 && c->most > 0;
 }
 
-/* Names are cut at a character. */
-static void add_label(struct buf *into, const json_t *value)
+/* Names are cut at a character; *chars are left of the place for them. */
+static void add_label(struct buf *into, const json_t *value, size_t *chars)
 {
 	struct str text = str_n(json_string_value(value), json_string_length(value));
-	size_t at = 0, chars = 0;
+	size_t at = 0;
 
-	while (at < text.len && chars < LABEL_MOST) {
+	while (at < text.len && *chars) {
 		at++;
 		while (at < text.len && ((unsigned char)text.p[at] & 0xc0) == 0x80)
 			at++;
-		chars++;
+		--*chars;
 	}
 	report_html_text(into, str_n(text.p, at));
 	if (at < text.len)
 		buf_add_text(into, "\xe2\x80\xa6");
+}
+
+static void add_labels(const struct chart *c, const json_t *row, struct buf *into)
+{
+	size_t chars = LABEL_MOST;
+
+	add_label(into, json_array_get(row, (size_t)c->label), &chars);
+	if (c->beside < 0 || chars < 4)
+		return;
+	buf_add_text(into, ", ");
+	chars -= 2;
+	add_label(into, json_array_get(row, (size_t)c->beside), &chars);
 }
 
 static void add_bar(const struct chart *c, const json_t *row, size_t at, struct buf *into)
@@ -267,7 +286,7 @@ static void add_bar(const struct chart *c, const json_t *row, size_t at, struct 
 
 	buf_addf(into, "<text x=\"%d\" y=\"%" PRId64 "\" text-anchor=\"end\">", BAR_X - 8,
 		 y + BAR_HEIGHT - 3);
-	add_label(into, json_array_get(row, (size_t)c->label));
+	add_labels(c, row, into);
 	buf_add_text(into, "</text>");
 	for (size_t i = 0; i < REPORT_SERIES; i++) {
 		int64_t value, width;

@@ -32,8 +32,9 @@ struct report {
 	const struct export_column *columns;
 	int (*make)(struct report_run *run, struct err *err);
 	unsigned totals; /* bit i: column i is added up */
-	/* Names of columns: what the bars are called, and what they show; NULL: no chart. */
-	const char *label, *series[REPORT_SERIES];
+	/* Names of columns: what the bars are called (beside: and then; may be NULL), and what
+	 * they show, parts that do not overlap; NULL: no chart. */
+	const char *label, *beside, *series[REPORT_SERIES];
 };
 extern const struct report reports[]; /* ended by a NULL name */
 const struct report *report_of(const char *name);
