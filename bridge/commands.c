@@ -312,10 +312,10 @@ static const struct cli_option protect_options[] = {
 	{ "account", 0, "ACCOUNT", CLI_TEXT, NULL, false, "one account instead of a person", NULL },
 	{ "rule", 0, "RULE", CLI_TEXT, NULL, false, "only against this rule", NULL },
 	OPT_ORG,
-	{ "owner", 0, "NAME", CLI_TEXT, NULL, true, "who answers for it", NULL },
+	{ "owner", 0, "NAME", CLI_TEXT, NULL, false, "who answers for it; needed unless signed elsewhere", NULL },
 	{ "from", 0, "DATE", CLI_TIME, "from_ms", false, "when it begins; default: now", NULL },
 	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when it ends: a date, or a duration such as 90d", NULL },
-	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"), OPT_SIGN, OPT_END
 };
 static const struct cli_operand expect_operands[] = {
 	{ .name = "WHO", .member = "who", .least = 0, .most = 256 }, ARG_END
@@ -342,10 +342,13 @@ static const struct cli_operand number_operands[] = {
 	{ .name = "NUMBER", .member = "number", .least = 1, .most = 1, .number = true }, ARG_END
 };
 static const struct cli_option all_options[] = { OPT_ALL("lifted and ended ones too"), OPT_END };
+static const struct cli_option word_options[] = {
+	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"), OPT_SIGN, OPT_END
+};
 static const struct cli_option bar_options[] = {
 	{ "rule", 0, "RULE", CLI_TEXT, NULL, false, "this rule; default: every rule", NULL },
 	{ "until", 'u', "DATE", CLI_TIME, "until_ms", false, "when it ends: a date, or a duration such as 90d", NULL },
-	OPT_REASON(true, "why; stands in the audit chain"), OPT_END
+	OPT_REASON(false, "why; needed unless signed, stands in the audit chain"), OPT_SIGN, OPT_END
 };
 
 /* --- approvers ------------------------------------------------------------------------------- */
@@ -829,13 +832,15 @@ const struct command commands[] = {
 	  "  nothing automatic for 90 days\n"
 	  "leaverd protect add --account 5f1c0e --kind service-account --owner IT --reason 'build robot'\n"
 	  "  one account\n",
-	  .options = protect_options, .operands = protect_operands, .verb = "protect.add" },
+	  .options = protect_options, .operands = protect_operands, .verb = "protect.add",
+	  .prepare = prepare_signature, .render = render_signing },
 	{ "protect list", PROTECT, "what is protected, by whom, until when", "Live ones, unless --all.",
 	  "leaverd protect list\n  a table\n",
 	  .options = all_options, .verb = "protect.list", .render = render_protections },
 	{ "protect remove", PROTECT, "lift a protection", "It stays in the list and in the audit chain as lifted.",
 	  "leaverd protect remove 3 --reason 'back at work'\n  lifted\n",
-	  .options = reason_options, .operands = number_operands, .verb = "protect.remove" },
+	  .options = word_options, .operands = number_operands, .verb = "protect.remove",
+	  .prepare = prepare_signature, .render = render_signing },
 	{ "expect", PROTECT, "announced leavers: limits do not count them",
 	  "A list of people whose leaving was announced, by ledger number or name, from and until a date: a closing "
 	  "office does not trip the limits. Two people sign it before it counts, for exactly these. Everything else "
@@ -858,12 +863,14 @@ const struct command commands[] = {
 	{ "bars add", PROTECT, "forbid a rule for one person", "The rule may not act on this person.",
 	  "leaverd bars add ada@example.com --rule inactive-jira --until 180d --reason 'parental leave cover'\n"
 	  "  the rule passes them by\n",
-	  .options = bar_options, .operands = who_operands, .verb = "bars.add" },
+	  .options = bar_options, .operands = protect_operands, .verb = "bars.add",
+	  .prepare = prepare_signature, .render = render_signing },
 	{ "bars list", PROTECT, "which rules are forbidden for whom", "Live ones, unless --all.",
 	  "leaverd bars list\n  a table\n",
 	  .options = all_options, .verb = "bars.list", .render = render_bars },
 	{ "bars lift", PROTECT, "allow the rule again", "From the next round on.",
-	  "leaverd bars lift 4\n  lifted\n", .operands = number_operands, .verb = "bars.lift" },
+	  "leaverd bars lift 4\n  lifted\n", .options = word_options, .operands = number_operands, .verb = "bars.lift",
+	  .prepare = prepare_signature, .render = render_signing },
 
 	{ "approver enrol", APPROVERS, "somebody whose signature counts",
 	  "Takes the public part of a key that they made themselves with `leaverd key new`. The first is enrolled "

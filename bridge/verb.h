@@ -57,6 +57,7 @@ extern const struct verb verbs_round[];    /* sync, collect, plan */
 extern const struct verb verbs_plan[];     /* show, apply, pause, resume, block, arm, why */
 extern const struct verb verbs_decide[];   /* approve, reject, release */
 extern const struct verb verbs_announce[]; /* expect, .approve, .withdraw, .list; config.x */
+extern const struct verb verbs_protect[];  /* protect.add, .list, .remove; bars.x */
 extern const struct verb verbs_approver[]; /* approver.enrol, .list, .retire */
 extern const struct verb verbs_undo[];     /* undo */
 extern const struct verb verbs_scim[];     /* scim.check */

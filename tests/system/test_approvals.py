@@ -300,3 +300,35 @@ def test_announced_leavers_pass_the_limits_once_two_people_signed(world):
     world.command("expect", "withdraw", number, "--reason", "Lyon stays")
     assert urgent(world)["held"]
     world.command("audit", "verify", "--head")
+
+
+def test_a_protection_and_a_bar_are_given_and_lifted_by_a_signed_word(world):
+    config = world.daemon.config.read_text()
+    who = world.ordinary[7]["mail"]
+    enrol(world)
+    made = signed(world, "ada", "protect", "add", who, "--owner", "HR Lyon", "--until", "90d", "--reason", "long illness")
+    row = next(p for p in world.json("protect", "list")["protections"] if p["number"] == made["number"])
+    assert (row["who"], row["owner"], row["reason"]) == ("approver:ada", "HR Lyon", "long illness")
+    assert row["person"] and row["until_ms"]
+    bar = signed(world, "bob", "bars", "add", who, "--rule", "leaver-hr", "--reason", "case 12")
+    row = next(b for b in world.json("bars", "list")["bars"] if b["number"] == bar["number"])
+    assert (row["who"], row["rule"], row["reason"]) == ("approver:bob", "leaver-hr", "case 12")
+    # signed elsewhere, and brought: once, and for that alone
+    text = world.command("bars", "lift", str(bar["number"]), "--reason", "over", "--statement")
+    assert "about bar" in text and "decision lift" in text
+    more, stdin = signing(world, "ada")
+    paper = world.folder / "lift"
+    paper.write_text(text, encoding="utf-8")
+    answer = world.command("sign", str(paper), "--key", key(world, "ada"), *more[2:], **stdin)
+    assert "What was asked for" in refused(world, "protect", "remove", str(made["number"]), "--signature", "-", stdin=answer)
+    # where all is signed, what takes a guard away is signed, too; what gives one need not be
+    changed(world, config + "approvals:\n  signed: always\n")
+    assert "lets more happen" in refused(world, "bars", "lift", str(bar["number"]), "--reason", "over")
+    assert "lets more happen" in refused(world, "protect", "remove", str(made["number"]), "--reason", "over")
+    world.command("bars", "lift", str(bar["number"]), "--signature", "-", stdin=answer)
+    assert bar["number"] not in [b["number"] for b in world.json("bars", "list")["bars"]]
+    signed(world, "bob", "protect", "remove", str(made["number"]), "--reason", "back at work")
+    assert made["number"] not in [p["number"] for p in world.json("protect", "list")["protections"]]
+    assert "approver:bob" in world.command("audit", "export")
+    world.command("protect", "add", who, "--owner", "HR Lyon", "--reason", "ill again")
+    world.command("audit", "verify", "--head")
