@@ -269,11 +269,16 @@ int anchors_look(struct app *app, int64_t now_ms, struct err *err)
 		return 0;
 	r = newest(app, &last, err);
 	for (size_t i = 0; r == 0 && i < COUNT_OF(places); i++) {
-		int64_t seq = 0, ms = 0;
+		int64_t seq = 0, ms = 0, since = 0;
 
 		if (!places[i].wanted(a))
 			continue;
 		r = anchors_standing(app, places[i].name, &seq, &ms, err);
+		/* one that waits has its place already: it stands in the others, too */
+		if (r >= 0 && places[i].later)
+			r = stamps_waits_since(app, &since, err);
+		if (since > ms)
+			ms = since;
 		if (r >= 0 && seq < last && now_ms - ms >= a->every_ms)
 			due |= 1u << i;
 		r = r < 0 ? r : 0;

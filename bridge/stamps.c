@@ -60,6 +60,15 @@ static int waiting(struct app *app, char **ret, struct err *err)
 	return r < 0 ? r : cursors_get(db, OWNER, WAITS, ret, NULL, err);
 }
 
+int stamps_waits_since(struct app *app, int64_t *ret_ms, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	CLEANUP(free_at) char *line = NULL;
+	int r = store_read_begin(app->store, &db, err);
+
+	return r < 0 ? r : cursors_get(db, OWNER, WAITS, &line, ret_ms, err);
+}
+
 struct kept {
 	const char *line;
 	char seq[24];

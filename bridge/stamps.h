@@ -30,6 +30,8 @@ int stamps_folder(const struct config *c, struct buf *into, struct err *err) MUS
 
 /* On the writer: this anchor of entry seq is the one that waits. */
 int stamps_wait(struct db *db, struct str line, int64_t now_ms, struct err *err) MUST_USE;
+/* When the one that waits was made to. STORE_NOT_FOUND: nothing waits. */
+int stamps_waits_since(struct app *app, int64_t *ret_ms, struct err *err) MUST_USE;
 
 /* One at a time asks: true, and it is the caller's turn until stamps_end(). */
 bool stamps_begin(struct app *app);
