@@ -165,7 +165,8 @@ static int ask_path(struct atl_site *s, const struct atl_ask *ask, const char *p
 	struct atl_request q = { .method = ask->method,
 				 .path = path,
 				 .family = ask->write ? ATL_ORG_WRITE : ATL_ORG_READ,
-				 .write = ask->write };
+				 .write = ask->write,
+				 .once = ask->once };
 	CLEANUP(buf_done) struct buf text;
 	int r = 0;
 

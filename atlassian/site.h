@@ -63,6 +63,7 @@ struct atl_ask {
 	size_t arg_count;
 	const json_t *body; /* NULL: none */
 	bool write;
+	bool once; /* must not be done twice: sent again only where it cannot have arrived */
 };
 static inline struct atl_ask atl_get(enum atl_api api, const char *path, const struct str *args,
 				     size_t arg_count)

@@ -81,18 +81,20 @@ static int record_look(void *ctx, const struct record *row, struct err *err)
 /* --- what a record calls somebody, to their address ----------------------------------------
  */
 
-static void address_of(const struct record *row, char ret[ADDRESSEE_BYTES])
+static int address_of(const struct record *row, char ret[ADDRESSEE_BYTES], struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	const char *best = NULL;
 	const json_t *mails, *one;
-	struct err err;
 	size_t i;
+	int r;
 
 	ret[0] = '\0';
-	if (row->deleted || row->gone || row->active == TRI_NO ||
-	    jx_parse(row->doc, JX_LENIENT, &doc, &err) < 0)
-		return;
+	if (row->deleted || row->gone || row->active == TRI_NO)
+		return 0;
+	r = jx_parse(row->doc, JX_LENIENT, &doc, err);
+	if (r < 0) /* nobody is told of a record that is none; lost memory is */
+		return r == -ERR_NOMEM ? r : 0;
 	mails = json_object_get(doc, "emails");
 	json_array_foreach ((json_t *)(uintptr_t)mails, i, one)
 		if (!best || json_is_true(json_object_get(one, "primary")))
@@ -101,6 +103,7 @@ static void address_of(const struct record *row, char ret[ADDRESSEE_BYTES])
 		best = jx_get_text(doc, "userName");
 	if (best && mail_address_ok(str_of(best)))
 		(void)snprintf(ret, ADDRESSEE_BYTES, "%s", best);
+	return 0;
 }
 
 /* The only live record of a source that is called so. */
@@ -114,12 +117,10 @@ static int called_look(void *ctx, const struct record *row, struct err *err)
 {
 	struct called *c = ctx;
 
-	(void)err;
 	if (row->source != c->source || row->deleted || row->gone)
 		return 0;
 	c->count++;
-	address_of(row, c->address);
-	return 0;
+	return address_of(row, c->address, err);
 }
 
 /* An id, external id, DN or name of the same source becomes an address, or nothing. */

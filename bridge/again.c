@@ -128,15 +128,19 @@ static int offer_run(void *ctx, struct db *db, struct err *err)
 	return r < 0 ? r : requests_get(db, o->row.id, row_ticket, &o->ticket, err);
 }
 
+bool again_offered(const struct config *c)
+{
+	return c->keep.url && (c->again.domains.n || c->again.groups.n);
+}
+
 static int may_be_offered(struct app *app, const struct again_seat *seat, bool *ret,
 			  struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
-	const struct config_again *c = &app->config.again;
 	int r;
 
 	*ret = false;
-	if (!app->config.keep.url || !(c->domains.n || c->groups.n) || !seat->action->product ||
+	if (!again_offered(&app->config) || !seat->action->product ||
 	    seat->action->class != PLAN_INACTIVE)
 		return 0;
 	r = store_read_begin(app->store, &db, err);
@@ -178,6 +182,59 @@ int again_link(struct app *app, const struct again_seat *seat, char *ret, size_t
 		return r;
 	ticket_write(&o.ticket, &key, text);
 	return page_link(app, "again", text, ret, room, err);
+}
+
+struct holder {
+	struct buf email;
+	bool active;
+};
+
+static int account_holder(void *ctx, const struct account_row *row, struct err *err)
+{
+	struct holder *h = ctx;
+
+	buf_add_str(&h->email, row->email);
+	h->active = row->status == ACCOUNT_ACTIVE;
+	return buf_fault(&h->email, err, "an address");
+}
+
+/* Who has changed groups or addresses since, or left, may not be who may ask any more. */
+static int still_may(struct app *app, struct db *db, const struct request_row *row, bool *ret,
+		     struct err *err)
+{
+	struct holder h = { .active = false };
+	int r;
+
+	buf_init(&h.email, 1024);
+	r = accounts_get(db, row->account, account_holder, &h, err);
+	if (r == 0 && h.active)
+		r = may_ask(app, db, row->person, buf_str(&h.email), ret, err);
+	buf_done(&h.email);
+	return r < 0 ? r : 0;
+}
+
+struct asking {
+	struct app *app;
+	struct db *db;
+};
+
+static int ask_row(void *ctx, const struct request_row *row, struct err *err)
+{
+	const struct asking *a = ctx;
+	bool may = false;
+	int r = still_may(a->app, a->db, row, &may, err);
+
+	if (r < 0)
+		return r;
+	return may ? requests_ask(a->db, row->id, stamp_now_ms(), err) : STORE_UNCHANGED;
+}
+
+int again_ask(struct app *app, struct db *db, const struct request_row *seat, struct err *err)
+{
+	struct asking a = { app, db };
+	int r = requests_offered(db, seat, stamp_now_ms(), ask_row, &a, err);
+
+	return r > 0 ? STORE_UNCHANGED : r;
 }
 
 /* --- what the page says --------------------------------------------------------------------
@@ -254,35 +311,6 @@ struct look {
 	int is; /* what ticket_read() said */
 };
 
-struct holder {
-	struct buf email;
-	bool active;
-};
-
-static int account_holder(void *ctx, const struct account_row *row, struct err *err)
-{
-	struct holder *h = ctx;
-
-	buf_add_str(&h->email, row->email);
-	h->active = row->status == ACCOUNT_ACTIVE;
-	return buf_fault(&h->email, err, "an address");
-}
-
-/* Who has changed groups or addresses since, or left, may not be who may ask any more. */
-static int still_may(const struct look *l, const struct request_row *row, bool *ret,
-		     struct err *err)
-{
-	struct holder h = { .active = false };
-	int r;
-
-	buf_init(&h.email, 1024);
-	r = accounts_get(l->db, row->account, account_holder, &h, err);
-	if (r == 0 && h.active)
-		r = may_ask(l->a->app, l->db, row->person, buf_str(&h.email), ret, err);
-	buf_done(&h.email);
-	return r < 0 ? r : 0;
-}
-
 /* The row must be what the ticket says: person, account, seat and rule. */
 static int row_look(void *ctx, const struct request_row *row, struct err *err)
 {
@@ -299,7 +327,7 @@ static int row_look(void *ctx, const struct request_row *row, struct err *err)
 		return STORE_NOT_FOUND;
 	r = addressee_find(l->db, row->person, &who, err);
 	if (r == 0)
-		r = still_may(l, row, &may, err);
+		r = still_may(l->a->app, l->db, row, &may, err);
 	if (r < 0)
 		return r;
 	v->german = str_istarts(str_of(notice_language(c->texts, NOTICE_TAKEN, who.language)),

@@ -17,6 +17,9 @@
 #include "bridge/app.h"
 #include "net/httpd.h"
 
+struct request_row; /* store/requests.h */
+struct db;
+
 struct again_seat {
 	const struct config_org *org;
 	uint64_t plan;
@@ -31,6 +34,17 @@ struct again_seat {
  */
 int again_link(struct app *app, const struct again_seat *seat, char *ret, size_t room,
 	       struct err *err) MUST_USE;
+
+/*
+ * Asks for a seat without that link: by what the person was sent before, and whose time is
+ * over. The seat is what row says: org, person, account, product, site, taken since made_ms.
+ * STORE_UNCHANGED where there is nothing to ask for, it was asked for, or they may not ask. On
+ * the writer.
+ */
+int again_ask(struct app *app, struct db *db, const struct request_row *seat, struct err *err)
+	MUST_USE;
+/* Whether anybody may ask for anything. */
+bool again_offered(const struct config *c);
 
 struct again;
 #define AGAIN_ROUTES 2

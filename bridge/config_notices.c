@@ -9,6 +9,7 @@
 static const char *const tls_words[] = { "starttls", "tls", "none", NULL };
 static const char *const copy_words[] = { "none", "manager", "sponsor", "both", NULL };
 static const char *const approve_words[] = { "person", "rule", NULL };
+static const char *const per_words[] = { "plan", "action", NULL };
 static const char *const form_words[] = { "json", "slack", "teams", NULL };
 const char *const config_tells_words[] = { "warn",    "held",  "source", "keys",
 					   "overdue", "tiers", "digest", NULL };
@@ -59,6 +60,27 @@ static const struct conf_key hook_keys[] = {
 	{ 0 }
 };
 
+static const struct conf_key issues_keys[] = {
+	ROW("name", CONF_TEXT, config_issues, name, .preset = "!", .help = "stands in `leaverd notices`"),
+	ROW("site", CONF_TEXT, config_issues, site, .preset = "!",
+	    .help = "host of one of an organisation's sites: issues are about its plans, made with the site's token"),
+	ROW("project", CONF_TEXT, config_issues, project, .preset = "!",
+	    .help = "key of the Jira project, such as OPS"),
+	ROW("type", CONF_TEXT, config_issues, type, .preset = "Task", .least = 1, .most = 60,
+	    .help = "name of the issue type"),
+	ROW("labels", CONF_LIST, config_issues, labels, WITHIN(0, 8),
+	    .help = "labels beside leaverd's own, which each issue has to be found by"),
+	ROW("per", CONF_ENUM, config_issues, per, .preset = "plan", .words = per_words,
+	    .help = "plan: one issue for each plan; action: one for each thing that is planned"),
+	ROW("most", CONF_INT, config_issues, most, .preset = "20", WITHIN(1, 200),
+	    .help = "of per: action: a plan with more actions than that has one issue"),
+	ROW("done", CONF_TEXT, config_issues, done, .least = 1, .most = 60,
+	    .help = "status to which what is over is moved, such as Done; left out: it is only commented"),
+	ROW("per_minute", CONF_INT, config_issues, per_minute, .preset = "10", WITHIN(1, 600),
+	    .help = "issues opened and closed a minute, at most"),
+	{ 0 }
+};
+
 const struct conf_key config_notices_keys[] = {
 	ROW("folder", CONF_PATH, config_notices, folder,
 	    .help = "dry mode: every notice is written here as a file, and nothing is sent"),
@@ -82,6 +104,9 @@ const struct conf_key config_notices_keys[] = {
 	    .help = "mail over SMTP"),
 	ROW("hooks", CONF_ITEMS, config_notices, hooks, .sub = hook_keys, .sub_size = sizeof(struct config_hook),
 	    WITHIN(0, CONFIG_HOOKS_MAX), .help = "webhooks"),
+	ROW("issues", CONF_ITEMS, config_notices, issues, .sub = issues_keys,
+	    .sub_size = sizeof(struct config_issues), WITHIN(0, CONFIG_ISSUES_MAX),
+	    .help = "issues in Jira about plans or actions"),
 	{ 0 }
 };
 
@@ -113,6 +138,11 @@ const struct conf_key config_again_keys[] = {
 const struct config_hook *config_hook_at(const struct config_notices *n, size_t i)
 {
 	return i < n->hooks.n ? (const struct config_hook *)n->hooks.v + i : NULL;
+}
+
+const struct config_issues *config_issues_at(const struct config_notices *n, size_t i)
+{
+	return i < n->issues.n ? (const struct config_issues *)n->issues.v + i : NULL;
 }
 
 bool config_hook_tells(const struct config_hook *h, const char *what)
@@ -234,6 +264,56 @@ static void check_hook(const struct config_notices *n, const struct config_hook 
 	check_tells(h, faults);
 }
 
+static bool has_site(const struct config *c, const char *host)
+{
+	for (size_t i = 0; i < c->organisations.n; i++) {
+		const struct atl_site_options *site = config_site(config_org_at(c, i), host);
+
+		if (site && site->jira)
+			return true;
+	}
+	return false;
+}
+
+/* "OPS": as Jira has it, so that it can stand in a search. */
+static bool project_ok(const char *key)
+{
+	size_t n = 0;
+
+	for (; key[n]; n++)
+		if (!isupper((unsigned char)key[n]) &&
+		    (n == 0 || (!isdigit((unsigned char)key[n]) && key[n] != '_')))
+			return false;
+	return n > 1 && n <= 60;
+}
+
+static void check_issues(const struct config *c, const struct config_issues *s,
+			 struct conf_faults *faults)
+{
+	if (!hook_name_ok(s->name))
+		conf_fault(faults, &s->mark, "name",
+			   "\"%s\" is no name: expected small letters, digits, - and _",
+			   s->name);
+	for (const struct config_issues *o = c->notices.issues.v; o < s; o++)
+		if (!strcmp(o->name, s->name))
+			conf_fault(faults, &s->mark, "name", "%s is named twice", s->name);
+	if (!has_site(c, s->site))
+		conf_fault(faults, &s->mark, "site",
+			   "\"%s\": expected the host of one of an organisation's sites that "
+			   "has Jira",
+			   s->site);
+	if (!project_ok(s->project))
+		conf_fault(faults, &s->mark, "project",
+			   "\"%s\": expected the key of a project, such as OPS", s->project);
+	for (size_t i = 0; i < s->labels.n; i++)
+		if (strchr(s->labels.v[i], ' ') ||
+		    str_starts(str_of(s->labels.v[i]), STR("leaverd-")))
+			conf_fault(faults, &s->mark, "labels",
+				   "\"%s\": expected a label without blanks that does not "
+				   "begin with leaverd-",
+				   s->labels.v[i]);
+}
+
 /* "08:00" */
 static void check_digest(struct config_notices *n, struct conf_faults *faults)
 {
@@ -317,6 +397,8 @@ void config_notices_check(struct config *c, struct conf_faults *faults,
 	check_mail(&n->mail, faults);
 	for (size_t i = 0; i < n->hooks.n; i++)
 		check_hook(n, config_hook_at(n, i), faults);
+	for (size_t i = 0; i < n->issues.n; i++)
+		check_issues(c, config_issues_at(n, i), faults);
 	for (size_t i = 0; i < n->admins.n; i++)
 		check_address(faults, &n->mark, "admins", n->admins.v[i]);
 	if (n->admins.n && !n->mail.server && !n->folder)

@@ -12,6 +12,7 @@ struct config; /* bridge/config.h */
 struct notice_texts;
 
 #define CONFIG_HOOKS_MAX 16
+#define CONFIG_ISSUES_MAX 8
 
 enum config_copy {
 	CONFIG_COPY_NONE,
@@ -19,6 +20,7 @@ enum config_copy {
 	CONFIG_COPY_SPONSOR,
 	CONFIG_COPY_BOTH
 };
+enum config_issues_per { CONFIG_ISSUES_PLAN, CONFIG_ISSUES_ACTION };
 enum config_hook_form { CONFIG_HOOK_JSON, CONFIG_HOOK_SLACK, CONFIG_HOOK_TEAMS };
 
 /* What hooks and admins are told of; a hook names them in `tells`. */
@@ -44,6 +46,19 @@ struct config_hook {
 	int64_t per_minute;
 };
 
+/* Issues in a Jira project, about plans of the organisation that has the site. */
+struct config_issues {
+	struct conf_mark mark;
+	char *name;
+	char *site; /* host, as the organisation's sites have it */
+	char *project, *type;
+	struct conf_list labels;
+	int per; /* enum config_issues_per */
+	int64_t most;
+	char *done; /* status that what is over is moved to; NULL: it is only commented */
+	int64_t per_minute;
+};
+
 struct config_notices {
 	struct conf_mark mark;
 	char *folder; /* dry: all notices are written here, nothing is sent; absolute */
@@ -56,7 +71,8 @@ struct config_notices {
 	int digest_minute; /* made by the check: of the day; -1: off */
 	int64_t retention_ms, give_up_ms;
 	struct config_mail mail;
-	struct conf_items hooks; /* struct config_hook */
+	struct conf_items hooks;  /* struct config_hook */
+	struct conf_items issues; /* struct config_issues */
 };
 
 struct config_keep {
@@ -88,5 +104,6 @@ void config_notices_check(struct config *c, struct conf_faults *faults,
 
 const struct config_hook *config_hook_at(const struct config_notices *n, size_t i);
 bool config_hook_tells(const struct config_hook *h, const char *what);
+const struct config_issues *config_issues_at(const struct config_notices *n, size_t i);
 
 #endif

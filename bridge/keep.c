@@ -10,8 +10,10 @@
 #include "bridge/again.h"
 #include "bridge/notices.h"
 #include "bridge/notices_text.h"
+#include "bridge/outbox.h"
 #include "bridge/page.h"
 #include "store/outbox.h"
+#include "store/requests.h"
 #include "store/writer.h"
 
 #define PURPOSE "leaverd: links that keep a seat"
@@ -69,7 +71,7 @@ int keep_link(struct app *app, int64_t id, char *ret, size_t room, struct err *e
 /* --- what a page says ----------------------------------------------------------------------
  */
 
-enum { ASK, KEPT, WAS_KEPT, OVER, WORDS_COUNT };
+enum { ASK, KEPT, WAS_KEPT, OVER, OVER_ASK, NOTED, WORDS_COUNT };
 
 static const struct page_words words[WORDS_COUNT] = {
 	[ASK] = { 200,
@@ -101,6 +103,24 @@ static const struct page_words words[WORDS_COUNT] = {
 		     "Seine Zeit ist vorbei. Wenn Sie {P} noch brauchen, wenden Sie sich an "
 		     "Ihre Administratoren." },
 		   { NULL, NULL } },
+	[OVER_ASK] = { 410,
+		       false,
+		       { "This link is over", "Dieser Link ist abgelaufen" },
+		       { "Its time has passed. If you no longer have {P} and still need it, "
+			 "you "
+			 "can ask to have it again.",
+			 "Seine Zeit ist vorbei. Wenn Sie {P} nicht mehr haben und noch "
+			 "brauchen, können Sie darum bitten, es wieder zu bekommen." },
+		       { "Ask for my licence", "Um die Lizenz bitten" } },
+	/* the same whether there was anything to ask for */
+	[NOTED] = { 200,
+		    false,
+		    { "Thank you", "Danke" },
+		    { "If {P} can be given to you again, your administrators decide. There is "
+		      "nothing else to do, and you can close this page.",
+		      "Wenn Sie {P} wieder bekommen können, entscheiden Ihre Administratoren. "
+		      "Mehr ist nicht zu tun, Sie können diese Seite schließen." },
+		    { NULL, NULL } },
 };
 
 /* What a page says, and beside which link. */
@@ -176,7 +196,10 @@ static int look(struct keep *k, struct str text, struct ticket *ticket, struct s
 	l.db = db;
 	r = keep_get(db, (int64_t)ticket->number, row_look, &l, err);
 	if (r == 0)
-		shown->words = &words[l.used ? WAS_KEPT : is == TICKET_OVER ? OVER : ASK];
+		shown->words = &words[l.used                           ? WAS_KEPT
+				      : is != TICKET_OVER              ? ASK
+				      : again_offered(&k->app->config) ? OVER_ASK
+								       : OVER];
 	return r < 0 ? r : 0;
 }
 
@@ -227,16 +250,51 @@ struct post {
 	struct http_req *req;
 	struct ticket ticket;
 	struct shown shown;
+	bool asks; /* its time is over: to have the seat again */
 };
+
+struct asking {
+	struct post *p;
+	struct db *db;
+};
+
+static int ask_row(void *ctx, const struct keep_row *row, struct err *err)
+{
+	const struct asking *a = ctx;
+	const struct request_row seat = { .org = row->org,
+					  .person = row->person,
+					  .account = row->account,
+					  .product = row->product,
+					  .site = row->site,
+					  .made_ms = row->made_ms };
+
+	return again_ask(a->p->k->app, a->db, &seat, err);
+}
 
 /* On the writer. */
 static int post_run(void *ctx, struct db *db, struct err *err)
 {
 	struct post *p = ctx;
 	int64_t now_ms = stamp_now_ms();
+	struct asking a = { p, db };
 
+	if (p->asks)
+		return keep_get(db, (int64_t)p->ticket.number, ask_row, &a, err);
 	return keep_use(db, (int64_t)p->ticket.number, now_ms + p->k->app->config.keep.for_ms,
 			now_ms, err);
+}
+
+/* What became of it. */
+static const struct page_words *post_words(const struct post *p, int r)
+{
+	if (r < 0)
+		return &page_fault;
+	if (p->asks)
+		return &words[NOTED];
+	return r == 0                 ? &words[KEPT]
+	       : r == STORE_UNCHANGED ? &words[WAS_KEPT]
+	       : r == STORE_STALE     ? &words[OVER]
+				      : &page_none;
 }
 
 static void post_done(void *ctx, int r, const struct err *said)
@@ -246,15 +304,13 @@ static void post_done(void *ctx, int r, const struct err *said)
 	struct http_req *req = p->req;
 	struct err err;
 
-	p->shown.words = r == 0                 ? &words[KEPT]
-			 : r == STORE_UNCHANGED ? &words[WAS_KEPT]
-			 : r == STORE_STALE     ? &words[OVER]
-			 : r > 0                ? &page_none
-						: &page_fault;
+	p->shown.words = post_words(p, r);
 	if (r < 0)
 		log_error("keep.fault", LOG_T("request", http_req_id(req)), LOG_E(said));
 	else if (r == 0)
-		log_info("keep.kept", LOG_U("link", p->ticket.number));
+		log_info(p->asks ? "keep.asked" : "keep.kept", LOG_U("link", p->ticket.number));
+	if (r == 0 && p->asks)
+		outbox_look(p->k->app->outbox);
 	if (page_out(p->k, &p->shown, req, reply, &err) < 0) {
 		buf_clear(&reply->body);
 		reply->status = 503;
@@ -279,13 +335,15 @@ static int on_post(void *ctx, struct http_req *req, struct http_reply *reply, st
 	r = look(k, http_req_param(req, "ticket"), &p->ticket, &p->shown, &why);
 	if (r < 0)
 		return fault_page(k, req, reply, &why, err);
-	if (p->shown.words == &words[ASK] && !page_pressed(k->door, p->shown.ticket, req)) {
+	p->asks = p->shown.words == &words[OVER_ASK];
+	if ((p->asks || p->shown.words == &words[ASK]) &&
+	    !page_pressed(k->door, p->shown.ticket, req)) {
 		p->shown.words = &page_again;
 		slow_down(k, req, &p->shown);
 	}
 	if (p->shown.words == &page_none)
 		slow_down(k, req, &p->shown);
-	if (p->shown.words != &words[ASK])
+	if (p->shown.words != &words[ASK] && p->shown.words != &words[OVER_ASK])
 		return page_out(k, &p->shown, req, reply, err);
 	r = writer_submit(k->app->writer, post_run, post_done, p, &why);
 	return r < 0 ? fault_page(k, req, reply, &why, err) : HTTP_PARKED;

@@ -9,6 +9,9 @@
  * that, and the audit chain says so. Whoever has the link is taken for its person: it was sent
  * to their address alone.
  *
+ * Once its end is over the page offers to ask for the seat again, where anybody may
+ * (bridge/again.h); what it answers is the same whether there was anything to ask for.
+ *
  * The page says a first name, the product, the site and a date; it loads nothing, and its links
  * and answers are kept by nobody. Who shows links that are none is slowed, by address.
  */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/digest.h"
 #include "base/enc.h"
 #include "base/jx.h"
 #include "base/stamp.h"
@@ -13,6 +14,7 @@
 #include "net/mail.h"
 #include "reconcile/policy.h"
 #include "store/outbox.h"
+#include "store/store.h"
 #include "store/writer.h"
 
 #define KEY_BYTES 400
@@ -530,18 +532,16 @@ int notices_taken(struct app *app, const struct notices_warning *in, struct err 
 /* --- bulletins -----------------------------------------------------------------------------
  */
 
-static int bulletin_to(struct telling *t, const struct notices_bulletin *b, const char *channel,
-		       const char *to, struct err *err)
+/* event is stolen. */
+static int bulletin_letter(const struct telling *t, const struct notices_bulletin *b,
+			   json_t *event, struct buf *into, struct err *err)
 {
 	const struct config *c = &t->app->config;
 	CLEANUP(words_done) struct words words = { 0 };
-	CLEANUP(buf_done) struct buf letter;
 	struct notice_values v = { 0 };
-	char key[KEY_BYTES], count[24] = "", date[64];
-	json_t *event = NULL;
+	char count[24] = "", date[64];
 	int r;
 
-	buf_init(&letter, OUTBOX_LETTER_MAX);
 	notice_date(t->now_ms, offset_of(t->app, NULL, t->now_ms),
 		    notice_language(c->texts, b->kind, c->notices.language), date);
 	if (b->count)
@@ -552,15 +552,54 @@ static int bulletin_to(struct telling *t, const struct notices_bulletin *b, cons
 	v.v[SAY_DATE] = str_of(date);
 	v.v[SAY_COUNT] = str_of(count);
 	v.v[SAY_ITEMS] = b->items;
-	r = words_fill(t, b->kind, c->notices.language, &v, &words, err);
-	if (r == 0 &&
-	    !(event = json_pack("{s:s, s:s, s:I}", "tells", b->tells, "title",
-				b->title ? b->title : "", "count", (json_int_t)b->count)))
-		r = err_nomem(err);
-	if (r == 0)
-		r = letter_out(t, notice_kind_words[b->kind], NULL, &words, event, &letter,
-			       err);
-	(void)snprintf(key, sizeof(key), "%s/%s/%s", b->key, channel, to);
+	r = event ? words_fill(t, b->kind, c->notices.language, &v, &words, err)
+		  : err_nomem(err);
+	if (r < 0) {
+		json_decref(event);
+		return r;
+	}
+	return letter_out(t, notice_kind_words[b->kind], NULL, &words, event, into, err);
+}
+
+int notices_letter(struct app *app, const struct notices_bulletin *b, json_t *event,
+		   int64_t now_ms, struct buf *into, struct err *err)
+{
+	const struct telling t = { .app = app, .now_ms = now_ms };
+
+	return bulletin_letter(&t, b, event, into, err);
+}
+
+/* Who it is for, in a key that stays when they are forgotten: no address, and none can be tried
+ * out without our key. */
+static void receiver_mark(const struct app *app, const char *to, char ret[17])
+{
+	const struct store_keys *keys = store_keys(app->store);
+	struct digest_run run;
+	struct digest digest;
+	char hex[DIGEST_HEX_BYTES];
+
+	digest_begin(&run, keys ? &keys->token : NULL);
+	digest_add(&run, "leaverd: receivers of notices", 30);
+	digest_add(&run, to, strlen(to));
+	digest_end(&run, &digest);
+	digest_hex(&digest, hex);
+	(void)snprintf(ret, 17, "%.16s", hex);
+}
+
+static int bulletin_to(struct telling *t, const struct notices_bulletin *b, const char *channel,
+		       const char *to, struct err *err)
+{
+	CLEANUP(buf_done) struct buf letter;
+	char key[KEY_BYTES], mark[17];
+	int r;
+
+	receiver_mark(t->app, to, mark);
+	buf_init(&letter, OUTBOX_LETTER_MAX);
+	r = bulletin_letter(t, b,
+			    json_pack("{s:s, s:s, s:I}", "tells", b->tells, "title",
+				      b->title ? b->title : "", "count", (json_int_t)b->count),
+			    &letter, err);
+	(void)snprintf(key, sizeof(key), "%s/%s/%s", b->key, channel, mark);
 	return r < 0 ? r
 		     : parcel_add(t, key, channel, to, notice_kind_words[b->kind], false,
 				  &letter, err);

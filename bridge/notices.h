@@ -5,6 +5,7 @@
 #ifndef BRIDGE_NOTICES_H
 #define BRIDGE_NOTICES_H
 
+#include "base/jx.h"
 #include "bridge/app.h"
 #include "bridge/notices_text.h"
 #include "model/plan.h"
@@ -56,6 +57,11 @@ int notices_tell(struct app *app, const struct notices_bulletin *b, struct err *
 int notices_tell_one(struct app *app, const struct notices_bulletin *b, const char *to,
 		     struct err *err) MUST_USE;
 
+/* What the outbox keeps of a bulletin, with event (stolen; NULL: no memory) beside its words:
+ * for channels that put in theirs themselves (bridge/tickets.h). */
+int notices_letter(struct app *app, const struct notices_bulletin *b, json_t *event,
+		   int64_t now_ms, struct buf *into, struct err *err) MUST_USE;
+
 /* `leaverd notices test`: a letter to an address (by mail), or a message to a hook. Fault:
  * NOT_FOUND, CONFIG. */
 int notices_test(struct app *app, const char *to, int64_t *ret_id, struct err *err) MUST_USE;
@@ -64,5 +70,6 @@ int notices_test(struct app *app, const char *to, int64_t *ret_id, struct err *e
 #define NOTICES_MAIL "mail"
 #define NOTICES_FOLDER "folder"
 #define NOTICES_HOOK "hook:"
+#define NOTICES_ISSUES "issues:"
 
 #endif

@@ -17,9 +17,11 @@
 #include "bridge/bulletin.h"
 #include "bridge/notices.h"
 #include "bridge/rounds.h"
+#include "bridge/tickets.h"
 #include "net/httpc.h"
 #include "net/mail.h"
 #include "net/rate.h"
+#include "store/issues.h"
 #include "store/outbox.h"
 #include "store/writer.h"
 
@@ -51,7 +53,8 @@ struct end_write {
 
 struct channel {
 	char name[80];
-	const struct config_hook *hook; /* or NULL */
+	const struct config_hook *hook;     /* or NULL */
+	const struct config_issues *issues; /* or NULL */
 	struct rate rate;
 	bool paid;             /* a token was taken, and nothing sent for it yet */
 	int64_t not_before_ms; /* wall; its server is away */
@@ -64,7 +67,7 @@ struct outbox {
 	struct app *app;
 	struct worker *worker;
 	struct mail *mail; /* this thread's */
-	struct channel channels[2 + CONFIG_HOOKS_MAX];
+	struct channel channels[2 + CONFIG_HOOKS_MAX + CONFIG_ISSUES_MAX];
 	size_t channel_count;
 	int64_t look_ms, retain_ms; /* wall: when next */
 	struct bulletin_state bulletin;
@@ -76,7 +79,7 @@ struct outbox {
 struct parcel {
 	struct outbox *o;
 	struct channel *channel;
-	int64_t id, tries, queued_ms;
+	int64_t id, tries, queued_ms, state_ms; /* state_ms: before it was claimed */
 	char key[KEY_BYTES], to[ADDRESSEE_BYTES], kind[32];
 	bool repeats;
 	struct buf letter;
@@ -103,6 +106,7 @@ static int parcel_fill(void *ctx, const struct outbox_row *row, struct err *err)
 	p->id = row->id;
 	p->tries = row->tries;
 	p->queued_ms = row->queued_ms;
+	p->state_ms = row->state_ms;
 	p->repeats = row->repeats;
 	(void)snprintf(p->key, sizeof(p->key), STR_FMT, STR_ARG(row->key));
 	(void)snprintf(p->to, sizeof(p->to), STR_FMT, STR_ARG(row->to));
@@ -459,6 +463,27 @@ static void send_hook(struct parcel *p, struct ended *e)
 		  h->key ? signature : NULL, timestamp, e);
 }
 
+/* --- issues --------------------------------------------------------------------------------
+ */
+
+static void send_issue(struct parcel *p, struct ended *e)
+{
+	static const enum outcome outcomes[] = { [TICKETS_DONE] = SENT,
+						 [TICKETS_LATER] = LATER,
+						 [TICKETS_AWAY] = AWAY,
+						 [TICKETS_REFUSED] = REFUSED };
+	const struct tickets_job job = {
+		.to = p->channel->issues,
+		.letter = p->doc,
+		.again = p->tries > 1,
+		.quiet_ms = stamp_now_ms() - p->state_ms,
+		.begin = given_now,
+		.ctx = p,
+	};
+
+	e->outcome = outcomes[tickets_send(p->o->app, &job, &e->wait_ms, e->says)];
+}
+
 /* --- the folder ----------------------------------------------------------------------------
  */
 
@@ -546,6 +571,8 @@ static void deliver(struct parcel *p, struct ended *e)
 		ends(e, err.code == ERR_NOMEM ? LATER : REFUSED, &err);
 	else if (p->channel->hook)
 		send_hook(p, e);
+	else if (p->channel->issues)
+		send_issue(p, e);
 	else if (!strcmp(p->channel->name, NOTICES_FOLDER))
 		send_file(p, e);
 	else
@@ -638,7 +665,9 @@ static int house_run(void *ctx, struct db *db, struct err *err)
 	struct housekeeping *h = ctx;
 	int r = outbox_expire(db, h->now_ms, &h->failed, err);
 
-	return r == 0 && h->retain ? outbox_retain(db, h->before_ms, h->now_ms, err) : r;
+	if (r == 0 && h->retain)
+		r = outbox_retain(db, h->before_ms, h->now_ms, err);
+	return r == 0 && h->retain ? issues_retain(db, h->now_ms - OUTBOX_ROW_MS, err) : r;
 }
 
 static void keep_house(struct outbox *o)
@@ -662,6 +691,9 @@ static void keep_house(struct outbox *o)
 		log_warn("notices.expired", LOG_I("failed", h.failed));
 	if (o->app->serve && again_work(o->app, &err) < 0)
 		log_error("again.work", LOG_E(&err));
+	if (o->app->serve && tickets_look(o->app, now_ms, &err) < 0 &&
+	    !atomic_load(&o->stopping))
+		log_error("notices.issues", LOG_E(&err));
 	/* a command that works alone tells nobody anything but what it did */
 	if (o->app->serve && bulletin_look(o->app, now_ms, &o->bulletin, &err) < 0 &&
 	    !atomic_load(&o->stopping))
@@ -698,8 +730,9 @@ static void loop(struct worker *self, void *arg)
 /* --- birth and death -----------------------------------------------------------------------
  */
 
-static void channel_add(struct outbox *o, const char *name, const struct config_hook *hook,
-			int64_t per_minute)
+/* kind: before its name; "" for those that are one. */
+static struct channel *channel_add(struct outbox *o, const char *kind, const char *name,
+				   int64_t per_minute)
 {
 	struct channel *c = &o->channels[o->channel_count++];
 	const struct rate_rule rule = {
@@ -708,9 +741,29 @@ static void channel_add(struct outbox *o, const char *name, const struct config_
 		.burst = per_minute > 10 ? 10 : (double)per_minute,
 	};
 
-	(void)snprintf(c->name, sizeof(c->name), "%s%s", hook ? NOTICES_HOOK : "", name);
-	c->hook = hook;
+	(void)snprintf(c->name, sizeof(c->name), "%s%s", kind, name);
 	rate_init(&c->rate, &rule, stamp_mono_ms());
+	return c;
+}
+
+static void channels_add(struct outbox *o, const struct config_notices *n)
+{
+	if (n->folder) {
+		(void)channel_add(o, "", NOTICES_FOLDER, 60000);
+		return;
+	}
+	if (n->mail.server)
+		(void)channel_add(o, "", NOTICES_MAIL, n->mail.per_minute);
+	for (size_t i = 0; i < n->hooks.n; i++) {
+		const struct config_hook *h = config_hook_at(n, i);
+
+		channel_add(o, NOTICES_HOOK, h->name, h->per_minute)->hook = h;
+	}
+	for (size_t i = 0; i < n->issues.n; i++) {
+		const struct config_issues *s = config_issues_at(n, i);
+
+		channel_add(o, NOTICES_ISSUES, s->name, s->per_minute)->issues = s;
+	}
 }
 
 static int recover_run(void *ctx, struct db *db, struct err *err)
@@ -721,20 +774,13 @@ static int recover_run(void *ctx, struct db *db, struct err *err)
 int outbox_start(struct outbox **ret, struct app *app, struct err *err)
 {
 	CLEANUP(outbox_stop_at) struct outbox *o = calloc(1, sizeof(*o));
-	const struct config_notices *n = &app->config.notices;
 	int64_t maybe = 0;
 	int r;
 
 	if (!o)
 		return err_nomem(err);
 	o->app = app;
-	if (n->folder)
-		channel_add(o, NOTICES_FOLDER, NULL, 60000);
-	if (n->mail.server && !n->folder)
-		channel_add(o, NOTICES_MAIL, NULL, n->mail.per_minute);
-	for (size_t i = 0; i < n->hooks.n && !n->folder; i++)
-		channel_add(o, config_hook_at(n, i)->name, config_hook_at(n, i),
-			    config_hook_at(n, i)->per_minute);
+	channels_add(o, &app->config.notices);
 	r = writer_call(app->writer, recover_run, &maybe, err);
 	if (r == 0 && maybe)
 		log_warn("notices.maybe", LOG_I("notices", maybe));

@@ -387,7 +387,7 @@ static CURLcode set_rest(struct httpc_call *call, int64_t now)
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	/* on a connection that was kept and is found dead curl sends a request again by itself
 	 */
-	if (call->sent)
+	if (call->sent || call->retry == RETRY_IF_NOT_SENT)
 		SET(CURLOPT_FRESH_CONNECT, 1L);
 	SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	SET(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");

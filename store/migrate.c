@@ -76,7 +76,8 @@
  * and the journal lines that events under a key claim to be. outbox. What is told to people and
  * systems: key, receiver and letter (personal, emptied), and how far it is. keep. Links that
  * keep a seat, one a step (store/outbox.h). request. Links that ask for a seat again, and
- * what became of them (store/requests.h).
+ * what became of them (store/requests.h). issue. Issues at Jira about plans and actions, what
+ * they are called there, and whether they were closed (store/issues.h).
  *
  * seat_day. How many seats of a product were held on a day, idle, never used (store/ledger.h).
  *
@@ -601,6 +602,18 @@ static const char *const step_18[] = {
 	NULL,
 };
 
+/* Issues at Jira about plans and actions. */
+static const char *const step_19[] = {
+	"CREATE TABLE issue (id INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL,"
+	" org TEXT NOT NULL, about TEXT NOT NULL, plan INTEGER NOT NULL,"
+	" action INTEGER NOT NULL, name TEXT NOT NULL, made_ms INTEGER NOT NULL,"
+	" ended_ms INTEGER NOT NULL) STRICT",
+	"CREATE UNIQUE INDEX issue_made ON issue (channel, about, made_ms)",
+	"CREATE UNIQUE INDEX issue_open ON issue (channel, about) WHERE ended_ms = 0",
+	"CREATE INDEX issue_ended ON issue (ended_ms) WHERE ended_ms > 0",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -620,6 +633,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 16, "access reviews", step_16 },
 	{ 17, "events that give back what was taken", step_17 },
 	{ 18, "administrators found without a look at everybody", step_18 },
+	{ 19, "issues about plans and actions", step_19 },
 	{ 0, NULL, NULL },
 };
 

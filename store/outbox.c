@@ -44,6 +44,16 @@ int outbox_has(struct db *db, struct str key, struct err *err)
 	return db_one(db, &id, err, "SELECT id FROM outbox WHERE key = ?1", DB_S(key));
 }
 
+int outbox_standing(struct db *db, struct str key, enum outbox_state *ret, struct err *err)
+{
+	int64_t state = 0;
+	int r = db_one(db, &state, err, "SELECT state FROM outbox WHERE key = ?1", DB_S(key));
+
+	if (r == 0)
+		*ret = (enum outbox_state)state;
+	return r;
+}
+
 int outbox_put(struct db *db, const struct outbox_new *in, int64_t *ret, struct err *err)
 {
 	int64_t waiting = 0;

@@ -101,6 +101,9 @@ int outbox_list(struct db *db, unsigned states, int64_t before, size_t most, out
 		void *ctx, struct err *err) MUST_USE;
 /* Whether a notice of that key was put in. STORE_NOT_FOUND. */
 int outbox_has(struct db *db, struct str key, struct err *err) MUST_USE;
+/* How far the notice of that key is. STORE_NOT_FOUND. */
+int outbox_standing(struct db *db, struct str key, enum outbox_state *ret, struct err *err)
+	MUST_USE;
 int outbox_counts(struct db *db, int64_t ret[OUTBOX_STATE_COUNT], struct err *err) MUST_USE;
 /* Those that are queued, sending or given. */
 int outbox_waiting(struct db *db, struct str channel, int64_t *ret, struct err *err) MUST_USE;

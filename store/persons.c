@@ -1013,6 +1013,9 @@ static const char *const forget_sql[] = {
 	" FROM address WHERE person = ?1) THEN '' ELSE by END, why = CASE WHEN person = ?1"
 	" THEN '' ELSE why END WHERE person = ?1 OR manager IN (SELECT fold FROM address"
 	" WHERE person = ?1) OR lower(by) IN (SELECT fold FROM address WHERE person = ?1)",
+	/* what was told to them, about anybody; what waits to be told still is */
+	"UPDATE outbox SET receiver = '', letter = '', says = '' WHERE state > 2 AND"
+	" receiver <> '' AND lower(receiver) IN (SELECT fold FROM address WHERE person = ?1)",
 	"DELETE FROM record_address WHERE record IN (SELECT id FROM record WHERE person = ?1)",
 	"DELETE FROM record_name WHERE record IN (SELECT id FROM record WHERE person = ?1)",
 	"DELETE FROM member WHERE kind = 1 AND member IN"

@@ -58,12 +58,10 @@ int requests_offer(struct db *db, struct str step, const struct request_row *in,
 	return r;
 }
 
-int requests_get(struct db *db, int64_t id, request_fn fn, void *ctx, struct err *err)
+/* r: of db_query(). */
+static int one_row(int r, struct stmt *q, request_fn fn, void *ctx, struct err *err)
 {
-	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	struct request_row row;
-	int r = db_query(db, &q, err, "SELECT " COLUMNS " FROM request WHERE id = ?1",
-			 DB_I(id));
 
 	if (r == 0)
 		r = db_step(q, err);
@@ -71,6 +69,29 @@ int requests_get(struct db *db, int64_t id, request_fn fn, void *ctx, struct err
 		return r < 0 ? r : STORE_NOT_FOUND;
 	row = row_of(q);
 	return fn(ctx, &row, err);
+}
+
+int requests_get(struct db *db, int64_t id, request_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r = db_query(db, &q, err, "SELECT " COLUMNS " FROM request WHERE id = ?1",
+			 DB_I(id));
+
+	return one_row(r, q, fn, ctx, err);
+}
+
+int requests_offered(struct db *db, const struct request_row *of, int64_t now_ms, request_fn fn,
+		     void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r = db_query(db, &q, err,
+			 "SELECT " COLUMNS " FROM request WHERE person = ?1 AND account = ?2"
+			 " AND org = ?3 AND product = ?4 AND site = ?5 AND made_ms >= ?6 AND"
+			 " end_ms > ?7 AND state = 0 ORDER BY id DESC LIMIT 1",
+			 DB_I(of->person), DB_I(of->account), DB_S(of->org), DB_S(of->product),
+			 DB_S(of->site), DB_I(of->made_ms), DB_I(now_ms));
+
+	return one_row(r, q, fn, ctx, err);
 }
 
 int requests_list(struct db *db, unsigned states, size_t most, request_fn fn, void *ctx,

@@ -39,6 +39,10 @@ int requests_offer(struct db *db, struct str step, const struct request_row *in,
 		   struct err *err) MUST_USE;
 /* STORE_NOT_FOUND. */
 int requests_get(struct db *db, int64_t id, request_fn fn, void *ctx, struct err *err) MUST_USE;
+/* The newest offer about a seat that was made since then and can still be used: of of count
+ * org, account, product, site and made_ms. STORE_NOT_FOUND. */
+int requests_offered(struct db *db, const struct request_row *of, int64_t now_ms, request_fn fn,
+		     void *ctx, struct err *err) MUST_USE;
 /* Oldest first; states: bits 1 << REQUEST_x. */
 int requests_list(struct db *db, unsigned states, size_t most, request_fn fn, void *ctx,
 		  struct err *err) MUST_USE;

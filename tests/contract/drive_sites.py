@@ -75,6 +75,27 @@ class Sites:
             self.jira("GET", "%s/999" % kind, 400 if kind == "filter" else 404)
         self.jira("GET", "user/assignable/multiProjectSearch?projectKeys=OPS&accountId=%s&maxResults=10" % quote(self.b))
 
+    def told(self):
+        text = {"type": "doc", "version": 1, "content": [
+            {"type": "paragraph", "content": [{"type": "text", "text": "It waits."}, {"type": "hardBreak"},
+                                              {"type": "text", "text": "leaverd show 1"}]}]}
+        fields = {"project": {"key": "OPS"}, "issuetype": {"name": "Task"}, "summary": "plan 1 waits",
+                  "description": text, "labels": ["leaverd-1", "access"]}
+        for field, wrong in (("project", {"key": "NO"}), ("issuetype", {"name": "No"}), ("summary", ""),
+                             ("labels", ["a b"])):
+            self.jira("POST", "issue", 400, body={"fields": dict(fields, **{field: wrong})})
+        issue = "issue/" + self.jira("POST", "issue", 201, body={"fields": fields})["key"]
+        self.jira("POST", "search/jql", body={
+            "jql": 'project = "OPS" AND labels = "leaverd-1" ORDER BY created', "fields": ["summary"], "maxResults": 2})
+        self.jira("GET", issue + "?fields=status")
+        self.jira("GET", "issue/OPS-1999", 404)
+        self.jira("POST", issue + "/comment", 201, body={"body": text})
+        self.jira("POST", issue + "/comment", 400, body={"body": {"type": "doc", "version": 1}})
+        self.jira("GET", issue + "/comment?orderBy=-created&maxResults=100")
+        way = self.jira("GET", issue + "/transitions")["transitions"][-1]
+        self.jira("POST", issue + "/transitions", 204, body={"transition": {"id": way["id"]}})
+        self.jira("POST", issue + "/transitions", 400, body={"transition": {"id": way["id"]}})
+
     def giving(self):
         task = self.jira("POST", "bulk/issues/fields", 201, body={
             "selectedIssueIdsOrKeys": ["1000", "1001"], "selectedActions": ["assignee"],
@@ -96,4 +117,5 @@ def sites(drive, want):
     each = Sites(drive, want)
     each.reading()
     each.owned()
+    each.told()
     each.giving()

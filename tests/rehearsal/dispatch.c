@@ -4,7 +4,7 @@
 static const struct endpoint *const tables[] = {
 	endpoints_org,    endpoints_users,  endpoints_writes,  endpoints_groups,
 	endpoints_manage, endpoints_events, endpoints_jira,    endpoints_confluence,
-	endpoints_works,  endpoints_scim,   endpoints_control,
+	endpoints_works,  endpoints_scim,   endpoints_control, endpoints_issues,
 };
 
 /* --- finding the endpoint -------------------------------------------------------------- */

@@ -172,6 +172,7 @@ extern const struct endpoint endpoints_manage[];     /* api_manage.c */
 extern const struct endpoint endpoints_events[];     /* api_events.c */
 int events_post(struct call *c);                     /* the same file, for control.c */
 extern const struct endpoint endpoints_jira[];       /* api_jira.c */
+extern const struct endpoint endpoints_issues[];     /* api_issues.c */
 extern const struct endpoint endpoints_confluence[]; /* api_confluence.c */
 extern const struct endpoint endpoints_scim[];       /* api_scim.c */
 extern const struct endpoint endpoints_works[];      /* works.c, under /_rehearsal/ */

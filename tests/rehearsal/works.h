@@ -6,7 +6,10 @@
  *   {"projects":   [{"site":"acme","id":"10001","key":"OPS","name":"Operations","lead":ACCOUNT,
  *                    "closed":[ACCOUNT]}],           closed: may not be assigned issues of it
  *    "components": [{"site","id","name","project":"OPS","lead"}],
+ *                    "types":["Task"]               of issues; Task and Bug where it has none
  *    "issues":     [{"site","id","key","summary","project","assignee","reporter","open":true}],
+ *                   those made through Jira have "labels", "status", "comments", "description"
+ *                   and "made_ms", too
  *    "filters":    [{"site","id","name","owner"}],
  *    "dashboards": [{"site","id","name","owner"}],
  *    "rules":      [{"site","uuid","name","author","actor","state":"ENABLED"}],

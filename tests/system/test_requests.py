@@ -34,9 +34,9 @@ def letters(folder, kind="taken"):
             if ("has ended" in t.split("\n\n")[0]) == (kind == "taken") and t.startswith("To: ")}
 
 
-def link(world, letter):
+def link(world, letter, page="again"):
     """The page behind the link of a letter, where the daemon really listens."""
-    path = re.search(r"http://127.0.0.1:1(/again/\S+)", letter).group(1)
+    path = re.search(r"http://127.0.0.1:1(/%s/\S+)" % page, letter).group(1)
     return "http://127.0.0.1:%d%s" % (world.daemon.scim_port, path)
 
 
@@ -55,7 +55,7 @@ def take(world, mails):
 @pytest.fixture(scope="module")
 def world(build, tmp_path_factory):
     with World(build, tmp_path_factory.mktemp("requests"), people=100, orphans=1, policy=WIDE) as w:
-        w.people_of_jira = with_jira(w, 6)
+        w.people_of_jira = with_jira(w, 7)
         w.leaver = next(p for p in w.ordinary if p["mail"] not in w.people_of_jira)
         w.push(ends={w.leaver["uid"]: "2026-11-20"})
         w.ready()
@@ -94,12 +94,14 @@ def test_who_may_ask_does_so_once_and_an_approver_gives_the_seat_back(world, tmp
     folder = tmp_path / "notices"
     folder.mkdir()
     granted, refused, late, outside = world.people_of_jira[:4]
+    warned = world.people_of_jira[6]
     domain = granted.split("@")[1]
     configure(world, folder, "  domains: [%s]\n" % domain.upper())
     world.rehearsal.control("POST", "set", {"account": outside, "email": "away@elsewhere.example"})
-    take(world, [granted, refused, late])
+    outside = "away@elsewhere.example"
+    take(world, [granted, refused, late, outside, warned])
     told = letters(folder)
-    assert {granted, refused, late} <= set(told)
+    assert {granted, refused, late, warned} <= set(told) and outside not in told
     assert all("@%s" % domain in m for m in told)
     # who left is told nothing, and could ask for nothing
     assert world.rehearsal.account(world.leaver["mail"])["status"] != "active"
@@ -128,6 +130,19 @@ def test_who_may_ask_does_so_once_and_an_approver_gives_the_seat_back(world, tmp
     asked = {r["email"]: r for r in world.json("requests")["requests"]}
     assert set(asked) == {granted, refused} and {r["state"] for r in asked.values()} == {"asked"}
     assert granted in world.command("requests") and world.command("audit", "export").count('"seat.ask"') == 2 + len(before)
+
+    # the link of the warning is over: its page offers the same, and says the same to everybody
+    warnings = letters(folder, "warn")
+    pages = {m: link(world, warnings[m], "keep") for m in (warned, granted, outside)}
+    assert all(Page(at).status == 410 and Page(at).form for at in pages.values())
+    assert Page(pages[warned], "").status == 400 and Page(pages[warned], Page(pages[granted]).form).status == 400
+    answers = {m: Page(at, Page(at).form) for m, at in list(pages.items()) * 2}
+    assert {a.status for a in answers.values()} == {200} and len({re.sub('nonce[-="0-9a-f]+', "", str(a.headers["Content-Type"]) +
+           re.sub(r'nonce="[0-9a-f]+"', "", a.text)) for a in answers.values()}) == 1
+    assert {r["email"] for r in world.json("requests")["requests"]} == {granted, refused, warned}
+    assert len(world.json("requests")["requests"]) == 3
+    number = next(str(r["request"]) for r in world.json("requests")["requests"] if r["email"] == warned)
+    world.command("requests", "refuse", number, "--reason", "enough licences elsewhere")
 
     # an approver answers; the plan goes the way of every plan
     number = str(asked[granted]["request"])
