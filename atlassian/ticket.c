@@ -145,8 +145,7 @@ int atl_ticket_open(struct atl_site *s, const struct atl_ticket *t,
 		    struct err *err)
 {
 	CLEANUP(json_decref_at)
-	json_t *body = NULL,
-	       *answer = NULL, *text = NULL, *labels = NULL;
+	json_t *body = NULL, *answer = NULL, *text = NULL, *labels = NULL;
 	struct atl_ask ask = { .api = ATL_API_JIRA,
 			       .method = "POST",
 			       .path = "/rest/api/3/issue",

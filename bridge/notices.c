@@ -629,21 +629,50 @@ int notices_tell(struct app *app, const struct notices_bulletin *b, struct err *
 	return r;
 }
 
-int notices_tell_one(struct app *app, const struct notices_bulletin *b, const char *to,
-		     struct err *err)
+struct notices_held {
+	struct telling t;
+};
+
+int notices_hold_one(struct app *app, const struct notices_bulletin *b, const char *to,
+		     struct notices_held **ret, struct err *err)
 {
+	CLEANUP(notices_held_free_at) struct notices_held *h = calloc(1, sizeof(*h));
 	const struct config_notices *n = &app->config.notices;
-	struct telling t = { .app = app, .now_ms = stamp_now_ms() };
 	int r;
 
+	if (!h)
+		return err_nomem(err);
 	if (!n->folder && !n->mail.server)
 		return err_set(err, ERR_CONFIG,
 			       "neither notices.mail nor notices.folder is set");
-	r = bulletin_to(&t, b, n->folder ? NOTICES_FOLDER : NOTICES_MAIL, to, err);
+	h->t.app = app;
+	h->t.now_ms = stamp_now_ms();
+	r = bulletin_to(&h->t, b, n->folder ? NOTICES_FOLDER : NOTICES_MAIL, to, err);
 	if (r == 0)
-		r = telling_put(&t, err);
-	telling_done(&t);
+		*ret = TAKE(h);
 	return r;
+}
+
+int notices_held_put(struct notices_held *h, struct db *db, struct err *err)
+{
+	return h ? parcels_put(&h->t, db, err) : 0;
+}
+
+void notices_held_free(struct notices_held *h)
+{
+	if (!h)
+		return;
+	telling_done(&h->t);
+	free(h);
+}
+
+int notices_tell_one(struct app *app, const struct notices_bulletin *b, const char *to,
+		     struct err *err)
+{
+	CLEANUP(notices_held_free_at) struct notices_held *h = NULL;
+	int r = notices_hold_one(app, b, to, &h, err);
+
+	return r == 0 ? telling_put(&h->t, err) : r;
 }
 
 int notices_test(struct app *app, const char *to, int64_t *ret_id, struct err *err)

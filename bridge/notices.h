@@ -57,6 +57,17 @@ int notices_tell(struct app *app, const struct notices_bulletin *b, struct err *
 int notices_tell_one(struct app *app, const struct notices_bulletin *b, const char *to,
 		     struct err *err) MUST_USE;
 
+/* The same, put in with what it tells of: notices_held_put() on the writer, in that
+ * transaction; outbox_wake() after it. *ret is new. */
+struct notices_held;
+struct db;
+int notices_hold_one(struct app *app, const struct notices_bulletin *b, const char *to,
+		     struct notices_held **ret, struct err *err) MUST_USE;
+int notices_held_put(struct notices_held *h, struct db *db, struct err *err)
+	MUST_USE; /* NULL: nothing to tell */
+void notices_held_free(struct notices_held *h);
+OWNED(struct notices_held, notices_held_free)
+
 /* What the outbox keeps of a bulletin, with event (stolen; NULL: no memory) beside its words:
  * for channels that put in theirs themselves (bridge/tickets.h). */
 int notices_letter(struct app *app, const struct notices_bulletin *b, json_t *event,

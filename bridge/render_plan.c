@@ -121,6 +121,24 @@ static void export_row(struct cli *cli, const json_t *row)
 		render_line(cli, "  cannot be read: %s", bad);
 }
 
+static enum render_style style_accepted(const char *text)
+{
+	return strcmp(text, "no") == 0 ? RENDER_BAD : RENDER_GOOD;
+}
+
+/* What is shown of the reads: of one that found no export, that what was accepted before stands
+ * is said where others say whether they were. */
+static json_t *reads_shown(const json_t *sources)
+{
+	json_t *rows = json_deep_copy(sources), *row;
+	size_t i;
+
+	json_array_foreach (rows, i, row)
+		if (is_true(row, "stands"))
+			(void)!json_object_set_new(row, "accepted", json_string("as before"));
+	return rows;
+}
+
 int render_sync(struct cli *cli, const json_t *out)
 {
 	const json_t *source, *row;
@@ -135,14 +153,16 @@ int render_sync(struct cli *cli, const json_t *out)
 		{ .head = "DISABLED", .member = "disabled", .as = RENDER_AS_COUNT },
 		{ .head = "GONE", .member = "gone", .as = RENDER_AS_COUNT },
 		{ .head = "COMPLETE", .member = "complete", .style = style_yes },
-		{ .head = "ACCEPTED", .member = "accepted", .style = style_yes },
+		{ .head = "ACCEPTED", .member = "accepted", .style = style_accepted },
 		{ .head = "WHY NOT", .member = "why", .if_any = true },
 		{ 0 },
 	};
+	CLEANUP(json_decref_at) json_t *shown = NULL;
 
 	if (json_object_get(out, "shown"))
 		return render_shown(cli, out);
-	render_table(cli, columns, json_object_get(out, "sources"),
+	shown = reads_shown(json_object_get(out, "sources"));
+	render_table(cli, columns, shown,
 		     "No source is read by us: the configured ones are pushed.");
 	json_array_foreach (json_object_get(out, "sources"), i, source) {
 		export_said(cli, source);

@@ -38,6 +38,7 @@ struct round {
 	size_t n;
 	struct read_counts counts;
 	bool accepted;
+	bool stands; /* there is no export to read, and what was accepted before stands */
 	int64_t absent_long;
 	char why[ERR_TEXT_BYTES];
 };
@@ -356,7 +357,7 @@ static int answer(struct round *x, json_t *out, struct err *err)
 					     "accepted", "same",     "why",      "server",
 					     "entries",  "fresh",    "changed",  "unchanged",
 					     "missing",  "disabled", "gone",     "absent_long",
-					     "waiting",  "ms" };
+					     "waiting",  "ms",       "stands" };
 	json_t *values[] = {
 		json_string(x->source->name),
 		json_integer(x->run ? read_run_no(x->run) : 0),
@@ -377,6 +378,7 @@ static int answer(struct round *x, json_t *out, struct err *err)
 		json_integer(x->absent_long),
 		json_integer((json_int_t)x->drop.waiting),
 		json_integer(x->verdict.duration_ms),
+		json_boolean(x->stands),
 	};
 	int r = set_all(out, names, values, COUNT_OF(values), err);
 
@@ -449,8 +451,10 @@ static int scan(struct round *x, struct hr_feed *feed, struct err *err)
 static int no_file(struct round *x, const struct err *said)
 {
 	x->same = x->row.accepted_read > 0 && x->row.accepted_read == x->row.read_no;
-	x->accepted = x->same;
+	x->accepted = x->stands = x->same;
 	why_add(x, said->text);
+	if (x->stands)
+		why_add(x, "what was accepted before stands");
 	return 0;
 }
 

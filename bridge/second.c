@@ -3,7 +3,7 @@
 #include "bridge/notices.h"
 
 int second_tell(struct app *app, const char *key, const char *subject, struct str text,
-		struct err *err)
+		struct notices_held **ret, struct err *err)
 {
 	const struct config *c = &app->config;
 	const char *to = app_acting(app)->approvals.second_address;
@@ -21,5 +21,5 @@ int second_tell(struct app *app, const char *key, const char *subject, struct st
 			err, ERR_CONFIG,
 			"nobody can be told, so nobody decides alone: set notices.mail (or "
 			"notices.folder) and approvals.second_address");
-	return notices_tell_one(app, &b, to, err);
+	return notices_hold_one(app, &b, to, ret, err);
 }

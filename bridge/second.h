@@ -4,8 +4,11 @@
 
 #include "bridge/app.h"
 
-/* Told once for each key. Fault: CONFIG where nobody can be told; then nothing is decided. */
+struct notices_held; /* bridge/notices.h */
+
+/* Told once for each key, and put in by the transaction that writes the decision. Fault: CONFIG
+ * where nobody can be told; then nothing is decided. */
 int second_tell(struct app *app, const char *key, const char *subject, struct str text,
-		struct err *err) MUST_USE;
+		struct notices_held **ret, struct err *err) MUST_USE;
 
 #endif

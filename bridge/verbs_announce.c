@@ -6,6 +6,8 @@
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/loaded.h"
+#include "bridge/notices.h"
+#include "bridge/outbox.h"
 #include "bridge/second.h"
 #include "bridge/signing.h"
 #include "store/announced.h"
@@ -34,6 +36,7 @@ struct matter {
 	bool is_signed;
 	struct signer signer;
 	int64_t alone_ms;
+	struct notices_held *told; /* the second person, of that */
 };
 
 static int matter_init(struct matter *m, struct app *app, const struct who *who,
@@ -52,6 +55,7 @@ static int matter_init(struct matter *m, struct app *app, const struct who *who,
 static void matter_done(struct matter *m)
 {
 	free(m->said);
+	notices_held_free(m->told);
 }
 
 static int matter_offer(const struct matter *m, json_t *out, struct err *err)
@@ -271,6 +275,8 @@ static int expect_write(void *ctx, struct db *db, struct err *err)
 	word.why = e->m.why;
 	word.stands = e->stands;
 	r = announced_approve(db, &word, e->persons, e->count, err);
+	if (r == 0)
+		r = notices_held_put(e->m.told, db, err);
 	return r == STORE_NOT_FOUND
 		       ? err_set(err, ERR_NOT_FOUND, "no list %s waits", e->m.target)
 		       : r;
@@ -343,7 +349,7 @@ static int expect_alone(struct expecting *e, struct err *err)
 	r = buf_fault(&text, err, "the notice");
 	return r < 0 ? r
 		     : second_tell(e->m.app, key, "leavers announced by one person",
-				   buf_str(&text), err);
+				   buf_str(&text), &e->m.told, err);
 }
 
 static int expect_read(struct expecting *e, struct err *err)
@@ -373,6 +379,8 @@ static int run_expect_approve(struct app *app, const struct who *who, const json
 		r = expect_alone(&e, err);
 	if (r == 0)
 		r = writer_call(app->writer, expect_write, &e, err);
+	if (r == 0 && e.m.told)
+		outbox_wake(app->outbox);
 	if (r < 0)
 		return r;
 	return e.stands ? ask_say(out, err,

@@ -9,6 +9,8 @@
 #include "base/stamp.h"
 #include "bridge/ask.h"
 #include "bridge/decide.h"
+#include "bridge/notices.h"
+#include "bridge/outbox.h"
 #include "bridge/planner.h"
 #include "bridge/sealed.h"
 #include "bridge/second.h"
@@ -40,6 +42,7 @@ struct decide {
 	bool may_see;       /* ends that lie ahead */
 	int64_t typed;      /* the count of a single administrator; 0: none */
 	int64_t alone_ms;
+	struct notices_held *told; /* the second person, of that */
 	struct statement statement;
 	bool is_signed;
 	struct signer signer;
@@ -50,6 +53,7 @@ static void decide_done(struct decide *d)
 {
 	json_decref(d->plan);
 	free(d->said);
+	notices_held_free(d->told);
 	buf_done(&d->actions);
 	buf_done(&d->guards);
 }
@@ -379,7 +383,7 @@ static int tell_second(struct decide *d, struct err *err)
 		(unsigned long long)d->number);
 	if (buf_fault(&text, err, "the notice") < 0)
 		return -err->code;
-	return second_tell(d->app, key, subject, buf_str(&text), err);
+	return second_tell(d->app, key, subject, buf_str(&text), &d->told, err);
 }
 
 /* Where two people are needed and there is one: the count of what is approved typed out, a
@@ -530,7 +534,7 @@ static int decide_write(void *ctx, struct db *db, struct err *err)
 	r = plans_decide(db, &in, &d->ret, err);
 	if (r == 0 && d->kind == DECISION_REJECT && !str_eq(in.actions, STR("*")))
 		r = remember(d, db, err);
-	return r;
+	return r == 0 ? notices_held_put(d->told, db, err) : r;
 }
 
 static int decide_out(const struct decide *d, json_t *out, struct err *err)
@@ -578,6 +582,8 @@ static int decide_end(struct decide *d, json_t *out, struct err *err)
 	r = alone(d, err);
 	if (r == 0)
 		r = writer_call(d->app->writer, decide_write, d, err);
+	if (r == 0 && d->told)
+		outbox_wake(d->app->outbox);
 	return r < 0 ? r : decide_out(d, out, err);
 }
 

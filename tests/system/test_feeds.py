@@ -161,6 +161,13 @@ def test_a_drop_that_is_being_written_is_passed_over(alone):
     answer = alone.sync()
     assert answer["same"] and answer["waiting"] == 2
     assert alone.known() == before
+    # without any export what was accepted before stands, and that is what is said
+    for drop in alone.drops.glob("*.csv"):
+        drop.unlink()
+    answer = alone.sync()
+    assert answer["stands"] and "what was accepted before stands" in answer["why"]
+    said = alone.command("sync")
+    assert "as before" in said and alone.known() == before
 
 
 def test_only_different_exports_count_somebody_as_absent_and_a_person_confirms(alone):
