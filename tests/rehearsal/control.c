@@ -3,14 +3,15 @@
  * record, rate and faults.
  *
  *   GET    state[?account=ID-or-address][?brief=1]    accounts, seats, groups, licences
- *   GET    log[?last=N]      DELETE log               requests, effects, how often each
+ *   GET    log[?last=N][?brief=1]                     counts, effects; brief: numbers
+ *   DELETE log
  *   POST   faults            GET, DELETE faults       see mischief.h
  *   POST   clock {"advance_ms"} or {"to"}             GET clock
  *   POST   set {"account", ...}, {"person"}, {"group"}, {"org"}; or {"all": [...]} of these
  *   POST   rate {"limit", "window_ms"}
- *   POST   events {"action", "actor"[, "account", "group", "key"]}   somebody did it by hand,
- * or under a key of that id GET    endpoints                                  what the
- * organisation understands
+ *   POST   events {"action", "actor"[, "account", "group", "key"]}
+ *                                                     somebody did it by hand, or under a key
+ *   GET    endpoints                                  what the organisation understands
  */
 #include "base/jx.h"
 #include "tests/rehearsal/people.h"
@@ -242,7 +243,10 @@ static int log_get(struct call *c)
 	if (call_query(c, "last", &value) && !str_uint64(buf_str(&value), &last))
 		return answer_proxy(c, 400, "last is a number");
 	jw_open(&w, NULL, '{');
-	ledger_show(&c->re->ledger, &w, (size_t)last);
+	if (call_query(c, "brief", &value))
+		ledger_numbers(&c->re->ledger, &w);
+	else
+		ledger_show(&c->re->ledger, &w, (size_t)last);
 	jw_close(&w, '}');
 	return 200;
 }

@@ -169,6 +169,13 @@ void ledger_event(struct ledger *l, int64_t at_ms, const char *op, const char *a
 	}
 }
 
+void ledger_numbers(const struct ledger *l, struct jw *w)
+{
+	jw_int(w, "requests", (int64_t)l->requests);
+	jw_int(w, "writes", (int64_t)l->writes);
+	jw_int(w, "effectsDone", (int64_t)l->effects.n);
+}
+
 static void counts_show(const struct ledger *l, struct jw *w)
 {
 	struct ledger_count *c, *next;

@@ -77,6 +77,9 @@ void ledger_effect(struct ledger *l, uint64_t n, int64_t at_ms, const char *op,
 void ledger_event(struct ledger *l, int64_t at_ms, const char *op, const char *account,
 		  const char *detail, const char *by, const char *key);
 
+/* How many requests and effects there were, as JSON members: cheap to ask again and again. */
+void ledger_numbers(const struct ledger *l, struct jw *w);
+
 /* The log as JSON members: counts, effects, and the last `last` requests. */
 void ledger_show(const struct ledger *l, struct jw *w, size_t last);
 

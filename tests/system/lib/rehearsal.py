@@ -248,6 +248,10 @@ class Rehearsal:
         """Requests, effects and counts so far."""
         return self.control("GET", "log" + ("" if last is None else "?last=%d" % last))
 
+    def numbers(self):
+        """How many requests and effects there were so far: cheap."""
+        return self.control("GET", "log?brief=1")
+
     def clear_log(self):
         self.control("DELETE", "log")
 
