@@ -30,51 +30,68 @@ static struct str cut_at(struct str *s, size_t n)
 	return head;
 }
 
+/* Behind the quote that ends the string that begins at p; NULL: it has none. */
+static const char *string_end(const char *p, const char *end)
+{
+	for (p++; p < end && *p != '"'; p++)
+		if (*p == '\\' && ++p == end)
+			return NULL;
+	return p < end ? p + 1 : NULL;
+}
+
 bool scan_string(struct str *s, struct str *ret)
 {
 	const char *end;
-	size_t i = 1;
 
 	skip_blanks(s);
 	if (s->len < 2 || *s->p != '"')
 		return false;
-	end = memchr(s->p + 1, '"', s->len - 1);
-	if (end && !memchr(s->p, '\\', (size_t)(end - s->p)))
-		i = (size_t)(end - s->p);
-	else
-		for (; i < s->len && s->p[i] != '"'; i++)
-			i += s->p[i] == '\\';
-	if (i >= s->len)
+	end = string_end(s->p, s->p + s->len);
+	if (!end)
 		return false;
-	*ret = cut_at(s, i + 1);
+	*ret = cut_at(s, (size_t)(end - s->p));
 	return true;
+}
+
+/* Behind all between two brackets; NULL: they are not a pair. */
+static const char *brackets_end(const char *p, const char *end)
+{
+	size_t depth = 0;
+
+	while (p && p < end) {
+		char c = *p;
+
+		if (c == '"') {
+			p = string_end(p, end);
+			continue;
+		}
+		p++;
+		if (c == '{' || c == '[')
+			depth++;
+		else if ((c == '}' || c == ']') && --depth == 0)
+			return p;
+	}
+	return NULL;
 }
 
 bool scan_value(struct str *s, struct str *ret)
 {
-	size_t depth = 0, i = 0;
-	struct str rest, text;
+	const char *end;
+	size_t i = 0;
 
 	skip_blanks(s);
 	if (s->len > 0 && *s->p == '"')
 		return scan_string(s, ret);
-	for (; i < s->len; i++) {
-		char c = s->p[i];
-
-		if (c == '"') {
-			rest = str_n(s->p + i, s->len - i);
-			if (!scan_string(&rest, &text))
-				return false;
-			i += text.len - 1;
-		} else if (c == '{' || c == '[') {
-			depth++;
-		} else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
-			break;
-		} else if (c == '}' || c == ']') {
-			depth--;
-		}
+	if (s->len > 0 && (*s->p == '{' || *s->p == '[')) {
+		end = brackets_end(s->p, s->p + s->len);
+		if (!end)
+			return false;
+		*ret = cut_at(s, (size_t)(end - s->p));
+		return true;
 	}
-	if (depth > 0 || i == 0)
+	while (i < s->len && s->p[i] != ',' && s->p[i] != '}' && s->p[i] != ']')
+		i++;
+	if (i == 0)
 		return false;
 	*ret = str_trim(cut_at(s, i));
 	return true;

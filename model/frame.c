@@ -93,16 +93,28 @@ static int room_make(struct pool *p, size_t len, struct err *err)
 	return 0;
 }
 
+uint32_t pool_expect(const struct pool *p, struct str s)
+{
+	uint32_t hash = s.len ? map_hash(s.p, s.len) : 0;
+
+	__builtin_prefetch(&p->slots[hash & (p->slot_count - 1)]);
+	return hash;
+}
+
 int pool_add(struct pool *p, struct str s, uint32_t *ret, struct err *err)
 {
-	uint32_t slot, hash;
+	return pool_add_hashed(p, s, s.len ? map_hash(s.p, s.len) : 0, ret, err);
+}
+
+int pool_add_hashed(struct pool *p, struct str s, uint32_t hash, uint32_t *ret, struct err *err)
+{
+	uint32_t slot;
 	int r;
 
 	if (!s.len) {
 		*ret = FRAME_ABSENT;
 		return 0;
 	}
-	hash = map_hash(s.p, s.len);
 	slot = slot_of(p, s, hash);
 	if (p->slots[slot].id) {
 		*ret = p->slots[slot].id;

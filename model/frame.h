@@ -37,6 +37,11 @@ void pool_done(struct pool *p); /* NULL-safe, twice is fine */
 
 /* The number of s, new or old. An empty text is FRAME_ABSENT. Fault: NOMEM, LIMIT. */
 int pool_add(struct pool *p, struct str s, uint32_t *ret, struct err *err) MUST_USE;
+/* The same in two steps, for who adds several: first what is to come of each (its place is
+ * brought near), then each. */
+uint32_t pool_expect(const struct pool *p, struct str s);
+int pool_add_hashed(struct pool *p, struct str s, uint32_t hash, uint32_t *ret, struct err *err)
+	MUST_USE;
 /* The number of s, or FRAME_ABSENT if it never was added. */
 uint32_t pool_find(const struct pool *p, struct str s);
 

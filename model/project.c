@@ -231,7 +231,23 @@ struct wanted {
 	struct str at; /* len 0: not found yet */
 };
 
+enum { LAYOUT_MOST = 64, LAYOUT_NAME_BYTES = 100 };
+
+/*
+ * What the member at a place of the document before was. Documents of one source have the same
+ * members in the same order: so a name is compared once, and with itself.
+ */
+struct placed {
+	char name[LAYOUT_NAME_BYTES];
+	uint32_t len;               /* 0: none yet */
+	const struct extension *of; /* whose member; NULL: the document's */
+	struct wanted *wanted;      /* NULL: no column asks for it */
+	struct extension *inner;    /* NULL: no extension that columns ask for */
+};
+
 struct projection {
+	struct placed layout[LAYOUT_MOST + 1];
+	size_t place; /* of the next member of the document under way */
 	struct wanted *members;
 	size_t n;
 	struct extension *extensions;
@@ -315,16 +331,39 @@ static struct extension *extension_of(struct projection *p, struct str name)
 	return NULL;
 }
 
-/* Of the document itself (NULL) or of an extension. The first of a name, as the tree has it. */
-static void member_found(struct projection *p, const struct extension *of, struct str name,
-			 struct str value)
+static struct wanted *wanted_of(struct projection *p, const struct extension *of,
+				struct str name)
 {
-	for (size_t i = 0; i < p->n; i++) {
-		struct wanted *w = &p->members[i];
+	for (size_t i = 0; i < p->n; i++)
+		if (p->members[i].of == of && same_name(p->members[i].name, name))
+			return &p->members[i];
+	return NULL;
+}
 
-		if (w->of == of && w->at.len == 0 && same_name(w->name, name))
-			w->at = value;
-	}
+/* What a member of the document itself (of: NULL) or of an extension is for. */
+static const struct placed *place_of(struct projection *p, const struct extension *of,
+				     struct str name)
+{
+	struct placed *here = &p->layout[p->place];
+
+	if (p->place < LAYOUT_MOST)
+		p->place++; /* the last one is of all that come after */
+	if (here->len == name.len && name.len > 0 && here->of == of &&
+	    memcmp(here->name, name.p, name.len) == 0)
+		return here;
+	here->len = name.len <= LAYOUT_NAME_BYTES ? (uint32_t)name.len : 0;
+	memcpy(here->name, name.p, here->len);
+	here->of = of;
+	here->wanted = wanted_of(p, of, name);
+	here->inner = of ? NULL : extension_of(p, name);
+	return here;
+}
+
+/* The first of a name, as the tree has it. */
+static void member_found(struct wanted *w, struct str value)
+{
+	if (w && w->at.len == 0)
+		w->at = value;
 }
 
 /* The next member, its name without quotes (the text has no escapes). */
@@ -349,7 +388,7 @@ static bool extension_find(struct projection *p, const struct extension *e, stru
 	do {
 		if (!member_next(&object, &name, &value))
 			return false;
-		member_found(p, e, name, value);
+		member_found(place_of(p, e, name)->wanted, value);
 	} while (scan_is(&object, ','));
 	return scan_is(&object, '}');
 }
@@ -358,9 +397,10 @@ static bool extension_find(struct projection *p, const struct extension *e, stru
  * one of its name, or no object: the tree knows. */
 static bool member_take(struct projection *p, struct str name, struct str value)
 {
-	struct extension *e = extension_of(p, name);
+	const struct placed *here = place_of(p, NULL, name);
+	struct extension *e = here->inner;
 
-	member_found(p, NULL, name, value);
+	member_found(here->wanted, value);
 	if (!e)
 		return true;
 	if (e->seen)
@@ -374,6 +414,7 @@ static bool members_find(struct projection *p, struct str doc)
 {
 	struct str name, value;
 
+	p->place = 0;
 	for (size_t i = 0; i < p->n; i++)
 		p->members[i].at = STR("");
 	for (size_t i = 0; i < p->extension_count; i++)

@@ -1,5 +1,7 @@
 #include "model/snapshot.h"
 
+#include <assert.h>
+
 #include "base/digest.h"
 #include "model/schema.h"
 
@@ -130,12 +132,19 @@ struct wanted {
 	uint32_t *to;
 };
 
+#define WANTED_MOST 8
+
+/* Each is somewhere else in memory: all are asked for before the first is waited for. */
 static int intern(struct facts *f, const struct wanted *v, size_t n, struct err *err)
 {
+	uint32_t hashes[WANTED_MOST];
 	int r = 0;
 
+	assert(n <= WANTED_MOST);
+	for (size_t i = 0; i < n; i++)
+		hashes[i] = pool_expect(&f->pool, v[i].text);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = pool_add(&f->pool, v[i].text, v[i].to, err);
+		r = pool_add_hashed(&f->pool, v[i].text, hashes[i], v[i].to, err);
 	return r;
 }
 #define INTERN(f, err, ...)                                                                    \
@@ -580,6 +589,22 @@ int facts_add_membership(struct facts *f, uint32_t account, uint32_t group, stru
 	if (group >= f->groups.n)
 		return row_fault(err, "group", group);
 	return PUSH(f, err, vec_pair, members, row);
+}
+
+int facts_take_memberships(struct facts *f, struct vec_pair *v, struct err *err)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		if (v->v[i].a >= f->accounts.n)
+			return row_fault(err, "account", v->v[i].a);
+		if (v->v[i].b >= f->groups.n)
+			return row_fault(err, "group", v->v[i].b);
+	}
+	if (f->members.n || v->n >= FACTS_NONE - 1)
+		return err_set(err, ERR_LIMIT, "facts: too many rows of one kind");
+	vec_pair_done(&f->members);
+	f->members = *v;
+	*v = (struct vec_pair){ 0 };
+	return 0;
 }
 
 int facts_add_role(struct facts *f, const struct facts_role *in, struct err *err)
@@ -1100,6 +1125,30 @@ static int keys_check(const struct facts *f, struct err *err)
 	return r;
 }
 
+/* They come in order of their text, and are wanted in order of its number: all of them move. */
+static int addresses_sort(struct facts *f, struct err *err)
+{
+	CLEANUP(free_at) struct pair *v = NULL;
+	size_t n = f->addresses.n;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		if (f->addresses.v[i].person > UINT32_MAX) {
+			sort(f->addresses.v, n, sizeof(*f->addresses.v), address_cmp);
+			return 0;
+		}
+	v = calloc(n + 1, sizeof(*v));
+	if (!v)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		v[i] = (struct pair){ f->addresses.v[i].folded,
+				      (uint32_t)f->addresses.v[i].person };
+	r = pair_sort(v, n, err);
+	for (size_t i = 0; i < n && r == 0; i++)
+		f->addresses.v[i] = (struct row_address){ .person = v[i].b, .folded = v[i].a };
+	return r;
+}
+
 /* The sorted field of each kind of rows, and what makes two rows one. */
 static int rows_sort(struct facts *f, struct err *err)
 {
@@ -1113,6 +1162,9 @@ static int rows_sort(struct facts *f, struct err *err)
 		return r;
 	f->scim_members.n = unique(f->scim_members.v, f->scim_members.n,
 				   sizeof(*f->scim_members.v), pair_row_cmp);
+	r = addresses_sort(f, err);
+	if (r < 0)
+		return r;
 #define SORT(field, cmp) sort(f->field.v, f->field.n, sizeof(*f->field.v), (cmp))
 #define UNIQUE(field, cmp)                                                                     \
 	(SORT(field, cmp),                                                                     \

@@ -418,6 +418,9 @@ int facts_add_group(struct facts *f, const struct facts_group *row, uint32_t *re
 int facts_add_grant(struct facts *f, const struct facts_grant *row, struct err *err) MUST_USE;
 int facts_add_membership(struct facts *f, uint32_t account, uint32_t group, struct err *err)
 	MUST_USE;
+/* All at once, (account, group) each, in any order: v is taken over, and is empty then. Only
+ * where none was added. */
+int facts_take_memberships(struct facts *f, struct vec_pair *v, struct err *err) MUST_USE;
 int facts_add_role(struct facts *f, const struct facts_role *row, struct err *err) MUST_USE;
 
 /* Without it there is no provisioning directory. */

@@ -329,20 +329,43 @@ int accounts_roles_page(struct db *db, int64_t org, int64_t after_account,
 	return r < 0 ? r : each_role(q, fn, ctx, err);
 }
 
+static int each_member(struct stmt *q, membership_fn fn, void *ctx, size_t *rows,
+		       struct err *err)
+{
+	int r;
+
+	for (*rows = 0; (r = db_step(q, err)) == DB_ROW; (*rows)++) {
+		r = fn(ctx, (uint32_t)db_int(q, 0), (uint32_t)db_int(q, 1), err);
+		if (r != 0)
+			break;
+	}
+	return r;
+}
+
+/* The rest of the group, then those after it: as one comparison of both columns it would be
+ * made again for each row. */
 int accounts_members_page(struct db *db, int64_t org, uint32_t after_group,
 			  uint32_t after_account, size_t most, membership_fn fn, void *ctx,
 			  struct err *err)
 {
+	CLEANUP(stmt_done_at) struct stmt *rest = NULL;
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	size_t rows = 0, more;
 	int r;
 
-	r = db_query(db, &q, err,
-		     "SELECT grp, account FROM org_member WHERE org = ?1"
-		     " AND (grp, account) > (?2, ?3) ORDER BY grp, account LIMIT ?4",
+	r = db_query(db, &rest, err,
+		     "SELECT grp, account FROM org_member WHERE org = ?1 AND grp = ?2"
+		     " AND account > ?3 ORDER BY account LIMIT ?4",
 		     DB_I(org), DB_I(after_group), DB_I(after_account), DB_I(most));
-	while (r == 0 && (r = db_step(q, err)) == DB_ROW)
-		r = fn(ctx, (uint32_t)db_int(q, 0), (uint32_t)db_int(q, 1), err);
-	return r;
+	if (r == 0)
+		r = each_member(rest, fn, ctx, &rows, err);
+	if (r != 0 || rows >= most)
+		return r;
+	r = db_query(db, &q, err,
+		     "SELECT grp, account FROM org_member WHERE org = ?1 AND grp > ?2"
+		     " ORDER BY grp, account LIMIT ?3",
+		     DB_I(org), DB_I(after_group), DB_I(most - rows));
+	return r < 0 ? r : each_member(q, fn, ctx, &more, err);
 }
 
 int accounts_groups_of(struct db *db, int64_t account, membership_fn fn, void *ctx,

@@ -1,7 +1,10 @@
 #include "store/facts.h"
 
+#include <stdatomic.h>
+
 #include "base/jx.h"
 #include "base/vec.h"
+#include "base/worker.h"
 #include "model/project.h"
 #include "store/accounts.h"
 #include "store/events.h"
@@ -14,6 +17,7 @@
 #include "store/sources.h"
 
 #define PAGE_ROWS 1000
+#define BESIDE_ROWS 8192 /* of a page of members: they are short */
 #define PAGES_FROM 20000 /* persons or accounts: more than two seconds may be needed */
 #define INDEX_SPAN 4     /* numbers that an index may have for each account */
 #define UNKNOWN_NAMES_MOST 64
@@ -27,6 +31,22 @@ struct mapped {
 };
 VEC(vec_mapped, struct mapped);
 VEC(vec_number, int64_t);
+
+/*
+ * Who is in which group: by far the most rows, and no texts. In pages they are read by a thread
+ * of its own, with read transactions of its own, while the rest is read: pages are each of
+ * another moment anyway. Until beside_join() its fields are the thread's.
+ */
+struct beside {
+	struct worker *worker; /* NULL: not begun, or joined */
+	struct store *store;
+	atomic_bool give_up; /* nobody wants them any more */
+	int64_t org;
+	struct vec_pair pairs; /* (account, group), the store's numbers */
+	size_t rows;           /* of the page under way */
+	int r;
+	struct err err;
+};
 
 struct build {
 	struct store *store;
@@ -61,10 +81,19 @@ struct build {
 	int64_t plan;
 	bool all_approved;
 	struct vec_number approved;
+	struct beside beside;
 };
+
+static void beside_join(struct beside *x)
+{
+	worker_join(TAKE(x->worker));
+}
 
 static void build_done(struct build *b)
 {
+	atomic_store(&b->beside.give_up, true);
+	beside_join(&b->beside);
+	vec_pair_done(&b->beside.pairs);
 	facts_free_at(&b->facts);
 	vec_mapped_done(&b->accounts);
 	free(b->account_rows);
@@ -789,6 +818,80 @@ static int step_members(struct build *b, struct db *db, struct err *err)
 				     on_membership, b, err);
 }
 
+static int beside_row(void *ctx, uint32_t group, uint32_t account, struct err *err)
+{
+	struct beside *x = ctx;
+
+	x->rows++;
+	return vec_pair_add(&x->pairs, (struct pair){ account, group }) < 0 ? err_nomem(err)
+									    : 0;
+}
+
+static int beside_page(struct beside *x)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct pair last = { 0 };
+	int r = store_read_begin(x->store, &db, &x->err);
+
+	if (r < 0)
+		return r;
+	if (x->pairs.n)
+		last = x->pairs.v[x->pairs.n - 1];
+	x->rows = 0;
+	r = accounts_members_page(db, x->org, last.b, last.a, BESIDE_ROWS, beside_row, x,
+				  &x->err);
+	if (r == -ERR_TIMEOUT && x->rows > 0) {
+		x->rows = BESIDE_ROWS; /* what was read counts: the next page goes on from it */
+		r = 0;
+	}
+	return r;
+}
+
+static void beside_run(struct worker *self, void *arg)
+{
+	struct beside *x = arg;
+
+	(void)self;
+	do
+		x->r = beside_page(x);
+	while (x->r == 0 && x->rows >= BESIDE_ROWS && !atomic_load(&x->give_up));
+}
+
+static int beside_begin(struct build *b, struct err *err)
+{
+	if (b->whole || b->want->person)
+		return 0;
+	b->beside.store = b->store;
+	b->beside.org = b->org;
+	return worker_start(&b->beside.worker, "members", beside_run, &b->beside, err);
+}
+
+/* The store's numbers become rows of the facts; what they do not have is left out. */
+static int members_take(struct build *b, struct err *err)
+{
+	struct vec_pair *v = &b->beside.pairs;
+	uint32_t group = 0, row = FACTS_NONE;
+	size_t kept = 0;
+
+	beside_join(&b->beside);
+	if (b->beside.r < 0) {
+		*err = b->beside.err;
+		return b->beside.r;
+	}
+	for (size_t i = 0; i < v->n; i++) {
+		uint32_t account = account_of(b, v->v[i].a);
+
+		if (v->v[i].b != group) { /* they come by group */
+			group = v->v[i].b;
+			row = row_of(&b->groups, group);
+		}
+		if (account != FACTS_NONE && row != FACTS_NONE)
+			v->v[kept++] = (struct pair){ account, row };
+	}
+	v->n = kept;
+	return facts_take_memberships(b->facts, v, err);
+}
+
 static int build_org(struct build *b, struct err *err)
 {
 	int r;
@@ -806,7 +909,9 @@ static int build_org(struct build *b, struct err *err)
 		r = all_pages(b, step_seats, err);
 	if (r == 0)
 		r = all_pages(b, step_roles, err);
-	return r < 0 ? r : all_pages(b, step_members, err);
+	if (r < 0)
+		return r;
+	return b->beside.store ? members_take(b, err) : all_pages(b, step_members, err);
 }
 
 #define REFUSALS_COUNT_MS (30 * STAMP_DAY_MS) /* so long a receiver is passed over */
@@ -1126,7 +1231,8 @@ static int step_decided(struct build *b, struct db *db, struct err *err)
 		r = persons_bars(db, 0, false, now_ms, on_bar, b, err);
 	if (r == 0)
 		r = persons_expected(db, now_ms, on_expected, b, err);
-	if (r == 0)
+	/* what limits count is asked when a plan is made, not of one person again */
+	if (r == 0 && !b->want->person)
 		r = plans_window(db, b->want->org, now_ms - WINDOW_MS, on_window, b, err);
 	return r;
 }
@@ -1192,7 +1298,14 @@ static int step_returns(struct build *b, struct db *db, struct err *err)
 
 static int step_progress(struct build *b, struct db *db, struct err *err)
 {
-	return persons_progress(db, b->org, b->last, PAGE_ROWS, on_progress, b, err);
+	int r = 0;
+
+	if (!b->want->person)
+		return persons_progress(db, b->org, b->last, PAGE_ROWS, on_progress, b, err);
+	for (size_t i = 0; r == 0 && i < b->accounts.n; i++)
+		r = persons_progress_of(db, b->accounts.v[i].id, on_progress, b, err);
+	b->rows = 0;
+	return r;
 }
 
 /* --- open actions ---------------------------------------------------------------------------
@@ -1501,6 +1614,8 @@ static int build_all(struct build *b, struct err *err)
 	r = in_transaction(b, begin_facts, err);
 	if (r == 0)
 		r = projection_new(b->want->columns, &b->projection, err);
+	if (r == 0)
+		r = beside_begin(b, err);
 	if (r == 0)
 		r = build_doubts(b, err);
 	if (r == 0)

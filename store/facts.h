@@ -47,7 +47,8 @@ struct facts_want {
 	const char *provision_directory; /* id of the provisioning directory; NULL: none */
 	const char *provision_issuer;    /* the source whose ids its externalIds are; NULL */
 	int64_t person;  /* 0: all. Else only this person's records and accounts: to judge one
-			    again before acting. FACTS_NOBODY: only .account */
+			    again before acting, without what limits count. FACTS_NOBODY: only
+			    .account */
 	int64_t account; /* to judge an orphan again: everything is needed, 0 or not */
 	bool pages;      /* in pages from the start: for stores known to be large, and tests */
 };

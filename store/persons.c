@@ -955,25 +955,19 @@ int persons_progress_clear(struct db *db, const struct progress *in, struct err 
 	return 0;
 }
 
-int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t most,
-		     progress_fn fn, void *ctx, struct err *err)
-{
-	CLEANUP(stmt_done_at) struct stmt *q = NULL;
-	int r;
+#define PROGRESS_COLUMNS                                                                       \
+	"p.account, p.product, p.site, p.rule, p.kind, p.person, p.done_ms,"                   \
+	" CASE WHEN p.kind IN ('free-seat', 'suspend', 'deactivate') THEN"                     \
+	" (SELECT count(*) FROM action d WHERE d.account = p.account"                          \
+	" AND d.account > 0 AND d.kind = p.kind AND d.product = p.product"                     \
+	" AND d.site = p.site AND d.rule = p.rule AND d.state = ?1"                            \
+	" AND d.state_ms > p.done_ms - ?2) ELSE 1 END"
+#define PROGRESS_ORDER " ORDER BY p.account, p.product, p.site, p.rule, p.done_ms"
 
-	r = db_query(db, &q, err,
-		     "SELECT p.account, p.product, p.site, p.rule, p.kind, p.person, p.done_ms,"
-		     " CASE WHEN p.kind IN ('free-seat', 'suspend', 'deactivate') THEN"
-		     " (SELECT count(*) FROM action d WHERE d.account = p.account"
-		     " AND d.account > 0 AND d.kind = p.kind AND d.product = p.product"
-		     " AND d.site = p.site AND d.rule = p.rule AND d.state = ?4"
-		     " AND d.state_ms > p.done_ms - ?5) ELSE 1 END"
-		     " FROM (SELECT DISTINCT g.account FROM progress g JOIN account a"
-		     " ON a.id = g.account AND a.org = ?1 WHERE g.account > ?2"
-		     " ORDER BY g.account LIMIT ?3) k JOIN progress p ON p.account = k.account"
-		     " ORDER BY p.account, p.product, p.site, p.rule, p.done_ms",
-		     DB_I(org), DB_I(after_account), DB_I(most), DB_I(ACTION_DONE),
-		     DB_I(PROGRESS_TIMES_MS));
+static int each_progress(struct stmt *q, progress_fn fn, void *ctx, struct err *err)
+{
+	int r = 0;
+
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct progress row = { .account = db_int(q, 0),
 					.product = db_text(q, 1),
@@ -987,6 +981,36 @@ int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t m
 		r = fn(ctx, &row, err);
 	}
 	return r;
+}
+
+int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t most,
+		     progress_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " PROGRESS_COLUMNS
+		     " FROM (SELECT DISTINCT g.account FROM progress g JOIN account a"
+		     " ON a.id = g.account AND a.org = ?3 WHERE g.account > ?4"
+		     " ORDER BY g.account LIMIT ?5) k JOIN progress p ON p.account = "
+		     "k.account" PROGRESS_ORDER,
+		     DB_I(ACTION_DONE), DB_I(PROGRESS_TIMES_MS), DB_I(org), DB_I(after_account),
+		     DB_I(most));
+	return r < 0 ? r : each_progress(q, fn, ctx, err);
+}
+
+int persons_progress_of(struct db *db, int64_t account, progress_fn fn, void *ctx,
+			struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " PROGRESS_COLUMNS
+		     " FROM progress p WHERE p.account = ?3" PROGRESS_ORDER,
+		     DB_I(ACTION_DONE), DB_I(PROGRESS_TIMES_MS), DB_I(account));
+	return r < 0 ? r : each_progress(q, fn, ctx, err);
 }
 
 /* --- forgetting -----------------------------------------------------------------------------

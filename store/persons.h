@@ -189,6 +189,9 @@ int persons_progress_clear(struct db *db, const struct progress *in, struct err 
 /* Of one organisation's accounts; a page is all rows of at most `most` accounts. */
 int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t most,
 		     progress_fn fn, void *ctx, struct err *err) MUST_USE;
+/* The same of one account: to judge one person again needs no more. */
+int persons_progress_of(struct db *db, int64_t account, progress_fn fn, void *ctx,
+			struct err *err) MUST_USE;
 
 /*
  * Forgets a person (law 8): documents, addresses, evidence, plan values and audit bodies that

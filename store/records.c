@@ -462,18 +462,49 @@ int records_newest(struct db *db, int64_t source, int64_t *ret, struct err *err)
 	return r < 0 ? r : 0;
 }
 
+/* Columns cost, and these are read of everybody in each round. */
+#define ROUND_COLUMNS                                                                          \
+	"id, key, external_id, unknown, active, gone, deleted, first_seen_ms, absent_reads,"   \
+	" absent_since_ms, disabled_since_ms, ended_ms, person, doc"
+
+static void round_take(struct stmt *q, int64_t source, struct record *r)
+{
+	*r = (struct record){
+		.id = db_int(q, 0),
+		.source = source,
+		.key = db_text(q, 1),
+		.external_id = db_text(q, 2),
+		.unknown = db_text(q, 3),
+		.active = (enum tri)db_int(q, 4),
+		.gone = db_int(q, 5) != 0,
+		.deleted = db_int(q, 6) != 0,
+		.first_seen_ms = db_int(q, 7),
+		.absent_reads = db_int(q, 8),
+		.absent_since_ms = db_int(q, 9),
+		.disabled_since_ms = db_int(q, 10),
+		.ended_ms = db_int(q, 11),
+		.person = db_int(q, 12),
+		.doc = db_text(q, 13),
+	};
+}
+
 int records_page(struct db *db, int64_t source, int64_t after, size_t most, record_fn fn,
 		 void *ctx, struct err *err)
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	struct record row;
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT " RECORD_COLUMNS " FROM record WHERE id > ?1 AND id <= ?2"
+		     "SELECT " ROUND_COLUMNS " FROM record WHERE id > ?1 AND id <= ?2"
 		     " ORDER BY id LIMIT ?3",
 		     DB_I(after >= SHAPE_FIRST(source) ? after : SHAPE_FIRST(source) - 1),
 		     DB_I(SHAPE_LAST(source)), DB_I(most));
-	return r < 0 ? r : each(q, fn, ctx, err);
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		round_take(q, source, &row);
+		r = fn(ctx, &row, err);
+	}
+	return r;
 }
 
 int records_by_address(struct db *db, struct str folded, record_fn fn, void *ctx,

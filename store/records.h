@@ -89,7 +89,8 @@ int records_by_id(struct db *db, int64_t id, struct record *ret, struct err *err
 typedef int (*record_fn)(void *ctx, const struct record *row, struct err *err);
 
 /* Pages of what a filter asks for: store/find.h. All records of a source in order of their
- * numbers, tombstones and gone ones too. fn may stop by returning > 0, which is passed on. */
+ * numbers, tombstones and gone ones too: what a round asks of each, names, version, change and
+ * times of writing are empty. fn may stop by returning > 0, which is passed on. */
 int records_page(struct db *db, int64_t source, int64_t after, size_t most, record_fn fn,
 		 void *ctx, struct err *err) MUST_USE;
 
