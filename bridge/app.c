@@ -8,6 +8,7 @@
 #include "bridge/clients.h"
 #include "bridge/loaded.h"
 #include "bridge/outbox.h"
+#include "bridge/plans_kept.h"
 #include "bridge/rounds.h"
 #include "bridge/unlock.h"
 #include "ldap/conn.h"
@@ -87,7 +88,9 @@ static int open_parts(struct app *app, unsigned parts, struct err *err)
 		app->remembered = calloc(app->config.sources.n + 1, sizeof(*app->remembered));
 		if (!app->remembered)
 			return err_nomem(err);
-		r = open_store(app, err);
+		r = plans_kept_new(&app->kept, err);
+		if (r == 0)
+			r = open_store(app, err);
 		if (r < 0)
 			return r;
 		r = open_vault(app, err);
@@ -146,6 +149,7 @@ void app_close(struct app *app)
 	for (size_t i = 0; app->remembered && i < app->config.sources.n; i++)
 		dir_memory_free(app->remembered[i].memory);
 	free(app->remembered);
+	plans_kept_free(app->kept);
 	config_free(&app->config);
 	config_free(&app->aside);
 	*app = (struct app){ 0 };

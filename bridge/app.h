@@ -20,6 +20,7 @@ struct clients;
 struct dir_memory;
 struct serve;
 struct outbox;
+struct plans_kept;
 
 /* What a directory's entries came to when they were last read. Touched only by whoever reads
  * that source (bridge/gate.h: "sync"). */
@@ -49,6 +50,7 @@ struct app {
 	struct writer *writer;         /* the one writing thread */
 	struct vault *vault;           /* unlocked */
 	struct remembered *remembered; /* one for each source of the configuration */
+	struct plans_kept *kept;       /* plans that were read lately */
 	struct httpc *http;            /* with APP_HTTP */
 	struct clients *clients;       /* one per organisation, with APP_HTTP */
 	atomic_bool stamping;          /* a time stamp is being asked for (bridge/stamps.h) */

@@ -1,8 +1,10 @@
 #include "bridge/planner.h"
 
 #include "base/log.h"
+#include "base/scan.h"
 #include "base/stamp.h"
 #include "bridge/approvals.h"
+#include "bridge/plans_kept.h"
 #include "bridge/rounds.h"
 #include "bridge/seen.h"
 #include "reconcile/bulk.h"
@@ -420,6 +422,98 @@ static int save_plan(struct app *app, const struct plan *plan, const struct vec_
 	return save_plan_with(app, plan, values, who, NULL, PLAN_OF_ROUND, ret, unchanged, err);
 }
 
+/* --- stored bytes
+ * -----------------------------------------------------------------------------
+ */
+
+struct loaded {
+	const struct config_approvals *counts; /* whose word counts; to show what is missing */
+	struct buf bytes;
+	struct digest digest;
+	enum plan_standing standing;
+	int64_t created_ms, expires_ms;
+};
+
+static int load_row(void *ctx, const struct plan_row *row, struct err *err)
+{
+	struct loaded *l = ctx;
+
+	buf_add_str(&l->bytes, row->bytes);
+	l->standing = row->state;
+	l->created_ms = row->created_ms;
+	l->expires_ms = row->expires_ms;
+	digest_of(&l->digest, NULL, row->bytes);
+	return buf_fault(&l->bytes, err, "the plan");
+}
+
+static int load_bytes(struct db *db, uint64_t plan, struct loaded *ret, struct err *err)
+{
+	int r = plans_get(db, (int64_t)plan, load_row, ret, err);
+
+	if (r > 0)
+		return err_set(err, ERR_NOT_FOUND,
+			       "there is no plan %llu; `leaverd show` lists them",
+			       (unsigned long long)plan);
+	return r;
+}
+
+static int load_in_read(struct app *app, uint64_t plan, struct loaded *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(app->store, &db, err);
+
+	return r < 0 ? r : load_bytes(db, plan, ret, err);
+}
+
+/* The bytes were read and digested: their meaning may be kept. */
+static int loaded_parse(struct app *app, const struct loaded *l, struct planner_read *ret,
+			struct err *err)
+{
+	struct planner_read read = { .digest = l->digest };
+	int r = 0;
+
+	read.plan = plans_kept_take(app->kept, &l->digest);
+	if (!read.plan)
+		r = plan_parse(buf_str(&l->bytes), &read.plan, err);
+	if (r == 0)
+		*ret = read;
+	return r;
+}
+
+int planner_read(struct app *app, uint64_t plan, struct planner_read *ret, struct err *err)
+{
+	struct loaded l = { 0 };
+	int r;
+
+	buf_init(&l.bytes, PLAN_MAX_BYTES);
+	r = load_in_read(app, plan, &l, err);
+	if (r == 0)
+		r = loaded_parse(app, &l, ret, err);
+	buf_done(&l.bytes);
+	return r;
+}
+
+void planner_read_done(struct app *app, struct planner_read *read)
+{
+	plans_kept_give(app->kept, &read->digest, TAKE(read->plan));
+}
+
+int planner_load(struct app *app, uint64_t plan, struct plan **ret, struct digest *digest,
+		 struct err *err)
+{
+	struct loaded l = { 0 };
+	int r;
+
+	buf_init(&l.bytes, PLAN_MAX_BYTES);
+	r = load_in_read(app, plan, &l, err);
+	if (r == 0)
+		r = plan_parse(buf_str(&l.bytes), ret, err);
+	if (r == 0 && digest)
+		*digest = l.digest;
+	buf_done(&l.bytes);
+	return r;
+}
+
 /* --- the plan that stands already ------------------------------------------------------------
  */
 
@@ -482,26 +576,65 @@ static bool same_guards(const struct plan *a, const struct plan *b)
 	return true;
 }
 
-/* Whether that open plan says the same. */
-static int is_same_plan(struct app *app, const struct plan *plan, uint64_t number, bool *ret,
-			struct err *err)
+/*
+ * Whether two plans are written alike, but for when they were judged and what they supersede.
+ * Members are in order of their names, so they stand side by side. That is seen without a
+ * parse, and is how it is where nothing changed.
+ */
+static bool same_text(struct str a, struct str b)
 {
-	CLEANUP(plan_free_at) struct plan *old = NULL;
-	struct buf mine, theirs;
-	int r = planner_load(app, number, &old, NULL, err);
+	struct str name[2], value[2];
 
-	if (r < 0 || old->held != plan->held || old->complete != plan->complete ||
-	    !same_guards(old, plan))
-		return r;
+	if (!scan_is(&a, '{') || !scan_is(&b, '{'))
+		return false;
+	do {
+		if (!scan_member(&a, &name[0], &value[0]) ||
+		    !scan_member(&b, &name[1], &value[1]) || !str_eq(name[0], name[1]))
+			return false;
+		if (!str_eq(value[0], value[1]) && !str_eq(name[0], STR("\"now\"")) &&
+		    !str_eq(name[0], STR("\"supersedes\"")))
+			return false;
+	} while (scan_is(&a, ',') && scan_is(&b, ','));
+	return scan_is(&a, '}') && scan_is(&b, '}');
+}
+
+/* The same where the texts differ: a step that became due, a guard that saw other numbers. */
+static int same_deeds(const struct plan *plan, const struct plan *old, bool *ret,
+		      struct err *err)
+{
+	CLEANUP(buf_done) struct buf mine, theirs;
+	int r;
+
 	buf_init(&mine, PLAN_MAX_BYTES);
 	buf_init(&theirs, PLAN_MAX_BYTES);
+	if (old->held != plan->held || old->complete != plan->complete ||
+	    !same_guards(old, plan))
+		return 0;
 	r = deeds(plan, plan->now_ms, &mine, err);
 	if (r == 0)
 		r = deeds(old, plan->now_ms, &theirs, err);
 	*ret = r == 0 && str_eq(buf_str(&mine), buf_str(&theirs));
-	buf_done(&mine);
-	buf_done(&theirs);
 	return r;
+}
+
+/* Whether that open plan says the same; text: how the new one is written. */
+static int is_same_plan(struct app *app, const struct plan *plan, struct str text,
+			uint64_t number, bool *ret, struct err *err)
+{
+	struct planner_read old = { .plan = NULL };
+	struct loaded l = { 0 };
+	int r;
+
+	buf_init(&l.bytes, PLAN_MAX_BYTES);
+	r = load_in_read(app, number, &l, err);
+	*ret = r == 0 && same_text(text, buf_str(&l.bytes));
+	if (r == 0 && !*ret)
+		r = loaded_parse(app, &l, &old, err);
+	if (r == 0 && !*ret)
+		r = same_deeds(plan, old.plan, ret, err);
+	planner_read_done(app, &old);
+	buf_done(&l.bytes);
+	return r < 0 ? err_context(err, r, "plan %llu", (unsigned long long)number) : 0;
 }
 
 /* Whether an open plan of the same urgency says the same: then it stands, and whoever is
@@ -510,18 +643,22 @@ static int is_same_plan(struct app *app, const struct plan *plan, uint64_t numbe
 static int same_plan(struct app *app, const struct plan *plan, uint64_t *ret, struct err *err)
 {
 	struct open_plans open = { .urgency = plan_urgency_word(plan->urgency) };
+	CLEANUP(buf_done) struct buf text;
 	struct db *db = NULL;
 	bool same = false;
 	int r;
 
 	*ret = 0;
+	buf_init(&text, PLAN_MAX_BYTES);
 	r = store_read_begin(app->store, &db, err);
 	if (r == 0)
 		r = plans_list(db, plan->org, 1u << PLAN_OPEN, 0, OPEN_PLANS_MOST,
 			       open_plan_row, &open, err);
 	store_read_end(db);
+	if (r >= 0 && open.n)
+		r = plan_write(plan, &text, err);
 	for (size_t i = 0; i < open.n && r >= 0 && !same; i++) {
-		r = is_same_plan(app, plan, open.numbers[i], &same, err);
+		r = is_same_plan(app, plan, buf_str(&text), open.numbers[i], &same, err);
 		if (same)
 			*ret = open.numbers[i];
 	}
@@ -874,61 +1011,6 @@ int planner_bulk(struct app *app, const struct config_org *org,
 /* --- showing -------------------------------------------------------------------------------
  */
 
-struct loaded {
-	const struct config_approvals *counts; /* whose word counts; to show what is missing */
-	struct buf bytes;
-	struct digest digest;
-	enum plan_standing standing;
-	int64_t created_ms, expires_ms;
-};
-
-static int load_row(void *ctx, const struct plan_row *row, struct err *err)
-{
-	struct loaded *l = ctx;
-
-	buf_add_str(&l->bytes, row->bytes);
-	l->standing = row->state;
-	l->created_ms = row->created_ms;
-	l->expires_ms = row->expires_ms;
-	digest_of(&l->digest, NULL, row->bytes);
-	return buf_fault(&l->bytes, err, "the plan");
-}
-
-static int load_bytes(struct db *db, uint64_t plan, struct loaded *ret, struct err *err)
-{
-	int r = plans_get(db, (int64_t)plan, load_row, ret, err);
-
-	if (r > 0)
-		return err_set(err, ERR_NOT_FOUND,
-			       "there is no plan %llu; `leaverd show` lists them",
-			       (unsigned long long)plan);
-	return r;
-}
-
-static int load_in_read(struct app *app, uint64_t plan, struct loaded *ret, struct err *err)
-{
-	CLEANUP(store_read_end_at) struct db *db = NULL;
-	int r = store_read_begin(app->store, &db, err);
-
-	return r < 0 ? r : load_bytes(db, plan, ret, err);
-}
-
-int planner_load(struct app *app, uint64_t plan, struct plan **ret, struct digest *digest,
-		 struct err *err)
-{
-	struct loaded l = { 0 };
-	int r;
-
-	buf_init(&l.bytes, PLAN_MAX_BYTES);
-	r = load_in_read(app, plan, &l, err);
-	if (r == 0)
-		r = plan_parse(buf_str(&l.bytes), ret, err);
-	if (r == 0 && digest)
-		*digest = l.digest;
-	buf_done(&l.bytes);
-	return r;
-}
-
 struct values_read {
 	json_t **docs; /* one an action; NULL where it was erased */
 	struct report_who *who;
@@ -1231,19 +1313,28 @@ static int show_state(struct app *app, uint64_t plan, const struct plan *p, stru
 
 int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err)
 {
+	struct planner_read read = { .plan = NULL };
+	int r = planner_show_read(app, plan, ret, &read, err);
+
+	planner_read_done(app, &read);
+	return r;
+}
+
+int planner_show_read(struct app *app, uint64_t plan, json_t **ret, struct planner_read *read,
+		      struct err *err)
+{
 	struct loaded l = { .counts = &app_acting(app)->approvals };
 	CLEANUP(json_decref_at) json_t *doc = NULL;
-	CLEANUP(plan_free_at) struct plan *p = NULL;
 	int r;
 
 	buf_init(&l.bytes, PLAN_MAX_BYTES);
 	r = load_in_read(app, plan, &l, err);
 	if (r == 0)
-		r = plan_parse(buf_str(&l.bytes), &p, err);
+		r = loaded_parse(app, &l, read, err);
 	if (r == 0)
-		r = show_bytes(app, plan, p, &l, &doc, err);
+		r = show_bytes(app, plan, read->plan, &l, &doc, err);
 	if (r == 0)
-		r = show_state(app, plan, p, &l, doc, err);
+		r = show_state(app, plan, read->plan, &l, doc, err);
 	buf_done(&l.bytes);
 	if (r < 0)
 		return err_context(err, r, "plan %llu", (unsigned long long)plan);

@@ -76,6 +76,19 @@ int planner_save(struct app *app, const struct plan *plan, const struct vec_valu
  * Fault: NOT_FOUND, DAMAGED.
  */
 int planner_show(struct app *app, uint64_t plan, json_t **ret, struct err *err) MUST_USE;
+/* What stored bytes say, borrowed from what is kept of plans (plans_kept.h): not changed, and
+ * given back by planner_read_done(). */
+struct planner_read {
+	struct plan *plan;
+	struct digest digest;
+};
+int planner_read(struct app *app, uint64_t plan, struct planner_read *ret, struct err *err)
+	MUST_USE;
+void planner_read_done(struct app *app, struct planner_read *read);
+
+/* planner_show(), for who needs the plan itself, too. */
+int planner_show_read(struct app *app, uint64_t plan, json_t **ret, struct planner_read *read,
+		      struct err *err) MUST_USE;
 
 /* Adds to such a plan what its actions come to: "rules" (rule, held, and a number by kind), and
  * "free", how many nothing holds. Before actions are left out of it. */

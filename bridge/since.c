@@ -24,8 +24,8 @@ struct viewed {
 	uint64_t last, before;
 };
 
-static int viewed_read(struct db *db, const struct plan *p, const struct who *who,
-		       struct viewed *ret, struct err *err)
+static int viewed_read(struct db *db, struct plan *p, const struct who *who, struct viewed *ret,
+		       struct err *err)
 {
 	CLEANUP(free_at) char *text = NULL;
 	struct str last, before;
@@ -66,8 +66,8 @@ static int created_row(void *ctx, const struct plan_row *row, struct err *err)
 }
 
 /* The plan that the caller saw before this one; one that is not kept any more is none. */
-static int base_find(struct db *db, const struct plan *p, const struct viewed *v,
-		     struct base *ret, struct err *err)
+static int base_find(struct db *db, struct plan *p, const struct viewed *v, struct base *ret,
+		     struct err *err)
 {
 	int r;
 
@@ -102,8 +102,8 @@ static int viewed_write(void *ctx, struct db *db, struct err *err)
 	return store_setting_set(db, w->org, w->key, w->value, err);
 }
 
-static int remember(struct app *app, const struct plan *p, uint64_t plan,
-		    const struct viewed *v, const struct base *base, struct err *err)
+static int remember(struct app *app, struct plan *p, uint64_t plan, const struct viewed *v,
+		    const struct base *base, struct err *err)
 {
 	struct viewed_write w = { .org = p->org, .key = v->key };
 
@@ -118,8 +118,10 @@ static int remember(struct app *app, const struct plan *p, uint64_t plan,
  */
 
 struct compared {
+	struct app *app;
 	struct db *db;
-	struct plan *was, *is;
+	struct planner_read was;
+	struct plan *is; /* not changed: the caller's */
 	uint64_t was_number, is_number;
 	enum plan_standing was_standing;
 	enum action_state *states; /* of was, by n - 1 */
@@ -129,8 +131,7 @@ struct compared {
 static void compared_done(struct compared *c)
 {
 	vec_policy_difference_done(&c->v);
-	plan_free(c->was);
-	plan_free(c->is);
+	planner_read_done(c->app, &c->was);
 	free(c->states);
 }
 
@@ -139,7 +140,7 @@ static int state_row(void *ctx, const struct action_row *row, struct err *err)
 	struct compared *c = ctx;
 
 	(void)err;
-	if (row->n >= 1 && (size_t)row->n <= c->was->actions.n)
+	if (row->n >= 1 && (size_t)row->n <= c->was.plan->actions.n)
 		c->states[row->n - 1] = row->state;
 	return 0;
 }
@@ -157,14 +158,14 @@ static int compared_read(struct compared *c, struct err *err)
 {
 	int r;
 
-	c->states = calloc(c->was->actions.n + 1, sizeof(*c->states));
+	c->states = calloc(c->was.plan->actions.n + 1, sizeof(*c->states));
 	if (!c->states)
 		return err_nomem(err);
 	r = plans_actions(c->db, (int64_t)c->was_number, state_row, c, err);
 	if (r >= 0)
 		r = plans_get(c->db, (int64_t)c->was_number, standing_row, c, err);
 	if (r >= 0)
-		r = plan_differences(c->was, c->is, c->is->now_ms, &c->v, err);
+		r = plan_differences(c->was.plan, c->is, c->is->now_ms, &c->v, err);
 	return r < 0 ? r : 0;
 }
 
@@ -233,17 +234,18 @@ static int rows_out(struct compared *c, json_t *since, struct err *err)
 	return r;
 }
 
-static int since_out(struct app *app, const struct base *base, struct plan **is, json_t *doc,
+static int since_out(struct app *app, const struct base *base, struct plan *is, json_t *doc,
 		     struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(compared_done)
-	struct compared c = { .was_number = base->number, .is_number = base->plan };
+	struct compared c = {
+		.app = app, .is = is, .was_number = base->number, .is_number = base->plan
+	};
 	json_t *since;
 	int r;
 
-	r = planner_load(app, base->number, &c.was, NULL, err);
-	c.is = TAKE(*is);
+	r = planner_read(app, base->number, &c.was, err);
 	if (r == 0)
 		r = store_read_begin(app->store, &db, err);
 	c.db = db;
@@ -272,18 +274,17 @@ static bool is_block(const struct plan *p)
 	return p->actions.n && strcmp(p->actions.v[0].rule, ORDER_BLOCK) == 0;
 }
 
-int since_add(struct app *app, const struct who *who, uint64_t plan, bool whole, json_t *doc,
-	      struct err *err)
+int since_add(struct app *app, const struct who *who, uint64_t plan, struct plan *p, bool whole,
+	      json_t *doc, struct err *err)
 {
-	CLEANUP(plan_free_at) struct plan *p = NULL;
 	struct base base = { .plan = plan };
 	struct viewed viewed = { .last = 0 };
 	struct db *db = NULL;
 	bool apart = false;
-	int r = planner_load(app, plan, &p, NULL, err);
+	int r;
 
-	if (r < 0 || is_block(p))
-		return r;
+	if (is_block(p))
+		return 0;
 	r = store_read_begin(app->store, &db, err);
 	if (r == 0)
 		r = plans_get(db, (int64_t)plan, apart_row, &apart, err);
@@ -296,5 +297,5 @@ int since_add(struct app *app, const struct who *who, uint64_t plan, bool whole,
 		return r < 0 ? r : 0;
 	if (whole)
 		r = remember(app, p, plan, &viewed, &base, err);
-	return r == 0 && base.number ? since_out(app, &base, &p, doc, err) : r;
+	return r == 0 && base.number ? since_out(app, &base, p, doc, err) : r;
 }

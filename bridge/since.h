@@ -16,13 +16,13 @@
 #define SINCE_ROWS_EACH 100 /* told one by one, of each of the three; all are counted */
 
 /*
- * Adds "since" to doc, which planner_show() made of that plan: plan, seen (the caller saw that
- * one; else it is the one superseded), created, new, gone, changed (counts), rows: [{change, n,
- * kind, rule, email, person, account, product, site, class, due, anchor, how}]. Nothing is
- * added where there is none to compare with, or for what a person ordered. whole: the caller is
- * shown all of it, which is remembered.
+ * Adds "since" to doc, which planner_show_read() made of that plan (not changed): plan, seen
+ * (the caller saw that one; else it is the one superseded), created, new, gone, changed
+ * (counts), rows: [{change, n, kind, rule, email, person, account, product, site, class, due,
+ * anchor, how}]. Nothing is added where there is none to compare with, or for what a person
+ * ordered. whole: the caller is shown all of it, which is remembered.
  */
-int since_add(struct app *app, const struct who *who, uint64_t plan, bool whole, json_t *doc,
-	      struct err *err) MUST_USE;
+int since_add(struct app *app, const struct who *who, uint64_t number, struct plan *plan,
+	      bool whole, json_t *doc, struct err *err) MUST_USE;
 
 #endif

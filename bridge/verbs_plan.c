@@ -60,6 +60,7 @@ static int filter_actions(json_t *plan, const char *text, struct err *err)
 static int verb_show(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		     struct err *err)
 {
+	struct planner_read read = { .plan = NULL };
 	CLEANUP(json_decref_at) json_t *plan = NULL;
 	const char *filter = jx_get_text(in, "filter");
 	json_int_t limit = json_integer_value(json_object_get(in, "limit"));
@@ -71,9 +72,10 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 		return decide_approve(app, who, in, out, err);
 	r = sealed_may_see(app, in, &may_see, err);
 	if (r == 0)
-		r = planner_show(app, plan_of(in), &plan, err);
+		r = planner_show_read(app, plan_of(in), &plan, &read, err);
 	if (r == 0)
-		r = since_add(app, who, plan_of(in), !filter, plan, err);
+		r = since_add(app, who, plan_of(in), read.plan, !filter, plan, err);
+	planner_read_done(app, &read);
 	if (r == 0 && !may_see)
 		r = sealed_plan(plan, stamp_now_ms(), err);
 	if (r == 0 && filter)

@@ -372,14 +372,16 @@ static int plan_out(struct app *app, const struct who *who, uint64_t number,
 		    const struct plan_ask *ask, json_t *out, json_t *plans,
 		    struct digest_run *run, struct err *err)
 {
+	struct planner_read read = { .plan = NULL };
 	CLEANUP(json_decref_at) json_t *plan = NULL;
 	json_t *row;
 	size_t i;
 	int r;
 
-	r = planner_show(app, number, &plan, err);
+	r = planner_show_read(app, number, &plan, &read, err);
 	if (r == 0)
-		r = since_add(app, who, number, true, plan, err);
+		r = since_add(app, who, number, read.plan, true, plan, err);
+	planner_read_done(app, &read);
 	if (r == 0 && !ask->may_see)
 		r = sealed_plan(plan, stamp_now_ms(), err);
 	if (r == 0)
