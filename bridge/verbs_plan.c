@@ -22,7 +22,8 @@
 #include "store/sources.h"
 #include "store/writer.h"
 
-#define ARM_ROUNDS 3                        /* complete reads before anything may be done */
+#define ARM_ROUNDS 3          /* complete reads before anything may be done */
+#define APPLY_NAP_MOST_MS 100 /* between two looks at the actions, which may be many */
 #define APPLY_WAIT_MS (5 * STAMP_MINUTE_MS) /* how long `apply` waits for Atlassian's lag */
 
 static uint64_t plan_of(const json_t *in)
@@ -158,7 +159,7 @@ static int apply_now(struct app *app, const struct config_org *org, uint64_t pla
 		     struct apply_counts *counts, struct err *err)
 {
 	const atomic_bool *cancel = verb_cancel_flag();
-	int64_t until = stamp_mono_ms() + APPLY_WAIT_MS;
+	int64_t until = stamp_mono_ms() + APPLY_WAIT_MS, nap_ms = 20;
 	bool settled = false;
 	int r = 0;
 
@@ -172,7 +173,8 @@ static int apply_now(struct app *app, const struct config_org *org, uint64_t pla
 				       "plan %llu is still being applied; `leaverd show %llu` "
 				       "says how far it is",
 				       (unsigned long long)plan, (unsigned long long)plan);
-		stamp_sleep_ms(20);
+		stamp_sleep_ms(nap_ms);
+		nap_ms = nap_ms < APPLY_NAP_MOST_MS / 2 ? nap_ms * 2 : APPLY_NAP_MOST_MS;
 		r = plan_settled(app, plan, &settled, err);
 	}
 	return r;
