@@ -32,7 +32,9 @@ int stamps_check(struct str text, struct str answer, const struct stamps_terms *
 		return r;
 	if (line.len && line.p[line.len - 1] == '\n')
 		line.len--;
-	if (!anchor_read_line(line, terms->anchor_key ? terms->anchor_key : none, &a, &bad) ||
+	if (!str_starts(line,
+			STR("leaverd-anchor 1 ")) || /* whose first words are the anchor's */
+	    !anchor_read_line(line, terms->anchor_key ? terms->anchor_key : none, &a, &bad) ||
 	    !a.is_signed)
 		return err_set(err, ERR_DAMAGED, "what was stamped is no anchor");
 	if (bad && terms->anchor_key)
