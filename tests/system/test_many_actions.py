@@ -236,10 +236,11 @@ def test_many_actions_are_each_done_once_through_trouble_and_kills(build, tmp_pa
                 assert w.until(lambda: w.effects() > MANY * (kill + 1) // (KILLS + 2), 3600)
                 w.daemon.stop(signal.SIGKILL)
                 w.daemon.start()
-            blocks = [Block(w, urgent)]
-            met += calm(w)
-            blocks.append(Block(w, other))
-            trouble(w)
+                if kill == 1:
+                    met += calm(w)
+                    blocks = [Block(w, other)]
+                    trouble(w)
+                    blocks.append(Block(w, urgent))
             w.apply_to_its_end(plan)
         seconds = time.monotonic() - began
         met += calm(w)
@@ -263,8 +264,8 @@ def test_many_actions_are_each_done_once_through_trouble_and_kills(build, tmp_pa
         # whoever is urgent is next, and done next where nothing fails
         assert [n for n, _ in overtaken if n > NEXT] == []
         assert [n for b, (_, n) in zip(blocks, overtaken) if not b.troubled and n > NEXT] == []
-        assert not blocks[1].troubled
-        assert len([e for e in effects if e["request"] > blocks[1].done]) > MANY // 10, "nobody was overtaken"
+        assert not blocks[0].troubled
+        assert len([e for e in effects if e["request"] > blocks[0].done]) > MANY // 20, "nobody was overtaken"
         # each once, as the organisation counts: a call whose answer was lost may come again, and changes nothing
         counts = w.rehearsal.log(0)["effectCounts"]
         assert len([what for what in counts if what.startswith("suspend ")]) == MANY + 2
