@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stddef.h>
 
+#include "base/stamp.h"
 #include "bridge/config.h"
 #include "reconcile/policy.h"
 
@@ -35,6 +36,9 @@ const struct conf_key config_provision_keys[] = {
 	ROW("groups", CONF_ITEMS, config_provision, groups, .sub = group_keys,
 	    .sub_size = sizeof(struct policy_provision_group_conf), WITHIN(0, 200),
 	    .help = "groups that follow attributes; others are left alone"),
+	ROW("preboard", CONF_MS, config_provision, preboard_ms, .preset = "0", WITHIN(0, 30 * STAMP_DAY_MS),
+	    .help = "so long before employment.startDate begins, where the person is, people are told of; 0s: from "
+		    "their first day only"),
 	ROW("automatic", CONF_BOOL, config_provision, automatic, .preset = "false",
 	    .help = "true: in mode act the policy approves joiners, updates and groups; never who comes back"),
 	{ 0 }
@@ -95,6 +99,7 @@ int config_provision_policy(const struct config *c, struct policy_conf *policy,
 							 .scope = p->scope,
 							 .groups = p->groups.v,
 							 .group_count = p->groups.n,
+							 .preboard_ms = p->preboard_ms,
 							 .automatic = p->automatic };
 	}
 	policy->provision = v;

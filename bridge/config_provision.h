@@ -20,6 +20,7 @@ struct config_provision {
 	char *issuer;                      /* the source whose ids are the externalIds */
 	char *scope;                       /* filter; NULL: whoever is active */
 	struct conf_items groups;          /* struct policy_provision_group_conf */
+	int64_t preboard_ms; /* so long before their first day people are told of */
 	bool automatic;
 };
 

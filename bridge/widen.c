@@ -234,6 +234,7 @@ static const struct {
 	{ "organisations.",        ".sources",           ANY },
 	{ "organisations.",        ".scope",             ANY },
 	{ "organisations.",        ".provisioning.automatic", YES },
+	{ "organisations.",        ".provisioning.preboard", MORE },
 	{ "organisations.",        ".provisioning.directory", SHRINKS },
 	{ "organisations.",        ".provisioning.issuer", ANY },
 	{ "organisations.",        ".when",              ANY },

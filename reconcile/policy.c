@@ -883,6 +883,7 @@ static void provision_bind(struct binding *b, const struct policy_provision_conf
 	b->subject = SUBJECT_PERSON;
 	ret->org = keep(b, conf->org);
 	ret->issuer = keep(b, conf->issuer);
+	ret->preboard_ms = conf->preboard_ms;
 	ret->scope = conf->scope ? when_bind(b, "scope", conf->scope) : NULL;
 	provision_rules_bind(b, conf, ret);
 	ret->groups = calloc(conf->group_count + 1, sizeof(*ret->groups));

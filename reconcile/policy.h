@@ -96,7 +96,8 @@ struct policy_provision_conf {
 	const char *scope;  /* filter; NULL: whoever is active */
 	const struct policy_provision_group_conf *groups;
 	size_t group_count;
-	bool automatic; /* joiners, updates and joined groups are approved by policy */
+	int64_t preboard_ms; /* so long before their first day people are told of */
+	bool automatic;      /* joiners, updates and joined groups are approved by policy */
 };
 
 struct policy_conf {
@@ -205,6 +206,7 @@ struct policy_provision {
 	struct rule rules[PROVISION_RULE_COUNT]; /* .when is scope, not theirs */
 	struct provision_group *groups;
 	size_t group_count;
+	int64_t preboard_ms;
 };
 
 /*

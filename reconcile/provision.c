@@ -336,7 +336,7 @@ static int is_due(struct wanting *v, bool *yes)
 			v->user != FACTS_NONE && in->f->scim_users.v[v->user].active == TRI_YES;
 		return 0;
 	}
-	start = view_start(in->w, v->s.person);
+	start = view_start(in->w, v->s.person, in->p->preboard_ms);
 	if (start.state == VALUE_UNKNOWN)
 		return unknown_tell(in, v->s.person, rule, "the first day is not known");
 	v->due_ms = in->f->round.now_ms;

@@ -211,16 +211,19 @@ struct leave_date view_leave_date(const struct world *w, uint32_t person)
 	return ret;
 }
 
-struct moment view_start(const struct world *w, uint32_t person)
+struct moment view_start(const struct world *w, uint32_t person, int64_t before_ms)
 {
+	int64_t days = before_ms / STAMP_DAY_MS;
 	uint32_t cell, record;
 	struct moment m = { VALUE_ABSENT, 0 };
 	bool doubt = false;
 
 	m.state = view_cell(w, person, w->p->fixed[COL_START_DATE], &cell, &record);
 	if (m.state == VALUE_PRESENT)
-		m.ms = day_time(w, record, w->f->numbers.v[cell - FRAME_FIRST] - STAMP_DAY_MS,
-				CALENDAR_DAY_END, &doubt);
+		m.ms = day_time(w, record,
+				w->f->numbers.v[cell - FRAME_FIRST] - (days + 1) * STAMP_DAY_MS,
+				CALENDAR_DAY_END, &doubt) -
+		       before_ms % STAMP_DAY_MS;
 	return m;
 }
 

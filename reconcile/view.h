@@ -44,8 +44,9 @@ struct leave_date {
 };
 struct leave_date view_leave_date(const struct world *w, uint32_t person);
 /* When the person's first day begins, where the person is: of the most trusted record that
- * names one. Where the zone cannot be told, when it has begun everywhere. */
-struct moment view_start(const struct world *w, uint32_t person);
+ * names one. Where the zone cannot be told, when it has begun everywhere. before_ms earlier
+ * than that, of which whole days are days of the calendar there. */
+struct moment view_start(const struct world *w, uint32_t person, int64_t before_ms);
 /* An identity provider names a last day that is over. */
 bool view_idp_says_left(const struct world *w, uint32_t person);
 

@@ -19,7 +19,7 @@
  *   site acme queue=a9     inventory a1 at=... whole=no     heir person=1 a4
  *   owned a1 issue 10001 site=acme project=OPS lead=a5
  *
- * provisioning DIR issuer=hr read=no doubt="..." scope="..." automatic=yes
+ * provisioning DIR issuer=hr read=no doubt="..." scope="..." automatic=yes preboard=HOURS
  * team NAME when="..." (a group of the policy)   scim-group ID name=NAME
  * scim-user ID account=ACCOUNTID externalId=... active=no userName=... title=...
  * scim-member USER GROUP
@@ -548,6 +548,7 @@ static UNUSED bool world_provision_conf(const struct plan_world *w,
 			any = true;
 			ret->issuer = world_get(l, "issuer");
 			ret->scope = world_get(l, "scope");
+			ret->preboard_ms = (int64_t)world_number(l, "preboard") * STAMP_HOUR_MS;
 			ret->automatic = world_tri(l, "automatic", "no") == TRI_YES;
 		} else if (strcmp(l->words[0], "team") == 0) {
 			(*groups)[ret->group_count++] = (struct policy_provision_group_conf){

@@ -10,7 +10,7 @@
 	"    gone_after: 1d\n    max_age: 36h\n    ldap:\n      uris:\n"                       \
 	"        - \"ldaps://one.example.com\"\n      drop_count: 3\n      drop_share: 0.02\n" \
 	"organisations:\n  - name: acme\n    provisioning:\n      directory: 1f2e\n"           \
-	"      automatic: false\n"                                                             \
+	"      automatic: false\n      preboard: 1d\n"                                         \
 	"policy:\n  settle: 10min\n  shipped: true\n  rules:\n    - name: idle\n"              \
 	"      when: \"lastActive lt now-90d\"\n      then:\n        - warn\n"                 \
 	"        - free-seat after 14d\n      automatic: \"false\"\n      off: false\n"        \
@@ -69,6 +69,10 @@ static const struct {
 	{ "automatic: false\n", "automatic: true\n", 1, 1,
 	  "organisations.acme.provisioning.automatic: false -> true" },
 	{ "directory: 1f2e", "directory: 2f3e", 1, 1, "provisioning.directory" },
+	/* people are told of earlier, or later */
+	{ "preboard: 1d", "preboard: 3d", 1, 1,
+	  "organisations.acme.provisioning.preboard: 1d -> 3d" },
+	{ "preboard: 1d", "preboard: 1h", 1, 0, NULL },
 	{ "      directory: 1f2e\n", "", 1, 0, NULL },
 	/* the order of trust, and which rule matches first */
 	{ "  - name: corp\n    kind: ldap\n    role: directory\n",
