@@ -51,30 +51,66 @@ static int folder_sync(const char *path, struct err *err)
 		       : err_errno(err, ERR_IO, errno, "the folder of the anchors %s", path);
 }
 
-/* One write of a whole line to the end, so that a reader never sees half of one of ours between
- * two others. */
-static int to_file(struct kept *k, struct err *err)
+/* Whether what stands at the end is half a line: of a machine that went down, or of somebody
+ * else. What cannot be read is taken for whole. */
+static bool ends_within(const char *path, off_t size)
 {
-	const char *path = k->app->config.anchors.file;
+	CLEANUP(fd_close_at)
+	int fd = size > 0 ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	char last = '\n';
+
+	return fd >= 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+/* All of it or nothing: half an anchor would be read as one that somebody changed. */
+static int add_whole(int fd, off_t before, struct str text)
+{
+	size_t at = 0;
+
+	while (at < text.len) {
+		ssize_t n = write(fd, text.p + at, text.len - at);
+		int why = errno;
+
+		if (n > 0) {
+			at += (size_t)n;
+		} else if (n == 0 || why != EINTR) {
+			if (at && ftruncate(fd, before) < 0)
+				log_warn("anchor.half", LOG_I("bytes", (int64_t)at));
+			return n == 0 ? EIO : why;
+		}
+	}
+	return fsync(fd) == 0 ? 0 : errno;
+}
+
+int anchors_append(const char *path, struct str line, struct err *err)
+{
 	CLEANUP(fd_close_at) int fd = -1;
 	CLEANUP(buf_done) struct buf text;
 	struct stat st;
 	int r;
 
-	buf_init(&text, ANCHOR_LINE_BYTES + 1);
-	buf_add_str(&text, k->line);
-	buf_add_char(&text, '\n');
-	r = buf_fault(&text, err, "an anchor");
-	if (r < 0)
-		return r;
+	buf_init(&text, ANCHOR_LINE_BYTES + 2);
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(err, ERR_IO, errno, "the anchors %s", path);
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_IO, "the anchors %s: it is no file", path);
-	if (write(fd, text.p, text.len) != (ssize_t)text.len || fsync(fd) < 0)
-		return err_errno(err, ERR_IO, errno, "appending to the anchors %s", path);
+	if (ends_within(path, st.st_size))
+		buf_add_char(&text, '\n');
+	buf_add_str(&text, line);
+	buf_add_char(&text, '\n');
+	r = buf_fault(&text, err, "an anchor");
+	if (r < 0)
+		return r;
+	r = add_whole(fd, st.st_size, buf_str(&text));
+	if (r != 0)
+		return err_errno(err, ERR_IO, r, "appending to the anchors %s", path);
 	return st.st_size ? 0 : folder_sync(path, err);
+}
+
+static int to_file(struct kept *k, struct err *err)
+{
+	return anchors_append(k->app->config.anchors.file, k->line, err);
 }
 
 static int to_syslog(struct kept *k, struct err *err)

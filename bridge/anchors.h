@@ -25,6 +25,13 @@ void anchors_keep_after(struct app *app, const char *about);
 /* Keeps one where anchors.every has passed since the last, and entries were added. */
 int anchors_look(struct app *app, int64_t now_ms, struct err *err) MUST_USE;
 
+/*
+ * Adds a line (without its end) to the file of anchors, which is made where there is none, and
+ * syncs it. All of it or nothing: where the disk is full the file is as long as before. After
+ * half a line of somebody else it begins in a line of its own. Fault: IO.
+ */
+int anchors_append(const char *path, struct str line, struct err *err) MUST_USE;
+
 /* Where a place stands: place is "file", "syslog", "mail" or "stamp". STORE_NOT_FOUND: none
  * yet. */
 int anchors_standing(struct app *app, const char *place, int64_t *ret_seq, int64_t *ret_ms,
