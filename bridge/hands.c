@@ -9,6 +9,7 @@
 #include "bridge/hands_asked.h"
 #include "bridge/hands_gift.h"
 #include "bridge/hands_provision.h"
+#include "bridge/hands_seen.h"
 #include "bridge/notices.h"
 #include "model/snapshot.h"
 #include "store/accounts.h"
@@ -235,195 +236,19 @@ static enum tri seat_told(const struct hands *h, const struct atl_reading *readi
 	return TRI_NO;
 }
 
-/* --- what was seen, into the store ---------------------------------------------------------
+/* --- reading -------------------------------------------------------------------------------
  */
-
-#define SEEN_MOST 512
 
 struct seen_write {
 	struct hands *h;
 	const struct atl_reading *reading;
 };
 
-struct resource_find {
-	const char *resource;
-	const struct conf_list *sites; /* NULL or empty: of every site */
-	int64_t id;
-};
-
-static bool of_sites(const struct conf_list *sites, struct str site)
+static int write_seen(void *ctx, struct db *db, struct err *err)
 {
-	for (size_t i = 0; sites && i < sites->n; i++)
-		if (str_ieq(str_of(sites->v[i]), site))
-			return true;
-	return !sites || sites->n == 0;
-}
+	const struct seen_write *w = ctx;
 
-static int resource_row_find(void *ctx, const struct product_row *row, struct err *err)
-{
-	struct resource_find *f = ctx;
-
-	(void)err;
-	if (!str_eq(row->resource, str_of(f->resource)) || !of_sites(f->sites, row->site))
-		return 0;
-	f->id = row->id;
-	return 1;
-}
-
-static int product_number(struct db *db, int64_t org, const char *resource,
-			  const struct conf_list *sites, int64_t *ret, struct err *err)
-{
-	struct resource_find find = { resource, sites, 0 };
-	int r = accounts_products(db, org, resource_row_find, &find, err);
-
-	*ret = find.id;
-	return r < 0 ? r : find.id == 0;
-}
-
-static int seen_groups(struct db *db, int64_t org, const struct atl_reading *reading,
-		       uint32_t *groups, size_t *n, struct err *err)
-{
-	for (size_t i = 0; i < reading->groups.n && *n < SEEN_MOST; i++) {
-		int64_t number;
-		int r = accounts_group_number(db, org, str_of(reading->groups.v[i]), &number,
-					      err);
-
-		if (r < 0)
-			return r;
-		if (r == 0)
-			groups[(*n)++] = (uint32_t)number;
-	}
-	return 0;
-}
-
-/* Of the sites that are ours to look at, as a collection tells them. */
-static int seen_seats(struct db *db, int64_t org, const struct hands *h,
-		      const struct atl_reading *reading, struct seat_row *seats, size_t *n,
-		      struct err *err)
-{
-	for (size_t i = 0; i < reading->products.n && *n < SEEN_MOST; i++) {
-		int64_t number;
-		int r = product_number(db, org, reading->products.v[i].resource,
-				       &h->org->cloud.sites, &number, err);
-
-		if (r < 0)
-			return r;
-		if (r == 0)
-			seats[(*n)++] = (struct seat_row){
-				.product = number,
-				.last_active_ms = reading->products.v[i].last_active_ms,
-			};
-	}
-	return 0;
-}
-
-static int seen_roles(struct db *db, int64_t org, const struct atl_reading *reading,
-		      struct role_row *roles, size_t *n, struct err *err)
-{
-	for (size_t i = 0; i < reading->paths.n && *n < SEEN_MOST; i++) {
-		const struct atl_path_row *p = &reading->paths.v[i];
-		int64_t number;
-		int r;
-
-		if (p->kind == ATL_PATH_GROUP)
-			continue;
-		r = product_number(db, org, p->resource, NULL, &number, err);
-		if (r < 0)
-			return r;
-		if (r == 0)
-			roles[(*n)++] = (struct role_row){
-				.product = number,
-				.role = str_of(p->role),
-				.inferred = p->kind == ATL_PATH_INFERRED,
-				.billable = p->billable,
-			};
-	}
-	return 0;
-}
-
-/* What a short look does not tell stays as the last collection told it. */
-static int keep_untold(void *ctx, const struct account_row *old, struct err *err)
-{
-	struct account_row *row = ctx;
-
-	(void)err;
-#define KEEP(field)                                                                            \
-	do {                                                                                   \
-		if (!row->field)                                                               \
-			row->field = old->field;                                               \
-	} while (0)
-	KEEP(status);
-	KEEP(type);
-	KEEP(managed);
-	KEEP(synced);
-	KEEP(can_disable);
-	KEEP(accepted);
-	KEEP(admin);
-	KEEP(org_admin);
-	KEEP(paths_known);
-	KEEP(tokens);
-	KEEP(added_ms);
-	KEEP(token_active_ms);
-	KEEP(last_active_ms);
-	KEEP(own_credential);
-#undef KEEP
-	return 0;
-}
-
-static int seen_run(void *ctx, struct db *db, struct err *err)
-{
-	CLEANUP(org_row_done) struct org_row org = { 0 };
-	struct seen_write *w = ctx;
-	const struct atl_reading *reading = w->reading;
-	const struct atl_account *a = &reading->row;
-	uint32_t groups[SEEN_MOST];
-	struct seat_row seats[SEEN_MOST];
-	struct role_row roles[SEEN_MOST];
-	struct account_row row = {
-		.account_id = a->id,
-		.directory = a->directory,
-		.email = a->email,
-		.name = a->name,
-		.status = a->status,
-		.type = a->type,
-		.managed = a->managed,
-		.synced = a->synced,
-		.can_disable = a->can_disable,
-		.accepted = a->accepted,
-		.admin = a->admin,
-		.org_admin = a->org_admin,
-		.paths_known = a->paths_known,
-		.tokens = a->tokens,
-		.added_ms = a->added_ms,
-		.token_active_ms = a->token_active_ms,
-		.last_active_ms = a->last_active_ms,
-		.own_credential = a->own,
-		.roles = a->roles,
-	};
-	struct account_seen seen = { .row = &row, .groups = groups };
-	int64_t number;
-	int r;
-
-	r = accounts_org_get(db, w->h->org->name, &org, err);
-	if (r == 0)
-		r = accounts_number(db, org.id, a->id, &number, err);
-	if (r == 0)
-		r = accounts_get(db, number, keep_untold, &row, err);
-	if (r != 0)
-		return r < 0 ? r : 0; /* collected no more: nothing to keep up to date */
-	if (r == 0)
-		r = seen_groups(db, org.id, reading, groups, &seen.group_count, err);
-	if (r == 0 && reading->products_told) {
-		seen.seats = seats;
-		r = seen_seats(db, org.id, w->h, reading, seats, &seen.seat_count, err);
-	}
-	if (r == 0 && reading->paths_told) {
-		seen.roles = roles;
-		r = seen_roles(db, org.id, reading, roles, &seen.role_count, err);
-	}
-	if (r == 0)
-		r = accounts_seen(db, org.id, &seen, stamp_now_ms(), err);
-	return r < 0 ? r : 0;
+	return hands_seen(db, w->h->org, w->reading, stamp_now_ms(), err);
 }
 
 static int target_read(void *ctx, const struct action *action, struct target_state *ret,
@@ -453,7 +278,7 @@ static int target_read(void *ctx, const struct action *action, struct target_sta
 	if (r == 0)
 		r = hands_asked_fields(action, &reading, h->values, ret, err);
 	if (r == 0)
-		r = writer_call(h->app->writer, seen_run, &seen, err);
+		r = writer_call(h->app->writer, write_seen, &seen, err);
 	return r;
 }
 
