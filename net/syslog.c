@@ -1,5 +1,6 @@
 #include "net/syslog.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <netdb.h>
@@ -138,6 +139,7 @@ static bool take(char *ret, size_t room, struct str s)
 static bool server_parse(const char *text, struct server *ret)
 {
 	struct str s = str_of(text), host, port;
+	struct in_addr dotted;
 	int64_t n;
 
 	*ret = (struct server){ .port = SYSLOG_TLS_PORT };
@@ -156,8 +158,11 @@ static bool server_parse(const char *text, struct server *ret)
 		host = s;
 		port = STR(SYSLOG_TLS_PORT);
 	}
-	return take(ret->host, sizeof(ret->host), host) && str_int64(port, &n) && n > 0 &&
-	       n < 65536 && take(ret->port, sizeof(ret->port), port);
+	if (!take(ret->host, sizeof(ret->host), host) || !str_int64(port, &n) || n < 1 ||
+	    n > 65535 || !take(ret->port, sizeof(ret->port), port))
+		return false;
+	ret->address = ret->address || inet_pton(AF_INET, ret->host, &dotted) == 1;
+	return true;
 }
 
 bool syslog_server_ok(const char *server)

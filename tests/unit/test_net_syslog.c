@@ -1,4 +1,10 @@
+#include "tests/lib/pem.h"
 #include "tests/lib/test.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "net/syslog.h"
 
@@ -110,6 +116,82 @@ static void test_servers_are_hosts_with_a_port(void **state)
 			fail_msg("\"%s\"", cases[i].text);
 }
 
+/* --- the name in the hello (RFC 6066 3: addresses do not stand there) ----------------------
+ */
+
+struct hello {
+	int listener;
+	size_t n;
+	char bytes[4096];
+};
+
+/* Reads the first record of one connection, and hangs up. */
+static void *hear(void *ctx)
+{
+	struct hello *h = ctx;
+	int fd = accept(h->listener, NULL, NULL);
+	size_t want = 5;
+
+	while (fd >= 0 && h->n < want) {
+		ssize_t got = read(fd, h->bytes + h->n, sizeof(h->bytes) - h->n);
+
+		if (got <= 0)
+			break;
+		h->n += (size_t)got;
+		if (h->n >= 5)
+			want = 5 + (size_t)(unsigned char)h->bytes[3] * 256 +
+			       (unsigned char)h->bytes[4];
+		if (want > sizeof(h->bytes))
+			break;
+	}
+	if (fd >= 0)
+		close(fd);
+	return NULL;
+}
+
+/* Whether a hello to that host names it. */
+static bool hello_names(const char *host, const char *ca_file)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	socklen_t len = sizeof(at);
+	struct hello h = { .listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	struct syslog_conn *c = NULL;
+	struct err err = { 0 };
+	pthread_t thread;
+	char server[80];
+	struct syslog_options o = { .server = server, .ca_file = ca_file, .timeout_ms = 60000 };
+
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(h.listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(h.listener, 1), 0);
+	assert_int_equal(getsockname(h.listener, (struct sockaddr *)&at, &len), 0);
+	snprintf(server, sizeof(server), "%s:%d", host, ntohs(at.sin_port));
+	assert_int_equal(pthread_create(&thread, NULL, hear, &h), 0);
+	assert_true(syslog_open(&c, &o, &err) < 0);
+	assert_int_equal(shutdown(h.listener, SHUT_RDWR), 0);
+	pthread_join(thread, NULL);
+	close(h.listener);
+	if (h.n < 50 || h.bytes[0] != 22)
+		fail_msg("%s: no hello came: %s", server, err.text);
+	return memmem(h.bytes, h.n, host, strlen(host)) != NULL;
+}
+
+static void test_a_hello_names_hosts_and_no_addresses(void **state)
+{
+	char folder[] = "/tmp/leaverd-test-XXXXXX", cert[60], key[60];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(cert, sizeof(cert), "%s/cert.pem", folder);
+	snprintf(key, sizeof(key), "%s/key.pem", folder);
+	assert_true(pem_make(cert, key, "log"));
+	assert_true(hello_names("localhost", cert));
+	assert_false(hello_names("127.0.0.1", cert));
+	unlink(cert);
+	unlink(key);
+	rmdir(folder);
+}
+
 static void test_lost_memory_is_a_fault_of_composing(void **state)
 {
 	struct syslog_message m = { .severity = SYSLOG_NOTICE, .ms = MS, .text = STR("x") };
@@ -137,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_cef_escapes_what_would_end_a_field_or_a_value),
 		cmocka_unit_test(test_a_message_that_is_too_long_is_refused),
 		cmocka_unit_test(test_servers_are_hosts_with_a_port),
+		cmocka_unit_test(test_a_hello_names_hosts_and_no_addresses),
 		cmocka_unit_test(test_lost_memory_is_a_fault_of_composing),
 	};
 
