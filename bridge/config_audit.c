@@ -72,7 +72,7 @@ const struct conf_key config_anchors_keys[] = {
 
 const struct conf_key config_retention_keys[] = {
 	KEEP("audit", audit_ms, "older entries of the audit chain go; 0: never"),
-	KEEP("journal", journal_ms, "of plans that ended so long ago, journal and values go; 0: never"),
+	KEEP("journal", journal_ms, "of plans that ended so long ago, journal and values go, and requests that are over; 0: never"),
 	KEEP("reads", reads_ms, "older notes of reads go, and what others changed in organisations; 0: never"),
 	KEEP("activity", activity_ms, "last activity of accounts that left so long ago goes; 0: never"),
 	KEEP("tombstones", tombstones_ms,

@@ -29,6 +29,12 @@ static const struct by_sql {
 								    "?2)",
 	  "UPDATE plan_value SET json = '', salt = x'' WHERE (plan, n) IN (SELECT x.plan,"
 	  " x.n" OF_ENDED("plan_value x") " AND x.json <> '' LIMIT ?2)" },
+	/* what somebody asked for waits for an answer, however long */
+	{ RETENTION_JOURNAL,
+	  "SELECT count(*) FROM (SELECT 1 FROM request WHERE max(end_ms, state_ms) < ?1"
+	  " AND state <> 1 LIMIT ?2)",
+	  "DELETE FROM request WHERE id IN (SELECT id FROM request"
+	  " WHERE max(end_ms, state_ms) < ?1 AND state <> 1 LIMIT ?2)" },
 	{ RETENTION_READS,
 	  "SELECT count(*) FROM (SELECT 1 FROM source_read r JOIN source s ON s.id = r.source"
 	  " WHERE r.begun_ms < ?1 AND r.no <> s.read_no AND r.no <> s.accepted_read LIMIT ?2)",

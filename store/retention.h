@@ -11,7 +11,8 @@
 #include "store/db.h"
 
 enum retention_kind {
-	RETENTION_JOURNAL,    /* of plans that ended before: journal and values */
+	RETENTION_JOURNAL,    /* of plans that ended before: journal and values; requests whose
+				 link is over and that nobody waits for */
 	RETENTION_READS,      /* notes of reads that are not the newest; events of others */
 	RETENTION_ACTIVITY,   /* older last activity, of accounts that are not there any more */
 	RETENTION_TOMBSTONES, /* people without live record and account, all of it older */

@@ -72,6 +72,32 @@ static void test_of_plans_that_ended_long_ago_journal_and_values_go(void **state
 	world_close(&w);
 }
 
+/* id, end of the link, state, since when. */
+#define REQUEST(id, end, state, since)                                                         \
+	"INSERT INTO request VALUES (" id ", 'step" id "', 'acme', 1, 1, 7, 50, 'jira', '',"   \
+	" 'idle', 1, " end ", " state ", " since ", 0, '');"
+
+static void test_requests_that_are_over_go_with_the_journal(void **state)
+{
+	struct world w = { 0 };
+
+	(void)state;
+	world_open(&w);
+	world_meddle(&w, REQUEST("1", SQL_OLD, "0", SQL_OLD));  /* never used: goes */
+	world_meddle(&w, REQUEST("2", SQL_NEW, "0", SQL_OLD));  /* its link is good still */
+	world_meddle(&w, REQUEST("4", SQL_OLD, "1", SQL_OLD));  /* somebody waits */
+	world_meddle(&w, REQUEST("8", SQL_OLD, "2", SQL_OLD));  /* granted: goes */
+	world_meddle(&w, REQUEST("16", SQL_OLD, "3", SQL_OLD)); /* refused: goes */
+	world_meddle(&w, REQUEST("32", SQL_OLD, "2", SQL_NEW)); /* not long ago */
+	assert_int_equal(run(&w, RETENTION_READS, true, 1000), 0);
+	assert_int_equal(run(&w, RETENTION_JOURNAL, false, 1000), 3);
+	assert_int_equal(world_number(&w, "SELECT count(*) FROM request"), 6);
+	assert_int_equal(run(&w, RETENTION_JOURNAL, true, 2), 3); /* in steps */
+	assert_int_equal(world_number(&w, "SELECT sum(id) FROM request"), 2 + 4 + 32);
+	assert_int_equal(run(&w, RETENTION_JOURNAL, false, 1000), 0);
+	world_close(&w);
+}
+
 /* As long as a reading may last, which is too short for a look at each line by each line. */
 static void test_a_long_journal_is_not_looked_through_for_each_of_its_lines(void **state)
 {
@@ -275,6 +301,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_of_plans_that_ended_long_ago_journal_and_values_go),
+		cmocka_unit_test(test_requests_that_are_over_go_with_the_journal),
 		cmocka_unit_test(
 			test_a_long_journal_is_not_looked_through_for_each_of_its_lines),
 		cmocka_unit_test(test_notes_of_reads_go_but_for_the_newest_and_the_accepted),
