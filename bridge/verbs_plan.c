@@ -98,16 +98,29 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 struct open_actions {
 	size_t n;
 	int64_t now_ms;
+	bool named; /* somebody approved by number or released a guard: what is held may start
+		     */
 };
+
+static int names_actions(void *ctx, const struct decision *row, struct err *err)
+{
+	struct open_actions *open = ctx;
+
+	(void)err;
+	open->named |= row->kind == DECISION_RELEASE ||
+		       (row->kind == DECISION_APPROVE &&
+			(row->guards.len || !str_eq(row->actions, STR("*"))));
+	return 0;
+}
 
 static int open_action(void *ctx, const struct action_row *row, struct err *err)
 {
 	struct open_actions *open = ctx;
 
 	(void)err;
-	open->n +=
-		(row->state == ACTION_PLANNED && !row->held && row->due_ms <= open->now_ms) ||
-		row->state == ACTION_STARTED;
+	open->n += (row->state == ACTION_PLANNED && (!row->held || open->named) &&
+		    row->due_ms <= open->now_ms) ||
+		   row->state == ACTION_STARTED;
 	return 0;
 }
 
@@ -118,6 +131,8 @@ static int plan_settled(struct app *app, uint64_t plan, bool *ret, struct err *e
 	int r;
 
 	r = store_read_begin(app->store, &db, err);
+	if (r == 0)
+		r = plans_decisions(db, (int64_t)plan, names_actions, &open, err);
 	if (r == 0)
 		r = plans_actions(db, (int64_t)plan, open_action, &open, err);
 	*ret = open.n == 0;
