@@ -210,6 +210,7 @@ static void make_instance(void)
 			 sizeof(config_text) - 1);
 	close(fd);
 	assert_ok(config_read(t.config_file, &t.app.config, NULL, &err), &err);
+	app_act(&t.app);
 	WRITE(&t.w, tokens_new(db, "t", TOKEN_SOURCE, "idp", stamp_now_ms() + STAMP_DAY_MS,
 			       "test", stamp_now_ms(), &text, &err));
 	(void)snprintf(t.token, sizeof(t.token), "%.*s", (int)text.len, (const char *)text.p);

@@ -202,6 +202,7 @@ static void make_instance(void)
 			 sizeof(config_text) - 1);
 	close(fd);
 	assert_ok(config_read(t.config_file, &t.app.config, NULL, &err), &err);
+	app_act(&t.app);
 	t.app.store = t.w.store;
 	t.app.vault = t.w.vault;
 	assert_ok(writer_start(t.w.store, &t.app.writer, &err), &err);

@@ -81,8 +81,8 @@ static void test_numbers_times_and_sums_are_told(void **state)
 	assert_non_null(strstr(page, "<th scope=\"row\">All</th><td class=\"n\">4</td>"));
 	assert_non_null(strstr(page, "<th scope=\"col\" class=\"n\">per month</th>"));
 	/* the longest bar has all the width, the other a third */
-	assert_non_null(strstr(page, "width=\"560\" height=\"16\""));
-	assert_non_null(strstr(page, "width=\"186\" height=\"16\""));
+	assert_non_null(strstr(page, "width=\"470\" height=\"16\""));
+	assert_non_null(strstr(page, "width=\"156\" height=\"16\""));
 	free(page);
 }
 
