@@ -33,6 +33,7 @@ struct listing {
 	struct query *query;
 	bool with_groups, with_seats;
 	bool seat_rows, orphans_only; /* what is listed */
+	bool unlinked;                /* with orphans: accounts of other domains, too */
 	size_t limit;
 	int64_t now_ms, matched, looked_at;
 	json_t *page; /* of {doc, row} while a page is read */
@@ -306,8 +307,8 @@ static json_t *row_of(const struct listing *l, const struct account_row *a)
 /* As reconcile sees them: managed, a person's kind of account, and explained by nobody. */
 static bool is_orphan(const struct listing *l, const struct account_row *a)
 {
-	return !a->person && a->managed == TRI_YES && a->type == ACCOUNT_PERSON &&
-	       !named_find(l->doubted, a->id);
+	return !a->person && (a->managed == TRI_YES || l->unlinked) &&
+	       a->type == ACCOUNT_PERSON && !named_find(l->doubted, a->id);
 }
 
 static int account_note(void *ctx, const struct account_row *a, struct err *err)
@@ -669,14 +670,18 @@ static int list_run(struct listing *l, const json_t *in, json_t *out, struct err
 	return r < 0 ? r : jx_set(out, "truncated", json_boolean(l->truncated), err);
 }
 
+enum listed { LIST_ACCOUNTS, LIST_SEATS, LIST_ORPHANS, LIST_UNLINKED };
+
 static int run(struct app *app, const struct who *who, const json_t *in, json_t *out,
-	       bool seats, bool orphans, struct err *err)
+	       enum listed what, struct err *err)
 {
+	static const char *const names[] = { "accounts", "seats", "orphans", "orphans" };
 	struct listing l = {
 		.app = app,
-		.seat_rows = seats,
-		.with_seats = seats,
-		.orphans_only = orphans,
+		.seat_rows = what == LIST_SEATS,
+		.with_seats = what == LIST_SEATS,
+		.orphans_only = what == LIST_ORPHANS || what == LIST_UNLINKED,
+		.unlinked = what == LIST_UNLINKED,
 		.limit = listing_limit(in),
 		.now_ms = stamp_now_ms(),
 		.page = json_array(),
@@ -687,11 +692,7 @@ static int run(struct app *app, const struct who *who, const json_t *in, json_t 
 	query_free(l.query);
 	if (r < 0)
 		return r;
-	return ask_note_read(app, who,
-			     seats     ? "seats"
-			     : orphans ? "orphans"
-				       : "accounts",
-			     (int64_t)json_array_size(l.rows), err);
+	return ask_note_read(app, who, names[what], (int64_t)json_array_size(l.rows), err);
 }
 
 /* --- the walk --------------------------------------------------------------------------------
@@ -788,13 +789,19 @@ int listing_walk(struct app *app, const json_t *in, bool seats, struct listing_p
 int listing_accounts(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		     struct err *err)
 {
-	return run(app, who, in, out, false, false, err);
+	return run(app, who, in, out, LIST_ACCOUNTS, err);
 }
 
 int listing_orphans(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		    struct err *err)
 {
-	return run(app, who, in, out, false, true, err);
+	return run(app, who, in, out, LIST_ORPHANS, err);
+}
+
+int listing_unlinked(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		     struct err *err)
+{
+	return run(app, who, in, out, LIST_UNLINKED, err);
 }
 
 static int count_note(void *ctx, const struct product_row *product, int64_t count,
@@ -835,5 +842,5 @@ int listing_seats(struct app *app, const struct who *who, const json_t *in, json
 {
 	if (json_is_true(json_object_get(in, "count")))
 		return count_seats(app, in, out, err);
-	return run(app, who, in, out, true, false, err);
+	return run(app, who, in, out, LIST_SEATS, err);
 }

@@ -13,6 +13,10 @@ int listing_accounts(struct app *app, const struct who *who, const json_t *in, j
 		     struct err *err);
 int listing_orphans(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		    struct err *err);
+/* Orphans, and accounts of other domains that nobody is linked to: "managed" tells them apart.
+ */
+int listing_unlinked(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		     struct err *err);
 int listing_seats(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		  struct err *err);
 

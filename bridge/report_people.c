@@ -7,6 +7,7 @@
 #include "bridge/listing.h"
 #include "bridge/sealed.h"
 #include "model/plan.h"
+#include "store/accounts.h"
 #include "store/persons.h"
 #include "store/plans.h"
 #include "store/store.h"
@@ -17,11 +18,28 @@
  * -----------------------------------------------------------------------------------
  */
 
-int report_orphans(struct report_run *run, struct err *err)
+static int account_row_add(struct report_run *run, const json_t *row, const char *kind,
+			   struct err *err)
 {
-	static const char *const names[] = { "org",      "account_id",    "email",
-					     "name",     "status",        "admin",
-					     "added_ms", "last_active_ms" };
+	static const char *const names[] = { "account_id",    "email", "name",
+					     "status",        "admin", "added_ms",
+					     "last_active_ms" };
+	json_t *cells = json_pack("[O,s,n]", json_object_get(row, "org"), kind);
+	int r = cells ? 0 : err_nomem(err);
+
+	for (size_t i = 0; r == 0 && i < COUNT_OF(names); i++)
+		r = jx_add(cells, json_incref(json_object_get(row, names[i])), err);
+	if (r < 0) {
+		json_decref(cells);
+		return r;
+	}
+	return report_row(run, cells, err);
+}
+
+/* Accounts that nobody is linked to, but for those of doubts, which have a report. */
+static int accounts_add(struct report_run *run, size_t counts[2], struct err *err)
+{
+	static const char *const kinds[] = { "orphan", "unlinked" };
 	CLEANUP(json_decref_at) json_t *out = json_object();
 	CLEANUP(json_decref_at) json_t *in = json_object();
 	const json_t *row;
@@ -33,17 +51,71 @@ int report_orphans(struct report_run *run, struct err *err)
 	if (r == 0)
 		r = jx_set(in, "limit", json_integer(REPORT_ROWS_MOST), err);
 	if (r == 0)
-		r = listing_orphans(run->app, run->who, in, out, err);
-	json_array_foreach (json_object_get(out, "accounts"), at, row) {
-		json_t *cells = json_array();
-
-		for (size_t i = 0; r == 0 && cells && i < COUNT_OF(names); i++)
-			r = jx_add(cells, json_incref(json_object_get(row, names[i])), err);
-		r = r == 0 ? report_row(run, cells, err) : r;
-	}
+		r = listing_unlinked(run->app, run->who, in, out, err);
+	for (size_t kind = 0; kind < COUNT_OF(kinds); kind++)
+		json_array_foreach (json_object_get(out, "accounts"), at, row) {
+			if (r < 0 || json_is_true(json_object_get(row, "managed")) != !kind)
+				continue;
+			r = account_row_add(run, row, kinds[kind], err);
+			counts[kind]++;
+		}
 	if (r == 0 && json_is_true(json_object_get(out, "truncated")))
-		r = report_note(run, err, "There are more than these.");
+		r = report_note(run, err, "There are more accounts than these.");
 	return r;
+}
+
+struct without {
+	struct report_run *run;
+	const char *org; /* NULL: of any */
+	int64_t count;
+};
+
+static int without_note(void *ctx, const struct person_without *p, struct err *err)
+{
+	struct without *w = ctx;
+
+	w->count++;
+	return report_row(w->run,
+			  json_pack("[s?,s,I,n,s%,s%,s,n,n,n]", w->org, "no account",
+				    (json_int_t)p->person, ASK_S(p->user_name),
+				    ASK_S(p->display), "active"),
+			  err);
+}
+
+/* In short reads: there may be many. */
+static int people_add(struct report_run *run, int64_t *ret, struct err *err)
+{
+	CLEANUP(org_row_done) struct org_row org = { 0 };
+	struct without w = { .run = run, .org = jx_get_text(run->in, "org") };
+	int64_t after = 0;
+	int r = 0;
+
+	while (r == 0) {
+		CLEANUP(store_read_end_at) struct db *db = NULL;
+
+		r = store_read_begin(run->app->store, &db, err);
+		if (r == 0 && w.org && !org.id)
+			r = accounts_org_get(db, w.org, &org, err);
+		if (r == 0)
+			r = persons_without(db, org.id, &after, PAGE, without_note, &w, err);
+	}
+	*ret = w.count;
+	return r < 0 ? r : 0;
+}
+
+int report_orphans(struct report_run *run, struct err *err)
+{
+	size_t counts[2] = { 0 };
+	int64_t without = 0;
+	int r = accounts_add(run, counts, err);
+
+	if (r == 0)
+		r = people_add(run, &without, err);
+	return r < 0 ? r
+		     : report_note(run, err,
+				   "%zu orphans, %zu unlinked accounts, %lld people without an "
+				   "account.",
+				   counts[0], counts[1], (long long)without);
 }
 
 /* --- doubts

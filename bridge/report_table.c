@@ -40,7 +40,7 @@ static const struct export_column departments_columns[] = {
 	{ "currency", EXPORT_TEXT, 0, "" }, { 0 }
 };
 static const struct export_column orphans_columns[] = {
-	{ "org", EXPORT_TEXT, 0, "" }, { "accountId", EXPORT_TEXT, 0, "" }, { "email", EXPORT_TEXT, 0, "" },
+	{ "org", EXPORT_TEXT, 0, "" }, { "kind", EXPORT_TEXT, 0, "" }, { "person", EXPORT_INT, 0, "" }, { "accountId", EXPORT_TEXT, 0, "" }, { "email", EXPORT_TEXT, 0, "" },
 	{ "name", EXPORT_TEXT, 0, "" }, { "status", EXPORT_TEXT, 0, "" }, { "admin", EXPORT_BOOL, 0, "" },
 	{ "addedAt", EXPORT_TIME, 0, "" }, { "lastActive", EXPORT_TIME, 0, "" }, { 0 }
 };
@@ -108,7 +108,8 @@ const struct report reports[] = {
 	  NULL, { "seats" } },
 	{ "leavers", "Leavers under way", "Steps about leavers in plans that are not through, with how late they are.",
 	  leavers_columns, report_leavers, 0, NULL, NULL, { NULL } },
-	{ "orphans", "Orphans", "Accounts of verified domains that no person explains.",
+	{ "orphans", "Orphans and unlinked", "Accounts of verified domains that no person explains (orphan), those of "
+	  "other domains that nobody is linked to (unlinked), and active people without an account (no account).",
 	  orphans_columns, report_orphans, 0, NULL, NULL, { NULL } },
 	{ "doubtful", "Doubtful matches", "Pairs that may be one person, and wait for somebody to say so.",
 	  doubtful_columns, report_doubtful, 0, NULL, NULL, { NULL } },

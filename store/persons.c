@@ -115,6 +115,35 @@ int persons_page(struct db *db, int64_t after, size_t most, person_fn fn, void *
 	return r;
 }
 
+int persons_without(struct db *db, int64_t org, int64_t *after, size_t most,
+		    person_without_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	bool any = false;
+	int r;
+
+	r = db_query(
+		db, &q, err,
+		"SELECT p.id, r.id IS NOT NULL, ifnull(r.user_name, ''), ifnull(r.display, '')"
+		" FROM (SELECT id FROM person WHERE id > ?1 AND state = 0 ORDER BY id LIMIT ?2)"
+		" p LEFT JOIN record r ON r.id = (SELECT min(x.id) FROM record x"
+		" WHERE x.person = p.id AND x.active = 2 AND x.deleted = 0 AND x.gone = 0"
+		" AND NOT EXISTS (SELECT 1 FROM account_link l JOIN account a"
+		"  ON a.id = l.account WHERE l.person = p.id AND a.live = 1"
+		"  AND (?3 = 0 OR a.org = ?3))) ORDER BY p.id",
+		DB_I(*after), DB_I(most), DB_I(org));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		const struct person_without row = { .person = db_int(q, 0),
+						    .user_name = db_text(q, 2),
+						    .display = db_text(q, 3) };
+
+		any = true;
+		*after = row.person;
+		r = db_int(q, 1) ? fn(ctx, &row, err) : 0;
+	}
+	return r < 0 ? r : any ? 0 : STORE_NOT_FOUND;
+}
+
 int persons_find(struct db *db, struct str who, int64_t *ret, size_t room, size_t *count,
 		 struct err *err)
 {

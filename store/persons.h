@@ -35,6 +35,17 @@ int persons_page(struct db *db, int64_t after, size_t most, person_fn fn, void *
 int persons_find(struct db *db, struct str who, int64_t *ret, size_t room, size_t *count,
 		 struct err *err) MUST_USE;
 
+/* Somebody whom a source says to be active, as the first such record names them. */
+struct person_without {
+	int64_t person;
+	struct str user_name, display;
+};
+typedef int (*person_without_fn)(void *ctx, const struct person_without *row, struct err *err);
+/* Looks at the next most people after *after, by number, and tells those without a live account
+ * at that organisation (0: at any). STORE_NOT_FOUND: there was nobody to look at. */
+int persons_without(struct db *db, int64_t org, int64_t *after, size_t most,
+		    person_without_fn fn, void *ctx, struct err *err) MUST_USE;
+
 /* Record to person. rule: the match rule's name, or "hand". STORE_UNCHANGED. */
 int persons_link_record(struct db *db, int64_t record, int64_t person, const char *rule,
 			const char *evidence, int64_t now_ms, struct err *err) MUST_USE;

@@ -192,7 +192,22 @@ def test_small_groups_keys_feeds_and_exemptions_say_what_they_are(world):
     assert [(e["owner"], e["daysLeft"]) for e in exempt] == [("HR <Lyon>", 90)]
     page = world.command("report", "exemptions", "--format", "html")
     assert "HR &lt;Lyon&gt;" in page and "<Lyon>" not in page
-    assert len(report(world, "orphans")[0]) == len(world.json("orphans")["accounts"])
+
+
+def test_orphans_stand_beside_who_is_not_linked_and_who_has_no_account(world):
+    rows, answer = report(world, "orphans")
+    by = {k: [r for r in rows if r["kind"] == k] for k in ("orphan", "unlinked", "no account")}
+    assert all(by.values()) and sum(map(len, by.values())) == len(rows)
+    orphans = {a["account_id"] for a in world.json("orphans", "--limit", "0")["accounts"]}
+    assert orphans and {r["accountId"] for r in by["orphan"]} == orphans
+    accounts = world.json("accounts", "--limit", "0")["accounts"]
+    strangers = {a["account_id"] for a in accounts if not a["person"] and not a["managed"] and a["type"] == "atlassian"}
+    assert {r["accountId"] for r in by["unlinked"]} == strangers
+    linked = {a["person"] for a in accounts if a["person"]}
+    assert all(r["person"] and r["person"] not in linked and not r["accountId"] for r in by["no account"])
+    assert "%d orphans, %d unlinked accounts, %d people without an account." % tuple(
+        len(by[k]) for k in ("orphan", "unlinked", "no account")) in answer["notes"]
+    assert len(report(world, "orphans", "--org", "acme")[0]) == len(rows)
 
 
 def test_days_are_bounded(world):

@@ -76,6 +76,75 @@ static void test_numbers_are_never_used_again_and_salts_differ(void **state)
 	world_close(&w);
 }
 
+struct found {
+	int64_t sum;
+	char names[200];
+};
+
+static int found_note(void *ctx, const struct person_without *row, struct err *err)
+{
+	struct found *f = ctx;
+	size_t at = strlen(f->names);
+
+	(void)err;
+	f->sum += row->person;
+	snprintf(f->names + at, sizeof(f->names) - at, "%.*s ", (int)row->user_name.len,
+		 row->user_name.p);
+	return 0;
+}
+
+/* Looks at so many people each time. */
+static int64_t without(struct world *w, int64_t of, size_t most, struct found *f)
+{
+	struct err err = { 0 };
+	int64_t after = 0;
+	int r = 0;
+
+	*f = (struct found){ 0 };
+	for (int guard = 0; r == 0; guard++) {
+		assert_true(guard < 20);
+		r = TRY_READ(w, persons_without(db, of, &after, most, found_note, f, &err));
+	}
+	assert_int_equal(r, STORE_NOT_FOUND);
+	return f->sum;
+}
+
+static void test_who_is_active_and_has_no_account_is_told(void **state)
+{
+	static const char *const keys[] = { "a", "b", "c", "d" };
+	struct world w = { 0 };
+	struct err err = { 0 };
+	struct found f;
+	int64_t other, of_ada;
+
+	(void)state;
+	begin(&w);
+	WRITE(&w, accounts_org_declare(db, "other", NOW, &other, &err));
+	for (int i = 0; i < 4; i++) { /* numbers 1, 2, 3, 4; and 5 without a record */
+		int64_t record, number;
+		char doc[80];
+
+		snprintf(doc, sizeof(doc), "{\"userName\":\"%s@x\",\"active\":%s}", keys[i],
+			 i == 3 ? "false" : "true");
+		record = user(&w, keys[i], doc);
+		number = person(&w);
+		assert_int_equal(number, i + 1);
+		WRITE(&w, persons_link_record(db, record, number, "r", "e", NOW, &err));
+	}
+	(void)person(&w);
+	of_ada = account(&w, "acc1", "a@x");
+	WRITE(&w, persons_link_account(db, of_ada, 1, "r", "e", NOW, &err));
+	for (size_t most = 1; most < 8; most++) {
+		assert_int_equal(without(&w, 0, most, &f), 2 + 3);
+		assert_string_equal(f.names, "b@x c@x ");
+	}
+	assert_int_equal(without(&w, org, 100, &f), 2 + 3);
+	assert_int_equal(without(&w, other, 100, &f), 1 + 2 + 3);
+	world_meddle(&w, "UPDATE account SET live = 0");
+	assert_int_equal(without(&w, org, 100, &f), 1 + 2 + 3);
+	world_close(&w);
+}
+
 static size_t find(struct world *w, const char *who, int64_t *ret)
 {
 	struct err err = { 0 };
@@ -602,6 +671,7 @@ static void test_a_legal_hold_forbids_forgetting(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_is_active_and_has_no_account_is_told),
 		cmocka_unit_test(test_numbers_are_never_used_again_and_salts_differ),
 		cmocka_unit_test(test_a_person_is_found_by_whatever_names_them),
 		cmocka_unit_test(test_addresses_are_remembered_for_whom_they_belonged_to),
