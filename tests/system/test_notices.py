@@ -294,6 +294,42 @@ def test_hooks_are_signed_and_told_once_and_again_only_where_they_know_the_key(b
         hook.stop()
 
 
+def test_a_hook_hears_a_step_again_by_the_same_key_when_a_kill_ate_its_answer(base):
+    world, hook = base, Hook()
+    try:
+        world.command("secret", "set", "hook-key", stdin=KEY)
+        world.command("secret", "set", "chat-url", stdin="http://127.0.0.1:%d/chat" % hook.port)
+        reconfigure(world, HOOKS % (hook.port, hook.port))
+        wanted = with_jira(world, 2)
+        hook.hold = wanted[0].encode()
+        idle(world, wanted)
+        before = {r["id"] for r in rows(world)}
+        mails = [a["email"] for a in warn(world)]
+        assert set(wanted) <= set(mails)
+        assert hook.held.wait(120), "the call that is held did not come"
+        world.daemon.stop(signal.SIGKILL)  # it was received; our record does not say so
+        hook.go.set()
+        world.daemon.start()
+        for _ in range(3):
+            world.clock.advance(2 * MINUTE)
+            time.sleep(0.3)
+        new = until(lambda: all(r["state"] == 3 for r in rows(world) if r["id"] not in before and r["kind"] == "warn")
+                    and [r for r in rows(world) if r["id"] not in before and r["kind"] == "warn"], "not all are sent")
+        assert len(new) == len(mails)
+        keys = {}
+        for c in hook.of("/bot"):
+            if Hook.json(c)["kind"] == "warn":
+                assert Hook.signed(c, KEY) and c[1]["Idempotency-Key"] == Hook.json(c)["key"]
+                keys.setdefault(Hook.json(c)["key"], []).append(Hook.json(c)["to"]["email"])
+        # a key of its own for each step; the one whose answer was lost came again, as the same
+        assert len(keys) == len(mails) and all(len(set(to)) == 1 for to in keys.values()), keys
+        assert {to[0] for to in keys.values()} == set(mails)
+        assert [len(to) for to in keys.values() if to[0] == wanted[0]] == [2], keys
+    finally:
+        hook.go.set()
+        hook.stop()
+
+
 def fault_of(world, *argv):
     with pytest.raises(CommandFault) as fault:
         world.command(*argv)

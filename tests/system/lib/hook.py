@@ -10,6 +10,7 @@ class Hook:
     def __init__(self):
         self.calls, self.lock = [], threading.Lock()
         self.statuses, self.about = [], b""  # answers to the next calls whose body says that; 0: none
+        self.hold, self.held, self.go = b"", threading.Event(), threading.Event()  # the first that says so waits
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -20,6 +21,13 @@ class Hook:
                 with hook.lock:
                     status = hook.statuses.pop(0) if hook.statuses and hook.about in body else 200
                     hook.calls.append((self.path, dict(self.headers), body, status))
+                    hold = hook.hold and hook.hold in body and not hook.held.is_set()
+                    if hold:
+                        hook.held.set()
+                if hold:  # it has come, and the answer has not
+                    hook.go.wait(120)
+                    self.close_connection = True
+                    return
                 if status == 0:  # took it, and says nothing
                     self.close_connection = True
                     return
