@@ -119,6 +119,7 @@ static const struct cli_operand policy_diff_operands[] = { ARG_ONE("FILE", "file
 static const struct cli_option policy_diff_options[] = {
 	OPT_ORG,
 	{ "exit-code", 'e', NULL, CLI_FLAG, NULL, false, "status 4 where anything would be done otherwise", NULL },
+	OPT_TOKEN,
 	OPT_END
 };
 static const struct cli_operand plan_operands[] = { ARG_PLAN, ARG_END };
@@ -625,11 +626,12 @@ const struct command commands[] = {
 	{ "policy diff", PLAN, "what another policy would do otherwise today",
 	  "Judges the newest facts by the policy in force and by that of FILE, a whole configuration, and tells "
 	  "which actions would be new, gone, or done otherwise, by rule and person with the reason. No plan is kept "
-	  "and nothing is done. Names also bars, protections and approved match rules of rules that FILE does not have.",
+	  "and nothing is done. Steps of leavers whose end lies ahead are sealed, as in a plan; all are, where FILE asks "
+	  "for leaveDate or employment otherwise than the policy in force. Names also bars, protections and approved match rules of rules that FILE does not have.",
 	  "leaverd policy diff new.yaml\n  before it is put in force\n"
 	  "leaverd policy diff new.yaml --org acme --exit-code --json\n  for a pipeline\n",
 	  .options = policy_diff_options, .operands = policy_diff_operands, .verb = "policy.diff",
-	  .prepare = prepare_file, .render = render_policy_diff },
+	  .prepare = prepare_policy_diff, .render = render_policy_diff },
 	{ "plan", PLAN, "what would be done, and why",
 	  "Holds what sources say against what Atlassian holds, under the policy, and keeps the result as a "
 	  "plan for each organisation and urgency. A plan is immutable, has a digest, and does nothing by "

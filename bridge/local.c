@@ -316,6 +316,13 @@ int prepare_file(struct cli *cli, json_t *request, struct err *err)
 	return make_absolute(request, "file", err);
 }
 
+int prepare_policy_diff(struct cli *cli, json_t *request, struct err *err)
+{
+	int r = make_absolute(request, "file", err);
+
+	return r < 0 ? r : prepare_token(cli, request, err);
+}
+
 /* --- an export on stdin ----------------------------------------------------------------------
  */
 

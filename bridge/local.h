@@ -24,7 +24,8 @@ int prepare_rekey(struct cli *cli, json_t *request,
 		  struct err *err); /* "passphrase", "key_file" */
 /* "spool": what stands on stdin, for a source that has no other place to come from. */
 int prepare_sync(struct cli *cli, json_t *request, struct err *err);
-int prepare_file(struct cli *cli, json_t *request, struct err *err);    /* "file" absolute */
+int prepare_file(struct cli *cli, json_t *request, struct err *err); /* "file" absolute */
+int prepare_policy_diff(struct cli *cli, json_t *request, struct err *err); /* and a token */
 int prepare_head(struct cli *cli, json_t *request, struct err *err);    /* "head" absolute */
 int prepare_ca_file(struct cli *cli, json_t *request, struct err *err); /* "ca_file" absolute */
 

@@ -83,6 +83,12 @@ int render_policy_diff(struct cli *cli, const json_t *out)
 	if ((long long)shown < count_of(out, "all"))
 		render_line(cli, "%lld more are not shown.",
 			    count_of(out, "all") - (long long)shown);
+	if (count_of(out, "sealed"))
+		render_line(
+			cli,
+			"%lld of them are sealed, for ends that lie ahead could be read from "
+			"them: whom, is for role hr-confidential (--token-file).",
+			count_of(out, "sealed"));
 	if (!shown)
 		render_line(cli, "Nothing would be done otherwise today.");
 	json_array_foreach (json_object_get(out, "names"), i, row)

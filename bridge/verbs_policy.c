@@ -5,6 +5,8 @@
 #include "bridge/app.h"
 #include "bridge/ask.h"
 #include "bridge/planner.h"
+#include "bridge/sealed.h"
+#include "model/filter.h"
 #include "reconcile/policy_diff.h"
 #include "reconcile/policy_lint.h"
 
@@ -31,6 +33,117 @@ static int judge(struct app *app, const struct config_org *org, const struct pol
 	return r == 0 ? reconcile(ret->facts, policy, &ret->result, err) : r;
 }
 
+/* --- what is sealed --- */
+
+static bool path_asks(const struct path *path)
+{
+	return path->slot == SLOT_LEAVE_DATE ||
+	       (path->urn && str_ieq(str_of(path->urn), STR(SCHEMA_EMPLOYMENT)));
+}
+
+static bool query_asks(const struct query *q)
+{
+	return q && (path_asks(&q->path) || query_asks(q->left) || query_asks(q->right));
+}
+
+static bool rule_asks(const struct rule *r)
+{
+	return query_asks(r->when) || query_asks(r->pilot) ||
+	       (r->anchor.name && path_asks(&r->anchor));
+}
+
+static bool same_text(const struct query *a, const struct query *b)
+{
+	CLEANUP(buf_done) struct buf x, y;
+	struct err err;
+
+	buf_init(&x, 4 * FILTER_MAX_BYTES);
+	buf_init(&y, 4 * FILTER_MAX_BYTES);
+	if (!a || !b)
+		return a == b;
+	query_text(a, &x);
+	query_text(b, &y);
+	return buf_fault(&x, &err, "a filter") == 0 && buf_fault(&y, &err, "a filter") == 0 &&
+	       str_eq(buf_str(&x), buf_str(&y));
+}
+
+static bool has_rule(const struct policy *p, const struct rule *r)
+{
+	for (size_t i = 0; i < p->rule_count; i++) {
+		const struct rule *o = &p->rules[i];
+
+		if (!strcmp(o->name, r->name) && o->subject == r->subject &&
+		    o->class == r->class && same_text(o->when, r->when) &&
+		    same_text(o->pilot, r->pilot) && path_equal(&o->anchor, &r->anchor) &&
+		    o->anchor_ms == r->anchor_ms)
+			return true;
+	}
+	return false;
+}
+
+static bool has_protection(const struct policy *p, const struct policy_protection *t)
+{
+	for (size_t i = 0; i < p->protection_count; i++)
+		if (!strcmp(p->protections[i].name, t->name) &&
+		    same_text(p->protections[i].when, t->when))
+			return true;
+	return false;
+}
+
+static bool has_scope(const struct policy *p, const struct policy_provision *s)
+{
+	for (size_t i = 0; i < p->provision_count; i++)
+		if (!strcmp(p->provisions[i].org, s->org))
+			return same_text(p->provisions[i].scope, s->scope);
+	return false;
+}
+
+static bool has_group(const struct policy *p, const char *org, const struct provision_group *g)
+{
+	for (size_t i = 0; i < p->provision_count; i++) {
+		const struct policy_provision *o = &p->provisions[i];
+
+		for (size_t n = 0; !strcmp(o->org, org) && n < o->group_count; n++)
+			if (!strcmp(o->groups[n].name, g->name) &&
+			    same_text(o->groups[n].when, g->when))
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Whoever writes a policy chooses whom its rules reach: one that asks for the end of employment
+ * otherwise than the policy in force could be read like a filter by it, from whom it reaches as
+ * from whom it leaves out.
+ */
+static bool asks_anew(const struct policy *was, const struct policy *is)
+{
+	for (size_t i = 0; i < is->rule_count; i++)
+		if (rule_asks(&is->rules[i]) && !has_rule(was, &is->rules[i]))
+			return true;
+	for (size_t i = 0; i < is->protection_count; i++)
+		if (query_asks(is->protections[i].when) &&
+		    !has_protection(was, &is->protections[i]))
+			return true;
+	for (size_t i = 0; i < is->provision_count; i++) {
+		const struct policy_provision *p = &is->provisions[i];
+
+		if (query_asks(p->scope) && !has_scope(was, p))
+			return true;
+		for (size_t g = 0; g < p->group_count; g++)
+			if (query_asks(p->groups[g].when) &&
+			    !has_group(was, p->org, &p->groups[g]))
+				return true;
+	}
+	return false;
+}
+
+/* As sealed_row() has it of a plan's answer. */
+static bool is_ahead(const struct action *a, int64_t now_ms)
+{
+	return a && a->class == PLAN_LEAVER && a->anchor_ms > now_ms;
+}
+
 /* --- the answer --- */
 
 /* Who an action is about, from the values beside its plan. Borrowed from *values. */
@@ -48,6 +161,22 @@ static const char *who_is(const struct judged *j, const struct action *a, json_t
 		return jx_get_text(*values, "email");
 	}
 	return NULL;
+}
+
+/* Of somebody sealed only that there is one, and what would become of them. */
+static int sealed_difference(const struct config_org *org, const struct policy_difference *d,
+			     json_t *list, struct err *err)
+{
+	const struct action *a = d->is ? d->is : d->was;
+
+	return jx_add(list,
+		      json_pack("{s:s,s:s,s:s,s:s,s:n,s:n,s:n,s:s?,s:s?,s:n,s:b,s:n,s:n,s:b}",
+				"org", org->name, "rule", a->rule, "change",
+				policy_change_word(d->change), "kind",
+				action_kinds[a->kind].word, "email", "person", "account",
+				"product", a->product, "site", a->site, "due_ms", "held",
+				a->held_count > 0, "how", "reason", "sealed", true),
+		      err);
 }
 
 static int difference_row(const struct config_org *org, const struct judged *was,
@@ -126,7 +255,8 @@ struct diffing {
 	struct app *app;
 	const struct policy *was, *is;
 	json_t *out;
-	size_t all;
+	size_t all, sealed;
+	bool may_see, seal_all;
 };
 
 static int diff_rows(struct diffing *d, const struct config_org *org, const struct judged *was,
@@ -134,13 +264,19 @@ static int diff_rows(struct diffing *d, const struct config_org *org, const stru
 {
 	CLEANUP(vec_policy_difference_done) struct vec_policy_difference v = { 0 };
 	json_t *list = json_object_get(d->out, "differences");
+	int64_t now_ms = is->facts->round.now_ms;
 	size_t counts[3] = { 0 };
-	int r = policy_differences(was->result, is->result, is->facts->round.now_ms, &v, err);
+	int r = policy_differences(was->result, is->result, now_ms, &v, err);
 
 	for (size_t i = 0; i < v.n && r == 0; i++) {
+		bool seal = !d->may_see && (d->seal_all || is_ahead(v.v[i].was, now_ms) ||
+					    is_ahead(v.v[i].is, now_ms));
+
 		counts[v.v[i].change]++;
+		d->sealed += seal;
 		if (d->all++ < DIFF_ROWS_MOST)
-			r = difference_row(org, was, is, &v.v[i], list, err);
+			r = seal ? sealed_difference(org, &v.v[i], list, err)
+				 : difference_row(org, was, is, &v.v[i], list, err);
 	}
 	for (int i = 0; i < 3 && r == 0; i++)
 		r = jx_set(row, policy_change_word((enum policy_change)i),
@@ -182,8 +318,10 @@ static int verb_policy_diff(struct app *app, const struct who *who, const json_t
 	const char *file = jx_get_text(in, "file"), *org = jx_get_text(in, "org");
 	struct diffing d = { .app = app, .out = out };
 	const struct config_org *only = NULL;
-	int r = config_read(file, &config, &faults, err);
+	int r = sealed_may_see(app, in, &d.may_see, err);
 
+	if (r == 0)
+		r = config_read(file, &config, &faults, err);
 	if (r == 0 && org)
 		r = ask_org(app, org, &only, err);
 	if (r == 0)
@@ -194,6 +332,7 @@ static int verb_policy_diff(struct app *app, const struct who *who, const json_t
 		r = jx_set(out, "names", json_array(), err);
 	d.was = app_acting(app)->policy;
 	d.is = config.policy;
+	d.seal_all = r == 0 && !d.may_see && asks_anew(d.was, d.is);
 	for (size_t i = 0; r == 0 && i < app->config.organisations.n; i++) {
 		const struct config_org *one = config_org_at(&app->config, i);
 
@@ -202,6 +341,8 @@ static int verb_policy_diff(struct app *app, const struct who *who, const json_t
 	}
 	if (r == 0)
 		r = jx_set(out, "all", json_integer((json_int_t)d.all), err);
+	if (r == 0)
+		r = jx_set(out, "sealed", json_integer((json_int_t)d.sealed), err);
 	if (r == 0)
 		r = ask_note_read(app, who, "policy diff", (int64_t)d.all, err);
 	if (r == 0 && d.all && json_is_true(json_object_get(in, "exit_code")))

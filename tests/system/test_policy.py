@@ -1,9 +1,13 @@
 """leaverd policy check, test and diff: what a policy says, would do, and would do otherwise."""
+import json
+
 import pytest
 
 from world import DAY, POLICY, World
 
-LEAVER = 1
+LEAVER, AHEAD = 1, 4
+
+EMPLOYMENT = "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment"
 
 CASES = """\
 cases:
@@ -111,3 +115,30 @@ def test_an_approved_match_rule_that_vanishes_is_named(world):
     file = changed(world, POLICY + "  match:\n    - name: only-mail\n      on: email\n", "match.yaml")
     names = world.json("policy", "diff", file)["names"]
     assert [n["text"].split(",")[0] for n in names] == ["match rule email was approved"], names
+
+
+def test_a_policy_does_not_ask_out_whose_end_lies_ahead(world, tmp_path):
+    mail = world.ordinary[AHEAD]["mail"]
+    world.hr.patch("Users/" + world.hr_ids[world.ordinary[AHEAD]["uid"]], [
+        {"op": "replace", "value": {EMPLOYMENT: {"lastWorkingDay": "2026-11-24"}}}])
+    world.plan()
+    token = tmp_path / "token"
+    token.write_text(world.json("token", "new", "people", "--role", "hr-confidential")["token"] + "\n", encoding="ascii")
+    off = "  rules:\n    - name: leaver-hr\n      off: true\n"
+    rule = off + "    - name: asks\n      for: person\n      class: absence\n      when: %s\n      then: suspend\n"
+    for when in ("leaveDate gt now", "not (leaveDate gt now)", "employment.lastWorkingDay pr"):
+        file = changed(world, POLICY + rule % when, "asks.yaml")
+        answer = world.json("policy", "diff", file)
+        assert answer["all"] == answer["sealed"] == len(answer["differences"]) > 0, (when, answer)
+        assert all(d["sealed"] and d["email"] is d["person"] is d["account"] is d["reason"] is None
+                   for d in answer["differences"])
+        assert "@" not in json.dumps(answer["differences"])
+        assert "sealed" in world.command("policy", "diff", file) and mail not in world.command("policy", "diff", file)
+        told = world.json("policy", "diff", file, "--token-file", str(token))
+        assert told["sealed"] == 0 and all(d["person"] for d in told["differences"])
+        assert mail in {d["email"] for d in told["differences"]}
+    # what is in force may be turned off: who stands in it is sealed as in the plan, others are told
+    file = changed(world, POLICY + off, "less.yaml")
+    gone = world.json("policy", "diff", file)
+    assert 0 < gone["sealed"] < gone["all"] and mail not in json.dumps(gone), gone
+    assert mail in json.dumps(world.json("policy", "diff", file, "--token-file", str(token)))
