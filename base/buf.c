@@ -194,10 +194,46 @@ static void json_add_good(struct buf *b, struct str s)
 	buf_add(b, s.p + from, s.len - from);
 }
 
+#define ALL_BYTES(c) (UINT64_MAX / 0xff * (c))
+/* Whether one of the eight bytes of w is below c, which is at most 0x80 and a constant. */
+#define ANY_BELOW(w, c) (((w)-ALL_BYTES(c)) & ~(w)&ALL_BYTES(0x80))
+
+/* Whether each byte of s stands for itself inside a JSON string: visible ASCII, as most texts
+ * are. Then it need not be checked for UTF-8 and for escapes in turn. */
+static bool json_plain(struct str s)
+{
+	size_t i = 0;
+
+	for (uint64_t w; i + sizeof(w) <= s.len; i += sizeof(w)) {
+		memcpy(&w, s.p + i, sizeof(w));
+		if ((w & ALL_BYTES(0x80)) | ANY_BELOW(w, 0x20) |
+		    ANY_BELOW(w ^ ALL_BYTES('"'), 1) | ANY_BELOW(w ^ ALL_BYTES('\\'), 1))
+			return false;
+	}
+	for (; i < s.len; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+			return false;
+	}
+	return true;
+}
+
 void buf_add_json(struct buf *b, struct str s)
 {
 	size_t bad;
 
+	if (json_plain(s) && s.len < SIZE_MAX - 2 && room_for(b, s.len + 2)) {
+		char *to = b->p + b->len;
+
+		*to = '"';
+		if (s.len)
+			memcpy(to + 1, s.p, s.len);
+		to[s.len + 1] = '"';
+		to[s.len + 2] = '\0';
+		b->len += s.len + 2;
+		return;
+	}
 	buf_add_char(b, '"');
 	while (s.len > 0) {
 		if (str_utf8(s, &bad)) {

@@ -327,8 +327,14 @@ static void put_text(struct buf *b, bool *first, const char *key, const char *te
 
 static void put_number(struct buf *b, bool *first, const char *key, uint64_t n)
 {
+	char digits[20]; /* of UINT64_MAX */
+	size_t at = sizeof(digits);
+
 	put_key(b, first, key);
-	buf_addf(b, "%llu", (unsigned long long)n);
+	do
+		digits[--at] = (char)('0' + n % 10);
+	while (n /= 10);
+	buf_add(b, digits + at, sizeof(digits) - at);
 }
 
 static void put_bool(struct buf *b, bool *first, const char *key, bool yes)

@@ -142,6 +142,39 @@ static void test_json_strings_are_those_of_jansson(void **state)
 	}
 }
 
+static void test_each_byte_at_each_place_of_a_json_string_is_as_jansson_has_it(void **state)
+{
+	(void)state;
+	for (int c = 1; c < 0x80; c++)
+		for (size_t at = 0; at < 19; at++) {
+			CLEANUP(buf_done) struct buf b;
+			CLEANUP(free_at) char *theirs = NULL;
+			char text[20] = "two words of eight.";
+			json_t *j;
+
+			text[at] = (char)c;
+			j = json_string(text);
+			theirs = json_dumps(j, JSON_ENCODE_ANY);
+			json_decref(j);
+			buf_init(&b, 1000);
+			buf_add_json(&b, str_of(text));
+			assert_string_equal(b.p, theirs);
+			assert_int_equal(b.len, strlen(theirs));
+		}
+}
+
+static void test_a_json_string_takes_all_of_the_room_and_no_more(void **state)
+{
+	(void)state;
+	for (size_t max = 0; max < 8; max++) {
+		CLEANUP(buf_done) struct buf b;
+
+		buf_init(&b, max);
+		buf_add_json(&b, STR("four"));
+		assert_int_equal(b.fault, max < 6 ? ERR_LIMIT : 0);
+	}
+}
+
 static void test_bytes_that_are_no_text_still_make_json(void **state)
 {
 	CLEANUP(buf_done) struct buf b;
@@ -212,6 +245,9 @@ int main(void)
 		cmocka_unit_test(test_a_huge_addition_does_not_wrap_round),
 		cmocka_unit_test(test_the_text_is_given_away_once),
 		cmocka_unit_test(test_json_strings_are_those_of_jansson),
+		cmocka_unit_test(
+			test_each_byte_at_each_place_of_a_json_string_is_as_jansson_has_it),
+		cmocka_unit_test(test_a_json_string_takes_all_of_the_room_and_no_more),
 		cmocka_unit_test(test_bytes_that_are_no_text_still_make_json),
 		cmocka_unit_test(test_a_secret_is_wiped_when_cut_or_cleared),
 		cmocka_unit_test(test_each_lost_allocation_is_remembered),
