@@ -38,30 +38,71 @@ static int audit_plan(struct db *db, const char *what, int64_t plan, int64_t n, 
 /* --- saving ---------------------------------------------------------------------------------
  */
 
+/* A plan of many actions is mostly rows: so many go in by one statement. */
+#define TOGETHER 16
+#define FOUR_TIMES(row) row ", " row ", " row ", " row
+
+#define ACTION_INSERT                                                                          \
+	"INSERT INTO action (plan, n, kind, rule, class, person, account, product, site,"      \
+	" due_ms, held, automatic, state, state_ms, result) VALUES "
+#define ACTION_VALUES "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, '')"
+#define ACTION_BINDS 13
+#define VALUE_INSERT "INSERT INTO plan_value (plan, n, salt, json) VALUES "
+#define VALUE_VALUES "(?, ?, ?, ?)"
+#define VALUE_BINDS 4
+
+/* From row `from` on, count of them: TOGETHER or 1. */
+static int save_rows(struct db *db, int64_t plan, const struct plan_new *in, size_t from,
+		     size_t count, struct err *err)
+{
+	const char *sql = count == 1 ? ACTION_INSERT ACTION_VALUES
+				     : ACTION_INSERT FOUR_TIMES(FOUR_TIMES(ACTION_VALUES));
+	struct db_bind binds[TOGETHER * ACTION_BINDS];
+	size_t n = 0;
+
+	for (size_t i = from; i < from + count; i++) {
+		const struct action_row *a = &in->actions[i];
+		const struct db_bind row[ACTION_BINDS] = {
+			DB_I(plan),       DB_I(a->n),      DB_S(a->kind),    DB_S(a->rule),
+			DB_S(a->class_),  DB_I(a->person), DB_I(a->account), DB_S(a->product),
+			DB_S(a->site),    DB_I(a->due_ms), DB_I(a->held),    DB_I(a->automatic),
+			DB_I(in->now_ms),
+		};
+
+		memcpy(binds + n, row, sizeof(row));
+		n += ACTION_BINDS;
+	}
+	return db_run_binds(db, err, str_of(sql), binds, n);
+}
+
+static int save_values(struct db *db, int64_t plan, const struct plan_new *in, size_t from,
+		       size_t count, struct err *err)
+{
+	const char *sql = count == 1 ? VALUE_INSERT VALUE_VALUES
+				     : VALUE_INSERT FOUR_TIMES(FOUR_TIMES(VALUE_VALUES));
+	struct db_bind binds[TOGETHER * VALUE_BINDS];
+	size_t n = 0;
+
+	for (size_t i = from; i < from + count; i++) {
+		const struct plan_value *v = &in->values[i];
+
+		binds[n++] = DB_I(plan);
+		binds[n++] = DB_I(in->actions[i].n);
+		binds[n++] = DB_B(v->salt.p, v->salt.len);
+		binds[n++] = DB_S(v->json);
+	}
+	return db_run_binds(db, err, str_of(sql), binds, n);
+}
+
 static int save_actions(struct db *db, int64_t plan, const struct plan_new *in, struct err *err)
 {
-	size_t i;
 	int r = 0;
 
-	for (i = 0; r == 0 && i < in->action_count; i++) {
-		const struct action_row *a = &in->actions[i];
-
-		r = db_run(db, err,
-			   "INSERT INTO action (plan, n, kind, rule, class, person, account,"
-			   " product, site, due_ms, held, automatic, state, state_ms, result)"
-			   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, ?13,"
-			   " '')",
-			   DB_I(plan), DB_I(a->n), DB_S(a->kind), DB_S(a->rule),
-			   DB_S(a->class_), DB_I(a->person), DB_I(a->account), DB_S(a->product),
-			   DB_S(a->site), DB_I(a->due_ms), DB_I(a->held), DB_I(a->automatic),
-			   DB_I(in->now_ms));
+	for (size_t i = 0, count; r == 0 && i < in->action_count; i += count) {
+		count = in->action_count - i < TOGETHER ? 1 : TOGETHER;
+		r = save_rows(db, plan, in, i, count, err);
 		if (r == 0 && in->values)
-			r = db_run(db, err,
-				   "INSERT INTO plan_value (plan, n, salt, json)"
-				   " VALUES (?1, ?2, ?3, ?4)",
-				   DB_I(plan), DB_I(a->n),
-				   DB_B(in->values[i].salt.p, in->values[i].salt.len),
-				   DB_S(in->values[i].json));
+			r = save_values(db, plan, in, i, count, err);
 	}
 	return r;
 }

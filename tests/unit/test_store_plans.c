@@ -137,6 +137,84 @@ static void test_a_plan_is_its_bytes_and_their_digest(void **state)
 	world_close(&w);
 }
 
+struct many {
+	const struct action_row *rows;
+	int64_t seen;
+};
+
+static int on_one_of_many(void *ctx, const struct action_row *row, struct err *err)
+{
+	struct many *m = ctx;
+	const struct action_row *want = &m->rows[m->seen++];
+
+	(void)err;
+	assert_int_equal(row->n, want->n);
+	assert_int_equal(row->person, want->person);
+	assert_int_equal(row->account, want->account);
+	assert_int_equal(row->due_ms, want->due_ms);
+	assert_int_equal(row->held, want->held);
+	assert_int_equal(row->automatic, want->automatic);
+	assert_int_equal(row->state, ACTION_PLANNED);
+	assert_int_equal(row->state_ms, NOW);
+	assert_int_equal(row->result.len, 0);
+	assert_true(str_eq(row->kind, want->kind) && str_eq(row->rule, want->rule) &&
+		    str_eq(row->class_, want->class_) && str_eq(row->product, want->product) &&
+		    str_eq(row->site, want->site));
+	return 0;
+}
+
+/* Rows go in several at a time: none may be lost or take another's place, whatever is over. */
+static void test_each_action_of_a_long_plan_is_a_row_with_its_values(void **state)
+{
+	static const size_t counts[] = { 0, 1, 15, 16, 17, 32, 53 };
+	static struct action_row rows[53];
+	static struct plan_value beside[53];
+	static char texts[53][32];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		rows[i] = three[i % 3];
+		rows[i].n = (int64_t)i + 1;
+		rows[i].person = 1000 + (int64_t)i;
+		rows[i].account = 9000 - (int64_t)i;
+		rows[i].due_ms = NOW + (int64_t)i;
+		rows[i].held = i % 5 == 0;
+		rows[i].automatic = i % 7 == 0;
+		snprintf(texts[i], sizeof(texts[i]), "{\"name\":\"%zu\"}", i);
+		beside[i] = (struct plan_value){ str_n(texts[i] + 2, 4), str_of(texts[i]) };
+	}
+	for (size_t c = 0; c < COUNT_OF(counts); c++) {
+		struct world w = { 0 };
+		struct err err = { 0 };
+		struct many many = { .rows = rows };
+		struct plan_new in = { .org = "acme",
+				       .urgency = "routine",
+				       .bytes = STR("{}"),
+				       .who = "round",
+				       .expires_ms = NOW + STAMP_HOUR_MS,
+				       .actions = rows,
+				       .action_count = counts[c],
+				       .values = beside,
+				       .now_ms = NOW };
+		int64_t id = 0;
+
+		world_open(&w);
+		WRITE(&w, plans_save(db, &in, &id, &err));
+		READ(&w, plans_actions(db, id, on_one_of_many, &many, &err));
+		assert_int_equal(many.seen, counts[c]);
+		for (size_t i = 0; i < counts[c]; i++) {
+			CLEANUP(buf_done) struct buf json, salt;
+
+			buf_init(&json, 100);
+			buf_init(&salt, 100);
+			READ(&w, plans_value(db, id, (int64_t)i + 1, &json, &salt, &err));
+			assert_string_equal(json.p, texts[i]);
+			assert_true(str_eq(buf_str(&salt), beside[i].salt));
+		}
+		world_close(&w);
+	}
+}
+
 static void test_decisions_name_the_digest_and_the_actions(void **state)
 {
 	struct world w = { 0 };
@@ -471,6 +549,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_plan_is_its_bytes_and_their_digest),
+		cmocka_unit_test(test_each_action_of_a_long_plan_is_a_row_with_its_values),
 		cmocka_unit_test(test_decisions_name_the_digest_and_the_actions),
 		cmocka_unit_test(test_nobody_approves_what_expired),
 		cmocka_unit_test(test_what_is_open_is_what_nobody_knows_the_outcome_of),
