@@ -726,12 +726,14 @@ static int found_cmp(const void *px, const void *py, void *ctx)
 {
 	const struct bulk *b = ctx;
 	const struct found *x = px, *y = py;
-	enum action_kind kx = kind_of(b, x), ky = kind_of(b, y);
+	enum action_kind kx, ky;
 
 #define BY(a, c)                                                                               \
 	if ((a) != (c))                                                                        \
 	return (a) < (c) ? -1 : 1
 	BY(x->account, y->account);
+	kx = kind_of(b, x); /* only now: rows are far apart in memory */
+	ky = kind_of(b, y);
 	BY(kx, ky);
 	BY(x->product, y->product);
 	BY(x->group, y->group);
