@@ -16,6 +16,8 @@ static const struct conf_key group_keys[] = {
 	    .help = "name of the group at Atlassian; it is made where it is not there, never renamed"),
 	ROW("when", CONF_TEXT, policy_provision_group_conf, when, .preset = "!",
 	    .help = "who is in it: a filter over the person, such as enterprise.department eq \"Sales\""),
+	ROW("overlap", CONF_MS, policy_provision_group_conf, overlap_ms, .preset = "0", WITHIN(0, 366 * STAMP_DAY_MS),
+	    .help = "who is not any more stays in it so long after that was first seen; 0: leaves at once"),
 	{ 0 }
 };
 

@@ -17,6 +17,7 @@
 #include "store/plans.h"
 #include "store/records.h"
 #include "store/sources.h"
+#include "store/provision.h"
 #include "store/writer.h"
 
 #define VALUES_AT_ONCE 500     /* values of actions in one read transaction */
@@ -312,6 +313,43 @@ static int doubts_write(void *ctx, struct db *db, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < w->result->doubts.n; i++)
 		r = doubt_one(db, w, &w->result->doubts.v[i], org, now_ms, err);
+	return r;
+}
+
+/* --- who stays in a group for its overlap --------------------------------------------------
+ */
+
+static int stays_write(void *ctx, struct db *db, struct err *err)
+{
+	struct link_write *w = ctx;
+	int64_t org;
+	int r = org_number(db, w->org->name, &org, err);
+
+	for (size_t i = w->at; r == 0 && i < w->at + w->most; i++) {
+		const struct provision_stay *s = &w->result->stays.v[i];
+
+		if (s->news)
+			r = provision_ceased(db, org, s->user, s->group, s->ceased_ms, err);
+	}
+	return r;
+}
+
+/* A round that has no news of them writes nothing. */
+static int save_stays(struct app *app, const struct config_org *org, const struct facts *facts,
+		      const struct reconcile_result *result, struct err *err)
+{
+	size_t from = 0, n = result->stays.n;
+	int r = 0;
+
+	while (from < n && !result->stays.v[from].news)
+		from++;
+	for (size_t at = from; r == 0 && at < n; at += PLANNER_LINK_BATCH) {
+		struct link_write w = { facts, result, org, at, n - at };
+
+		if (w.most > PLANNER_LINK_BATCH)
+			w.most = PLANNER_LINK_BATCH;
+		r = writer_call(app->writer, stays_write, &w, err);
+	}
 	return r;
 }
 
@@ -849,6 +887,8 @@ static int match_round(struct app *app, const struct config_org *org, struct fac
 		if (result->links.n == 0) {
 			w = (struct link_write){ facts, result, org, 0, 0 };
 			r = writer_call(app->writer, doubts_write, &w, err);
+			if (r == 0)
+				r = save_stays(app, org, facts, result, err);
 			if (r < 0)
 				return r;
 			*ret_facts = TAKE(facts);

@@ -235,6 +235,7 @@ static const struct {
 	{ "organisations.",        ".scope",             ANY },
 	{ "organisations.",        ".provisioning.automatic", YES },
 	{ "organisations.",        ".provisioning.preboard", MORE },
+	{ "organisations.",        ".overlap",           LESS },
 	{ "organisations.",        ".provisioning.directory", SHRINKS },
 	{ "organisations.",        ".provisioning.issuer", ANY },
 	{ "organisations.",        ".when",              ANY },

@@ -239,6 +239,7 @@ void facts_free(struct facts *f)
 	vec_row_scim_user_done(&f->scim_users);
 	vec_row_scim_group_done(&f->scim_groups);
 	vec_pair_done(&f->scim_members);
+	vec_row_scim_ceased_done(&f->scim_ceased);
 	free(f->seat_at);
 	free(f->member_at);
 	free(f->role_at);
@@ -665,6 +666,18 @@ int facts_add_scim_member(struct facts *f, uint32_t user, uint32_t group, struct
 	return PUSH(f, err, vec_pair, scim_members, row);
 }
 
+int facts_add_scim_ceased(struct facts *f, uint32_t user, uint32_t group, int64_t ceased_ms,
+			  struct err *err)
+{
+	struct row_scim_ceased row = { ceased_ms, user, group };
+
+	if (user >= f->scim_users.n)
+		return row_fault(err, "record of the provisioning directory", user);
+	if (group >= f->scim_groups.n)
+		return row_fault(err, "group of the provisioning directory", group);
+	return PUSH(f, err, vec_row_scim_ceased, scim_ceased, row);
+}
+
 static int account_or_none(const struct facts *f, uint32_t account, struct err *err)
 {
 	if (account != FACTS_NONE && account >= f->accounts.n)
@@ -921,6 +934,13 @@ static int return_cmp(const void *pa, const void *pb)
 	c = FIRST_OF(c, LESS(a->product, b->product));
 	c = FIRST_OF(c, LESS(a->taken_ms, b->taken_ms));
 	return FIRST_OF(FIRST_OF(c, LESS(a->at_ms, b->at_ms)), LESS(a->by, b->by));
+}
+
+static int ceased_cmp(const void *pa, const void *pb)
+{
+	const struct row_scim_ceased *a = pa, *b = pb;
+
+	return a->user != b->user ? LESS(a->user, b->user) : LESS(a->group, b->group);
 }
 
 static int heir_cmp(const void *pa, const void *pb)
@@ -1181,6 +1201,7 @@ static int rows_sort(struct facts *f, struct err *err)
 	UNIQUE(expected, u64_cmp);
 	SORT(inventory, inventory_cmp);
 	SORT(heirs, heir_cmp);
+	UNIQUE(scim_ceased, ceased_cmp);
 	SORT(refusals, refusal_cmp);
 	SORT(returns, return_cmp);
 	if (f->owned.n)
@@ -1287,7 +1308,7 @@ size_t facts_bytes(const struct facts *f)
 	ROOM(grants), ROOM(members), ROOM(roles), ROOM(protections), ROOM(bars);
 	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open);
 	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs), ROOM(refusals), ROOM(returns);
-	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members);
+	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members), ROOM(scim_ceased);
 #undef ROOM
 	return bytes + (4 * f->accounts.n + f->groups.n) * sizeof(uint32_t);
 }
@@ -1346,6 +1367,16 @@ const struct row_heir *facts_heir_of(const struct facts *f, uint64_t person)
 
 	return f->heirs.n ? bsearch(&key, f->heirs.v, f->heirs.n, sizeof(*f->heirs.v), heir_cmp)
 			  : NULL;
+}
+
+int64_t facts_scim_ceased(const struct facts *f, uint32_t user, uint32_t group)
+{
+	const struct row_scim_ceased key = { 0, user, group }, *row = NULL;
+
+	if (f->scim_ceased.n)
+		row = bsearch(&key, f->scim_ceased.v, f->scim_ceased.n, sizeof(key),
+			      ceased_cmp);
+	return row ? row->ceased_ms : 0;
 }
 
 bool facts_refused(const struct facts *f, const struct row_owned *o, uint32_t receiver)

@@ -432,6 +432,9 @@ int facts_add_scim_group(struct facts *f, const struct facts_scim_group *row, ui
 			 struct err *err) MUST_USE;
 int facts_add_scim_member(struct facts *f, uint32_t user, uint32_t group, struct err *err)
 	MUST_USE;
+/* A member whose group was first seen then not to want it any more. */
+int facts_add_scim_ceased(struct facts *f, uint32_t user, uint32_t group, int64_t ceased_ms,
+			  struct err *err) MUST_USE;
 
 int facts_add_protection(struct facts *f, const struct facts_protection *row, struct err *err)
 	MUST_USE;
@@ -532,6 +535,11 @@ struct row_scim_group {
 	uint32_t id, name;
 };
 
+struct row_scim_ceased {
+	int64_t ceased_ms;
+	uint32_t user, group;
+};
+
 struct row_protection {
 	uint64_t person;
 	int64_t from_ms, until_ms;
@@ -614,6 +622,7 @@ VEC(vec_row_grant, struct row_grant);
 VEC(vec_row_role, struct row_role);
 VEC(vec_row_scim_user, struct row_scim_user);
 VEC(vec_row_scim_group, struct row_scim_group);
+VEC(vec_row_scim_ceased, struct row_scim_ceased);
 VEC(vec_row_protection, struct row_protection);
 VEC(vec_row_bar, struct row_bar);
 VEC(vec_row_progress, struct row_progress);
@@ -651,7 +660,8 @@ struct facts {
 	uint32_t provision_directory, provision_issuer, provision_doubt;
 	struct vec_row_scim_user scim_users;
 	struct vec_row_scim_group scim_groups;
-	struct vec_pair scim_members; /* (user, group); sealed: sorted, no doubles */
+	struct vec_pair scim_members;           /* (user, group); sealed: sorted, no doubles */
+	struct vec_row_scim_ceased scim_ceased; /* sealed: by user, group */
 
 	struct vec_row_protection protections; /* sealed: by account, person */
 	struct vec_row_bar bars;               /* sealed: by account, person */
@@ -680,6 +690,8 @@ uint32_t facts_product_find(const struct facts *f, struct str key, struct str si
 /* The inventory of an account, NULL: unknown; who is named for a person, NULL: nobody. */
 const struct row_inventory *facts_inventory_of(const struct facts *f, uint32_t account);
 const struct row_heir *facts_heir_of(const struct facts *f, uint64_t person);
+/* When that group was first seen not to want that member any more; 0: it was not. */
+int64_t facts_scim_ceased(const struct facts *f, uint32_t user, uint32_t group);
 /* Whether Atlassian refused that receiver one thing of an account. */
 bool facts_refused(const struct facts *f, const struct row_owned *o, uint32_t receiver);
 /* First row of what an account owns, and how many there are. */

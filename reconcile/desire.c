@@ -596,6 +596,7 @@ void round_done(struct round *r)
 	vec_candidate_done(&r->candidates);
 	vec_finding_done(&r->findings);
 	vec_u64_done(&r->inventories);
+	vec_provision_stay_done(&r->stays);
 	free(r->leaving);
 	*r = (struct round){ 0 };
 }

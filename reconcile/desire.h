@@ -61,8 +61,9 @@ struct round {
 	struct reconcile_counts counts;
 	struct vec_u64 inventories; /* accounts (ledger numbers) of which what they own is to be
 				       read */
-	uint64_t not_ours;          /* findings of what others switched off */
-	bool *leaving;              /* per account: a person rule says that its owner leaves */
+	struct vec_provision_stay stays;
+	uint64_t not_ours; /* findings of what others switched off */
+	bool *leaving;     /* per account: a person rule says that its owner leaves */
 	uint64_t scope_leavers, scope_managed, scope_seats, scope_provision,
 		scope_asked; /* subjects that rules can be about */
 	bool sources_whole;  /* every source is ready, accepted and undoubted: orphans can be

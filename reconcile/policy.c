@@ -894,6 +894,7 @@ static void provision_bind(struct binding *b, const struct policy_provision_conf
 		b->name = conf->groups[i].name;
 		ret->group_count = i + 1;
 		ret->groups[i].name = keep(b, conf->groups[i].name);
+		ret->groups[i].overlap_ms = conf->groups[i].overlap_ms;
 		ret->groups[i].when = when_bind(b, "when", conf->groups[i].when);
 		for (size_t k = 0; k < i; k++)
 			if (ret->groups[i].name && ret->groups[k].name &&

@@ -85,8 +85,9 @@ struct policy_hours_conf {
  * of the file (bridge), so that scope and groups are bound with the rest. Borrowed. */
 struct policy_provision_group_conf {
 	struct conf_mark mark;
-	char *name; /* displayName of the group at Atlassian */
-	char *when; /* who is in it */
+	char *name;         /* displayName of the group at Atlassian */
+	char *when;         /* who is in it */
+	int64_t overlap_ms; /* so long who ceases to be stays in it */
 };
 
 struct policy_provision_conf {
@@ -198,6 +199,7 @@ enum provision_rule {
 struct provision_group {
 	char *name;
 	struct query *when;
+	int64_t overlap_ms;
 };
 
 struct policy_provision {

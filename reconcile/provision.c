@@ -16,7 +16,8 @@ struct provisioning {
 	struct provision_match match;
 	uint32_t *groups; /* per group of the policy: row of facts; FACTS_NONE: is not there */
 	size_t unknown_told, taken_told;
-	uint64_t unknown, outside, foreign;
+	uint64_t unknown, outside, foreign, staying;
+	int64_t first_end_ms; /* of those who stay in a group for its overlap */
 	struct err *err;
 };
 
@@ -191,30 +192,103 @@ static bool is_member(const struct facts *f, uint32_t user, uint32_t group)
 	return false;
 }
 
-/* Groups that the person is to join, or to leave, by the policy's filters. */
-static int groups_want(struct wanting *v, bool join, const struct provision_group ***ret,
-		       size_t *count)
+static int groups_room(struct wanting *v, const struct provision_group ***ret)
+{
+	struct provisioning *in = v->in;
+
+	return in->p->group_count
+		       ? arena_alloc(in->r->arena, in->p->group_count * sizeof(**ret), ret,
+				     in->err)
+		       : 0;
+}
+
+/* Whether the person is in that group of the policy already. */
+static bool is_in(const struct wanting *v, size_t group)
+{
+	return v->user != FACTS_NONE && v->in->groups[group] != FACTS_NONE &&
+	       is_member(v->in->f, v->user, v->in->groups[group]);
+}
+
+/* Groups that the person is to join, by the policy's filters. */
+static int groups_join(struct wanting *v, const struct provision_group ***ret, size_t *count)
 {
 	struct provisioning *in = v->in;
 	const struct provision_group **list = NULL;
-	int r = in->p->group_count
-			? arena_alloc(in->r->arena, in->p->group_count * sizeof(*list), &list,
-				      in->err)
-			: 0;
+	int r = groups_room(v, &list);
 
 	*count = 0;
 	for (size_t i = 0; i < in->p->group_count && r == 0; i++) {
 		const struct provision_group *g = &in->p->groups[i];
-		bool member = v->user != FACTS_NONE && in->groups[i] != FACTS_NONE &&
-			      is_member(in->f, v->user, in->groups[i]);
 		enum truth t = view_eval(in->w, g->when, &v->s);
 
-		if (t == TRUTH_UNKNOWN && join)
+		if (t == TRUTH_UNKNOWN)
 			r = unknown_tell(in, v->s.person, in->p->rules[PROVISION_GROUPS].name,
 					 "whether a group's filter holds is not known");
-		if ((join && t == TRUTH_TRUE && !member) ||
-		    (!join && t == TRUTH_FALSE && member))
+		if (t == TRUTH_TRUE && !is_in(v, i))
 			list[(*count)++] = g;
+	}
+	*ret = list;
+	return r;
+}
+
+/* What is remembered of a member: since when its group does not want it. *ends is when it goes.
+ * While that is unknown, nothing is told, and the time runs on. */
+static int stay_note(struct wanting *v, size_t group, enum truth wanted, int64_t *ends)
+{
+	struct provisioning *in = v->in;
+	const struct facts *f = in->f;
+	const struct provision_group *g = &in->p->groups[group];
+	int64_t seen_ms = facts_scim_ceased(f, v->user, in->groups[group]);
+	struct provision_stay stay = {
+		.person = in->w->numbers[v->s.person],
+		.user = pool_str(&f->pool, f->scim_users.v[v->user].id),
+		.group = pool_str(&f->pool, f->scim_groups.v[in->groups[group]].id),
+		.name = g->name,
+	};
+
+	*ends = 0;
+	if (wanted == TRUTH_UNKNOWN || (wanted == TRUTH_TRUE && !seen_ms) ||
+	    (wanted == TRUTH_FALSE && !g->overlap_ms))
+		return 0;
+	stay.news = wanted == TRUTH_TRUE || !seen_ms;
+	if (wanted == TRUTH_FALSE) {
+		stay.ceased_ms = seen_ms ? seen_ms : f->round.now_ms;
+		*ends = stay.ends_ms = stay.ceased_ms + g->overlap_ms;
+		in->staying += *ends > f->round.now_ms;
+		if (*ends > f->round.now_ms && (!in->first_end_ms || *ends < in->first_end_ms))
+			in->first_end_ms = *ends;
+	}
+	return vec_provision_stay_add(&in->r->stays, stay) < 0 ? err_nomem(in->err) : 0;
+}
+
+/* Groups that the person is to leave: those whose overlap ends first, from *due_ms on
+ * (*ends_ms; 0 where none had one). What lasts longer is for a later plan. */
+static int groups_leave(struct wanting *v, const struct provision_group ***ret, size_t *count,
+			int64_t *due_ms, int64_t *ends_ms)
+{
+	struct provisioning *in = v->in;
+	const struct provision_group **list = NULL;
+	int r = groups_room(v, &list);
+
+	*count = 0;
+	for (size_t i = 0; i < in->p->group_count && r == 0; i++) {
+		enum truth t;
+		int64_t ends, due;
+
+		if (!is_in(v, i))
+			continue;
+		t = view_eval(in->w, in->p->groups[i].when, &v->s);
+		r = stay_note(v, i, t, &ends);
+		due = ends > v->due_ms ? ends : v->due_ms;
+		if (r < 0 || t != TRUTH_FALSE || (*count && due > *due_ms))
+			continue;
+		if (!*count || due < *due_ms) {
+			*count = 0;
+			*ends_ms = 0;
+		}
+		*due_ms = due;
+		*ends_ms = ends > *ends_ms ? ends : *ends_ms;
+		list[(*count)++] = &in->p->groups[i];
 	}
 	*ret = list;
 	return r;
@@ -241,7 +315,7 @@ static int joiner_want(struct wanting *v, enum value_state email)
 		return r;
 	memcpy(wish->wanted, v->wanted, sizeof(wish->wanted));
 	wish->because = "the provisioning directory has no record of the person";
-	r = groups_want(v, true, &groups, &wish->group_count);
+	r = groups_join(v, &groups, &wish->group_count);
 	wish->groups = groups;
 	return r < 0 ? r : wish_add(v, PROVISION_JOINER, ACTION_PROVISION, wish);
 }
@@ -289,25 +363,55 @@ static int drift_want(struct wanting *v)
 	return r < 0 ? r : wish_add(v, PROVISION_DRIFT, ACTION_UPDATE_PROFILE, wish);
 }
 
-static int groups_drift(struct wanting *v, bool join)
+static int groups_wish(struct wanting *v, enum action_kind kind, const char *because,
+		       const struct provision_group **groups, size_t n)
 {
-	const struct provision_group **groups = NULL;
 	struct provision_wish *wish = NULL;
-	size_t n = 0;
-	int r = groups_want(v, join, &groups, &n);
+	int r = wish_new(v, &wish);
 
-	if (r < 0 || n == 0)
-		return r;
-	r = wish_new(v, &wish);
 	if (r < 0)
 		return r;
 	wish->external_id = STR("");
 	wish->groups = groups;
 	wish->group_count = n;
-	wish->because = join ? "filters of groups hold that the person is not in"
-			     : "filters of groups do not hold any more that the person is in";
-	return wish_add(v, PROVISION_GROUPS, join ? ACTION_JOIN_GROUPS : ACTION_LEAVE_GROUPS,
-			wish);
+	wish->because = because;
+	return wish_add(v, PROVISION_GROUPS, kind, wish);
+}
+
+static int groups_drift_in(struct wanting *v)
+{
+	const struct provision_group **groups = NULL;
+	size_t n = 0;
+	int r = groups_join(v, &groups, &n);
+
+	return r < 0 || n == 0 ? r
+			       : groups_wish(v, ACTION_JOIN_GROUPS,
+					     "filters of groups hold that the person is not in",
+					     groups, n);
+}
+
+static int groups_drift_out(struct wanting *v)
+{
+	const char *because = "filters of groups do not hold any more that the person is in";
+	const struct provision_group **groups = NULL;
+	char at[STAMP_TEXT_BYTES];
+	int64_t ends_ms = 0, due_ms = 0, begun_ms = v->due_ms;
+	size_t n = 0;
+	int r = groups_leave(v, &groups, &n, &due_ms, &ends_ms);
+
+	if (r == 0 && n && ends_ms) {
+		stamp_text(ends_ms, at);
+		r = arena_textf(v->in->r->arena, &because, v->in->err,
+				"filters of groups do not hold any more that the person is in, "
+				"and their overlap ends at %s",
+				at);
+	}
+	if (r < 0 || n == 0)
+		return r;
+	v->due_ms = due_ms;
+	r = groups_wish(v, ACTION_LEAVE_GROUPS, because, groups, n);
+	v->due_ms = begun_ms;
+	return r;
 }
 
 /* --- one person -----------------------------------------------------------------------------
@@ -376,8 +480,8 @@ static int record_want(struct wanting *v)
 		return return_want(v);
 	r = drift_want(v);
 	if (r == 0)
-		r = groups_drift(v, true);
-	return r < 0 ? r : groups_drift(v, false);
+		r = groups_drift_in(v);
+	return r < 0 ? r : groups_drift_out(v);
 }
 
 static int person_want(struct provisioning *in, uint32_t person)
@@ -436,6 +540,7 @@ static void foreign_count(struct provisioning *in)
 static int findings_sum(struct provisioning *in)
 {
 	const char *rule = in->p->rules[PROVISION_JOINER].name;
+	char at[STAMP_TEXT_BYTES];
 	int r = 0;
 
 	if (in->unknown > in->unknown_told)
@@ -453,6 +558,14 @@ static int findings_sum(struct provisioning *in)
 				"%llu active records of the provisioning directory are of "
 				"nobody whom a source knows: they are left as they are",
 				(unsigned long long)in->foreign);
+	if (r == 0 && in->staying) {
+		stamp_text(in->first_end_ms, at);
+		r = finding_add(in->r, "provision-overlap", in->p->rules[PROVISION_GROUPS].name,
+				0, 0, in->err,
+				"%llu memberships of groups whose filters do not hold any more "
+				"last for their overlap, the first until %s",
+				(unsigned long long)in->staying, at);
+	}
 	return r;
 }
 

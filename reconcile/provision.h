@@ -1,7 +1,9 @@
 /*
  * Provisioning: what an organisation's SCIM directory should hold of the people in its scope,
  * against what it was read to hold. Joiners get a record from their first day on, drifted
- * attributes are put right, who came back is active again, groups follow attributes.
+ * attributes are put right, who came back is active again, groups follow attributes. Who is
+ * not wanted in a group any more leaves it when its overlap is over, counted from when a round
+ * first saw that: the result's stays say what is to be remembered for the next one.
  *
  * Nothing is planned unless the directory's newest read was complete. A person is told only
  * where a ready source says active and no more trusted one otherwise, within the scope, with a

@@ -24,6 +24,7 @@ void reconcile_result_free(struct reconcile_result *r)
 	vec_finding_done(&r->findings);
 	vec_guard_done(&r->guards);
 	vec_u64_done(&r->inventories);
+	vec_provision_stay_done(&r->stays);
 	arena_done(&r->arena);
 	free(r);
 }
@@ -118,6 +119,8 @@ static int round_finish(struct round *round, const struct compose_order *order,
 		      finding_cmp);
 	result->findings = round->findings;
 	round->findings = (struct vec_finding){ 0 };
+	result->stays = round->stays;
+	round->stays = (struct vec_provision_stay){ 0 };
 	result->counts = round->counts;
 	inventories_take(round, result);
 	return 0;

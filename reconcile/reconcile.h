@@ -50,6 +50,18 @@ struct finding {
 };
 VEC(vec_finding, struct finding);
 
+/* Somebody is in a group of the provisioning directory whose filter holds no more, or again: to
+ * be remembered. Texts are borrowed from facts and policy. */
+struct provision_stay {
+	uint64_t person;        /* ledger number */
+	struct str user, group; /* ids of record and group */
+	const char *name;       /* of the group */
+	int64_t ceased_ms;      /* first seen not to hold; 0: it holds again, forget that */
+	int64_t ends_ms;        /* its overlap; 0 */
+	bool news;              /* the facts do not have it so */
+};
+VEC(vec_provision_stay, struct provision_stay);
+
 struct reconcile_counts {
 	uint64_t records, persons, accounts, linked, adopted, orphans, seats;
 	uint64_t true_rules, unknown_rules; /* judgements, over all subjects */
@@ -66,6 +78,7 @@ struct reconcile_result {
 	struct vec_finding findings;
 	struct vec_u64 inventories; /* accounts of leavers of which what they own is to be read:
 				       ledger numbers, ascending */
+	struct vec_provision_stay stays; /* where groups have an overlap: by person */
 	struct vec_guard guards; /* what is doubted this round, also where no plan came of it */
 	struct reconcile_counts counts;
 };

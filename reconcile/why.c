@@ -525,7 +525,7 @@ static bool candidate_is_theirs(const struct telling *t, const struct candidate 
 static int tell_provision(struct telling *t, struct err *err)
 {
 	const struct policy_provision *p = policy_provision(t->w->p, t->w->f->round.org);
-	char at[STAMP_TEXT_BYTES];
+	char at[STAMP_TEXT_BYTES], seen[STAMP_TEXT_BYTES];
 	bool any = false;
 	int r = 0;
 
@@ -540,6 +540,18 @@ static int tell_provision(struct telling *t, struct err *err)
 		r = row_add(t, WHY_DUE, 0, "provisioning directory", "due", err,
 			    "%s at %s, by rule %s: %s", action_kinds[c->kind].word,
 			    when(c->due_ms, at), c->rule->name, c->wish->because);
+	}
+	for (size_t i = 0; r == 0 && i < t->round->stays.n; i++) {
+		const struct provision_stay *s = &t->round->stays.v[i];
+
+		if (s->person != t->w->numbers[t->person] ||
+		    s->ends_ms <= t->w->f->round.now_ms)
+			continue;
+		any = true;
+		r = row_add(t, WHY_DUE, 0, "provisioning directory", "overlap", err,
+			    "stays in group %s until %s: its filter was first seen not to hold "
+			    "at %s",
+			    s->name, when(s->ends_ms, at), when(s->ceased_ms, seen));
 	}
 	if (r < 0 || any)
 		return r;
@@ -725,10 +737,7 @@ int why_of(const struct facts *facts, const struct policy *policy, const struct 
 		return err_nomem(err);
 	round.arena = &why->arena;
 	r = why_in(&t, &w, &round, who, past, past_count, err);
-	vec_candidate_done(&round.candidates);
-	vec_finding_done(&round.findings);
-	vec_u64_done(&round.inventories);
-	free(round.leaving);
+	round_done(&round);
 	match_done(&w);
 	if (r == 0)
 		*ret = TAKE(why);

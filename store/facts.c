@@ -1104,18 +1104,23 @@ static int step_scim_groups(struct build *b, struct db *db, struct err *err)
 	return provision_groups(db, b->org, on_scim_group, b, err);
 }
 
-static int on_scim_member(void *ctx, int64_t group, int64_t user, struct err *err)
+static int on_scim_member(void *ctx, int64_t group, int64_t user, int64_t ceased_ms,
+			  struct err *err)
 {
 	struct build *b = ctx;
 	uint32_t group_row = row_of(&b->scim_groups, group);
 	uint32_t user_row = row_of(&b->scim_users, user);
+	int r;
 
 	b->rows++;
 	b->last = user;
 	b->last_product = group;
 	if (group_row == FACTS_NONE || user_row == FACTS_NONE)
 		return 0;
-	return facts_add_scim_member(b->facts, user_row, group_row, err);
+	r = facts_add_scim_member(b->facts, user_row, group_row, err);
+	if (r == 0 && ceased_ms)
+		r = facts_add_scim_ceased(b->facts, user_row, group_row, ceased_ms, err);
+	return r;
 }
 
 static int step_scim_members(struct build *b, struct db *db, struct err *err)

@@ -61,7 +61,8 @@
  * audit. The chain of store/audit.h.
  *
  * scim_directory, scim_user, scim_group, scim_member. What the provisioning directory of an
- * organisation holds, as last read; complete says whether the newest read reached its end.
+ * organisation holds, as last read; complete says whether the newest read reached its end;
+ * ceased_ms of a member: when a round first saw that its group does not want it any more.
  *
  * site_read, site_product, site_group, site_finding. What each site said of its products when
  * it was last read, and where that differs from what the organisation says (store/sites.h).
@@ -614,6 +615,12 @@ static const char *const step_19[] = {
 	NULL,
 };
 
+/* When a member was first seen not to match what its group wants; 0: it does. */
+static const char *const step_20[] = {
+	"ALTER TABLE scim_member ADD COLUMN ceased_ms INTEGER NOT NULL DEFAULT 0",
+	NULL,
+};
+
 const struct migrate_step migrate_steps[] = {
 	{ 1, "the first tables", step_1 },
 	{ 2, "indices for sorted lists and for times", step_2 },
@@ -634,6 +641,7 @@ const struct migrate_step migrate_steps[] = {
 	{ 17, "events that give back what was taken", step_17 },
 	{ 18, "administrators found without a look at everybody", step_18 },
 	{ 19, "issues about plans and actions", step_19 },
+	{ 20, "members whom their group does not want any more", step_20 },
 	{ 0, NULL, NULL },
 };
 

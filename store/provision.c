@@ -256,6 +256,17 @@ int provision_seen_member(struct db *db, int64_t org, struct str user,
 	return r < 0 ? r : 0;
 }
 
+int provision_ceased(struct db *db, int64_t org, struct str user, struct str group,
+		     int64_t ceased_ms, struct err *err)
+{
+	return db_run(db, err,
+		      "UPDATE scim_member SET ceased_ms = ?4"
+		      " WHERE user = (SELECT id FROM scim_user WHERE org = ?1 AND scim_id = ?2)"
+		      " AND grp = (SELECT id FROM scim_group WHERE org = ?1 AND scim_id = ?3)"
+		      " AND (ceased_ms = 0 OR ?4 = 0)",
+		      DB_I(org), DB_S(user), DB_S(group), DB_I(ceased_ms));
+}
+
 /* --- reading --------------------------------------------------------------------------------
  */
 
@@ -335,7 +346,7 @@ static int members_each(struct stmt *q, scim_member_fn fn, void *ctx, struct err
 	int r = 0;
 
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW)
-		r = fn(ctx, db_int(q, 0), db_int(q, 1), err);
+		r = fn(ctx, db_int(q, 0), db_int(q, 1), db_int(q, 2), err);
 	return r;
 }
 
@@ -344,7 +355,7 @@ int provision_members(struct db *db, int64_t org, int64_t after_user, int64_t af
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	int r = db_query(db, &q, err,
-			 "SELECT m.grp, m.user FROM scim_member m JOIN scim_user u"
+			 "SELECT m.grp, m.user, m.ceased_ms FROM scim_member m JOIN scim_user u"
 			 " ON u.id = m.user WHERE u.org = ?1 AND (m.user, m.grp) > (?2, ?3)"
 			 " ORDER BY m.user, m.grp LIMIT ?4",
 			 DB_I(org), DB_I(after_user), DB_I(after_group), DB_I(most));
@@ -357,7 +368,8 @@ int provision_members_of(struct db *db, int64_t user, scim_member_fn fn, void *c
 {
 	CLEANUP(stmt_done_at) struct stmt *q = NULL;
 	int r = db_query(db, &q, err,
-			 "SELECT grp, user FROM scim_member WHERE user = ?1 ORDER BY grp",
+			 "SELECT grp, user, ceased_ms FROM scim_member WHERE user = ?1"
+			 " ORDER BY grp",
 			 DB_I(user));
 
 	return r < 0 ? r : members_each(q, fn, ctx, err);

@@ -62,11 +62,19 @@ int provision_seen_member(struct db *db, int64_t org, struct str user,
 			  const struct scim_group_row *group, bool in, struct err *err)
 	MUST_USE;
 
+/* A round saw that a group does not want a member any more, or (0) wants it again. Who is no
+ * member has nothing to be remembered; who was seen before keeps that time. Nothing that a
+ * round waits for: the change counter stays. */
+int provision_ceased(struct db *db, int64_t org, struct str user, struct str group,
+		     int64_t ceased_ms, struct err *err) MUST_USE;
+
 /* --- reading, by key in short pages --- */
 
 typedef int (*scim_user_fn)(void *ctx, const struct scim_user_row *row, struct err *err);
 typedef int (*scim_group_fn)(void *ctx, const struct scim_group_row *row, struct err *err);
-typedef int (*scim_member_fn)(void *ctx, int64_t group, int64_t user, struct err *err);
+/* ceased_ms: when a round first saw that the group does not want the member any more; 0. */
+typedef int (*scim_member_fn)(void *ctx, int64_t group, int64_t user, int64_t ceased_ms,
+			      struct err *err);
 int provision_users(struct db *db, int64_t org, int64_t after, size_t most, scim_user_fn fn,
 		    void *ctx, struct err *err) MUST_USE;
 /* Those that may be one person's: by its accounts, by ids of its records, by its addresses. */

@@ -1,4 +1,5 @@
 """User provisioning: leaverd as the identity provider of an organisation with Guard."""
+import datetime
 import json
 
 import pytest
@@ -66,17 +67,22 @@ def do(world, plan):
     return [a for answer in world.apply(plan) for a in answer["actions"]]
 
 
+def restart(w):
+    w.daemon.stop()
+    w.daemon.start()
+    w.hr.port = w.idp.port = w.daemon.scim_port
+    w.hr.local.connection = w.idp.local.connection = None
+
+
 @pytest.fixture
-def world(build, tmp_path):
+def world(build, tmp_path, request):
     with World(build, tmp_path, people=40, orphans=0) as w:
         w.push()
         w.ready()
         text = w.daemon.config.read_text()
-        w.daemon.stop()
-        w.daemon.write_config(text.replace("schedule:", SECTION % DIRECTORY, 1))
-        w.daemon.start()
-        w.hr.port = w.idp.port = w.daemon.scim_port
-        w.hr.local.connection = w.idp.local.connection = None
+        section = getattr(request, "param", SECTION)
+        w.daemon.write_config(text.replace("schedule:", section % DIRECTORY, 1))
+        restart(w)
         w.command("secret", "set", "acme-scim", stdin=KEY)
         w.rounds()
         w.arm()
@@ -189,6 +195,64 @@ def test_nobody_is_told_of_before_the_first_day(world):
     plan = world.plan()
     assert kinds(plan) == ["provision"], plan["actions"]
     assert actions(plan, kind="provision")[0]["due"].startswith("2026-12-07T23:00:00")
+
+
+LATER_AND_EARLIER = SECTION.replace("'enterprise.department eq \"Sales\"'",
+                                    "'enterprise.department eq \"Sales\"', overlap: 14d"
+                                    ).replace("issuer:", "preboard: 3d\n      issuer:")
+
+
+@pytest.mark.parametrize("world", [LATER_AND_EARLIER], indirect=True, ids=["overlap"])
+def test_a_mover_keeps_a_group_for_its_overlap_and_a_joiner_comes_days_before(world):
+    p = person(world, "ada")
+    hr, _ = send(world, p)
+    look(world)
+    do(world, world.plan())
+    assert world.there.members("sales-team") == {p["mail"]}
+
+    def move(department):
+        world.hr.patch("Users/" + hr, [{"op": "replace", "value": {
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":
+                {"department": department}}}])
+        world.clock.advance(HOUR)
+        look(world)
+        plan = world.plan()
+        assert kinds(plan) == ["update-profile"], plan["actions"]
+        do(world, plan)
+        return plan
+
+    assert "provision-overlap" in json.dumps(move("Legal"))
+    told = world.command("why", p["mail"])
+    assert "stays in group sales-team until 2026-12-07T" in told, told
+    # in between serve ends, and begins again
+    restart(world)
+    world.clock.advance(7 * DAY)
+    look(world)
+    assert kinds(world.plan()) == []
+    assert "stays in group sales-team until 2026-12-07T" in world.command("why", p["mail"])
+    # back, and away again: the overlap begins anew
+    assert "provision-overlap" not in json.dumps(move("Sales"))
+    assert "stays in group" not in world.command("why", p["mail"])
+    move("Legal")
+    assert "stays in group sales-team until 2026-12-14T" in world.command("why", p["mail"])
+    world.clock.advance(13 * DAY)
+    look(world)
+    plan = world.plan()
+    assert kinds(plan) == ["leave-groups"], plan["actions"]
+    assert actions(plan, kind="leave-groups")[0]["due"].startswith("2026-12-14T")
+    assert world.there.members("sales-team") == {p["mail"]}
+    world.clock.advance(DAY)
+    look(world)
+    do(world, world.plan())
+    assert world.there.members("sales-team") == set()
+    assert "stays in group" not in world.command("why", p["mail"])
+    # somebody who begins in Berlin in five days is told of in two, from midnight there
+    today = datetime.datetime.fromtimestamp(world.clock.now_ms() / 1000, datetime.timezone.utc)
+    begins = today.date() + datetime.timedelta(days=5)
+    send(world, person(world, "bea"), startDate=str(begins), timeZone="Europe/Berlin")
+    look(world)
+    due = [a["due"] for a in actions(world.plan(), kind="provision")]
+    assert due == ["%sT23:00:00Z" % (begins - datetime.timedelta(days=4))], due
 
 
 def test_a_directory_that_was_not_read_changes_nothing(world):

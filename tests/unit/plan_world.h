@@ -22,7 +22,7 @@
  * provisioning DIR issuer=hr read=no doubt="..." scope="..." automatic=yes preboard=HOURS
  * team NAME when="..." (a group of the policy)   scim-group ID name=NAME
  * scim-user ID account=ACCOUNTID externalId=... active=no userName=... title=...
- * scim-member USER GROUP
+ * scim-member USER GROUP ceased=TIME        team NAME ... overlap=HOURS
  *
  * "?" is unknown, "never" is known to be absent. What is not said is harmless and known: an
  * adopted, managed, active account of a person, a whole and plausible source. Unstated columns
@@ -525,8 +525,13 @@ static void world_provision(struct world_build *b, const struct world_line *l)
 		r = facts_add_scim_group(b->f, &in, &row, &err);
 		world_name_add(b, 't', l->words[1], row);
 	} else {
-		r = facts_add_scim_member(b->f, world_row(b, 'u', l->words[1]),
-					  world_row(b, 't', l->words[2]), &err);
+		uint32_t user = world_row(b, 'u', l->words[1]);
+		uint32_t group = world_row(b, 't', l->words[2]);
+
+		r = facts_add_scim_member(b->f, user, group, &err);
+		if (r == 0 && world_get(l, "ceased"))
+			r = facts_add_scim_ceased(b->f, user, group,
+						  world_time(l, "ceased", ""), &err);
 	}
 	assert_ok(r, &err);
 }
@@ -554,6 +559,8 @@ static UNUSED bool world_provision_conf(const struct plan_world *w,
 			(*groups)[ret->group_count++] = (struct policy_provision_group_conf){
 				.name = l->words[1],
 				.when = (char *)(uintptr_t)world_get(l, "when"),
+				.overlap_ms =
+					(int64_t)world_number(l, "overlap") * STAMP_HOUR_MS,
 			};
 		}
 	}

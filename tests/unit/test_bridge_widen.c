@@ -11,6 +11,8 @@
 	"        - \"ldaps://one.example.com\"\n      drop_count: 3\n      drop_share: 0.02\n" \
 	"organisations:\n  - name: acme\n    provisioning:\n      directory: 1f2e\n"           \
 	"      automatic: false\n      preboard: 1d\n"                                         \
+	"      groups:\n        - name: sales\n          when: a\n"                            \
+	"          overlap: 14d\n"                                                             \
 	"policy:\n  settle: 10min\n  shipped: true\n  rules:\n    - name: idle\n"              \
 	"      when: \"lastActive lt now-90d\"\n      then:\n        - warn\n"                 \
 	"        - free-seat after 14d\n      automatic: \"false\"\n      off: false\n"        \
@@ -73,6 +75,10 @@ static const struct {
 	{ "preboard: 1d", "preboard: 3d", 1, 1,
 	  "organisations.acme.provisioning.preboard: 1d -> 3d" },
 	{ "preboard: 1d", "preboard: 1h", 1, 0, NULL },
+	/* who leaves a group leaves it earlier, or later */
+	{ "overlap: 14d", "overlap: 1d", 1, 1,
+	  "organisations.acme.provisioning.groups.sales.overlap: 14d -> 1d" },
+	{ "overlap: 14d", "overlap: 30d", 1, 0, NULL },
 	{ "      directory: 1f2e\n", "", 1, 0, NULL },
 	/* the order of trust, and which rule matches first */
 	{ "  - name: corp\n    kind: ldap\n    role: directory\n",

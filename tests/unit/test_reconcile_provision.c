@@ -82,8 +82,8 @@ static void judge(const struct row *row, struct judgement *ret)
 	struct err err;
 	struct action_identity action = {
 		.kind = row->kind,
-		.rule = row->kind == ACTION_JOIN_GROUPS ? "provision-groups"
-							: "provision-update",
+		.rule = row->kind == ACTION_UPDATE_PROFILE ? "provision-update"
+							   : "provision-groups",
 		.person = 1,
 		.account = 101,
 		.beside = row->beside,
@@ -139,6 +139,100 @@ static void test_seats_limit_and_addresses_are_judged_again(void **state)
 	}
 }
 
+#define STAYING                                                                                \
+	"now 2026-03-17T09:00:00Z\nround org=acme zone=UTC\nsource hr role=hr\n"               \
+	"provisioning dir-5 issuer=hr\nteam sales when=\"title pr\" overlap=336\n"             \
+	"record hr 1 person=1 externalId=e1 userName=ada@x.example "                           \
+	"emails.value=ada@x.example "
+#define STAYER                                                                                 \
+	"\nperson 1\naccount a1 number=101 person=1 synced=yes\nscim-group t1 name=sales\n"    \
+	"scim-user s1 account=a1 externalId=e1 userName=ada@x.example email=ada@x.example "    \
+	"title=Clerk\nscim-member s1 t1 "
+#define CLERK "title=Clerk"
+#define TITLE_UNKNOWN "title=?"
+
+#define STAY_NOW 1773738000000LL /* 2026-03-17T09:00:00Z */
+#define STAY_BEFORE (STAY_NOW - STAMP_DAY_MS)
+
+/* The member of sales: title, what is remembered, and what there is to remember. */
+static const struct {
+	const char *text;
+	size_t stays;
+	bool news;
+	int64_t ceased_ms;
+} stays[] = {
+	{ STAYING CLERK STAYER, 0, false, 0 },
+	{ STAYING STAYER, 1, true, STAY_NOW },
+	{ STAYING STAYER "ceased=2026-03-16T09:00:00Z", 1, false, STAY_BEFORE },
+	/* it holds again: forgotten */
+	{ STAYING CLERK STAYER "ceased=2026-03-16T09:00:00Z", 1, true, 0 },
+	/* unknown neither begins nor ends it */
+	{ STAYING TITLE_UNKNOWN STAYER "ceased=2026-03-16T09:00:00Z", 0, false, 0 },
+	{ STAYING TITLE_UNKNOWN STAYER, 0, false, 0 },
+};
+
+static void stays_reconcile(const char *text, struct facts **facts, struct policy **policy,
+			    struct reconcile_result **ret)
+{
+	struct plan_world w;
+	struct err err;
+
+	world_read(&w, text);
+	world_policy(&w, policy);
+	world_facts(&w, *policy, facts);
+	world_free(&w);
+	assert_ok(reconcile(*facts, *policy, ret, &err), &err);
+}
+
+static void test_a_round_says_what_is_to_be_remembered_of_who_stays_in_a_group(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(stays); i++) {
+		CLEANUP(policy_free_at) struct policy *policy = NULL;
+		CLEANUP(facts_free_at) struct facts *facts = NULL;
+		CLEANUP(reconcile_result_free_at) struct reconcile_result *result = NULL;
+		const struct provision_stay *s;
+
+		stays_reconcile(stays[i].text, &facts, &policy, &result);
+		assert_int_equal(result->stays.n, stays[i].stays);
+		assert_null(result->plans[PLAN_ROUTINE]);
+		s = result->stays.v;
+		if (!result->stays.n)
+			continue;
+		assert_int_equal(s->news, stays[i].news);
+		assert_int_equal(s->ceased_ms, stays[i].ceased_ms);
+		assert_int_equal(s->ends_ms,
+				 s->ceased_ms ? s->ceased_ms + 14 * STAMP_DAY_MS : 0);
+		assert_true(str_eq(s->user, STR("s1")) && str_eq(s->group, STR("t1")));
+	}
+}
+
+/* As long as the overlap lasts, or while what the group wants is unknown, nobody is taken out
+ * by a plan that was made before. */
+static void test_who_leaves_a_group_is_judged_again_by_its_overlap(void **state)
+{
+	static const struct row rows[] = {
+		{ STAYING STAYER, ACTION_LEAVE_GROUPS, false, NULL, JUDGE_NOT_WANTED, NULL },
+		{ STAYING STAYER "ceased=2026-03-03T09:00:01Z", ACTION_LEAVE_GROUPS, false,
+		  NULL, JUDGE_NOT_WANTED, NULL },
+		{ STAYING STAYER "ceased=2026-03-03T09:00:00Z", ACTION_LEAVE_GROUPS, false,
+		  NULL, JUDGE_WANTED, NULL },
+		{ STAYING CLERK STAYER "ceased=2026-03-03T09:00:00Z", ACTION_LEAVE_GROUPS,
+		  false, NULL, JUDGE_NOT_WANTED, NULL },
+		{ STAYING TITLE_UNKNOWN STAYER "ceased=2026-03-03T09:00:00Z",
+		  ACTION_LEAVE_GROUPS, false, NULL, JUDGE_UNKNOWN, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct judgement judged;
+
+		judge(&rows[i], &judged);
+		if (judged.verdict != rows[i].verdict)
+			fail_msg("row %zu: verdict %d: %s", i, judged.verdict, judged.text);
+	}
+}
+
 static void test_every_fault_of_memory_is_told(void **state)
 {
 	CLEANUP(policy_free_at) struct policy *policy = NULL;
@@ -172,6 +266,9 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_seats_limit_and_addresses_are_judged_again),
+		cmocka_unit_test(
+			test_a_round_says_what_is_to_be_remembered_of_who_stays_in_a_group),
+		cmocka_unit_test(test_who_leaves_a_group_is_judged_again_by_its_overlap),
 		cmocka_unit_test(test_every_fault_of_memory_is_told),
 	};
 

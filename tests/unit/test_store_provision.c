@@ -65,12 +65,16 @@ static int user_note(void *ctx, const struct scim_user_row *row, struct err *err
 	return 0;
 }
 
-static int member_note(void *ctx, int64_t group, int64_t who, struct err *err)
+static int member_note(void *ctx, int64_t group, int64_t who, int64_t ceased_ms,
+		       struct err *err)
 {
 	struct buf *b = ctx;
 
 	(void)err;
-	buf_addf(b, "%lld:%lld ", (long long)group, (long long)who);
+	buf_addf(b, "%lld:%lld", (long long)group, (long long)who);
+	if (ceased_ms)
+		buf_addf(b, "@%lld", (long long)ceased_ms);
+	buf_add_char(b, ' ');
 	return 0;
 }
 
@@ -115,6 +119,42 @@ static void test_only_the_end_of_a_complete_read_removes_what_it_did_not_show(vo
 	holds(&w, "a=a c=c ", "1:3 ");
 	READ(&w, provision_get(db, ORG, &again, &err));
 	assert_true(again.complete && again.users == 2 && again.groups == 1);
+	world_close(&w);
+}
+
+static void ceased(struct world *w, const char *who, int64_t at_ms)
+{
+	struct err err = { 0 };
+
+	WRITE(w, provision_ceased(db, ORG, str_of(who), STR("g"), at_ms, &err));
+}
+
+static void test_since_when_a_group_does_not_want_a_member_ends_with_membership(void **state)
+{
+	struct world w = { 0 };
+
+	(void)state;
+	world_open(&w);
+	assert_true(reads(&w, "dir", "abc", "ab", NULL) > 0);
+	ceased(&w, "a", 17);
+	holds(&w, "a=a b=b c=c ", "1:1@17 1:2 ");
+	/* who was seen before keeps that time; who is no member has none */
+	ceased(&w, "a", 18);
+	ceased(&w, "c", 18);
+	ceased(&w, "nobody", 18);
+	/* reads leave it, whole or not */
+	assert_int_equal(reads(&w, "dir", "abc", "ab", NULL), 0);
+	assert_int_equal(reads(&w, "dir", "a", NULL, "page 2: busy"), 0);
+	holds(&w, "a=a b=b c=c ", "1:1@17 1:2 ");
+	/* wanted again, and then not: it begins anew */
+	ceased(&w, "a", 0);
+	holds(&w, "a=a b=b c=c ", "1:1 1:2 ");
+	ceased(&w, "a", 19);
+	holds(&w, "a=a b=b c=c ", "1:1@19 1:2 ");
+	/* out, and in again: somebody put them there since */
+	assert_true(reads(&w, "dir", "abc", "b", NULL) > 0);
+	assert_true(reads(&w, "dir", "abc", "ab", NULL) > 0);
+	holds(&w, "a=a b=b c=c ", "1:1 1:2 ");
 	world_close(&w);
 }
 
@@ -227,6 +267,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			test_only_the_end_of_a_complete_read_removes_what_it_did_not_show),
+		cmocka_unit_test(
+			test_since_when_a_group_does_not_want_a_member_ends_with_membership),
 		cmocka_unit_test(
 			test_members_of_no_record_are_left_out_and_another_directory_begins_anew),
 		cmocka_unit_test(test_what_applying_saw_stands_beside_the_read),
