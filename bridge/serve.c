@@ -136,10 +136,10 @@ static int sync_now(struct source_worker *w, bool delta, json_t *out, struct err
 	return rounds_sync(w->serve->app, w->source, false, &w->serve->stop, out, err);
 }
 
-/* When it comes again: soon, if it went wrong. */
-static int64_t due_again(const struct due *due, int64_t every_ms, bool well)
+/* When it comes again: soon, if it went wrong. after_ms: times up to then are made up for. */
+static int64_t due_again(const struct due *due, int64_t every_ms, int64_t after_ms, bool well)
 {
-	int64_t now_ms = stamp_now_ms(), next = due_next(due, every_ms, now_ms);
+	int64_t now_ms = stamp_now_ms(), next = due_next(due, every_ms, after_ms);
 
 	return well || next < now_ms + SERVE_RETRY_MS ? next : now_ms + SERVE_RETRY_MS;
 }
@@ -184,7 +184,7 @@ static void source_loop(struct worker *self, void *arg)
 	const struct config *c = &w->serve->app->config;
 	bool deltas = w->source->kind == CONFIG_LDAP;
 	int64_t often = deltas ? w->source->ldap.delta_every_ms : 0, every = -1, next = 0,
-		next_delta = stamp_now_ms() + often;
+		next_delta = stamp_now_ms() + often, begun;
 	struct hints hints;
 	struct due due;
 
@@ -204,6 +204,7 @@ static void source_loop(struct worker *self, void *arg)
 		delta = stamp_now_ms() < next;
 		if (delta && !told && (often == 0 || stamp_now_ms() < next_delta))
 			continue;
+		begun = stamp_now_ms();
 		changed = sync_scheduled(w, delta, &accepted, &often);
 		if (changed)
 			note_event(w->serve);
@@ -211,8 +212,10 @@ static void source_loop(struct worker *self, void *arg)
 			hints_looked(&hints, changed);
 		/* a delta that fails waits for its next turn, or for the full read */
 		next_delta = stamp_now_ms() + often;
-		if (!delta)
-			next = due_again(&due, every, accepted);
+		if (!delta) /* a time of day that came meanwhile is not passed over */
+			next = due_again(&due, every,
+					 cron_given(&due.at) ? begun : stamp_now_ms(),
+					 accepted);
 	}
 	hints_done(&hints);
 }
@@ -347,7 +350,7 @@ static void plan_beat(struct org_worker *w, struct schedule *s)
 
 	events_begin(w, s);
 	well = !last_collected(w->serve->app, w->org->name) || plan_scheduled(w);
-	s->plan_next = due_again(&s->plan, s->plan_every, well);
+	s->plan_next = due_again(&s->plan, s->plan_every, stamp_now_ms(), well);
 }
 
 static void round_beat(struct org_worker *w, struct schedule *s)
@@ -355,9 +358,12 @@ static void round_beat(struct org_worker *w, struct schedule *s)
 	int64_t now_ms = stamp_now_ms(), event_ms = atomic_load(&w->event_ms);
 	bool event = event_ms && (now_ms >= event_ms + s->settle || somebody_at_once(w, s));
 
-	if (now_ms >= s->collect_next)
+	if (now_ms >= s->collect_next) {
+		bool well = collect_scheduled(w);
+
 		s->collect_next =
-			due_again(&s->collect, s->collect_every, collect_scheduled(w));
+			due_again(&s->collect, s->collect_every, stamp_now_ms(), well);
+	}
 	if (event || now_ms >= s->plan_next) {
 		/* events that come from here on belong to the next round */
 		if (event)
