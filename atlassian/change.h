@@ -41,6 +41,7 @@ struct atl_invited {
 	char *why;             /* of the first role or group that it did not get; NULL: all */
 };
 VEC(vec_atl_invited, struct atl_invited);
+/* Frees all of it; zeroed and twice are fine. */
 void atl_invited_done(struct vec_atl_invited *v);
 
 /*
@@ -91,6 +92,7 @@ struct atl_profile {
 	struct str name, nickname, zoneinfo, locale;
 	struct str job_title, department, organization, location;
 };
+/* PATCH /users/{id}/manage/profile, once the account says that we may. */
 int atl_change_profile(struct atl_client *c, struct str account,
 		       const struct atl_profile *profile, struct err *err) MUST_USE;
 

@@ -187,6 +187,7 @@ struct atl_reading {
 	char manage_reason[96];       /* why it may not be deactivated; "" */
 	size_t live_tokens;           /* ATL_WITH_TOKENS */
 };
+/* Frees what an account was read into. */
 void atl_reading_done(struct atl_reading *r);
 
 enum { ATL_GONE = 2 };

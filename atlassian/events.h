@@ -47,6 +47,7 @@ struct atl_events_page {
 	struct str next;    /* cursor after these rows, of doc; empty: none was told */
 	bool end;           /* there is nothing newer now */
 };
+/* Its rows and cursor are gone with it. */
 void atl_events_page_done(struct atl_events_page *p);
 
 enum { ATL_EVENTS_LOST = 4 };

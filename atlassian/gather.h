@@ -153,6 +153,7 @@ void gather_total_check(struct gather *c, const struct atl_pages *p, unsigned pa
 
 /* --- products ----------------------------------------------------------------------------- */
 
+/* A resource that was not told yet; *ret is the gather's. capacity: ATL_ABSENT where untold. */
 int gather_product_add(struct gather *c, struct str id, struct str key, struct str site,
 		       int64_t capacity, struct gather_product **ret, struct err *err) MUST_USE;
 /* NULL if no list had it. */
@@ -176,6 +177,8 @@ void gather_tokens_done(struct gather *c);
 
 /* --- groups and accounts ------------------------------------------------------------------ */
 
+/* Reads the groups of a directory and what each gives. A list that breaks off is no fault: its
+ * parts are not whole. */
 int gather_groups_of(struct gather *c, struct str directory, struct err *err) MUST_USE;
 int gather_groups_emit(struct gather *c, struct err *err) MUST_USE;
 void gather_group_free(struct gather_group *g);

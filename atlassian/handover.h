@@ -20,6 +20,7 @@ struct atl_left {
 	json_t *refused; /* Atlassian does not let the receiver have them */
 	json_t *unseen;  /* not shown to our credential: gone, or hidden from it */
 };
+/* Frees both arrays. */
 void atl_left_done(struct atl_left *l);
 
 /*

@@ -39,6 +39,7 @@ int64_t atl_kept_begun_ms(const struct atl_kept *k);
 size_t atl_kept_found(const struct atl_kept *k);
 size_t atl_kept_used(const struct atl_kept *k);
 
+/* By which a page is found again: of what was asked, and the body that asked. */
 uint64_t atl_kept_key(struct str where, struct str body);
 bool atl_kept_has(const struct atl_kept *k, uint64_t key);
 /* Hands a page out, once: a second request for it is a new one. Answer: ATL_KEPT_NOT, it is

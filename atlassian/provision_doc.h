@@ -7,8 +7,8 @@
 
 /* False, with a sentence in why, where the document is no record. Borrowed from it. */
 bool provision_user_read(const json_t *doc, struct atl_scim_user *ret, char *why, size_t room);
-/* Members into *members (cleared first), which *ret then borrows. */
 VEC(vec_str, struct str);
+/* Members into *members (cleared first), which *ret then borrows. */
 int provision_group_read(const json_t *doc, struct vec_str *members, struct atl_scim_group *ret,
 			 bool *whole, struct err *err) MUST_USE;
 

@@ -47,6 +47,7 @@ int atl_site_new(struct atl_site **ret, const struct atl_site_options *options,
 void atl_site_free(struct atl_site *s);
 OWNED(struct atl_site, atl_site_free)
 
+/* Whether changes may be sent there: not until this said so. */
 void atl_site_writes(struct atl_site *s, bool allowed);
 bool atl_site_may_write(const struct atl_site *s);
 const struct atl_site_options *atl_site_options(const struct atl_site *s);
