@@ -1187,7 +1187,7 @@ static bool missing_of(uint64_t plan, struct approvals *approvals, const struct 
 	never = lacking(action, &given, lacks);
 	if (never >= 0)
 		snprintf(ret, MISSING_BYTES,
-			 "%s holds it, and no approval releases that. It takes %s",
+			 "guard %s, which no approval releases. It takes %s",
 			 guards[never].name, guards[never].way);
 	else if (lacks[0] && action->needs > 1)
 		snprintf(ret, MISSING_BYTES,

@@ -440,11 +440,13 @@ static void render_round(struct cli *cli, const json_t *round)
 		    number_of(c, "seats"));
 	render_guards(cli, json_object_get(round, "guards"));
 	if (number_of(round, "doubts"))
-		render_line(cli, "%lld doubtful matches: leaverd match list",
-			    number_of(round, "doubts"));
+		render_line(cli, "%lld doubtful match%s: leaverd match list",
+			    number_of(round, "doubts"),
+			    number_of(round, "doubts") == 1 ? "" : "es");
 	if (number_of(c, "later"))
-		render_line(cli, "%lld steps are due later than this plan looks.",
-			    number_of(c, "later"));
+		render_line(cli, "%lld step%s due later than this plan looks.",
+			    number_of(c, "later"),
+			    number_of(c, "later") == 1 ? " is" : "s are");
 	render_findings(cli, round);
 }
 
@@ -747,18 +749,70 @@ static long long seats_of(const json_t *list, const char *product, const char *s
 	return 0;
 }
 
+static const char *account_key(const json_t *action, char ret[24])
+{
+	(void)snprintf(ret, 24, "%lld", number_of(action, "account"));
+	return ret;
+}
+
+static bool is_freeing(const json_t *action, const char *state)
+{
+	return !strcmp(text_of(action, "kind"), "free-seat") &&
+	       !strcmp(text_of(action, "state"), state);
+}
+
+/* Accounts of which this plan took something. NULL: no memory. */
+static json_t *touched_accounts(const json_t *actions)
+{
+	json_t *ret = json_object(), *a;
+	char key[24];
+	size_t i;
+
+	json_array_foreach (actions, i, a) {
+		if (is_freeing(a, "done") &&
+		    json_object_set_new(ret, account_key(a, key), json_true()) < 0) {
+			json_decref(ret);
+			return NULL;
+		}
+	}
+	return ret;
+}
+
+/* Seats that a plan's own actions freed; also with a group that another of them had removed. */
+static long long freed_by(const json_t *actions, const json_t *touched, const char *product,
+			  const char *site)
+{
+	long long n = 0;
+	char key[24];
+	json_t *a;
+	size_t i;
+
+	json_array_foreach (actions, i, a) {
+		if (!strcmp(text_of(a, "product"), product) &&
+		    !strcmp(text_of(a, "site"), site))
+			n += is_freeing(a, "done") ||
+			     (is_freeing(a, "already") &&
+			      json_object_get(touched, account_key(a, key)));
+	}
+	return n;
+}
+
+/* Other plans may be applied meanwhile: what the organisation has is told beside what is this
+ * plan's. */
 static void render_seats_changed(struct cli *cli, const json_t *out)
 {
 	static const struct render_column columns[] = {
 		{ .head = "PRODUCT", .member = "product", .firm = true },
 		{ .head = "SITE", .member = "site" },
 		{ .head = "SEATS BEFORE", .member = "before", .as = RENDER_AS_COUNT },
-		{ .head = "AFTER", .member = "after", .as = RENDER_AS_COUNT },
-		{ .head = "FREED", .member = "freed", .as = RENDER_AS_COUNT },
+		{ .head = "NOW", .member = "after", .as = RENDER_AS_COUNT },
+		{ .head = "FREED BY THIS PLAN", .member = "freed", .as = RENDER_AS_COUNT },
 		{ 0 },
 	};
 	CLEANUP(json_decref_at) json_t *rows = json_array();
 	const json_t *after = json_object_get(out, "seats_after");
+	const json_t *actions = json_object_get(out, "actions");
+	CLEANUP(json_decref_at) json_t *touched = touched_accounts(actions);
 	json_t *row;
 	size_t i;
 
@@ -766,14 +820,16 @@ static void render_seats_changed(struct cli *cli, const json_t *out)
 		const char *product = text_of(row, "product"), *site = text_of(row, "site");
 		long long was = number_of(row, "seats"), is = seats_of(after, product, site);
 
-		if (!rows || json_array_append_new(
-				     rows, json_pack("{s:s,s:s,s:I,s:I,s:I}", "product",
-						     product, "site", site, "before",
-						     (json_int_t)was, "after", (json_int_t)is,
-						     "freed", (json_int_t)(was - is))) < 0)
+		if (!rows ||
+		    json_array_append_new(rows,
+					  json_pack("{s:s,s:s,s:I,s:I,s:I}", "product", product,
+						    "site", site, "before", (json_int_t)was,
+						    "after", (json_int_t)is, "freed",
+						    (json_int_t)freed_by(actions, touched,
+									 product, site))) < 0)
 			return;
 	}
-	render_head(cli, "Seats, as read back");
+	render_head(cli, "Seats of the organisation");
 	render_table(cli, columns, rows, "No seats are known.");
 }
 

@@ -758,7 +758,8 @@ static int past_row(void *ctx, int64_t plan, const struct action_row *row, struc
 	snprintf(t[0], 128, STR_FMT, STR_ARG(row->kind));
 	snprintf(t[1], 128, STR_FMT, STR_ARG(row->rule));
 	snprintf(t[2], 128, "%s", action_state_words[row->state]);
-	snprintf(t[3], 128, "plan %lld: " STR_FMT, (long long)plan, STR_ARG(row->result));
+	snprintf(t[3], 128, "plan %lld%s" STR_FMT, (long long)plan, row->result.len ? ": " : "",
+		 STR_ARG(row->result));
 	p->plans[p->n] = plan;
 	p->numbers[p->n] = row->n;
 	p->rows[p->n] = (struct why_past){
@@ -766,7 +767,7 @@ static int past_row(void *ctx, int64_t plan, const struct action_row *row, struc
 		.kind = t[0],
 		.rule = t[1],
 		.outcome = t[2],
-		.who = "applier",
+		.who = row->state == ACTION_SUPERSEDED ? "a newer plan" : "applier",
 		.text = t[3],
 	};
 	return ++p->n == p->most;
