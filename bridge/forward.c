@@ -12,6 +12,7 @@
 
 #define OWNER "audit"
 #define NAME "forward"
+#define READ_NAME "forward.read"
 #define PAGE 100
 #define BEAT_MS 1000
 #define RETRY_LEAST_MS (5 * STAMP_SECOND_MS)
@@ -23,8 +24,9 @@ struct forward {
 	struct worker *worker;
 	struct syslog_conn *conn;
 	char host[256];
-	int64_t seq;  /* the last entry that was sent on this connection, or taken before it */
+	int64_t seq;  /* the last entry that was sent, or from where it is sent again */
 	int64_t kept; /* what the store says was taken */
+	int64_t read; /* what the other side's program has read for sure */
 	bool known;   /* kept was read */
 	int64_t retry_ms, next_ms, used_ms; /* monotonic */
 };
@@ -174,30 +176,49 @@ static int page_read(struct page *p, struct err *err)
 	return r < 0 ? r : audit_list(db, p->f->seq, PAGE, NULL, 0, entry_add, p, err);
 }
 
-static int write_kept(void *ctx, struct db *db, struct err *err)
+static int write_number(struct db *db, const char *name, int64_t number, struct err *err)
 {
-	struct forward *f = ctx;
 	char text[24];
 	int r;
 
-	(void)snprintf(text, sizeof(text), "%lld", (long long)f->seq);
-	r = cursors_set(db, OWNER, NAME, text, stamp_now_ms(), err);
+	(void)snprintf(text, sizeof(text), "%lld", (long long)number);
+	r = cursors_set(db, OWNER, name, text, stamp_now_ms(), err);
 	return r < 0 ? r : 0;
 }
 
-int forward_standing(struct app *app, int64_t *ret_seq, int64_t *ret_ms, struct err *err)
+static int write_kept(void *ctx, struct db *db, struct err *err)
+{
+	const struct forward *f = ctx;
+
+	return write_number(db, NAME, f->seq, err);
+}
+
+static int write_read(void *ctx, struct db *db, struct err *err)
+{
+	const struct forward *f = ctx;
+
+	return write_number(db, READ_NAME, f->read, err);
+}
+
+static int number_of(struct app *app, const char *name, int64_t *ret, int64_t *ret_ms,
+		     struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(free_at) char *text = NULL;
 	int r = store_read_begin(app->store, &db, err);
 
-	*ret_seq = *ret_ms = 0;
+	*ret = *ret_ms = 0;
 	if (r == 0)
-		r = cursors_get(db, OWNER, NAME, &text, ret_ms, err);
-	if (r == 0 && !str_int64(str_of(text), ret_seq))
+		r = cursors_get(db, OWNER, name, &text, ret_ms, err);
+	if (r == 0 && !str_int64(str_of(text), ret))
 		return err_set(err, ERR_DAMAGED,
 			       "where the forwarding of the audit chain stands is no number");
 	return r < 0 ? r : 0;
+}
+
+int forward_standing(struct app *app, int64_t *ret_seq, int64_t *ret_ms, struct err *err)
+{
+	return number_of(app, NAME, ret_seq, ret_ms, err);
 }
 
 /* --- the thread ------------------------------------------------------------------------------
@@ -241,22 +262,59 @@ static int page_send(struct forward *f, const struct page *p, struct err *err)
 	return r < 0 ? r : syslog_flush(f->conn, err);
 }
 
+/* Goes back to what is sent once more: what was taken last may never have been read. */
+static void go_back(struct forward *f)
+{
+	int64_t from = f->kept > FORWARD_AGAIN ? f->kept - FORWARD_AGAIN : 0;
+
+	f->seq = f->read > from ? f->read : from;
+}
+
+static int standing_read(struct forward *f, struct err *err)
+{
+	int64_t ms;
+	int r = number_of(f->app, NAME, &f->kept, &ms, err);
+
+	if (r == 0)
+		r = number_of(f->app, READ_NAME, &f->read, &ms, err);
+	if (r < 0)
+		return r;
+	go_back(f);
+	f->known = true;
+	return 0;
+}
+
+/* What comes next. A new connection that has something to say begins further back. */
+static int next_read(struct page *p, struct err *err)
+{
+	struct forward *f = p->f;
+	int64_t from = f->seq;
+	int r = page_read(p, err);
+
+	if (r < 0 || !p->n || f->conn)
+		return r;
+	go_back(f);
+	if (f->seq >= from) {
+		f->seq = from;
+		return 0;
+	}
+	p->n = 0;
+	buf_clear(&p->out);
+	return page_read(p, err);
+}
+
 /* *more: there may be more to send at once. */
 static int send_some(struct forward *f, bool *more, struct err *err)
 {
 	struct page p = { .f = f, .c = &f->app->config };
-	int64_t ms;
 	int r = 0;
 
 	buf_init(&p.out, (size_t)PAGE * (SYSLOG_MESSAGE_MAX + 1024));
 	*more = false;
-	if (!f->known) {
-		r = forward_standing(f->app, &f->kept, &ms, err);
-		f->seq = f->kept;
-		f->known = r == 0;
-	}
+	if (!f->known)
+		r = standing_read(f, err);
 	if (r == 0)
-		r = page_read(&p, err);
+		r = next_read(&p, err);
 	if (r == 0 && p.n) {
 		r = page_send(f, &p, err);
 		if (r == 0) {
@@ -273,14 +331,11 @@ static int send_some(struct forward *f, bool *more, struct err *err)
 	return r;
 }
 
-/* What was taken last may not have been read when the connection broke. */
 static void went_wrong(struct forward *f, const struct err *err)
 {
-	bool was = f->conn != NULL;
-
 	syslog_close(TAKE(f->conn));
-	if (was)
-		f->seq = f->kept > FORWARD_AGAIN ? f->kept - FORWARD_AGAIN : 0;
+	if (f->known)
+		go_back(f);
 	f->retry_ms = f->retry_ms ? f->retry_ms * 2 : RETRY_LEAST_MS;
 	if (f->retry_ms > RETRY_MOST_MS)
 		f->retry_ms = RETRY_MOST_MS;
@@ -289,15 +344,25 @@ static void went_wrong(struct forward *f, const struct err *err)
 		 LOG_E(err));
 }
 
+/* Ends the connection in order. What its program then has read is not sent again. */
+static int hang_up(struct forward *f, struct err *err)
+{
+	bool read = syslog_end(f->conn);
+
+	syslog_close(TAKE(f->conn));
+	if (!read || f->seq < f->kept || f->read == f->kept)
+		return 0;
+	f->read = f->kept;
+	return writer_call(f->app->writer, write_read, f, err);
+}
+
 /* Between entries: a connection that broke is noticed while it can still be repeated. */
 static int idle_look(struct forward *f, struct err *err)
 {
 	if (!f->conn)
 		return 0;
-	if (stamp_mono_ms() - f->used_ms >= IDLE_MS) {
-		syslog_close(TAKE(f->conn));
-		return 0;
-	}
+	if (stamp_mono_ms() - f->used_ms >= IDLE_MS)
+		return hang_up(f, err);
 	return syslog_flush(f->conn, err);
 }
 
@@ -321,7 +386,8 @@ static void forward_loop(struct worker *self, void *arg)
 		else
 			f->retry_ms = 0;
 	}
-	syslog_close(TAKE(f->conn));
+	if (f->conn && hang_up(f, &err) < 0)
+		log_warn("audit.forward", LOG_I("kept", f->kept), LOG_E(&err));
 }
 
 int forward_start(struct forward **ret, struct app *app, struct err *err)

@@ -3,7 +3,8 @@
  * data, or CEF in them, over TLS (net/syslog.h), on a named thread of its own.
  *
  * Where it stands is kept in the store, and moves on only when the other machine has taken what
- * was sent. The protocol has no word for "kept": after a connection that broke, the last
+ * was sent. The protocol has no word for "kept"; but whoever ends a connection in order has
+ * read it to its end. After any other end, and after a start that finds none, the last
  * FORWARD_AGAIN entries that were taken are sent once more. So each entry is sent at least
  * once, with its number (seq, externalId), by which the receiver drops repeats; and with its
  * link, so that what is received is a file of anchors too.

@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/enc.h"
+#include "base/fd.h"
 #include "base/jx.h"
 #include "base/log.h"
 #include "base/stamp.h"
@@ -493,16 +494,17 @@ static int file_write(const char *folder, const char *name, const char *form, st
 {
 	char path[4096 + FILE_MOST], beside[4096 + FILE_MOST + 8];
 	CLEANUP(fd_close_at) int fd = -1;
+	int why;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s.%s", folder, name, form) >=
 	    sizeof(path))
 		return err_set(err, ERR_LIMIT, "notices.folder is too long");
 	(void)snprintf(beside, sizeof(beside), "%s.part", path);
 	fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text.p, text.len) != (ssize_t)text.len || fsync(fd) < 0 ||
-	    rename(beside, path) < 0)
-		return err_errno(err, ERR_IO, errno, "notices.folder %s", folder);
-	return 0;
+	why = fd < 0 ? errno : fd_write_whole(fd, text);
+	if (!why && (fsync(fd) < 0 || rename(beside, path) < 0))
+		why = errno;
+	return why ? err_errno(err, ERR_IO, why, "notices.folder %s", folder) : 0;
 }
 
 /* The key as a file's name: the same key is the same file. */

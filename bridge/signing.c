@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/enc.h"
+#include "base/fd.h"
 #include "base/stamp.h"
 #include "bridge/export_file.h"
 #include "bridge/render.h"
@@ -112,14 +113,15 @@ static int write_new(const char *path, mode_t mode, struct str text, struct err 
 {
 	CLEANUP(fd_close_at)
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+	int why;
 
 	if (fd < 0)
 		return err_errno(err, errno == EEXIST ? ERR_CONFLICT : ERR_IO, errno,
 				 "%s cannot be made", path);
-	if (fchmod(fd, mode) < 0 || write(fd, text.p, text.len) != (ssize_t)text.len ||
-	    fsync(fd) < 0)
-		return err_errno(err, ERR_IO, errno, "writing %s", path);
-	return 0;
+	why = fchmod(fd, mode) < 0 ? errno : fd_write_whole(fd, text);
+	if (!why && fsync(fd) < 0)
+		why = errno;
+	return why ? err_errno(err, ERR_IO, why, "writing %s", path) : 0;
 }
 
 /* The key's passphrase: from --key-passphrase-fd, else asked for. */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/stamp.h"
 #include "base/worker.h"
@@ -155,15 +156,17 @@ static int write_file(int folder, const char *name, struct str bytes, struct err
 {
 	char beside[STAMPS_NAME_BYTES + 16];
 	CLEANUP(fd_close_at) int fd = -1;
+	int why;
 
 	(void)snprintf(beside, sizeof(beside), "%s.part", name);
 	fd = openat(folder, beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
 		    0600);
-	if (fd < 0 || write(fd, bytes.p, bytes.len) != (ssize_t)bytes.len || fsync(fd) < 0 ||
-	    renameat(folder, beside, folder, name) < 0)
-		return err_errno(err, errno == ENOSPC ? ERR_FULL : ERR_IO, errno,
-				 "the time stamp %s", name);
-	return 0;
+	why = fd < 0 ? errno : fd_write_whole(fd, bytes);
+	if (!why && (fsync(fd) < 0 || renameat(folder, beside, folder, name) < 0))
+		why = errno;
+	return why ? err_errno(err, why == ENOSPC ? ERR_FULL : ERR_IO, why, "the time stamp %s",
+			       name)
+		   : 0;
 }
 
 /* The answer last: where it is, the text is too. */

@@ -388,6 +388,25 @@ int syslog_flush(struct syslog_conn *c, struct err *err)
 	}
 }
 
+bool syslog_end(struct syslog_conn *c)
+{
+	int64_t until = stamp_mono_ms() + c->timeout_ms;
+	bool was_broken = c->broken;
+	ssize_t n;
+	char byte;
+
+	c->broken = true;
+	if (was_broken || gnutls_bye(c->session, GNUTLS_SHUT_WR) < 0 ||
+	    shutdown(c->fd, SHUT_WR) < 0)
+		return false;
+	do
+		n = gnutls_record_recv(c->session, &byte, 1);
+	while ((n > 0 || (n < 0 && !gnutls_error_is_fatal((int)n))) && stamp_mono_ms() < until);
+	/* many programs end without a word of TLS: the end of the stream is as good, a reset is
+	 * not, which comes where something was left unread */
+	return n == 0 || n == GNUTLS_E_PREMATURE_TERMINATION;
+}
+
 void syslog_close(struct syslog_conn *c)
 {
 	if (!c)

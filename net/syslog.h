@@ -68,6 +68,12 @@ int syslog_send(struct syslog_conn *c, struct str message, struct err *err) MUST
  * protocol has no more to say: what that machine's program does with it nobody tells.
  */
 int syslog_flush(struct syslog_conn *c, struct err *err) MUST_USE;
+/*
+ * Says that nothing more comes and waits, at most its timeout, for the other side to end the
+ * connection too. True: it did, in order, and so its program has read all that was sent before.
+ * Nothing can be sent after it, whatever it says.
+ */
+bool syslog_end(struct syslog_conn *c) MUST_USE;
 void syslog_close(struct syslog_conn *c); /* says goodbye where it can */
 OWNED(struct syslog_conn, syslog_close)
 

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 
 #include "base/enc.h"
+#include "base/fd.h"
 #include "base/jx.h"
 #include "base/stamp.h"
 #include "store/audit_cut.h"
@@ -283,16 +284,19 @@ static int write_file(const char *path, struct str text, struct err *err)
 {
 	CLEANUP(fd_close_at) int fd = -1;
 	struct buf tmp;
-	int r;
+	int r, why = 0;
 
 	buf_init(&tmp, 4096);
 	buf_addf(&tmp, "%s.new", path);
 	r = buf_fault(&tmp, err, "the path of the audit head");
 	if (r == 0)
 		fd = open(tmp.p, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (r == 0 && (fd < 0 || write(fd, text.p, text.len) != (ssize_t)text.len ||
-		       fsync(fd) < 0 || rename(tmp.p, path) < 0))
-		r = err_errno(err, ERR_IO, errno, "%s: writing the audit head", path);
+	if (r == 0)
+		why = fd < 0 ? errno : fd_write_whole(fd, text);
+	if (r == 0 && !why && (fsync(fd) < 0 || rename(tmp.p, path) < 0))
+		why = errno;
+	if (r == 0 && why)
+		r = err_errno(err, ERR_IO, why, "%s: writing the audit head", path);
 	buf_done(&tmp);
 	return r;
 }

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 
 #include "base/enc.h"
+#include "base/fd.h"
 #include "base/stamp.h"
 #include "store/audit.h"
 
@@ -121,7 +122,7 @@ int vault_make_key_file(const char *path, struct err *err)
 	CLEANUP(fd_close_at) int fd = -1;
 	unsigned char raw[SECRET_KEY_BYTES];
 	char hex[2 * SECRET_KEY_BYTES + 2];
-	bool written;
+	int why;
 
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -130,12 +131,14 @@ int vault_make_key_file(const char *path, struct err *err)
 	secret_random_bytes(raw, sizeof(raw));
 	enc_hex(raw, sizeof(raw), hex);
 	hex[sizeof(hex) - 2] = '\n';
-	written = write(fd, hex, sizeof(hex) - 1) == (ssize_t)sizeof(hex) - 1 && fsync(fd) == 0;
+	why = fd_write_whole(fd, str_n(hex, sizeof(hex) - 1));
+	if (!why && fsync(fd) < 0)
+		why = errno;
 	secret_wipe(raw, sizeof(raw));
 	secret_wipe(hex, sizeof(hex));
-	if (!written) {
+	if (why) {
 		unlink(path);
-		return err_errno(err, ERR_IO, errno, "the master key file %s", path);
+		return err_errno(err, ERR_IO, why, "the master key file %s", path);
 	}
 	return 0;
 }

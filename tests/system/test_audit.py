@@ -35,9 +35,9 @@ def export(d):
 
 # --- forwarding --------------------------------------------------------------------------------
 
-def audited(d, port, ca, more=""):
+def audited(d, port, ca, more="", timeout="5s"):
     d.stop()
-    d.write_config(d.text + "audit:\n  server: 127.0.0.1:%d\n  ca_file: %s\n  timeout: 5s\n%s" % (port, ca, more))
+    d.write_config(d.text + "audit:\n  server: 127.0.0.1:%d\n  ca_file: %s\n  timeout: %s\n%s" % (port, ca, timeout, more))
     d.start()
 
 
@@ -78,6 +78,33 @@ def test_each_entry_reaches_the_log_server_also_over_its_death(build, tmp_path, 
         kept.write_text("".join(m + "\n" for m in server.messages + again.messages))
         assert d.json("audit", "verify", "--anchors", str(kept))["anchors"] == len(got)
         again.stop()
+
+
+def test_what_a_log_server_took_and_never_read_is_sent_again_after_a_start(build, tmp_path, ca):
+    """Taken by its machine and lost with it; and what was read is not sent twice."""
+    pair = ca.issue("logs")
+    deaf = LogServer(pair, deaf=True)
+    with Door(build, tmp_path / "i") as d:
+        audited(d, deaf.port, ca.cert, timeout="1s")
+        d.command("token", "new", "lost", "--role", "viewer")
+        last = export(d)[-1]["seq"]
+        with sqlite3.connect("file:%s?mode=ro" % (d.folder / "state/leaverd.db"), uri=True) as db:
+            until(lambda: db.execute("SELECT 1 FROM cursor WHERE owner = 'audit' AND name = 'forward' AND CAST(value AS INT) >= ?",
+                                     (last,)).fetchone(), "the log server did not take it")
+        d.stop()
+        port = deaf.port
+        deaf.stop()
+        server = LogServer(pair, port=port)
+        d.start()
+        server.wait(lambda m: set(numbers(m)) >= set(range(1, last + 1)))
+        d.stop()  # in order: the server has read all of it, and says so
+        before = len(server.messages)
+        d.start()
+        d.command("token", "new", "later", "--role", "viewer")
+        newest = export(d)[-1]["seq"]
+        got = numbers(server.wait(lambda m: newest in numbers(m) and m))
+        assert got[before:] == list(range(got[before], newest + 1)) and not set(got[:before]) & set(got[before:]), got
+        server.stop()
 
 
 def test_cef_carries_bodies_where_that_is_asked_for(build, tmp_path, ca):
