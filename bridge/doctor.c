@@ -233,8 +233,11 @@ static int check_export(struct doctor *d, const struct config_source *s, struct 
 	file = json_object_get(out, "file");
 	said = jx_get_text(out, "why");
 	if (!file || !json_is_true(json_object_get(out, "plausible")))
-		return say(d, file ? DOCTOR_BAD : DOCTOR_WARN, "export", s->name, err, "%s",
-			   said ? said : "not read");
+		return say(d,
+			   file                                           ? DOCTOR_BAD
+			   : json_is_true(json_object_get(out, "stands")) ? DOCTOR_NOTE
+									  : DOCTOR_WARN,
+			   "export", s->name, err, "%s", said ? said : "not read");
 	return say(d, DOCTOR_OK, "export", s->name, err,
 		   "%.100s: %" PRId64 " people, %s (%s), %s, sealed with %s",
 		   jx_get_text(file, "name"),

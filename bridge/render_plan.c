@@ -83,6 +83,9 @@ static void export_said(struct cli *cli, const json_t *source)
 		    number_of(file, "bad") ? ", some with values that cannot be read" : "",
 		    jx_get_text(file, "seal"),
 		    is_true(source, "same") ? "; the same bytes as the last accepted one" : "");
+	if (number_of(source, "earlier"))
+		render_line(cli, "  %lld exports of the folder were read before it",
+			    number_of(source, "earlier"));
 	if (number_of(source, "absent_long"))
 		render_line(
 			cli,

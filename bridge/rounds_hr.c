@@ -41,6 +41,10 @@ struct round {
 	bool stands; /* there is no export to read, and what was accepted before stands */
 	int64_t absent_long;
 	char why[ERR_TEXT_BYTES];
+	/* of the exports that were read before this one by the same call */
+	struct {
+		int64_t drops, fresh, changed;
+	} earlier;
 };
 
 static void batch_clear(struct round *x)
@@ -79,6 +83,17 @@ static int verdict_kept(struct db *db, const char *source, const char *name,
 	return r == 0 ? hr_verdict_from_json(doc, ret, err) : r;
 }
 
+static int verdict_before(struct app *app, const struct config_source *source,
+			  struct hr_verdict *ret, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	int r = store_read_begin(app->store, &db, err);
+
+	if (r == 0)
+		r = verdict_kept(db, source->name, "verdict", ret, err);
+	return r == -ERR_PROTOCOL || r > 0 ? 0 : r;
+}
+
 static int look_back(struct round *x, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
@@ -94,6 +109,30 @@ static int look_back(struct round *x, struct err *err)
 	/* a source that was a directory before has none of ours */
 	x->had_before = r == 0;
 	return r == -ERR_PROTOCOL || r > 0 ? 0 : r;
+}
+
+/* Which drop of a folder was read last. A source that never read one has no name there. */
+static struct hr_drop_last last_of(const struct hr_verdict *before)
+{
+	return (struct hr_drop_last){
+		.date_ms = before->drop_ms,
+		.name = before->drop,
+		.over = before->drop && before->name && strcmp(before->drop, before->name) != 0,
+	};
+}
+
+/* The place in a folder: this drop, or, of what came on stdin, where it was. */
+static int note_place(struct round *x, struct err *err)
+{
+	bool here = x->drop.path && x->o->folder;
+	const char *name = here ? x->drop.name : x->before.drop;
+
+	x->verdict.drop_ms = here ? x->drop.date_ms : x->before.drop_ms;
+	if (name && str_utf8(str_of(name), NULL)) {
+		x->verdict.drop = str_dup(str_of(name));
+		return x->verdict.drop ? 0 : err_nomem(err);
+	}
+	return 0;
 }
 
 static int keep_verdict(struct db *db, const struct round *x, const char *name, struct err *err)
@@ -357,7 +396,8 @@ static int answer(struct round *x, json_t *out, struct err *err)
 					     "accepted", "same",     "why",      "server",
 					     "entries",  "fresh",    "changed",  "unchanged",
 					     "missing",  "disabled", "gone",     "absent_long",
-					     "waiting",  "ms",       "stands" };
+					     "waiting",  "ms",       "stands",   "earlier",
+					     "behind" };
 	json_t *values[] = {
 		json_string(x->source->name),
 		json_integer(x->run ? read_run_no(x->run) : 0),
@@ -368,8 +408,8 @@ static int answer(struct round *x, json_t *out, struct err *err)
 		x->why[0] ? json_string(x->why) : json_null(),
 		json_string(""),
 		json_integer((json_int_t)x->verdict.people),
-		json_integer(x->counts.fresh),
-		json_integer(x->counts.changed),
+		json_integer(x->counts.fresh + x->earlier.fresh),
+		json_integer(x->counts.changed + x->earlier.changed),
 		json_integer(x->counts.unchanged),
 		/* a refused export lacks nobody: it was not read */
 		json_integer(x->verdict.complete ? x->counts.missing : 0),
@@ -379,6 +419,8 @@ static int answer(struct round *x, json_t *out, struct err *err)
 		json_integer((json_int_t)x->drop.waiting),
 		json_integer(x->verdict.duration_ms),
 		json_boolean(x->stands),
+		json_integer(x->earlier.drops),
+		json_integer((json_int_t)x->drop.behind),
 	};
 	int r = set_all(out, names, values, COUNT_OF(values), err);
 
@@ -409,6 +451,10 @@ static void tell_log(const struct round *x)
  * another file came between, which this one puts aside, or the settings are others. */
 static bool nothing_new(const struct round *x)
 {
+	/* of those that are read in order each is passed, whatever is in it */
+	if (hr_drop_in_order(x->o) && x->drop.path &&
+	    (!x->before.drop || strcmp(x->drop.name, x->before.drop) != 0))
+		return false;
 	return x->same && !x->again && x->row.accepted_read == x->row.read_no &&
 	       x->verdict.date_ms <= x->before.date_ms;
 }
@@ -444,7 +490,8 @@ static int scan(struct round *x, struct hr_feed *feed, struct err *err)
 	}
 	x->same = x->had_before && strcmp(x->verdict.digest, x->before.digest) == 0;
 	x->again = x->same && strcmp(x->verdict.question, x->before.question) != 0;
-	return judge(x, err);
+	r = note_place(x, err);
+	return r == 0 ? judge(x, err) : r;
 }
 
 /* There is no file to be read now: said, and nothing is concluded from it. */
@@ -469,6 +516,7 @@ static int refused(struct round *x, const struct err *said, struct err *err)
 static int run(struct round *x, int fd, struct err *err)
 {
 	CLEANUP(hr_feed_free_at) struct hr_feed *feed = NULL;
+	struct hr_drop_last last;
 	struct err said;
 	int r = look_back(x, err);
 
@@ -477,7 +525,8 @@ static int run(struct round *x, int fd, struct err *err)
 			close(fd);
 		return r;
 	}
-	r = hr_drop_open(x->o, fd, stamp_now_ms(), &x->drop, &said);
+	last = last_of(&x->before);
+	r = hr_drop_open(x->o, fd, &last, stamp_now_ms(), &x->drop, &said);
 	if (r == HR_DROP_NONE)
 		return no_file(x, &said);
 	if (r == -ERR_NOMEM || r == -ERR_USAGE || r == -ERR_CONFIG)
@@ -516,11 +565,39 @@ static struct round *round_new(struct app *app, const struct config_source *sour
 	return x;
 }
 
+/* Of exports that are read in order: whether the next is to be read at once. *x is then as new.
+ */
+static bool goes_on(struct round *x)
+{
+	char waits[96];
+
+	if (!x->drop.behind || x->dry_run)
+		return false;
+	if (!x->accepted) {
+		snprintf(waits, sizeof(waits), "%llu that come after it in the folder wait",
+			 (unsigned long long)x->drop.behind);
+		why_add(x, waits);
+		return false;
+	}
+	x->earlier.drops++;
+	x->earlier.fresh += x->counts.fresh;
+	x->earlier.changed += x->counts.changed;
+	round_done(x);
+	*x = (struct round){ .app = x->app,
+			     .source = x->source,
+			     .o = x->o,
+			     .cancel = x->cancel,
+			     .earlier = x->earlier,
+			     .drop = { .fd = -1 } };
+	return true;
+}
+
 int rounds_hr(struct app *app, const struct config_source *source, int fd, bool dry_run,
 	      const atomic_bool *cancel, json_t *out, struct err *err)
 {
 	struct round *x = round_new(app, source, cancel, err);
-	int r;
+	bool more = true;
+	int r = 0;
 
 	if (!x) {
 		if (fd >= 0)
@@ -528,9 +605,12 @@ int rounds_hr(struct app *app, const struct config_source *source, int fd, bool 
 		return -ERR_NOMEM;
 	}
 	x->dry_run = dry_run;
-	r = run(x, fd, err);
-	if (r == 0 && !dry_run)
-		tell_log(x);
+	for (; r == 0 && more; fd = -1) {
+		r = run(x, fd, err);
+		if (r == 0 && !dry_run)
+			tell_log(x);
+		more = r == 0 && goes_on(x);
+	}
 	if (r == 0)
 		r = answer(x, out, err);
 	round_done(x);
@@ -606,16 +686,21 @@ int rounds_hr_sample(struct app *app, const struct config_source *source, int fd
 	CLEANUP(hr_feed_free_at) struct hr_feed *feed = NULL;
 	struct sample sample = { json_array(), rows, key };
 	struct hr_drop drop = { .fd = -1 };
+	struct hr_verdict before = { 0 };
+	struct hr_drop_last last;
 	struct err said;
 	int r = jx_set(out, "sample", sample.rows, err);
 
-	(void)app;
+	if (r == 0)
+		r = verdict_before(app, source, &before, err);
 	if (r < 0) {
 		if (fd >= 0)
 			close(fd);
+		hr_verdict_done(&before);
 		return r;
 	}
-	r = hr_drop_open(&source->file, fd, stamp_now_ms(), &drop, &said);
+	last = last_of(&before);
+	r = hr_drop_open(&source->file, fd, &last, stamp_now_ms(), &drop, &said);
 	if (r == 0)
 		r = hr_feed_new(&source->file, &drop, &feed, err);
 	/* why a file is not read is told by rounds_hr(); what came before the fault is shown */
@@ -627,6 +712,7 @@ int rounds_hr_sample(struct app *app, const struct config_source *source, int fd
 		r = 0;
 	hr_feed_free(TAKE(feed));
 	hr_drop_done(&drop);
+	hr_verdict_done(&before);
 	return r;
 }
 

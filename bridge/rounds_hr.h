@@ -1,10 +1,11 @@
 /*
  * Reading HR exports (sources of kind file): as bridge/rounds.h for directories.
  *
- * An export takes effect whole or not at all. The same bytes once more are no other export:
- * they renew the age of what is known when they are newer, and count nobody as absent (law 1).
- * Where a directory is asked by id whether somebody is gone, here a person says so
- * (rounds_hr_gone()).
+ * An export takes effect whole or not at all. Of a folder of changes each is read, in order,
+ * until one is refused: those behind it wait (hr/drop.h). The same bytes once more are no other
+ * export: they renew the age of what is known when they are newer, and count nobody as absent
+ * (law 1). Where a directory is asked by id whether somebody is gone, here a person says so
+ * (bridge/verbs_hr.c).
  */
 #ifndef BRIDGE_ROUNDS_HR_H
 #define BRIDGE_ROUNDS_HR_H
@@ -18,7 +19,9 @@
  * fd: a spool of stdin, which this takes, or -1. out as rounds_sync(), and "file" {name,
  * date_ms, digest, encoding, how, delimiter, seal, bytes, rows, doubled, bad}, "same": it was
  * read before, "waiting": drops still being written, "absent_long": people whom enough exports
- * lacked. 0 whenever there is a verdict.
+ * lacked, "earlier": exports that were accepted before this one by the same call (their fresh
+ * and changed are counted in), "behind": those that come after it and were not read. 0 whenever
+ * there is a verdict.
  */
 int rounds_hr(struct app *app, const struct config_source *source, int fd, bool dry_run,
 	      const atomic_bool *cancel, json_t *out, struct err *err) MUST_USE;

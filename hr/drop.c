@@ -276,6 +276,7 @@ static int look(const struct hr_options *o, const char *path, const char *name, 
 {
 	char ready[4096];
 	struct stat st;
+	int r;
 
 	ret->path = str_dup(str_of(path));
 	ret->name = str_dup(str_of(name));
@@ -283,8 +284,9 @@ static int look(const struct hr_options *o, const char *path, const char *name, 
 		return err_nomem(err);
 	ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (ret->fd < 0) {
-		int why = errno, r = err_errno(err, ERR_IO, why, "opening %s", path);
+		int why = errno;
 
+		r = err_errno(err, ERR_IO, why, "opening %s", path);
 		errno = why;
 		return r;
 	}
@@ -294,6 +296,9 @@ static int look(const struct hr_options *o, const char *path, const char *name, 
 		return err_set(err, ERR_REFUSED, "%s is no regular file", path);
 	ret->bytes = st.st_size;
 	ret->mtime_ms = ret->date_ms = mtime_of(&st);
+	r = o->name_date ? date_in_name(o, name, &ret->date_ms, err) : 0;
+	if (r < 0)
+		return r;
 	if (o->ready_suffix) {
 		(void)snprintf(ready, sizeof(ready), "%s%s", path, o->ready_suffix);
 		if (access(ready, F_OK) < 0) {
@@ -310,20 +315,80 @@ static int look(const struct hr_options *o, const char *path, const char *name, 
 			name, (long long)(o->settle_ms / 1000));
 		return HR_DROP_NONE;
 	}
-	return o->name_date ? date_in_name(o, name, &ret->date_ms, err) : 0;
+	return 0;
 }
 
-static bool newer(const struct hr_drop *a, const struct hr_drop *b)
+bool hr_drop_in_order(const struct hr_options *o)
 {
-	if (a->date_ms != b->date_ms)
-		return a->date_ms > b->date_ms;
-	return strcmp(a->name, b->name) > 0;
+	return o->folder && o->kind != HR_FULL;
+}
+
+/* Below zero: it comes before the other. */
+static int by_date(const struct hr_drop *d, int64_t date_ms, const char *name)
+{
+	if (d->date_ms != date_ms)
+		return d->date_ms < date_ms ? -1 : 1;
+	return strcmp(d->name, name);
+}
+
+static void swap(struct hr_drop *a, struct hr_drop *b)
+{
+	struct hr_drop other = *a;
+
+	*a = *b;
+	*b = other;
+}
+
+/* What a folder was found to hold. */
+struct found {
+	const struct hr_options *o;
+	const struct hr_drop_last *last;
+	int64_t now_ms;
+	struct hr_drop best;   /* what is to be read, as far as was seen */
+	struct hr_drop unripe; /* the earliest after the last that is still being written */
+	bool last_there;       /* best is the last itself */
+	uint64_t waiting, after;
+};
+
+/* One that is whole. What is not kept is left in *d. */
+static void found_whole(struct found *f, struct hr_drop *d)
+{
+	const struct hr_drop_last *last = f->last;
+	int order;
+
+	if (!hr_drop_in_order(f->o)) {
+		if (f->best.fd < 0 || by_date(d, f->best.date_ms, f->best.name) > 0)
+			swap(&f->best, d);
+		return;
+	}
+	order = last && last->name ? by_date(d, last->date_ms, last->name) : 1;
+	if (order < 0 || (order == 0 && last->over))
+		return;
+	f->after += order > 0;
+	if (f->best.fd < 0 ||
+	    (order > 0 && (f->last_there || by_date(d, f->best.date_ms, f->best.name) < 0))) {
+		swap(&f->best, d);
+		f->last_there = order == 0;
+	}
+}
+
+/* One that is still being written: what comes after it in order waits for it. */
+static void found_unripe(struct found *f, struct hr_drop *d)
+{
+	const struct hr_drop_last *last = f->last;
+
+	f->waiting++;
+	if (!hr_drop_in_order(f->o) ||
+	    (last && last->name && by_date(d, last->date_ms, last->name) <= 0))
+		return;
+	if (f->unripe.fd < 0 || by_date(d, f->unripe.date_ms, f->unripe.name) < 0)
+		swap(&f->unripe, d);
 }
 
 /* One name of the folder. */
-static int consider(const struct hr_options *o, const char *name, int64_t now_ms,
-		    struct hr_drop *best, struct hr_drop *waits, struct err *err)
+static int consider(struct found *f, const char *name, struct err *err)
 {
+	const struct hr_options *o = f->o;
 	struct hr_drop d = { .fd = -1 };
 	char path[4096];
 	int r;
@@ -332,12 +397,18 @@ static int consider(const struct hr_options *o, const char *name, int64_t now_ms
 	    (o->pattern && !is_unfinished(name) && fnmatch(o->pattern, name, FNM_PERIOD) != 0))
 		return 0;
 	if (is_unfinished(name)) {
-		waits->waiting += name[0] != '.' || strlen(name) > 2;
+		f->waiting += name[0] != '.' || strlen(name) > 2;
 		return 0;
 	}
+	if (hr_drop_in_order(o) && !str_utf8(str_of(name), NULL))
+		return err_set(
+			err, ERR_REFUSED,
+			"a name in %s is no UTF-8: which export was read last could not be "
+			"kept",
+			o->folder);
 	(void)snprintf(path, sizeof(path), "%s/%s", o->folder, name);
 	errno = 0;
-	r = look(o, path, name, now_ms, &d, err);
+	r = look(o, path, name, f->now_ms, &d, err);
 	/* gone since the folder was read, a socket, or a folder in it: no drop. One that may
 	 * not be opened is told: it may be the newest */
 	if ((r == -ERR_IO && (errno == ENOENT || errno == ENXIO)) ||
@@ -346,20 +417,37 @@ static int consider(const struct hr_options *o, const char *name, int64_t now_ms
 		return 0;
 	}
 	if (r == HR_DROP_NONE)
-		waits->waiting++;
-	if (r == 0 && (best->fd < 0 || newer(&d, best))) {
-		hr_drop_done(best);
-		*best = d;
-		d = (struct hr_drop){ .fd = -1 };
-	}
+		found_unripe(f, &d);
+	else if (r == 0)
+		found_whole(f, &d);
 	hr_drop_done(&d);
 	return r < 0 ? r : 0;
 }
 
-static int newest(const struct hr_options *o, int64_t now_ms, struct hr_drop *ret,
-		  struct err *err)
+/* Why there is nothing to read. */
+static int nothing(const struct found *f, struct err *err)
 {
-	struct hr_drop waits = { .fd = -1 };
+	const struct hr_options *o = f->o;
+
+	if (f->waiting)
+		(void)!err_set(err, ERR_UNAVAILABLE,
+			       "no whole export is in %s yet: %llu may be still being "
+			       "written, by their age (settle) or their names",
+			       o->folder, (unsigned long long)f->waiting);
+	else if (hr_drop_in_order(o) && f->last && f->last->name)
+		(void)!err_set(err, ERR_UNAVAILABLE,
+			       "no export in %s comes after the one that was read last, %.100s",
+			       o->folder, f->last->name);
+	else
+		(void)!err_set(err, ERR_UNAVAILABLE, "no export is in %s%s%s", o->folder,
+			       o->pattern ? " by the name of " : "",
+			       o->pattern ? o->pattern : "");
+	return HR_DROP_NONE;
+}
+
+static int folder_read(struct found *f, struct err *err)
+{
+	const struct hr_options *o = f->o;
 	DIR *dir = opendir(o->folder);
 	struct dirent *e;
 	size_t n = 0;
@@ -373,22 +461,37 @@ static int newest(const struct hr_options *o, int64_t now_ms, struct hr_drop *re
 				    "%s holds more than %d files: move old drops away",
 				    o->folder, FOLDER_MAX);
 		else if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = consider(o, e->d_name, now_ms, ret, &waits, err);
+			r = consider(f, e->d_name, err);
 	}
 	closedir(dir);
-	ret->waiting = waits.waiting;
-	if (r == 0 && ret->fd < 0) {
-		if (waits.waiting)
-			(void)!err_set(err, ERR_UNAVAILABLE,
-				       "no whole export is in %s yet: %llu may be still being "
-				       "written, by their age (settle) or their names",
-				       o->folder, (unsigned long long)waits.waiting);
-		else
-			(void)!err_set(err, ERR_UNAVAILABLE, "no export is in %s%s%s",
-				       o->folder, o->pattern ? " by the name of " : "",
-				       o->pattern ? o->pattern : "");
-		return HR_DROP_NONE;
+	return r;
+}
+
+static int from_folder(const struct hr_options *o, const struct hr_drop_last *last,
+		       int64_t now_ms, struct hr_drop *ret, struct err *err)
+{
+	struct found f = { .o = o,
+			   .last = last,
+			   .now_ms = now_ms,
+			   .best = { .fd = -1 },
+			   .unripe = { .fd = -1 } };
+	int r = folder_read(&f, err);
+
+	if (r == 0 && f.best.fd >= 0 && f.unripe.fd >= 0 &&
+	    by_date(&f.unripe, f.best.date_ms, f.best.name) < 0) {
+		(void)!err_set(
+			err, ERR_UNAVAILABLE,
+			"%.100s is still being written, and what comes after it waits for it",
+			f.unripe.name);
+		hr_drop_done(&f.best);
+		r = HR_DROP_NONE;
+	} else if (r == 0 && f.best.fd < 0) {
+		r = nothing(&f, err);
 	}
+	hr_drop_done(&f.unripe);
+	f.best.waiting = f.waiting;
+	f.best.behind = r == 0 && f.after ? f.after - 1 : 0;
+	*ret = f.best;
 	return r;
 }
 
@@ -407,8 +510,8 @@ static int take_fd(int fd, struct hr_drop *ret, struct err *err)
 	return 0;
 }
 
-int hr_drop_open(const struct hr_options *o, int fd, int64_t now_ms, struct hr_drop *ret,
-		 struct err *err)
+int hr_drop_open(const struct hr_options *o, int fd, const struct hr_drop_last *last,
+		 int64_t now_ms, struct hr_drop *ret, struct err *err)
 {
 	int r;
 
@@ -416,7 +519,7 @@ int hr_drop_open(const struct hr_options *o, int fd, int64_t now_ms, struct hr_d
 	if (fd >= 0) {
 		r = take_fd(fd, ret, err);
 	} else if (o->folder) {
-		r = newest(o, now_ms, ret, err);
+		r = from_folder(o, last, now_ms, ret, err);
 	} else if (o->path) {
 		const char *slash = strrchr(o->path, '/');
 

@@ -558,6 +558,7 @@ static void ask_pairs(struct digest_run *run, const struct conf_pairs *pairs)
 static void question_of(const struct hr_options *o, char ret[DIGEST_HEX_BYTES])
 {
 	const int words[] = { o->kind, o->format, o->encoding, o->delimiter, o->several };
+	const struct conf_list *lists[] = { &o->empty, &o->optional };
 	struct digest_run run;
 	struct digest d;
 
@@ -568,8 +569,12 @@ static void question_of(const struct hr_options *o, char ret[DIGEST_HEX_BYTES])
 	ask_text(&run, o->time_zone);
 	ask_pairs(&run, &o->map);
 	ask_pairs(&run, &o->dates);
-	for (size_t i = 0; i < o->empty.n; i++)
-		ask_text(&run, o->empty.v[i]);
+	ask_pairs(&run, &o->expect);
+	for (size_t k = 0; k < COUNT_OF(lists); k++) {
+		digest_add(&run, &lists[k]->n, sizeof(lists[k]->n));
+		for (size_t i = 0; i < lists[k]->n; i++)
+			ask_text(&run, lists[k]->v[i]);
+	}
 	digest_end(&run, &d);
 	digest_hex(&d, ret);
 }
@@ -588,6 +593,7 @@ int hr_feed_scan(struct hr_feed *f, int64_t now_ms, const atomic_bool *cancel,
 	f->seen.n = 0;
 	ret->started_ms = now_ms;
 	ret->date_ms = f->drop->date_ms;
+	ret->behind = f->drop->behind;
 	ret->name = str_dup(plain_name(str_of(f->drop->name)) ? str_of(f->drop->name)
 							      : STR("(an odd name)"));
 	snprintf(ret->seal, sizeof(ret->seal), "%s", f->drop->seal);
@@ -664,6 +670,7 @@ void hr_verdict_done(struct hr_verdict *v)
 	if (!v)
 		return;
 	free(v->name);
+	free(v->drop);
 	texts_free(&v->columns);
 	texts_free(&v->canaries);
 	*v = (struct hr_verdict){ 0 };
@@ -698,6 +705,8 @@ int hr_verdict_json(const struct hr_verdict *v, json_t **ret, struct err *err)
 		{ "people", json_integer((json_int_t)v->people) },
 		{ "final_newline", json_boolean(v->final_newline) },
 		{ "columns", texts_json(&v->columns) },
+		{ "drop", v->drop ? json_string(v->drop) : json_null() },
+		{ "drop_ms", json_integer(v->drop_ms) },
 	};
 	int r = out ? 0 : err_nomem(err);
 
@@ -709,6 +718,22 @@ int hr_verdict_json(const struct hr_verdict *v, json_t **ret, struct err *err)
 	if (r == 0)
 		*ret = TAKE(out);
 	return r;
+}
+
+/* Older versions kept none: then it is the file itself, unless that came on stdin. */
+static int drop_from_json(const json_t *j, struct hr_verdict *ret, struct err *err)
+{
+	const char *drop = jx_get_text(j, "drop");
+
+	ret->drop_ms = json_integer_value(json_object_get(j, "drop_ms"));
+	if (!json_object_get(j, "drop") && ret->date_ms) {
+		drop = ret->name;
+		ret->drop_ms = ret->date_ms;
+	}
+	if (!drop)
+		return 0;
+	ret->drop = str_dup(str_of(drop));
+	return ret->drop ? 0 : err_nomem(err);
 }
 
 int hr_verdict_from_json(const json_t *j, struct hr_verdict *ret, struct err *err)
@@ -728,6 +753,7 @@ int hr_verdict_from_json(const json_t *j, struct hr_verdict *ret, struct err *er
 	ret->rows = (uint64_t)json_integer_value(json_object_get(j, "rows"));
 	ret->people = (uint64_t)json_integer_value(json_object_get(j, "people"));
 	ret->final_newline = json_is_true(json_object_get(j, "final_newline"));
+	r = drop_from_json(j, ret, err);
 	for (size_t i = 0; r == 0 && i < json_array_size(columns); i++)
 		r = text_keep(&ret->columns,
 			      str_of(json_string_value(json_array_get(columns, i))), err);

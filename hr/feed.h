@@ -25,6 +25,9 @@ struct hr_verdict {
 	char why[ERR_TEXT_BYTES]; /* a sentence, with line and column where there is a place */
 	char *name;               /* of the file */
 	int64_t date_ms;          /* of the export; 0: stdin */
+	char *drop;               /* the last that was read of a folder; NULL: none */
+	int64_t drop_ms;          /* and its date */
+	uint64_t behind;          /* whole drops that come after this one */
 	int64_t started_ms, duration_ms;
 	char digest[DIGEST_HEX_BYTES];
 	char question[DIGEST_HEX_BYTES]; /* of the settings: with others the same bytes are

@@ -69,7 +69,8 @@ static int judge_age(const struct hr_verdict *now, const struct hr_verdict *befo
 	if (!now->date_ms)
 		return 0;
 	stamp_text(now->date_ms, then);
-	if (now_ms - now->date_ms > o->max_age_ms)
+	/* of several that are read one after the other the last says how old the news are */
+	if (now_ms - now->date_ms > o->max_age_ms && !now->behind)
 		r = add(ret, err, HR_REASON_OLD,
 			"the export is of %s, %lld hours ago, and at most %lld are believed",
 			then, (long long)((now_ms - now->date_ms) / STAMP_HOUR_MS),

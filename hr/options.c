@@ -33,7 +33,8 @@ const struct conf_key hr_option_keys[] = {
 	{ "path", CONF_PATH, AT(path), .reload = true,
 	  .help = "the file that is read; without path and folder it comes on stdin" },
 	{ "folder", CONF_PATH, AT(folder), .reload = true,
-	  .help = "the folder where drops come; the newest whole one is read" },
+	  .help = "the folder where drops come: the newest whole one is read, of changes "
+		  "each" },
 	{ "pattern", CONF_TEXT, AT(pattern), .reload = true,
 	  .help = "which names in the folder are drops, such as people-*.csv" },
 	{ "name_date", CONF_TEXT, AT(name_date), .reload = true,

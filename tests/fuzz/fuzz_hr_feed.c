@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o = &options[data[0] % COUNT_OF(options)];
 	fd = memfd_create("feed", MFD_CLOEXEC);
 	must(fd >= 0 && write(fd, data + 1, size - 1) == (ssize_t)(size - 1));
-	must(hr_drop_open(o, fd, 0, &drop, &err) == 0);
+	must(hr_drop_open(o, fd, NULL, 0, &drop, &err) == 0);
 	must(hr_feed_new(o, &drop, &feed, &err) == 0);
 	must(hr_feed_scan(feed, 0, NULL, &v, &err) == 0);
 	if (v.complete) {

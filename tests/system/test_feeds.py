@@ -246,6 +246,52 @@ def test_an_export_on_stdin_and_one_of_changes_only(alone):
     assert list(spool.iterdir()) == []
 
 
+def test_of_changes_each_drop_is_read_once_in_order_and_a_refused_one_keeps_those_behind_it(alone):
+    """Between two readings several came: each may tell of a leaver."""
+    def change(number, last_day, age, odd=""):
+        who = alone.staff[number - 1]
+        return alone.drop("Personnel No;Last name;Mail;State;Last day\n%d;%s;%s;Active;%s%s\n"
+                          % (number, who["sn"], who["mail"], last_day, odd), age)
+
+    for drop in alone.drops.glob("*.csv"):
+        drop.unlink()
+    alone.restart(("kind: full", "kind: delta"), ("      canaries: [\"1\"]\n      minimum: 20\n", "      max_age: 2h\n"))
+    alone.clock.advance(10 * HOUR)
+    change(4, "24.11.2026", 9 * HOUR)  # older than max_age: newer news wait behind it
+    change(5, "25.11.2026", 3 * HOUR)
+    change(4, "26.11.2026", HOUR)      # and it counts, not what was said of the same person before
+    shown = alone.json("sync", "hr", "--dry-run")["sources"][0]
+    assert (shown["sample"][0]["key"], shown["behind"]) == ("4", 2)
+    answer = alone.sync()
+    assert (answer["accepted"], answer["earlier"], answer["behind"], answer["changed"]) == (True, 2, 0, 3)
+    ends = {u["id"]: u["version"] for u in alone.json("users", "--source", "hr", "--limit", "0")["users"]}
+    assert (ends["4"], ends["5"], ends["6"]) == (3, 2, 1)
+    assert alone.sync()["same"]
+    # one that cannot be read keeps the next, until it was mended or taken away
+    broken = change(6, "27.11.2026", HOUR // 2, odd=";more")
+    change(7, "28.11.2026", HOUR // 4)
+    before = alone.known()
+    for _ in range(2):
+        answer = alone.sync(status=5)
+        assert "line 2" in answer["why"] and "1 that come after it in the folder wait" in answer["why"]
+        assert alone.known() == before
+    broken.unlink()
+    answer = alone.sync()
+    assert (answer["accepted"], answer["earlier"], answer["changed"]) == (True, 0, 1)
+    # whoever archives what was read takes nothing away, and what is older than it is not read again
+    (alone.drops / "people-0006.csv").unlink()
+    before = alone.known()
+    answer = alone.sync()
+    assert answer["stands"] and "comes after the one that was read last" in answer["why"]
+    assert alone.known() == before
+    checks = {c["check"]: c["verdict"] for c in alone.json("doctor", status=(0, 1, 5))["checks"]}
+    assert checks["export"] == "note"
+    change(8, "30.11.2026", 0)
+    answer = alone.sync()
+    assert (answer["earlier"], answer["changed"]) == (0, 1)
+    alone.command("audit", "verify")
+
+
 def test_serve_reads_a_drop_by_itself(alone):
     alone.restart(("    role: hr\n    max_age: 31d\n", "    role: hr\n    max_age: 31d\n    every: 1h\n"))
     alone.export(ends={alone.staff[4]["uid"]: "31.12.2026"})

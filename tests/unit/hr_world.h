@@ -59,7 +59,7 @@ static UNUSED void hr_scan_fd(const struct hr_options *o, int fd, struct hr_verd
 	struct err err = { 0 };
 
 	memset(ret, 0, sizeof(*ret));
-	assert_ok(hr_drop_open(o, fd, 0, &drop, &err), &err);
+	assert_ok(hr_drop_open(o, fd, NULL, 0, &drop, &err), &err);
 	assert_ok(hr_feed_new(o, &drop, &f, &err), &err);
 	assert_ok(hr_feed_scan(f, 0, NULL, ret, &err), &err);
 	hr_feed_free(TAKE(f));

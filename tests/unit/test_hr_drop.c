@@ -79,7 +79,7 @@ static void chosen(const char *more, const char *expected)
 
 	snprintf(yaml, sizeof(yaml), OPTIONS "folder: %s\n%s", folder, more);
 	hr_options_read(yaml, &o);
-	r = hr_drop_open(&o, -1, NOW_MS, &drop, &err);
+	r = hr_drop_open(&o, -1, NULL, NOW_MS, &drop, &err);
 	if (strcmp(r == 0 ? drop.name : err.text, expected) != 0 &&
 	    (r == 0 || !strstr(err.text, expected)))
 		fail_msg("\"%s\", not \"%s\"", r == 0 ? drop.name : err.text, expected);
@@ -127,6 +127,69 @@ static void test_the_date_in_a_name_counts_before_its_time(void **state)
 	chosen("name_date: '(\\d{4})(\\d\\d)(\\d\\d)'\n", "has no date where name_date looks");
 }
 
+/* What comes after `last` in a folder of changes, or the sentence why nothing is read. */
+static void chosen_after(const char *more, const char *last, int64_t last_age_ms,
+			 const char *expected, uint64_t behind)
+{
+	const struct hr_drop_last after = { .date_ms = NOW_MS - last_age_ms, .name = last };
+	struct hr_drop drop = { .fd = -1 };
+	struct hr_options o;
+	struct err err = { 0 };
+	char yaml[1024];
+	int r;
+
+	snprintf(yaml, sizeof(yaml),
+		 "kind: delta\nkey: No\nmap: { userName: Mail }\nfolder: %s\n%s", folder, more);
+	hr_options_read(yaml, &o);
+	r = hr_drop_open(&o, -1, &after, NOW_MS, &drop, &err);
+	if (r == 0 ? strcmp(drop.name, expected) != 0 : !strstr(err.text, expected))
+		fail_msg("after %s: \"%s\", not \"%s\"", last ? last : "nothing",
+			 r == 0 ? drop.name : err.text, expected);
+	assert_int_equal(drop.behind, behind);
+	hr_drop_done(&drop);
+	conf_free(hr_option_keys, &o);
+}
+
+static void test_drops_of_changes_are_read_one_after_the_other(void **state)
+{
+	struct hr_drop_last over = { .date_ms = NOW_MS - STAMP_HOUR_MS,
+				     .name = "d.csv",
+				     .over = true };
+	struct hr_drop drop = { .fd = -1 };
+	struct hr_options o;
+	struct err err;
+	char yaml[512];
+
+	(void)state;
+	put_text("c.csv", "x", 3 * STAMP_HOUR_MS);
+	put_text("a.csv", "x", 2 * STAMP_HOUR_MS);
+	put_text("b.csv", "x", 2 * STAMP_HOUR_MS); /* of the same time: by name */
+	put_text("d.csv", "x", STAMP_HOUR_MS);
+	chosen_after("", NULL, 0, "c.csv", 3);
+	chosen_after("", "c.csv", 3 * STAMP_HOUR_MS, "a.csv", 2);
+	chosen_after("", "a.csv", 2 * STAMP_HOUR_MS, "b.csv", 1);
+	chosen_after("", "b.csv", 2 * STAMP_HOUR_MS, "d.csv", 0);
+	chosen_after("", "d.csv", STAMP_HOUR_MS, "d.csv", 0); /* the last, still the newest */
+	/* the last was moved away: what is older than it is not read again */
+	chosen_after("", "e.csv", 0, "comes after the one that was read last, e.csv", 0);
+	chosen_after("", "gone.csv", 5 * STAMP_HOUR_MS / 2, "a.csv", 2);
+	/* one that is not whole keeps what comes after it, and not what comes before it */
+	put_text("b.csv.done", "", 0);
+	put_text("c.csv.done", "", 0);
+	put_text("d.csv.done", "", 0);
+	chosen_after("ready_suffix: .done\n", NULL, 0, "c.csv", 2);
+	chosen_after("ready_suffix: .done\n", "c.csv", 3 * STAMP_HOUR_MS,
+		     "a.csv is still being written, and what comes after it waits", 0);
+	chosen_after("ready_suffix: .done\n", "a.csv", 2 * STAMP_HOUR_MS, "b.csv", 1);
+	/* something came on stdin since: the last drop is not read over it */
+	snprintf(yaml, sizeof(yaml),
+		 "kind: ended-only\nkey: No\nmap: { active: Mail }\nfolder: %s\n", folder);
+	hr_options_read(yaml, &o);
+	assert_int_equal(hr_drop_open(&o, -1, &over, NOW_MS, &drop, &err), HR_DROP_NONE);
+	hr_drop_done(&drop);
+	conf_free(hr_option_keys, &o);
+}
+
 static void test_nothing_to_read_is_said_and_is_no_fault(void **state)
 {
 	struct hr_drop drop = { .fd = -1 };
@@ -144,13 +207,14 @@ static void test_nothing_to_read_is_said_and_is_no_fault(void **state)
 	chosen("", "no whole export is in"); /* a folder in it is no drop */
 	snprintf(yaml, sizeof(yaml), OPTIONS "path: %s\n", path);
 	hr_options_read(yaml, &o);
-	assert_fault(hr_drop_open(&o, -1, NOW_MS, &drop, &err), ERR_REFUSED, &err,
+	assert_fault(hr_drop_open(&o, -1, NULL, NOW_MS, &drop, &err), ERR_REFUSED, &err,
 		     "no regular file");
 	hr_drop_done(&drop);
 	conf_free(hr_option_keys, &o);
 	snprintf(yaml, sizeof(yaml), OPTIONS "path: %s/nothing.csv\n", folder);
 	hr_options_read(yaml, &o);
-	assert_fault(hr_drop_open(&o, -1, NOW_MS, &drop, &err), ERR_IO, &err, "nothing.csv");
+	assert_fault(hr_drop_open(&o, -1, NULL, NOW_MS, &drop, &err), ERR_IO, &err,
+		     "nothing.csv");
 	hr_drop_done(&drop);
 	conf_free(hr_option_keys, &o);
 }
@@ -285,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(test_the_newest_whole_drop_is_read),
 		IN_FOLDER(test_a_ready_mark_is_waited_for),
+		IN_FOLDER(test_drops_of_changes_are_read_one_after_the_other),
 		IN_FOLDER(test_the_date_in_a_name_counts_before_its_time),
 		IN_FOLDER(test_nothing_to_read_is_said_and_is_no_fault),
 		IN_FOLDER(test_a_checksum_must_be_there_and_match),

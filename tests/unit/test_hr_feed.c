@@ -190,7 +190,7 @@ static void people_of(const struct hr_options *o, int fd, struct seen *ret)
 	struct err err = { 0 };
 
 	ret->text[0] = '\0';
-	assert_ok(hr_drop_open(o, fd, 0, &drop, &err), &err);
+	assert_ok(hr_drop_open(o, fd, NULL, 0, &drop, &err), &err);
 	assert_ok(hr_feed_new(o, &drop, &f, &err), &err);
 	assert_ok(hr_feed_scan(f, 0, NULL, &v, &err), &err);
 	if (!v.complete)
@@ -399,7 +399,8 @@ static void test_a_file_that_changes_between_the_readings_is_told(void **state)
 
 	(void)state;
 	hr_options_read("kind: delta\nkey: Personnel No\nmap: { userName: Mail }\n", &o);
-	assert_ok(hr_drop_open(&o, hr_file_of(rows, sizeof(rows) - 1), 0, &drop, &err), &err);
+	assert_ok(hr_drop_open(&o, hr_file_of(rows, sizeof(rows) - 1), NULL, 0, &drop, &err),
+		  &err);
 	assert_ok(hr_feed_new(&o, &drop, &f, &err), &err);
 	assert_ok(hr_feed_scan(f, 0, NULL, &v, &err), &err);
 	assert_true(v.complete);
@@ -424,7 +425,8 @@ static void test_a_file_that_grows_between_the_readings_is_told(void **state)
 
 	(void)state;
 	hr_options_read("kind: delta\nkey: Personnel No\nmap: { userName: Mail }\n", &o);
-	assert_ok(hr_drop_open(&o, hr_file_of(head, sizeof(head) - 1), 0, &drop, &err), &err);
+	assert_ok(hr_drop_open(&o, hr_file_of(head, sizeof(head) - 1), NULL, 0, &drop, &err),
+		  &err);
 	assert_ok(hr_feed_new(&o, &drop, &f, &err), &err);
 	assert_ok(hr_feed_scan(f, 0, NULL, &v, &err), &err);
 	assert_true(v.complete);
@@ -446,6 +448,8 @@ static void test_other_settings_ask_another_question_of_the_same_bytes(void **st
 		FULL "empty: [\"-\"]\n",
 		FULL "time_zone: Asia/Tokyo\n",
 		FULL "several: engaged\n",
+		FULL "expect: { Mail: '@' }\n", /* what does not match is unknown */
+		FULL "optional: [Start]\n",
 		"kind: delta\n" HR_COMMON,
 	};
 	struct hr_verdict v, other;
@@ -480,7 +484,7 @@ static void test_a_reading_is_cancelled(void **state)
 
 	(void)state;
 	hr_options_read(FULL, &o);
-	assert_ok(hr_drop_open(&o, feed_open("utf8.csv"), 0, &drop, &err), &err);
+	assert_ok(hr_drop_open(&o, feed_open("utf8.csv"), NULL, 0, &drop, &err), &err);
 	assert_ok(hr_feed_new(&o, &drop, &f, &err), &err);
 	assert_fault(hr_feed_scan(f, 0, &cancel, &v, &err), ERR_CANCELLED, &err, NULL);
 	hr_verdict_done(&v);
@@ -535,7 +539,7 @@ static void test_a_reading_survives_each_lost_allocation(void **state)
 			int fd = feed_open(files[i]);
 
 			fault_at(++nth);
-			r = hr_drop_open(&o, fd, 0, &drop, &err);
+			r = hr_drop_open(&o, fd, NULL, 0, &drop, &err);
 			if (r == 0)
 				r = hr_feed_new(&o, &drop, &f, &err);
 			if (r == 0)
