@@ -9,7 +9,8 @@
 # STRICT=1 warnings are errors    SAN=address,undefined | thread    CLOCK=virtual test clock    V=1 show commands
 
 CC      ?= cc
-CFLAGS  ?= -O2 -g
+# Sanitizers look at what stands in the source, not at what the optimiser leaves of it; their stacks need lines alone.
+CFLAGS  ?= $(if $(SAN),-O1 -g1,-O2 -g)
 PREFIX  ?= /usr/local
 SYSCONFDIR ?= /etc
 MANDIR  ?= $(PREFIX)/share/man
@@ -19,7 +20,11 @@ VERSION := 0.1.0
 
 comma   := ,
 VARIANT := $(if $(SAN),$(if $(findstring thread,$(SAN)),tsan,asan),plain)$(if $(CLOCK),-clock)
-B       ?= build/$(VARIANT)
+# Only base/stamp.c knows which clock it is: all other objects are those of the build without the switch.
+ifeq ($(origin B),undefined)
+B       := build/$(VARIANT)
+TWIN    := $(if $(CLOCK),$(B:-clock=))
+endif
 
 PKGS := libmicrohttpd gnutls cjose libcrypto libcurl jansson libsodium sqlite3 yaml-0.1 libpcre2-8 libcares krb5-gssapi krb5
 # A library that is missing is said when something is compiled, not by the linker or not at all.
@@ -32,8 +37,7 @@ WARN     := -Wall -Wextra -Wshadow -Wformat=2 -Wvla -Wwrite-strings -Wstrict-pro
             -Wmissing-prototypes -Wpointer-arith -Wundef -Wno-format-truncation $(if $(STRICT),-Werror)
 HARDEN   := -fstack-protector-strong -fstack-clash-protection -fno-common -fPIE
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
-OUR_CPP  := -I. -I$(B) -D_GNU_SOURCE -DLEAVERD_VERSION='"$(VERSION)"' \
-            $(if $(CLOCK),-DLEAVERD_VIRTUAL_CLOCK) \
+OUR_CPP  := -I. -D_GNU_SOURCE -DLEAVERD_VERSION='"$(VERSION)"' \
             $(if $(SAN)$(findstring -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 OUR_C     = -std=gnu11 -MMD -MP $(WARN) $(HARDEN) $(SANITIZE) $(call pkg,CFLAGS)
 OUR_LD   := -pie -Wl,-z,relro,-z,now,-z,noexecstack -pthread $(SANITIZE)
@@ -68,10 +72,27 @@ all: $(B)/leaverd
 
 # --- compile ---------------------------------------------------------------------------------
 
-$(B)/%.o: %.c
+define compile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(OUR_C) $(CFLAGS) $(OUR_CPP) $(CPPFLAGS) -c -o $@ $<
+endef
+
+$(B)/base/stamp.o: OUR_CPP += $(if $(CLOCK),-DLEAVERD_VIRTUAL_CLOCK)
+$(B)/base/stamp.o: base/stamp.c
+	$(compile)
+
+ifdef TWIN
+$(TWIN)/%.o: %.c
+	$(compile)
+
+$(B)/%.o: $(TWIN)/%.o
+	@mkdir -p $(@D)
+	@ln -f $< $@
+else
+$(B)/%.o: %.c
+	$(compile)
+endif
 
 define room_archive
 $(B)/$(1).a: $$(patsubst %.c,$(B)/%.o,$$(filter-out %/leaverd.c,$$(wildcard $(1)/*.c)))
@@ -131,4 +152,4 @@ install: all
 clean:
 	rm -rf build
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) $(TWIN) -name '*.d' 2>/dev/null)
