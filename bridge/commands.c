@@ -817,7 +817,9 @@ const struct command commands[] = {
 	{ "match confirm", PEOPLE, "they are the same person", "Links them at once, and adopts the account.",
 	  "leaverd match confirm 7 --reason 'same employee number on paper'\n  linked\n",
 	  .options = reason_options, .operands = doubt_operands, .verb = "match.confirm" },
-	{ "match refuse", PEOPLE, "they are two people", "The pair is never asked about again.",
+	{ "match refuse", PEOPLE, "they are two people",
+	  "The pair is never asked about again: what they have in common makes them neither one "
+	  "nor a doubt. 'match confirm' takes it back.",
 	  "leaverd match refuse 7 --reason 'father and son'\n  kept apart\n",
 	  .options = reason_options, .operands = doubt_operands, .verb = "match.refuse" },
 	{ "match approve", PEOPLE, "trust a match rule: accounts that it links are adopted",

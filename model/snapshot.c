@@ -230,6 +230,7 @@ void facts_free(struct facts *f)
 	vec_row_progress_done(&f->progress);
 	vec_row_counted_done(&f->counted);
 	vec_row_open_done(&f->open);
+	vec_row_apart_done(&f->apart);
 	vec_row_site_done(&f->sites);
 	vec_row_inventory_done(&f->inventory);
 	vec_row_owned_done(&f->owned);
@@ -745,6 +746,16 @@ int facts_add_counted(struct facts *f, const struct facts_counted *in, struct er
 	int r = INTERN(f, err, { in->product, &row.product }, { in->site, &row.site });
 
 	return r < 0 ? r : PUSH(f, err, vec_row_counted, counted, row);
+}
+
+int facts_add_apart(struct facts *f, const struct facts_apart *in, struct err *err)
+{
+	struct row_apart row = { .account = in->account };
+	int r = INTERN(f, err, { in->source, &row.source }, { in->key, &row.key },
+		       { in->other_source, &row.other_source },
+		       { in->other_key, &row.other_key });
+
+	return r < 0 ? r : PUSH(f, err, vec_row_apart, apart, row);
 }
 
 int facts_add_open(struct facts *f, const struct facts_open *in, struct err *err)
@@ -1306,7 +1317,7 @@ size_t facts_bytes(const struct facts *f)
 	ROOM(numbers), ROOM(lists), ROOM(sources), ROOM(records), ROOM(persons);
 	ROOM(addresses), ROOM(accounts), ROOM(products), ROOM(seats), ROOM(groups);
 	ROOM(grants), ROOM(members), ROOM(roles), ROOM(protections), ROOM(bars);
-	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open);
+	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open), ROOM(apart);
 	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs), ROOM(refusals), ROOM(returns);
 	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members), ROOM(scim_ceased);
 #undef ROOM

@@ -301,6 +301,17 @@ struct facts_counted {
 	int64_t at_ms;            /* rows of the last seven days are enough */
 };
 
+/*
+ * Two that a person told apart: a record, and another record or (account set) an account. What
+ * they have in common does not make them one, nor a doubt. Who is not in the facts is passed
+ * over.
+ */
+struct facts_apart {
+	struct str source, key;
+	uint64_t account;                   /* ledger number; 0: another record */
+	struct str other_source, other_key; /* of that record */
+};
+
 /* An action of a plan that is not finished: approved and not yet done, or only planned. */
 struct facts_open {
 	uint64_t plan;
@@ -446,6 +457,7 @@ int facts_add_progress(struct facts *f, const struct facts_progress *row, struct
 	MUST_USE;
 int facts_add_counted(struct facts *f, const struct facts_counted *row, struct err *err)
 	MUST_USE;
+int facts_add_apart(struct facts *f, const struct facts_apart *row, struct err *err) MUST_USE;
 int facts_add_open(struct facts *f, const struct facts_open *row, struct err *err) MUST_USE;
 
 int facts_add_site(struct facts *f, const struct facts_site *row, struct err *err) MUST_USE;
@@ -579,6 +591,11 @@ struct row_address {
 	uint32_t folded;
 };
 
+struct row_apart {
+	uint64_t account;
+	uint32_t source, key, other_source, other_key;
+};
+
 struct row_site {
 	uint32_t host, queue;
 };
@@ -629,6 +646,7 @@ VEC(vec_row_progress, struct row_progress);
 VEC(vec_row_counted, struct row_counted);
 VEC(vec_row_open, struct row_open);
 VEC(vec_row_address, struct row_address);
+VEC(vec_row_apart, struct row_apart);
 VEC(vec_u64, uint64_t);
 
 struct facts {
@@ -669,6 +687,7 @@ struct facts {
 	struct vec_row_progress progress;      /* sealed: by account */
 	struct vec_row_counted counted;
 	struct vec_row_open open; /* sealed: by account */
+	struct vec_row_apart apart;
 
 	struct vec_row_site sites;          /* sealed: by host */
 	struct vec_row_inventory inventory; /* sealed: by account */

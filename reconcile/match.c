@@ -23,6 +23,10 @@ struct matcher {
 	uint32_t *folded;          /* text of facts -> address in keys; 0 not yet */
 	struct vec_pair addresses; /* (address, record), sorted */
 	struct vec_pair history;   /* (address, row of f->addresses), sorted */
+	struct vec_pair apart;     /* (record, record) told apart, both ways, sorted */
+	struct vec_pair apart_account; /* (account, record) told apart, sorted */
+	bool *has_apart;               /* per root: one of its records stands in apart */
+	uint32_t *person_record;       /* per person: their first record; NULL: not looked up */
 	size_t unlinked;
 	uint32_t *root_mark; /* per record: the group in which it was last seen as a root */
 	struct source_mark *of_source;
@@ -343,6 +347,151 @@ static int keys_build(struct matcher *m, enum phase phase, struct vec_pair *ret)
 	return r;
 }
 
+/* --- what people told apart --- */
+
+/* One end of a pair, by the names of its source and key. */
+struct apart_end {
+	uint64_t name;
+	uint32_t row; /* of f->apart */
+	bool other;
+};
+
+static int apart_end_cmp(const void *pa, const void *pb)
+{
+	const struct apart_end *a = pa, *b = pb;
+
+	return a->name < b->name ? -1 : a->name > b->name;
+}
+
+static uint64_t apart_name(uint32_t source, uint32_t key)
+{
+	return (uint64_t)source << 32 | key;
+}
+
+/* Which record is at which end: left[i], right[i] for row i of f->apart. */
+static void apart_find(const struct facts *f, const struct apart_end *ends, size_t n,
+		       uint32_t *left, uint32_t *right)
+{
+	for (uint32_t i = 0; i < f->records.n; i++) {
+		const struct row_record *row = &f->records.v[i];
+		uint64_t name = apart_name(f->sources.v[row->source].name, row->key);
+		size_t low = 0, high = n;
+
+		while (low < high) {
+			size_t middle = low + (high - low) / 2;
+
+			if (ends[middle].name < name)
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		for (; low < n && ends[low].name == name; low++)
+			(ends[low].other ? right : left)[ends[low].row] = i;
+	}
+}
+
+static int apart_pairs(struct matcher *m, const uint32_t *left, const uint32_t *right)
+{
+	const struct facts *f = m->f;
+	int r = 0;
+
+	for (size_t i = 0; i < f->apart.n && r == 0; i++) {
+		uint32_t a = left[i], b = right[i];
+
+		if (a == FACTS_NONE)
+			continue;
+		if (f->apart.v[i].account) {
+			b = facts_account_by_number(f, f->apart.v[i].account);
+			if (b != FACTS_NONE)
+				r = vec_pair_add(&m->apart_account, (struct pair){ b, a });
+			continue;
+		}
+		if (b == FACTS_NONE)
+			continue;
+		m->has_apart[find(m->parent, a)] = m->has_apart[find(m->parent, b)] = true;
+		r = vec_pair_add(&m->apart, (struct pair){ a, b });
+		if (r == 0)
+			r = vec_pair_add(&m->apart, (struct pair){ b, a });
+	}
+	if (r < 0)
+		return err_nomem(m->err);
+	r = pair_sort(m->apart.v, m->apart.n, m->err);
+	return r < 0 ? r : pair_sort(m->apart_account.v, m->apart_account.n, m->err);
+}
+
+static int apart_build(struct matcher *m)
+{
+	const struct facts *f = m->f;
+	size_t n = 0, most = f->apart.n;
+	CLEANUP(free_at) struct apart_end *ends = NULL;
+	CLEANUP(free_at) uint32_t *left = NULL;
+
+	if (most == 0)
+		return 0;
+	ends = calloc(2 * most, sizeof(*ends));
+	left = reallocarray(NULL, 2 * most, sizeof(*left));
+	if (!ends || !left)
+		return err_nomem(m->err);
+	memset(left, 0xff, 2 * most * sizeof(*left));
+	for (uint32_t i = 0; i < most; i++) {
+		const struct row_apart *row = &f->apart.v[i];
+
+		ends[n++] = (struct apart_end){ apart_name(row->source, row->key), i, false };
+		if (!row->account)
+			ends[n++] = (struct apart_end){
+				apart_name(row->other_source, row->other_key), i, true
+			};
+	}
+	qsort(ends, n, sizeof(*ends), apart_end_cmp);
+	apart_find(f, ends, n, left, left + most);
+	return apart_pairs(m, left, left + most);
+}
+
+/* Two sets that somebody told apart, or that are two persons of the ledger. */
+static bool is_apart(const struct matcher *m, uint32_t a, uint32_t b)
+{
+	if (m->root_person[a] != FACTS_NONE && m->root_person[b] != FACTS_NONE &&
+	    m->root_person[a] != m->root_person[b])
+		return true;
+	for (size_t i = 0; i < m->apart.n; i++)
+		if (find(m->parent, m->apart.v[i].a) == a &&
+		    find(m->parent, m->apart.v[i].b) == b)
+			return true;
+	return false;
+}
+
+/* Told apart from somebody whom the ledger knows. */
+static bool is_apart_person(const struct matcher *m, uint32_t root, uint64_t person)
+{
+	for (size_t i = 0; i < m->apart.n; i++)
+		if (find(m->parent, m->apart.v[i].a) == root &&
+		    m->f->records.v[m->apart.v[i].b].person == person)
+			return true;
+	return false;
+}
+
+/* The first record of a person of the ledger, in the order of names; FACTS_NONE. */
+static int record_of(struct matcher *m, uint64_t number, uint32_t *ret)
+{
+	uint32_t person = world_person(m->w, number);
+
+	if (!m->person_record) {
+		m->person_record = reallocarray(NULL, m->w->persons + 1, sizeof(uint32_t));
+		if (!m->person_record)
+			return err_nomem(m->err);
+		memset(m->person_record, 0xff, (m->w->persons + 1) * sizeof(uint32_t));
+		for (uint32_t i = 0; i < m->f->records.n; i++) {
+			uint32_t of = world_person(m->w, m->f->records.v[i].person);
+
+			if (of != FACTS_NONE && (m->person_record[of] == FACTS_NONE ||
+						 record_cmp(m->f, i, m->person_record[of]) < 0))
+				m->person_record[of] = i;
+		}
+	}
+	*ret = person == FACTS_NONE ? FACTS_NONE : m->person_record[person];
+	return 0;
+}
+
 /* --- joining records --- */
 
 /* A run of roots that something has in common. */
@@ -404,12 +553,11 @@ static int roots_doubt(struct matcher *m, const struct vec_root *roots, const ch
 		    (first == FACTS_NONE || record_cmp(m->f, roots->v[i], first) < 0))
 			first = roots->v[i];
 	for (size_t i = 0; i < roots->n; i++)
-		if (roots->v[i] != first &&
+		if (roots->v[i] != first && !(m->apart.n && is_apart(m, first, roots->v[i])) &&
 		    (second == FACTS_NONE || record_cmp(m->f, roots->v[i], second) < 0))
 			second = roots->v[i];
-	if (roots->n == 1)
-		return doubt_add(m, kind, false, first, false, second,
-				 "a record has %s, and %s", phase_nouns[phase], why);
+	for (size_t i = 0; i < roots->n && second == FACTS_NONE; i++)
+		second = roots->v[i] == first ? FACTS_NONE : roots->v[i];
 	return doubt_add(m, kind, false, first, false, second,
 			 "%zu records have %s in common, and %s", roots->n, phase_nouns[phase],
 			 why);
@@ -434,6 +582,72 @@ static uint32_t roots_of_one_source(struct matcher *m, const struct pair *group,
 	return most;
 }
 
+/*
+ * Whom the address belonged to, if that was somebody else: the doubt stands beside a record of
+ * theirs, so that it can be answered. 1 where it was told. several: the group has more than the
+ * one person.
+ */
+static int former_judge(struct matcher *m, uint32_t address, const struct vec_root *roots,
+			uint32_t person, bool several)
+{
+	size_t h = pair_find(m->history.v, m->history.n, address);
+
+	for (; h < m->history.n && m->history.v[h].a == address; h++) {
+		uint64_t before = m->f->addresses.v[m->history.v[h].b].person;
+		bool theirs =
+			!several && person != FACTS_NONE && m->w->numbers[person] == before;
+
+		for (size_t i = 0; i < roots->n && !theirs; i++) {
+			uint32_t root = roots->v[i], beside = FACTS_NONE;
+			int r;
+
+			if (!is_unlinked(m, root) || m->doubtful[root] ||
+			    is_apart_person(m, root, before))
+				continue;
+			for (size_t k = 0; k < roots->n; k++)
+				if (is_unlinked(m, roots->v[k]))
+					m->doubtful[roots->v[k]] = true;
+				else
+					m->w->person_doubt[m->root_person[roots->v[k]]] = true;
+			r = record_of(m, before, &beside);
+			if (r == 0)
+				r = doubt_add(m, "former-address", false, root, false, beside,
+					      "a record has an address, and it once belonged "
+					      "to somebody else");
+			return r < 0 ? r : 1;
+		}
+	}
+	return 0;
+}
+
+/* Takes those out of a group whom people told apart from everybody else in it: the key means
+ * nothing between them. */
+static int apart_sift(struct matcher *m, struct vec_root *roots)
+{
+	bool any = false;
+	size_t kept = 0;
+	CLEANUP(free_at) uint32_t *keep = NULL;
+
+	for (size_t i = 0; i < roots->n && !any; i++)
+		any = m->has_apart[roots->v[i]];
+	if (!any)
+		return 0;
+	keep = calloc(roots->n + 1, sizeof(*keep));
+	if (!keep)
+		return err_nomem(m->err);
+	for (size_t i = 0; i < roots->n; i++) {
+		bool alone = true;
+
+		for (size_t k = 0; k < roots->n && alone; k++)
+			alone = k == i || is_apart(m, roots->v[i], roots->v[k]);
+		if (!alone)
+			keep[kept++] = roots->v[i];
+	}
+	memcpy(roots->v, keep, kept * sizeof(*keep));
+	roots->n = kept;
+	return 0;
+}
+
 /* One key that several records have: 1 if it joins them, 0 if it does not; doubts are told. */
 static int group_judge(struct matcher *m, enum phase phase, const struct pair *group, size_t n,
 		       struct vec_root *roots)
@@ -442,6 +656,14 @@ static int group_judge(struct matcher *m, enum phase phase, const struct pair *g
 	uint32_t person, of_one;
 	int r = roots_of(m, group, n, roots);
 
+	if (r == 0 && phase == PHASE_ADDRESS && address_has_history(m, group[0].a)) {
+		person = person_of(m, roots, &several);
+		r = former_judge(m, group[0].a, roots, person, several);
+		if (r > 0)
+			return 0;
+	}
+	if (r == 0)
+		r = apart_sift(m, roots);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < roots->n; i++) {
@@ -449,17 +671,7 @@ static int group_judge(struct matcher *m, enum phase phase, const struct pair *g
 			       (is_unlinked(m, roots->v[i]) && !m->doubtful[roots->v[i]]);
 		any_doubt = any_doubt || m->doubtful[roots->v[i]];
 	}
-	if (!any_unlinked)
-		return 0;
-	if (phase == PHASE_ADDRESS) {
-		person = person_of(m, roots, &several);
-		if (address_has_history(m, group[0].a) &&
-		    (several || person == FACTS_NONE ||
-		     !address_is_theirs(m, group[0].a, m->w->numbers[person])))
-			return roots_doubt(m, roots, "former-address", phase,
-					   "it once belonged to somebody else");
-	}
-	if (roots->n < 2)
+	if (!any_unlinked || roots->n < 2)
 		return 0;
 	if (any_doubt)
 		return roots_doubt(m, roots, "shared-address", phase,
@@ -491,6 +703,28 @@ static bool clash(const struct vec_root *roots, const uint32_t *id)
 	return false;
 }
 
+/* Two of them were told apart, though each has a key in common with a third. */
+static bool any_apart(struct matcher *m, const struct vec_root *roots)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < roots->n && !any; i++)
+		any = m->has_apart[roots->v[i]];
+	if (!any)
+		return false;
+	m->mark++;
+	for (size_t i = 0; i < roots->n; i++)
+		m->root_mark[roots->v[i]] = m->mark;
+	for (size_t i = 0; i < m->apart.n; i++) {
+		uint32_t a = find(m->parent, m->apart.v[i].a),
+			 b = find(m->parent, m->apart.v[i].b);
+
+		if (a != b && m->root_mark[a] == m->mark && m->root_mark[b] == m->mark)
+			return true;
+	}
+	return false;
+}
+
 /* Everything that keys of this phase hang together: one person, or a doubt. */
 static int component_join(struct matcher *m, enum phase phase, const struct vec_root *roots)
 {
@@ -500,6 +734,9 @@ static int component_join(struct matcher *m, enum phase phase, const struct vec_
 	if (several)
 		return roots_doubt(m, roots, "two-persons", phase,
 				   "they lead to two persons of the ledger");
+	if (any_apart(m, roots))
+		return roots_doubt(m, roots, "told-apart", phase,
+				   "somebody told two of them apart");
 	if (phase == PHASE_ADDRESS &&
 	    (clash(roots, m->number_id) || clash(roots, m->person_id)))
 		return roots_doubt(m, roots, "number-clash", phase,
@@ -526,6 +763,7 @@ static int component_join(struct matcher *m, enum phase phase, const struct vec_
 		if (m->person_id[base] < FRAME_FIRST)
 			m->person_id[base] = m->person_id[root];
 		m->parent[root] = base;
+		m->has_apart[base] = m->has_apart[base] || m->has_apart[root];
 	}
 	m->root_person[base] = person;
 	return 0;
@@ -782,6 +1020,7 @@ struct found {
 	uint32_t person; /* or FACTS_NONE */
 	uint32_t record; /* one that led there */
 	const char *doubt, *why;
+	bool refused; /* it led to somebody whose it is not, as a person said */
 };
 
 static bool rule_covers(const struct matcher *m, const struct match_rule *rule, uint32_t record)
@@ -792,12 +1031,30 @@ static bool rule_covers(const struct matcher *m, const struct match_rule *rule, 
 	       str_eq(str_of(rule->source), f->sources.v[f->records.v[record].source].in.name);
 }
 
+/* A person said that the account is not theirs. */
+static bool is_refused(const struct matcher *m, uint32_t account, uint32_t record)
+{
+	const struct vec_pair *v = &m->apart_account;
+	size_t i = pair_find(v->v, v->n, account);
+
+	for (; i < v->n && v->v[i].a == account; i++)
+		if (v->v[i].b == record ||
+		    (m->w->record_person[record] != FACTS_NONE &&
+		     m->w->record_person[v->v[i].b] == m->w->record_person[record]))
+			return true;
+	return false;
+}
+
 /* One record more that the rule leads to. */
-static void found_add(const struct matcher *m, struct found *found, uint32_t record,
-		      const char *kind)
+static void found_add(const struct matcher *m, struct found *found, uint32_t account,
+		      uint32_t record, const char *kind)
 {
 	uint32_t person = m->w->record_person[record];
 
+	if (is_refused(m, account, record)) {
+		found->refused = true;
+		return;
+	}
 	if (found->record == FACTS_NONE || record_cmp(m->f, record, found->record) < 0)
 		found->record = record;
 	if (person == FACTS_NONE) {
@@ -814,7 +1071,7 @@ static struct found by_external(const struct matcher *m, const struct match_rule
 				const struct externals *e, uint32_t account)
 {
 	const struct row_account *row = &m->f->accounts.v[account];
-	struct found found = { FACTS_NONE, FACTS_NONE, NULL, NULL };
+	struct found found = { .person = FACTS_NONE, .record = FACTS_NONE };
 	uint64_t key = (uint64_t)row->issuer << 32 | row->external_id;
 	size_t low = 0, high = e->n;
 
@@ -830,14 +1087,14 @@ static struct found by_external(const struct matcher *m, const struct match_rule
 	}
 	for (; low < e->n && e->v[low].key == key; low++)
 		if (rule_covers(m, rule, e->v[low].record))
-			found_add(m, &found, e->v[low].record, "shared-external-id");
+			found_add(m, &found, account, e->v[low].record, "shared-external-id");
 	return found;
 }
 
 static struct found by_email(const struct matcher *m, const struct match_rule *rule,
-			     uint32_t address, size_t accounts)
+			     uint32_t account, uint32_t address, size_t accounts)
 {
-	struct found found = { FACTS_NONE, FACTS_NONE, NULL, NULL };
+	struct found found = { .person = FACTS_NONE, .record = FACTS_NONE };
 	size_t i;
 
 	if (address < FRAME_FIRST)
@@ -845,7 +1102,9 @@ static struct found by_email(const struct matcher *m, const struct match_rule *r
 	i = pair_find(m->addresses.v, m->addresses.n, address);
 	for (; i < m->addresses.n && m->addresses.v[i].a == address; i++)
 		if (rule_covers(m, rule, m->addresses.v[i].b))
-			found_add(m, &found, m->addresses.v[i].b, "shared-address");
+			found_add(m, &found, account, m->addresses.v[i].b, "shared-address");
+	if (found.record == FACTS_NONE && found.refused)
+		return found; /* nobody's, as far as the rule goes */
 	if (found.record == FACTS_NONE && address_has_history(m, address)) {
 		found.doubt = "former-address";
 		found.why = "has an address that once belonged to somebody";
@@ -924,9 +1183,10 @@ static int account_match(struct matcher *m, uint32_t account, const struct exter
 	while (at + count < by_address->n && by_address->v[at + count].a == address)
 		count++;
 	for (size_t i = 0; i < p->match_count; i++) {
-		struct found found = p->match[i].on == MATCH_EXTERNAL_ID
-					     ? by_external(m, &p->match[i], e, account)
-					     : by_email(m, &p->match[i], address, count);
+		struct found found =
+			p->match[i].on == MATCH_EXTERNAL_ID
+				? by_external(m, &p->match[i], e, account)
+				: by_email(m, &p->match[i], account, address, count);
 
 		if (found.doubt || found.person != FACTS_NONE)
 			return account_found(m, account, &p->match[i], &found, known);
@@ -1109,9 +1369,10 @@ static int matcher_begin(struct matcher *m, struct err *err)
 	m->doubtful = calloc(n, sizeof(*m->doubtful));
 	m->how = calloc(n, sizeof(*m->how));
 	m->folded = calloc(m->f->pool.n + 1, sizeof(*m->folded));
+	m->has_apart = calloc(n, sizeof(*m->has_apart));
 	m->root_mark = calloc(n, sizeof(*m->root_mark));
 	m->of_source = calloc(m->f->sources.n + 1, sizeof(*m->of_source));
-	if (!m->root_mark || !m->of_source)
+	if (!m->has_apart || !m->root_mark || !m->of_source)
 		return err_nomem(err);
 	if (!m->parent || !m->root_person || !m->number_id || !m->person_id || !m->doubtful ||
 	    !m->how || !m->folded)
@@ -1131,6 +1392,10 @@ static void matcher_done(struct matcher *m)
 	free(m->root_mark);
 	free(m->of_source);
 	pool_done(&m->keys);
+	free(m->has_apart);
+	free(m->person_record);
+	vec_pair_done(&m->apart);
+	vec_pair_done(&m->apart_account);
 	vec_pair_done(&m->addresses);
 	vec_pair_done(&m->history);
 }
@@ -1183,6 +1448,8 @@ int match_people(const struct facts *f, const struct policy *p, struct plan_aren
 	r = matcher_begin(&m, err);
 	if (r == 0)
 		r = sets_begin(&m);
+	if (r == 0)
+		r = apart_build(&m);
 	all_linked = r == 0 && accounts_begin(&m);
 	if (r == 0 && (m.unlinked || !all_linked))
 		r = addresses_build(&m);

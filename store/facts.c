@@ -195,6 +195,25 @@ static int step_doubts(struct build *b, struct db *db, struct err *err)
 	return persons_doubts(db, DOUBT_OPEN, b->last, PAGE_ROWS, on_doubt, b, err);
 }
 
+static int on_apart(void *ctx, const struct apart_pair *p, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_apart row = { .source = p->source,
+				   .key = p->key,
+				   .account = (uint64_t)p->account,
+				   .other_source = p->other_source,
+				   .other_key = p->other_key };
+
+	b->rows++;
+	b->last = p->id;
+	return facts_add_apart(b->facts, &row, err);
+}
+
+static int step_apart(struct build *b, struct db *db, struct err *err)
+{
+	return persons_told_apart(db, b->last, PAGE_ROWS, on_apart, b, err);
+}
+
 static int build_doubts(struct build *b, struct err *err)
 {
 	struct vec_number *lists[] = { &b->doubtful_records, &b->doubtful_accounts };
@@ -202,6 +221,8 @@ static int build_doubts(struct build *b, struct err *err)
 	int r;
 
 	r = all_pages(b, step_doubts, err);
+	if (r == 0)
+		r = all_pages(b, step_apart, err);
 	for (i = 0; r == 0 && i < COUNT_OF(lists); i++)
 		if (lists[i]->n > 0)
 			qsort(lists[i]->v, lists[i]->n, sizeof(lists[i]->v[0]), by_number);

@@ -605,8 +605,9 @@ int persons_doubt_decide(struct db *db, int64_t doubt, bool same, const char *wh
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT " DOUBT_COLUMNS " FROM doubt WHERE id = ?1 AND state = 0",
-		     DB_I(doubt));
+		     "SELECT " DOUBT_COLUMNS " FROM doubt WHERE id = ?1"
+		     " AND (state = ?2 OR (state = ?3 AND ?4))",
+		     DB_I(doubt), DB_I(DOUBT_OPEN), DB_I(DOUBT_REFUSED), DB_I(same));
 	if (r == 0)
 		r = db_step(q, err);
 	if (r < 0)
@@ -654,6 +655,34 @@ int persons_doubts(struct db *db, int state, int64_t after, size_t most, doubt_f
 		     DB_I(state), DB_I(after), DB_I(most));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		doubt_take(q, &row);
+		r = fn(ctx, &row, err);
+	}
+	return r;
+}
+
+int persons_told_apart(struct db *db, int64_t after, size_t most, apart_fn fn, void *ctx,
+		       struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(
+		db, &q, err,
+		"SELECT d.id, s.name, a.key, CASE d.kind WHEN ?4 THEN d.right_id ELSE 0 END,"
+		" coalesce(t.name, ''), coalesce(b.key, '') FROM doubt d"
+		" JOIN record a ON a.id = d.left_id JOIN source s ON s.id = a.source"
+		" LEFT JOIN record b ON d.kind <> ?4 AND b.id = d.right_id"
+		" LEFT JOIN source t ON t.id = b.source"
+		" WHERE d.state = ?1 AND d.id > ?2 ORDER BY d.id LIMIT ?3",
+		DB_I(DOUBT_REFUSED), DB_I(after), DB_I(most), DB_I(DOUBT_ACCOUNT));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		struct apart_pair row = { .id = db_int(q, 0),
+					  .source = db_text(q, 1),
+					  .key = db_text(q, 2),
+					  .account = db_int(q, 3),
+					  .other_source = db_text(q, 4),
+					  .other_key = db_text(q, 5) };
+
 		r = fn(ctx, &row, err);
 	}
 	return r;

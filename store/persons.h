@@ -90,7 +90,8 @@ int persons_rules_approved(struct db *db, rule_approval_fn fn, void *ctx, struct
 	MUST_USE;
 
 /* Doubts: two things that may be one. Pairs are (record, record) or (record, account); a pair
- * that a person refused is never asked again, one confirmed stays linked. */
+ * that a person refused is never asked again and counts as told apart, one confirmed stays
+ * linked. */
 enum doubt_kind { DOUBT_RECORDS, DOUBT_ACCOUNT };
 enum doubt_state { DOUBT_OPEN, DOUBT_CONFIRMED, DOUBT_REFUSED, DOUBT_SETTLED };
 extern const char *const doubt_state_words[];
@@ -108,7 +109,8 @@ typedef int (*doubt_fn)(void *ctx, const struct doubt *row, struct err *err);
 int persons_doubt_raise(struct db *db, enum doubt_kind kind, int64_t left, int64_t right,
 			const char *rule, const char *evidence, int64_t now_ms, int64_t *ret_id,
 			struct err *err) MUST_USE;
-/* Confirm links (and for an account adopts) at once; both are audited. STORE_NOT_FOUND. */
+/* Confirm links (and for an account adopts) at once; both are audited. What was refused may be
+ * confirmed later. STORE_NOT_FOUND: no such doubt, or one that is answered. */
 int persons_doubt_decide(struct db *db, int64_t doubt, bool same, const char *who,
 			 const char *why, int64_t now_ms, struct err *err) MUST_USE;
 /* An open doubt that no longer stands (the facts changed). */
@@ -117,6 +119,18 @@ int persons_doubt_settle(struct db *db, int64_t doubt, int64_t now_ms, struct er
 /* state -1: all. Pages by number. */
 int persons_doubts(struct db *db, int state, int64_t after, size_t most, doubt_fn fn, void *ctx,
 		   struct err *err) MUST_USE;
+
+/* Pairs that a person told apart, with the names that the facts know them by: a record by
+ * source and key, an account by its number. Pages by number; who is no more is left out. */
+struct apart_pair {
+	int64_t id;
+	struct str source, key;
+	int64_t account; /* 0: a record */
+	struct str other_source, other_key;
+};
+typedef int (*apart_fn)(void *ctx, const struct apart_pair *row, struct err *err);
+int persons_told_apart(struct db *db, int64_t after, size_t most, apart_fn fn, void *ctx,
+		       struct err *err) MUST_USE;
 
 /* Addresses over time, folded: an address that once belonged to another person never matches
  * (law 5). Kept for records and accounts alike, by the functions that store those; here for

@@ -615,6 +615,17 @@ static void world_decision(struct world_build *b, const struct world_line *l)
 	} else if (strcmp(kind, "address") == 0) {
 		assert_true(str_uint64(str_of(l->words[2]), &n));
 		r = facts_add_address(b->f, str_of(l->words[1]), n, &err);
+	} else if (strcmp(kind, "apart") == 0) {
+		/* apart SOURCE KEY ACCOUNT, or SOURCE KEY SOURCE KEY */
+		struct facts_apart in = { .source = str_of(l->words[1]),
+					  .key = str_of(l->words[2]) };
+
+		if (l->n == 4)
+			in.account = b->f->accounts.v[world_row(b, 'a', l->words[3])].number;
+		else
+			in.other_source = str_of(l->words[3]),
+			in.other_key = str_of(l->words[4]);
+		r = facts_add_apart(b->f, &in, &err);
 	} else if (strcmp(kind, "person") == 0) {
 		struct facts_person in = { 0 };
 
@@ -795,6 +806,7 @@ static UNUSED void world_facts(const struct plan_world *w, const struct policy *
 		{ "expected", world_decision },
 		{ "approved", world_decision },
 		{ "address", world_decision },
+		{ "apart", world_decision },
 		{ "progress", world_past },
 		{ "returned", world_past },
 		{ "provisioning", world_provision },

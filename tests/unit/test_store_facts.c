@@ -413,10 +413,11 @@ static void test_what_people_decided_and_what_was_done_comes_along(void **state)
 	CLEANUP(facts_free_at) struct facts *f = NULL;
 	struct house h = { 0 };
 	struct err err = { 0 };
-	int64_t doubt = 0, k3;
+	int64_t doubt = 0, k2, k3;
 
 	(void)state;
 	build(&h);
+	k2 = record_id(&h, "k2");
 	k3 = record_id(&h, "k3");
 	p.account = h.accounts[0];
 	bar.person = h.ada;
@@ -454,6 +455,28 @@ static void test_what_people_decided_and_what_was_done_comes_along(void **state)
 		assert_true(record_of(f, "k3", &row)->doubtful);
 		assert_false(record_of(f, "k2", &row)->doubtful);
 	}
+	assert_int_equal(f->apart.n, 0);
+	facts_free(TAKE(f));
+
+	/* answered: in doubt no more, and remembered */
+	WRITE(&h.w, persons_doubt_decide(db, doubt, false, "uid:ada", "no", NOW, &err));
+	WRITE(&h.w,
+	      persons_doubt_raise(db, DOUBT_RECORDS, k3, k2, "name", "e", NOW, &doubt, &err));
+	WRITE(&h.w, persons_doubt_decide(db, doubt, false, "uid:ada", "no", NOW, &err));
+	assert_ok(facts_of(&h, 0, &f, &err), &err);
+	{
+		uint32_t row, a = facts_account_by_number(f, (uint64_t)h.accounts[1]);
+
+		assert_false(f->accounts.v[a].doubtful);
+		assert_false(record_of(f, "k3", &row)->doubtful);
+	}
+	assert_int_equal(f->apart.n, 2);
+	assert_true(str_eq(pool_str(&f->pool, f->apart.v[0].key), STR("k3")));
+	assert_int_equal(f->apart.v[0].account, h.accounts[1]);
+	assert_int_equal(f->apart.v[1].account, 0);
+	assert_true(str_eq(pool_str(&f->pool, f->apart.v[1].source), STR("corp")));
+	assert_true(str_eq(pool_str(&f->pool, f->apart.v[1].other_source), STR("corp")));
+	assert_true(str_eq(pool_str(&f->pool, f->apart.v[1].other_key), STR("k2")));
 	tear_down(&h);
 }
 

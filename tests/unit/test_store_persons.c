@@ -335,7 +335,13 @@ static void test_a_doubt_is_asked_once_and_its_answer_holds(void **state)
 	WRITE(&w, persons_doubt_decide(db, doubt, true, "uid:ada", "it is her", NOW, &err));
 	WRITE(&w, persons_doubt_decide(db, other, false, "uid:ada", "no", NOW, &err));
 	assert_int_equal(
-		TRY_WRITE(&w, persons_doubt_decide(db, other, true, "u", "", NOW, &err)),
+		TRY_WRITE(&w, persons_doubt_decide(db, other, false, "u", "", NOW, &err)),
+		STORE_NOT_FOUND);
+	assert_int_equal(
+		TRY_WRITE(&w, persons_doubt_decide(db, doubt, true, "u", "", NOW, &err)),
+		STORE_NOT_FOUND);
+	assert_int_equal(
+		TRY_WRITE(&w, persons_doubt_decide(db, doubt, false, "u", "", NOW, &err)),
 		STORE_NOT_FOUND);
 	/* confirmed: linked and adopted; refused: never asked again */
 	READ(&w, persons_account_link(db, a, on_link, &link, &err));
@@ -349,6 +355,10 @@ static void test_a_doubt_is_asked_once_and_its_answer_holds(void **state)
 	READ(&w, persons_doubts(db, DOUBT_OPEN, 0, 10, on_doubt, &text, &err));
 	assert_string_equal(text.p, "1:confirmed 2:refused ");
 	buf_done(&text);
+	/* whoever refused by mistake confirms after all */
+	WRITE(&w, persons_doubt_decide(db, other, true, "uid:ada", "hers too", NOW, &err));
+	READ(&w, persons_account_link(db, b, on_link, &link, &err));
+	assert_true(link.adopted && link.person > 0);
 	world_verify(&w);
 	world_close(&w);
 }
