@@ -421,10 +421,10 @@ static const struct cli_option export_options[] = {
 	OPT_END
 };
 static const struct cli_operand rows_operands[] = {
-	{ .name = "WHAT", .member = "what", .least = 1, .most = 1, .words = "users accounts seats groups plans actions" }, ARG_END
+	{ .name = "WHAT", .member = "what", .least = 1, .most = 1, .words = "users accounts seats groups org-groups plans actions" }, ARG_END
 };
 static const struct cli_option rows_options[] = {
-	OPT_FILTER("only rows that it names: in the language of the command of that name; of plans and actions by the names of the columns"),
+	OPT_FILTER("only rows that it names: in the language of the command of that name; of org-groups, plans and actions by the names of the columns"),
 	{ "format", 'F', "FORM", CLI_TEXT, NULL, false, "default csv", "csv jsonl table" },
 	{ "output", 'O', "FILE", CLI_LOCAL, NULL, false, "into this file, which has its name only when it is whole; default: standard output", NULL },
 	{ "bom", 0, NULL, CLI_FLAG, NULL, false, "CSV: begin with a byte order mark, as some spreadsheets want it", NULL },
@@ -956,7 +956,8 @@ const struct command commands[] = {
 	  "page by page, so a million need no more memory than a hundred; each row is right by itself, all of them "
 	  "are not of one moment. How many they were is said on stderr. Exporting stands in the audit chain.",
 	  "leaverd export seats --filter 'product eq \"jira\"' --output jira.csv\n  a file for a spreadsheet\n"
-	  "leaverd export actions --filter 'state eq \"done\"' --format jsonl\n  for a program\n",
+	  "leaverd export actions --filter 'state eq \"done\"' --format jsonl\n  for a program\n"
+	  "leaverd export org-groups --filter 'memberCount eq 0'\n  Atlassian's groups, with how many are in each\n",
 	  .options = rows_options, .operands = rows_operands, .local = local_export },
 
 	{ "report", KEEP, "seats, savings, leavers, an auditor's sample and more, as a table, a file or a page",

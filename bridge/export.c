@@ -82,6 +82,20 @@ static const struct export_column group_columns[] = {
 	{ 0 }
 };
 
+static const struct export_column org_group_columns[] = {
+	{ "org",         EXPORT_TEXT, 10, "" },
+	{ "group",       EXPORT_TEXT, 36, "Atlassian's id, as bulk takes it" },
+	{ "displayName", EXPORT_TEXT, 28, "" },
+	{ "directory",   EXPORT_TEXT, 20, "id of the directory it is in" },
+	{ "memberCount", EXPORT_INT,  11, "accounts in it" },
+	{ "products",    EXPORT_LIST, 30, "what it gives: PRODUCT@SITE" },
+	{ "synced",      EXPORT_BOOL,  6, "an identity provider's" },
+	{ "modifiable",  EXPORT_BOOL, 10, "Atlassian lets it be changed" },
+	{ "admin",       EXPORT_BOOL,  5, "gives administrators their right" },
+	{ "unused",      EXPORT_BOOL,  6, "bulk --unused-groups would drop it" },
+	{ 0 }
+};
+
 static const struct export_column plan_columns[] = {
 	{ "plan",         EXPORT_INT,   6, "" },
 	{ "org",          EXPORT_TEXT, 10, "" },
@@ -132,6 +146,7 @@ const struct export_kind export_kinds[] = {
 	{ "accounts", account_columns },
 	{ "seats", seat_columns },
 	{ "groups", group_columns },
+	{ "org-groups", org_group_columns },
 	{ "plans", plan_columns },
 	{ "actions", action_columns },
 	{ NULL, NULL },

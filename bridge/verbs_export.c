@@ -10,7 +10,7 @@
 #include "base/stamp.h"
 #include "bridge/app.h"
 #include "bridge/ask.h"
-#include "bridge/export.h"
+#include "bridge/export_chunk.h"
 #include "bridge/listing.h"
 #include "bridge/sealed.h"
 #include "model/filter.h"
@@ -19,45 +19,9 @@
 #include "store/sources.h"
 #include "store/walk.h"
 
-#define CHUNK_BYTES (1u << 20) /* a chunk ends behind the page that reaches it */
 #define CHUNK_MOST (16u << 20) /* and never goes beyond this */
 #define CHUNK_MS 1000
 #define PAGE_ROWS 500
-
-struct chunk {
-	struct app *app;
-	const json_t *in;
-	const struct export_kind *kind;
-	struct buf text;
-	struct export_line line;
-	struct query *query;
-	int64_t now_ms, until_ms;       /* until: monotonic */
-	int64_t rows, left, hidden;     /* left: rows that are still wanted; -1: all */
-	int64_t place, after, after2;   /* by kind, as told to the client */
-	bool ended, may_see_ends, full; /* full: the chunk has enough */
-};
-
-/* Also when nothing matches a chunk ends in time. */
-static void look_at_time(struct chunk *c)
-{
-	c->full |= stamp_mono_ms() >= c->until_ms;
-}
-
-/* What every row ends with: the line's end, and whether the chunk has enough. */
-static int row_done(struct chunk *c, struct err *err)
-{
-	export_end(&c->line);
-	c->rows++;
-	look_at_time(c);
-	c->full |= c->text.len >= CHUNK_BYTES || (c->left >= 0 && c->rows >= c->left);
-	return buf_fault(&c->text, err, "a chunk of the export");
-}
-
-/* Rows beyond what was asked for are not written. */
-static bool has_all(const struct chunk *c)
-{
-	return c->left >= 0 && c->rows >= c->left;
-}
 
 /* --- cells out of JSON -----------------------------------------------------------------------
  */
@@ -118,11 +82,11 @@ static int account_row(void *ctx, const json_t *row, struct err *err)
 					     "name", "type",    "class",      "status" };
 	static const char *const answers[] = { "managed", "synced", "accepted", "admin",
 					       "org_admin" };
-	struct chunk *c = ctx;
+	struct export_chunk *c = ctx;
 	struct export_line *l = &c->line;
 	int r;
 
-	if (has_all(c))
+	if (export_has_all(c))
 		return 1;
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		put_member(l, row, texts[i]);
@@ -135,7 +99,7 @@ static int account_row(void *ctx, const json_t *row, struct err *err)
 	put_member(l, row, "never_active");
 	put_member(l, row, "person");
 	put_ms_of(l, row, "first_ms");
-	r = row_done(c, err);
+	r = export_row_done(c, err);
 	return r < 0 ? r : c->full;
 }
 
@@ -143,22 +107,22 @@ static int seat_row(void *ctx, const json_t *row, struct err *err)
 {
 	static const char *const texts[] = { "org",    "account", "account_id", "email", "name",
 					     "person", "product", "site",       "added" };
-	struct chunk *c = ctx;
+	struct export_chunk *c = ctx;
 	struct export_line *l = &c->line;
 	int r;
 
-	if (has_all(c))
+	if (export_has_all(c))
 		return 1;
 	for (size_t i = 0; i < COUNT_OF(texts); i++)
 		put_member(l, row, texts[i]);
 	put_ms_of(l, row, "last_active_ms");
 	put_member(l, row, "never_used");
 	put_list(l, json_object_get(row, "paths"));
-	r = row_done(c, err);
+	r = export_row_done(c, err);
 	return r < 0 ? r : c->full;
 }
 
-static int chunk_of_listing(struct chunk *c, bool seats, struct err *err)
+static int chunk_of_listing(struct export_chunk *c, bool seats, struct err *err)
 {
 	struct listing_place place = { (size_t)c->place, c->after, c->until_ms };
 	int r = listing_walk(c->app, c->in, seats, &place, seats ? seat_row : account_row, c,
@@ -174,7 +138,7 @@ static int chunk_of_listing(struct chunk *c, bool seats, struct err *err)
  */
 
 struct of_source {
-	struct chunk *c;
+	struct export_chunk *c;
 	const char *source;
 	bool groups, any;
 };
@@ -193,7 +157,7 @@ static const json_t *mail_of(const json_t *doc)
 
 /* Whoever may not see ends that lie ahead must not see who has one: a row without an end looks
  * the same. */
-static void put_ends(struct chunk *c, const json_t *doc)
+static void put_ends(struct export_chunk *c, const json_t *doc)
 {
 	const json_t *employment = json_object_get(doc, SCHEMA_EMPLOYMENT);
 	bool hide = !c->may_see_ends && sealed_ends(employment, c->now_ms);
@@ -272,11 +236,12 @@ static int record_row(void *ctx, const struct find_row *row, struct err *err)
 		put_group(s, row, doc, beside);
 	else
 		put_user(s, row, doc, beside);
-	return row_done(s->c, err);
+	return export_row_done(s->c, err);
 }
 
 /* Above zero: the source was never used. */
-static int source_number(struct chunk *c, const char *name, int64_t *ret, struct err *err)
+static int source_number(struct export_chunk *c, const char *name, int64_t *ret,
+			 struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(source_row_done) struct source_row row = { 0 };
@@ -291,7 +256,7 @@ static int source_number(struct chunk *c, const char *name, int64_t *ret, struct
 
 static int pages_of_source(struct of_source *s, struct err *err)
 {
-	struct chunk *c = s->c;
+	struct export_chunk *c = s->c;
 	int64_t source, reached = 0;
 	struct find find = {
 		.types = s->groups ? FIND_GROUPS : FIND_USERS,
@@ -317,7 +282,7 @@ static int pages_of_source(struct of_source *s, struct err *err)
 		more = more && (s->any || reached);
 		if (reached) {
 			c->after = reached;
-			look_at_time(c);
+			export_look_at_time(c);
 		}
 	}
 	if (r >= 0 && !more) {
@@ -327,7 +292,7 @@ static int pages_of_source(struct of_source *s, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static int chunk_of_records(struct chunk *c, bool groups, struct err *err)
+static int chunk_of_records(struct export_chunk *c, bool groups, struct err *err)
 {
 	const char *only = jx_get_text(c->in, "source");
 	const struct config *config = &c->app->config;
@@ -349,7 +314,32 @@ static int chunk_of_records(struct chunk *c, bool groups, struct err *err)
 	return r;
 }
 
-static int read_filter(struct chunk *c, enum path_dialect dialect, struct err *err)
+/* A filter by the names of columns: one that is none would find nothing, and look like an
+ * answer.
+ */
+static int is_column(void *ctx, struct path *path, struct err *err)
+{
+	const struct export_kind *kind = ctx;
+	const struct export_column *c = kind->columns;
+	char *name;
+
+	while (c->name && (!path->name || path->sub || path->urn ||
+			   !str_ieq(str_of(path->name), str_of(c->name))))
+		c++;
+	if (!c->name)
+		return err_set(
+			err, ERR_INVALID_FILTER,
+			"byte %zu: %s have no such column (leaverd-report(7) names them)",
+			path->at, kind->name);
+	name = str_dup(str_of(c->name)); /* as the rows spell it */
+	if (!name)
+		return err_nomem(err);
+	free(path->name);
+	path->name = name;
+	return 0;
+}
+
+static int read_filter(struct export_chunk *c, enum path_dialect dialect, struct err *err)
 {
 	const char *text = jx_get_text(c->in, "filter");
 	int r;
@@ -359,19 +349,13 @@ static int read_filter(struct chunk *c, enum path_dialect dialect, struct err *e
 	r = filter_parse(str_of(text), dialect, &c->query, err);
 	if (r == 0 && !c->may_see_ends)
 		r = sealed_filter(c->query, err);
+	if (r == 0 && dialect == PATH_COLUMNS)
+		r = query_each_path(c->query, is_column, (void *)c->kind, err);
 	return r < 0 ? err_context(err, r, "--filter") : 0;
 }
 
 /* --- plans and actions -----------------------------------------------------------------------
  */
-
-static bool matches(const struct chunk *c, const json_t *row)
-{
-	struct query_node node = { row, 0 };
-
-	return !c->query || query_eval(c->query, &query_json_reader, NULL, node, QUERY_SCIM,
-				       c->now_ms) == TRUTH_TRUE;
-}
 
 static int text_of_ms(json_t *row, const char *name, int64_t ms, struct err *err)
 {
@@ -387,12 +371,15 @@ static int text_of_ms(json_t *row, const char *name, int64_t ms, struct err *err
 static int plan_seen(const struct plan_row *p, json_t **ret, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *row = NULL;
+	char hex[DIGEST_HEX_BYTES];
 	int r;
 
-	row = json_pack("{s:I,s:s%,s:s%,s:s,s:b,s:b,s:I,s:s%}", "plan", (json_int_t)p->id,
-			"org", ASK_S(p->org), "urgency", ASK_S(p->urgency), "state",
-			plan_standing_words[p->state], "complete", p->complete, "held", p->held,
-			"actions", (json_int_t)p->actions, "who", ASK_S(p->who));
+	digest_hex(&p->digest, hex);
+	row = json_pack("{s:I,s:s%,s:s%,s:s,s:b,s:b,s:I,s:s%,s:I,s:s}", "plan",
+			(json_int_t)p->id, "org", ASK_S(p->org), "urgency", ASK_S(p->urgency),
+			"state", plan_standing_words[p->state], "complete", p->complete, "held",
+			p->held, "actions", (json_int_t)p->actions, "who", ASK_S(p->who),
+			"supersededBy", (json_int_t)p->superseded_by, "digest", hex);
 	if (!row)
 		return err_nomem(err);
 	r = text_of_ms(row, "createdAt", p->created_ms, err);
@@ -406,7 +393,7 @@ static int plan_seen(const struct plan_row *p, json_t **ret, struct err *err)
 }
 
 struct plan_page {
-	struct chunk *c;
+	struct export_chunk *c;
 	bool any;
 };
 
@@ -414,7 +401,7 @@ static int plan_line(void *ctx, const struct plan_row *p, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *seen = NULL;
 	struct plan_page *page = ctx;
-	struct chunk *c = page->c;
+	struct export_chunk *c = page->c;
 	struct export_line *l = &c->line;
 	char hex[DIGEST_HEX_BYTES];
 	int r = 0;
@@ -423,10 +410,10 @@ static int plan_line(void *ctx, const struct plan_row *p, struct err *err)
 		return 1;
 	page->any = true;
 	c->after = p->id;
-	look_at_time(c);
+	export_look_at_time(c);
 	if (c->query)
 		r = plan_seen(p, &seen, err);
-	if (r < 0 || !matches(c, seen))
+	if (r < 0 || !export_matches(c, seen))
 		return r;
 	export_int(l, p->id);
 	export_text(l, p->org);
@@ -442,10 +429,10 @@ static int plan_line(void *ctx, const struct plan_row *p, struct err *err)
 	export_text(l, p->who);
 	digest_hex(&p->digest, hex);
 	export_text(l, str_of(hex));
-	return row_done(c, err);
+	return export_row_done(c, err);
 }
 
-static int chunk_of_plans(struct chunk *c, struct err *err)
+static int chunk_of_plans(struct export_chunk *c, struct err *err)
 {
 	const char *only = jx_get_text(c->in, "org");
 	struct plan_page page = { .c = c, .any = true };
@@ -467,7 +454,7 @@ static int chunk_of_plans(struct chunk *c, struct err *err)
 
 /* Actions of one plan, as long as the chunk takes some. */
 struct action_page {
-	struct chunk *c;
+	struct export_chunk *c;
 	const struct plan_row *plan;
 	bool any;
 };
@@ -479,15 +466,15 @@ static int action_seen(const struct plan_row *p, const struct action_row *a,
 	int r;
 
 	row = json_pack(
-		"{s:I,s:I,s:s%,s:s%,s:s,s:s%,s:s%,s:s%,s:I,s:I,s:s%,s:s%,s:b,s:b,s:s,"
+		"{s:I,s:I,s:s%,s:s%,s:s,s:s%,s:s%,s:s%,s:I,s:I,s:s%,s:s%,s:b,s:b,s:s,s:s%,s:b,"
 		"s:O*,s:O*,s:O*}",
 		"plan", (json_int_t)p->id, "n", (json_int_t)a->n, "org", ASK_S(p->org),
 		"urgency", ASK_S(p->urgency), "planState", plan_standing_words[p->state],
 		"kind", ASK_S(a->kind), "rule", ASK_S(a->rule), "class", ASK_S(a->class_),
 		"person", (json_int_t)a->person, "account", (json_int_t)a->account, "product",
 		ASK_S(a->product), "site", ASK_S(a->site), "held", a->held, "automatic",
-		a->automatic, "state", action_state_words[a->state], "accountId",
-		json_object_get(values, "account_id"), "email",
+		a->automatic, "state", action_state_words[a->state], "result", ASK_S(a->result),
+		"sealed", 0, "accountId", json_object_get(values, "account_id"), "email",
 		json_object_get(values, "email"), "name", json_object_get(values, "name"));
 	if (!row)
 		return err_nomem(err);
@@ -499,8 +486,8 @@ static int action_seen(const struct plan_row *p, const struct action_row *a,
 	return r;
 }
 
-static void put_action(struct chunk *c, const struct plan_row *p, const struct action_row *a,
-		       const json_t *values, bool sealed)
+static void put_action(struct export_chunk *c, const struct plan_row *p,
+		       const struct action_row *a, const json_t *values, bool sealed)
 {
 	static const char *const names[] = { "account_id", "email", "name" };
 	struct export_line *l = &c->line;
@@ -535,7 +522,7 @@ static int action_line(void *ctx, const struct action_row *a, struct str text, s
 	CLEANUP(json_decref_at) json_t *values = NULL;
 	CLEANUP(json_decref_at) json_t *seen = NULL;
 	struct action_page *page = ctx;
-	struct chunk *c = page->c;
+	struct export_chunk *c = page->c;
 	bool sealed = !c->may_see_ends && sealed_action(a, c->now_ms);
 	int r = 0;
 
@@ -544,21 +531,21 @@ static int action_line(void *ctx, const struct action_row *a, struct str text, s
 		return 1;
 	page->any = true;
 	c->after2 = a->n;
-	look_at_time(c);
+	export_look_at_time(c);
 	if (text.len && !sealed)
 		r = jx_parse(text, JX_LENIENT, &values, err);
 	if (r == 0 && c->query)
 		r = action_seen(page->plan, a, values, &seen, err);
-	if (r < 0 || (c->query && sealed) || !matches(c, seen))
+	if (r < 0 || (c->query && sealed) || !export_matches(c, seen))
 		return r;
 	put_action(c, page->plan, a, values, sealed);
-	return row_done(c, err);
+	return export_row_done(c, err);
 }
 
 static int actions_of_plan(void *ctx, const struct plan_row *p, struct err *err)
 {
 	struct action_page page = { .c = ctx, .plan = p, .any = true };
-	struct chunk *c = ctx;
+	struct export_chunk *c = ctx;
 	int r = 0;
 
 	c->after = p->id + 1; /* this plan again, whatever newer ones there are by then */
@@ -580,7 +567,7 @@ static int actions_of_plan(void *ctx, const struct plan_row *p, struct err *err)
 	return 1;
 }
 
-static int chunk_of_actions(struct chunk *c, struct err *err)
+static int chunk_of_actions(struct export_chunk *c, struct err *err)
 {
 	const char *only = jx_get_text(c->in, "org");
 	int r = 0;
@@ -601,18 +588,22 @@ static int chunk_of_actions(struct chunk *c, struct err *err)
 /* --- the verb --------------------------------------------------------------------------------
  */
 
-static int make_chunk(struct chunk *c, struct err *err)
+static int make_chunk(struct export_chunk *c, struct err *err)
 {
 	const char *name = c->kind->name;
 	int r;
 
 	if (!strcmp(name, "accounts") || !strcmp(name, "seats"))
 		return chunk_of_listing(c, *name == 's', err);
+	if (!strcmp(name, "org-groups")) {
+		r = read_filter(c, PATH_COLUMNS, err);
+		return r < 0 ? r : export_org_groups(c, err);
+	}
 	if (!strcmp(name, "users") || !strcmp(name, "groups")) {
 		r = read_filter(c, *name == 'g' ? PATH_SCIM_GROUP : PATH_SCIM_USER, err);
 		return r < 0 ? r : chunk_of_records(c, *name == 'g', err);
 	}
-	r = read_filter(c, PATH_SCIM_ANY, err);
+	r = read_filter(c, PATH_COLUMNS, err);
 	if (r < 0)
 		return r;
 	return *name == 'p' ? chunk_of_plans(c, err) : chunk_of_actions(c, err);
@@ -620,7 +611,7 @@ static int make_chunk(struct chunk *c, struct err *err)
 
 /* A place is told with a tag: who makes one up would have rows of which the chain knows
  * nothing, neither that they were begun nor how many. */
-static int place_tag(const struct chunk *c, const struct who *who, int64_t rows,
+static int place_tag(const struct export_chunk *c, const struct who *who, int64_t rows,
 		     char ret[DIGEST_HEX_BYTES], struct err *err)
 {
 	const struct store_keys *keys = store_keys(c->app->store);
@@ -649,7 +640,7 @@ static int place_tag(const struct chunk *c, const struct who *who, int64_t rows,
 	return r;
 }
 
-static int check_place(const struct chunk *c, const struct who *who, struct err *err)
+static int check_place(const struct export_chunk *c, const struct who *who, struct err *err)
 {
 	const json_t *place = json_object_get(c->in, "place");
 	const char *said = json_string_value(json_array_get(place, 3));
@@ -664,7 +655,7 @@ static int check_place(const struct chunk *c, const struct who *who, struct err 
 	return r;
 }
 
-static int read_request(struct chunk *c, enum export_form *form, struct err *err)
+static int read_request(struct export_chunk *c, enum export_form *form, struct err *err)
 {
 	const json_t *place = json_object_get(c->in, "place"),
 		     *limit = json_object_get(c->in, "limit");
@@ -707,7 +698,7 @@ static int reads_out(struct app *app, json_t *out, struct err *err)
 
 /* Who exported how much of what stands in the chain: at the first chunk before a row goes out,
  * and at the last with the count. */
-static int note(struct chunk *c, const struct who *who, struct err *err)
+static int note(struct export_chunk *c, const struct who *who, struct err *err)
 {
 	int64_t before = json_integer_value(json_object_get(c->in, "rows"));
 	bool first = !json_object_get(c->in, "place");
@@ -724,7 +715,7 @@ static int note(struct chunk *c, const struct who *who, struct err *err)
 	return r;
 }
 
-static int answer(struct chunk *c, const struct who *who, json_t *out, struct err *err)
+static int answer(struct export_chunk *c, const struct who *who, json_t *out, struct err *err)
 {
 	int64_t before = json_integer_value(json_object_get(c->in, "rows"));
 	char tag[DIGEST_HEX_BYTES];
@@ -750,7 +741,7 @@ static int answer(struct chunk *c, const struct who *who, json_t *out, struct er
 static int run_export(struct app *app, const struct who *who, const json_t *in, json_t *out,
 		      struct err *err)
 {
-	struct chunk c = { .app = app, .in = in, .now_ms = stamp_now_ms() };
+	struct export_chunk c = { .app = app, .in = in, .now_ms = stamp_now_ms() };
 	enum export_form form = EXPORT_CSV;
 	int r;
 
@@ -768,7 +759,7 @@ static int run_export(struct app *app, const struct who *who, const json_t *in, 
 				    json_is_true(json_object_get(in, "bom")), &c.text);
 		r = make_chunk(&c, err);
 	}
-	if (r >= 0 && has_all(&c))
+	if (r >= 0 && export_has_all(&c))
 		c.ended = true;
 	if (r >= 0)
 		r = note(&c, who, err);

@@ -120,6 +120,8 @@ static bool schema_fits(const struct reading *in, const struct path *ret,
 		return s == &schema_group;
 	case PATH_SCIM_ANY:
 		return true;
+	case PATH_COLUMNS:
+		return false;
 	case PATH_POLICY_ACCOUNT:
 	case PATH_POLICY_SEAT:
 		return is_user_schema(s) && ret->owner == PATH_PERSON;
@@ -175,6 +177,8 @@ static const struct schema_attr *attr_find(const struct reading *in, struct path
 		return find(group, name);
 	case PATH_SCIM_ANY:
 		return find(both, name);
+	case PATH_COLUMNS:
+		return NULL;
 	case PATH_SCIM_USER:
 		break;
 	}
@@ -197,7 +201,7 @@ static int keep(char **to, const char *known, struct str spelled, struct err *er
 static int names_read(struct reading *in, const struct schema *schema, struct path *ret,
 		      struct err *err)
 {
-	bool may_be_unknown = in->dialect == PATH_SCIM_ANY;
+	bool may_be_unknown = in->dialect == PATH_SCIM_ANY || in->dialect == PATH_COLUMNS;
 	struct str name, sub;
 	bool has_sub = str_cut(in->rest, '.', &name, &sub);
 	int r;

@@ -44,6 +44,7 @@ enum path_dialect {
 	PATH_SCIM_USER, /* only what the User schemas know (common attributes included) */
 	PATH_SCIM_GROUP,
 	PATH_SCIM_ANY, /* root queries: User or Group; unknown names are left unresolved */
+	PATH_COLUMNS,  /* no schema: every name is left unresolved, for the caller to know */
 	/*
 	 * Our dialect: owners, short extension names, names of the subject tables. The three
 	 * say which subject a bare name belongs to; PATH_POLICY asks seat, account, person in

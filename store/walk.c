@@ -158,6 +158,36 @@ int walk_group_members(struct db *db, int64_t group, int64_t *ret, struct err *e
 	return r < 0 ? r : 0;
 }
 
+int walk_org_groups(struct db *db, int64_t org, int64_t after, size_t most, walk_group_fn fn,
+		    void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(
+		db, &q, err,
+		"SELECT g.id, g.group_id, g.name, g.directory, g.synced, g.modifiable, g.admin,"
+		" (SELECT count(*) FROM org_member m WHERE m.org = g.org AND m.grp = g.id),"
+		" (SELECT group_concat(x, ' ') FROM (SELECT DISTINCT p.key ||"
+		" CASE p.site WHEN '' THEN '' ELSE '@' || p.site END AS x FROM org_grant t"
+		" JOIN product p ON p.id = t.product WHERE t.org = g.org AND t.grp = g.id"
+		" ORDER BY x)) FROM org_group g WHERE g.org = ?1 AND g.live = 1 AND g.id > ?2"
+		" ORDER BY g.id LIMIT ?3",
+		DB_I(org), DB_I(after), DB_I(most));
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		const struct org_group_row row = { .id = db_int(q, 0),
+						   .group_id = db_text(q, 1),
+						   .name = db_text(q, 2),
+						   .directory = db_text(q, 3),
+						   .synced = (enum tri)db_int(q, 4),
+						   .modifiable = (enum tri)db_int(q, 5),
+						   .admin = (enum tri)db_int(q, 6) };
+
+		r = fn(ctx, &row, db_int(q, 7), db_text(q, 8), err);
+	}
+	return r;
+}
+
 int walk_effects(struct db *db, int64_t from_ms, int64_t until_ms, int64_t after, size_t most,
 		 walk_effect_fn fn, void *ctx, struct err *err)
 {

@@ -5,6 +5,7 @@
 #ifndef STORE_WALK_H
 #define STORE_WALK_H
 
+#include "store/accounts.h"
 #include "store/plans.h"
 
 /* Actions of one plan after n, with the values that stand beside (empty once forgotten). */
@@ -32,6 +33,15 @@ int walk_audit_range(struct db *db, int64_t from_ms, int64_t until_ms, int64_t *
 /* Of one record: who it is (0: nobody yet). Of one group: how many are directly in it. */
 int walk_record_person(struct db *db, int64_t record, int64_t *ret, struct err *err) MUST_USE;
 int walk_group_members(struct db *db, int64_t group, int64_t *ret, struct err *err) MUST_USE;
+
+/* Groups of an organisation as last collected, after a number; how many are in each, and what
+ * it gives: words PRODUCT@SITE. Counting takes as long as there are members: pages are to be
+ * short.
+ */
+typedef int (*walk_group_fn)(void *ctx, const struct org_group_row *row, int64_t members,
+			     struct str products, struct err *err);
+int walk_org_groups(struct db *db, int64_t org, int64_t after, size_t most, walk_group_fn fn,
+		    void *ctx, struct err *err) MUST_USE;
 
 /* Begun actions (state of the action now), by when they began: for activity over time and for
  * the time that deprovisioning took. */

@@ -281,9 +281,16 @@ def test_groups_are_made_filled_and_dropped_only_while_nobody_uses_them(world):
     answer, _ = bulk(world, written(world, [["email"], [who]]), "--do", "add-group", "--group", names[0])
     assert {x["state"] for x in carried_out(world, answer)} == {"done"}
     collected(world)
+    # the organisation's groups as a file, which is fed back narrowed
+    unused = world.folder / "unused.csv"
+    world.command("export", "org-groups", "--filter", "unused eq true", "--output", str(unused))
+    assert {r["memberCount"] for r in read(unused)} == {"0"}
+    listed = {r["displayName"] for r in read(unused)}
+    tried, rows = bulk(world, unused, "--do", "drop-group", "--dry-run")
+    assert {r["status"] for r in rows} == {"ready"} and len(rows) == len(listed)
     answer = world.json("bulk", "--unused-groups", *REASON)
     dropped = {x["steps"][0]["name"] for x in world.json("show", str(answer["plans"][0]["plan"]))["actions"]}
-    assert set(names[1:]) <= dropped and names[0] not in dropped
+    assert set(names[1:]) <= dropped and names[0] not in dropped and listed == dropped
     # somebody comes into one of them before the plan is applied
     join(world, who, names[1])
     done = carried_out(world, answer)

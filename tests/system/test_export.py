@@ -1,4 +1,5 @@
 """Exports: every row once, in three forms, whole or not at all."""
+import collections
 import csv
 import http.client
 import io
@@ -66,6 +67,18 @@ def test_exports_hold_every_row_that_the_lists_hold(world):
     assert [(a["n"], a["kind"], a["rule"]) for a in actions if a["plan"] == plans[0]["plan"]] == [
         (a["n"], a["kind"], a["rule"]) for a in shown["actions"]]
     rows(world, "groups")
+    groups = {g["group"]: g for g in rows(world, "org-groups")}
+    held = collections.Counter()
+    known = {a["accountId"] for a in accounts}  # apps are no accounts of ours
+    for account in world.rehearsal.state()["accounts"]:
+        held.update(account["groups"] if account["id"] in known else ())
+    assert {g["displayName"]: g["memberCount"] for g in groups.values() if g["memberCount"]} == dict(held)
+    seat = next(s for s in seats if s["paths"])
+    gives = next(g for g in groups.values() if any(g["displayName"] in p for p in seat["paths"]))
+    assert "%s@%s" % (seat["product"], seat["site"]) in gives["products"]
+    assert rows(world, "org-groups", "--org", "acme", "--limit", "2") == list(groups.values())[:2]
+    assert rows(world, "org-groups", "--filter", 'products co "confluence@"') == [
+        g for g in groups.values() if any("confluence@" in p for p in g["products"])]
 
 
 def test_a_filter_means_what_it_means_elsewhere_and_a_limit_is_kept(world):
@@ -78,6 +91,17 @@ def test_a_filter_means_what_it_means_elsewhere_and_a_limit_is_kept(world):
     for kind in kinds:
         assert {a["kind"] for a in rows(world, "actions", "--filter", 'kind eq "%s"' % kind)} == {kind}
     assert rows(world, "plans", "--filter", 'state eq "rejected"') == []
+    # every column can be asked for, and no other: a slip would look like an answer
+    for what in ("plans", "actions", "org-groups"):
+        for row in rows(world, what, "--limit", "3"):
+            for name, value in row.items():
+                if value is None or isinstance(value, list):
+                    continue
+                found = rows(world, what, "--filter", "%s eq %s" % (name.upper(), json.dumps(value)))
+                assert row in found and {f[name] for f in found} == {value}, (what, name)
+        with pytest.raises(CommandFault) as caught:
+            world.command("export", what, "--filter", 'memberCnt eq 1')
+        assert caught.value.status == USAGE and "byte 0: %s have no such column" % what in caught.value.err
     with pytest.raises(CommandFault) as caught:
         world.command("export", "seats", "--filter", "product eq")
     assert caught.value.status == USAGE

@@ -32,6 +32,8 @@ static const struct {
 	{ PATH_SCIM_ANY,   "displayName",                 "displayName",           NULL },
 	{ PATH_SCIM_ANY,   "members",                     "members",               NULL },
 	{ PATH_SCIM_ANY,   "favouriteColour.x",           "favouriteColour.x",     NULL },
+	{ PATH_COLUMNS,    "NAME",                        "NAME",                  NULL }, /* not User's, which has parts */
+	{ PATH_COLUMNS,    SCHEMA_USER ":userName",       NULL, "no attributes of that schema" },
 	{ PATH_SCIM_USER,  "",                            NULL, "byte 0: an attribute name was expected" },
 	{ PATH_SCIM_USER,  "userNam",                     NULL, "byte 0: no attribute userNam" },
 	{ PATH_SCIM_USER,  "name.nose",                   NULL, "byte 5: name has no sub-attribute nose" },

@@ -3,6 +3,7 @@
 #include "model/snapshot.h"
 #include "store/accounts.h"
 #include "store/persons.h"
+#include "store/walk.h"
 
 static int64_t org;
 
@@ -100,6 +101,39 @@ static void test_a_first_generation_brings_everything_in(void **state)
 	assert_int_equal(world_number(&w, "SELECT count(*) FROM org_member"), 2);
 	assert_int_equal(world_number(&w, "SELECT count(*) FROM org_role"), 1);
 	assert_int_equal(world_number(&w, "SELECT min(status_since_ms) FROM account"), NOW);
+	world_close(&w);
+}
+
+static int one_group(void *ctx, const struct org_group_row *row, int64_t members,
+		     struct str products, struct err *err)
+{
+	int *count = ctx;
+
+	(void)err;
+	assert_true(str_eq(row->name, STR("staff")) && str_eq(row->group_id, STR("g-1")));
+	assert_int_equal(members, 2);
+	assert_true(str_eq(products, STR("jira@acme")));
+	return ++*count;
+}
+
+static void test_groups_are_told_with_their_members_and_what_they_give(void **state)
+{
+	const struct account_row rows[] = { acc("a:1", "ada@x"), acc("a:2", "bob@x"),
+					    acc("a:3", "eve@x") };
+	struct world_org o = { rows, 3, 2, NOW, ORG_PART_ALL, true, NOW };
+	struct numbers n;
+	struct world w = { 0 };
+	struct err err = { 0 };
+	int count = 0;
+
+	(void)state;
+	begin(&w);
+	collect(&w, &o, &n);
+	assert_int_equal(TRY_READ(&w, walk_org_groups(db, org, 0, 9, one_group, &count, &err)),
+			 1); /* what fn says goes on */
+	READ(&w, walk_org_groups(db, org, n.group, 9, one_group, &count, &err));
+	READ(&w, walk_org_groups(db, org + 1, 0, 9, one_group, &count, &err));
+	assert_int_equal(count, 1);
 	world_close(&w);
 }
 
@@ -503,6 +537,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_first_generation_brings_everything_in),
+		cmocka_unit_test(test_groups_are_told_with_their_members_and_what_they_give),
 		cmocka_unit_test(test_an_unchanged_generation_writes_no_row),
 		cmocka_unit_test(test_changes_wait_for_the_end_of_their_generation),
 		cmocka_unit_test(test_who_was_not_seen_goes_only_with_a_whole_part),
