@@ -142,14 +142,10 @@ static const struct export_column action_columns[] = {
 /* clang-format on */
 
 const struct export_kind export_kinds[] = {
-	{ "users", user_columns },
-	{ "accounts", account_columns },
-	{ "seats", seat_columns },
-	{ "groups", group_columns },
-	{ "org-groups", org_group_columns },
-	{ "plans", plan_columns },
-	{ "actions", action_columns },
-	{ NULL, NULL },
+	{ "users", user_columns },           { "accounts", account_columns },
+	{ "seats", seat_columns },           { "groups", group_columns },
+	{ "org-groups", org_group_columns }, { "plans", plan_columns },
+	{ "actions", action_columns },       { NULL, NULL },
 };
 
 const char *const export_form_words[] = { "csv", "jsonl", "table" };
