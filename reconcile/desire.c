@@ -450,26 +450,53 @@ static void scope_count(struct round *r)
 	r->scope_seats = f->seats.n;
 }
 
-/* HR says one thing of a person, a directory another: told, never a veto. */
+static const char *const role_names[SOURCE_ROLE_COUNT] = {
+	[SOURCE_HR] = "HR",
+	[SOURCE_DIRECTORY] = "the directory",
+	[SOURCE_IDP] = "the identity provider",
+};
+
+static bool is_known(const struct standing *s)
+{
+	return s->state == VALUE_PRESENT && strcmp(s->status, "absent") != 0;
+}
+
+static bool is_active(const struct standing *s)
+{
+	return strcmp(s->status, "active") == 0;
+}
+
+/*
+ * Employment is what the highest role that knows the person says of it. That a lower one says
+ * otherwise (still active, or off already) is told to whoever looks after it, never a veto.
+ */
 static int disagreement_find(struct round *r, uint32_t person, const struct leave_date *leave,
 			     size_t *told, struct err *err)
 {
 	const struct world *w = r->w;
 	bool left = leave->at.state == VALUE_PRESENT && leave->at.ms <= w->f->round.now_ms;
-	struct standing hr = view_standing(w, person, SOURCE_HR);
-	struct standing dir = view_standing(w, person, SOURCE_DIRECTORY);
-	const char *says = NULL;
+	struct standing top = { .state = VALUE_UNKNOWN };
+	int role = SOURCE_HR, ret = 0;
 
-	if (hr.state != VALUE_PRESENT || dir.state != VALUE_PRESENT)
+	for (; role < SOURCE_ROLE_COUNT; role++) {
+		top = view_standing(w, person, (enum source_role)role);
+		if (top.state == VALUE_UNKNOWN || is_known(&top))
+			break;
+	}
+	if (role == SOURCE_ROLE_COUNT || !is_known(&top))
 		return 0;
-	if (strcmp(dir.status, "disabled") == 0 && strcmp(hr.status, "active") == 0 && !left)
-		says = "HR says active, the directory says disabled";
-	else if (strcmp(dir.status, "active") == 0 && left)
-		says = "HR says left, the directory says active";
-	if (!says)
-		return 0;
-	++*told;
-	return finding_add(r, "sources-disagree", NULL, w->numbers[person], 0, err, "%s", says);
+	left = left && role != SOURCE_IDP;
+	for (int low = role + 1; low < SOURCE_ROLE_COUNT && ret == 0; low++) {
+		struct standing s = view_standing(w, person, (enum source_role)low);
+
+		if (!is_known(&s) || is_active(&s) == (is_active(&top) && !left))
+			continue;
+		++*told;
+		ret = finding_add(r, "sources-disagree", NULL, w->numbers[person], 0, err,
+				  "%s says %s, %s says %s", role_names[role],
+				  left ? "left" : top.status, role_names[low], s.status);
+	}
+	return ret;
 }
 
 /* An identity provider names a last day that nobody who decides of employment does. */

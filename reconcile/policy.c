@@ -354,6 +354,10 @@ static const char *step_why_not(const struct rule *rule, const struct step_row *
 	if (row && row->kind == ACTION_WARN_ACCOUNT && rule->class != PLAN_INACTIVE)
 		return "who leaves is never warned: outside seats only rules of class inactive "
 		       "warn";
+	if (row && row->kind == ACTION_REVOKE_TOKENS &&
+	    (rule->class == PLAN_ABSENCE || rule->class == PLAN_INACTIVE))
+		return "who is merely absent or idle may come back, and a token that was "
+		       "revoked does not: class leaver revokes";
 	if (row)
 		return NULL;
 	if (str_ieq(word, STR("add-groups")) || str_ieq(word, STR("add-group")))

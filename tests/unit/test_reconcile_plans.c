@@ -473,7 +473,8 @@ static void check_finding(struct golden *g, const struct world_line *l)
 		const struct finding *f = &g->result->findings.v[i];
 
 		found = found || (strcmp(f->kind, l->words[1]) == 0 &&
-				  (l->n < 3 || (f->rule && strcmp(f->rule, l->words[2]) == 0)));
+				  (l->n < 3 || strcmp(f->text, l->words[2]) == 0 ||
+				   (f->rule && strcmp(f->rule, l->words[2]) == 0)));
 	}
 	if (!found)
 		fail_msg("%s: there is no finding %s %s", g->name, l->words[1],

@@ -347,6 +347,14 @@ static void test_what_a_policy_may_not_say_of_these(void **state)
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "restore }]\n",
 		  "expected suspend, deactivate, revoke-tokens, hand-over, tag NAME" },
+		{ "rules: [{ name: x, for: person, when: active pr, class: absence, then: "
+		  "[suspend, revoke-tokens] }]\n",
+		  "a token that was revoked does not: class leaver revokes" },
+		{ "rules: [{ name: x, for: account, when: admin pr, class: inactive, then: "
+		  "[warn, revoke-tokens after 14d] }]\n",
+		  "a token that was revoked does not: class leaver revokes" },
+		{ "rules: [{ name: leaver-gone, then: [suspend, revoke-tokens] }]\n",
+		  "a token that was revoked does not: class leaver revokes" },
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "[suspend, delete after 30d] }]\n",
 		  "delete stands there without deactivate above it" },

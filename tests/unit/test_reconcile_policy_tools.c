@@ -91,7 +91,7 @@ static void test_each_doubt_is_told_with_its_line(void **state)
 		{ SEAT("when: 'lastActive lt now-91d', anchor: lastActive + 31d, then: [warn, "
 		       "free-seat after 9d]"),
 		  "x.anchor: the filter asks for 91 days, the anchor counts from 31", 2, 0 },
-		{ "rules: [{ name: x, for: person, class: absence, when: title pr, then: "
+		{ "rules: [{ name: x, for: orphan, class: orphan, when: name pr, then: "
 		  "[suspend, revoke-tokens] }]\n",
 		  "x.then: tokens are revoked", 1, 0 },
 		{ "rules: [{ name: x, for: person, class: leaver, when: title pr, then: "
