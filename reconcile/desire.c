@@ -149,6 +149,26 @@ enum truth desire_truth(const struct world *w, const struct rule *rule, const st
 	return TRUTH_UNKNOWN;
 }
 
+/* Whether it was this rule that switched the account off last. */
+static bool took_it(const struct world *w, const struct rule *rule, uint32_t account)
+{
+	const struct facts *f = w->f;
+	int64_t newest = 0;
+	bool ret = false;
+
+	for (size_t i = stage_progress(f, account);
+	     i < f->progress.n && f->progress.v[i].account == account; i++) {
+		const struct row_progress *p = &f->progress.v[i];
+
+		if ((p->kind != ACTION_SUSPEND && p->kind != ACTION_DEACTIVATE) ||
+		    p->done_ms < newest)
+			continue;
+		newest = p->done_ms;
+		ret = str_eq(pool_str(&f->pool, p->rule), str_of(rule->name));
+	}
+	return ret;
+}
+
 enum truth desire_leaves(const struct world *w, const struct subject *s)
 {
 	enum truth ret = TRUTH_FALSE;
@@ -165,6 +185,9 @@ enum truth desire_leaves(const struct world *w, const struct subject *s)
 		    (rule->subject == SUBJECT_PERSON
 			     ? s->person == FACTS_NONE
 			     : rule->subject != SUBJECT_ACCOUNT || s->account == FACTS_NONE))
+			continue;
+		/* who was away is idle, and is warned before that takes anything */
+		if (rule->class == PLAN_INACTIVE && !took_it(w, rule, s->account))
 			continue;
 		t = desire_truth(w, rule, &of, &why, &outside);
 		anchor = stage_anchor(w, rule, &of);
@@ -296,6 +319,22 @@ static int inventory_desire(struct round *r, const struct rule *rule, uint32_t a
 	return 0;
 }
 
+/* Rules about the account itself, too: what one of them holds to be taken is not given back. */
+static int give_back_judge(struct round *r, const struct rule *rule, const struct subject *s,
+			   struct unknowns *u, bool *yes, struct err *err)
+{
+	enum truth leaves = TRUTH_FALSE;
+
+	if (rule->class == PLAN_RESTORE)
+		leaves = desire_leaves(r->w, s);
+	*yes = leaves == TRUTH_FALSE;
+	return leaves == TRUTH_UNKNOWN
+		       ? unknown_tell(r, rule, s, u,
+				      "whether a rule about the account holds is not known",
+				      err)
+		       : 0;
+}
+
 static int person_desire(struct round *r, uint32_t person, const struct rule *rule,
 			 struct unknowns *u, struct err *err)
 {
@@ -315,8 +354,10 @@ static int person_desire(struct round *r, uint32_t person, const struct rule *ru
 		if (rule->class != PLAN_RESTORE &&
 		    anchor.ms <= w->f->round.now_ms + PLAN_HORIZON_MS)
 			r->leaving[s.account] = true;
-		ret = inventory_desire(r, rule, s.account, anchor.ms, err);
+		ret = give_back_judge(r, rule, &s, u, &yes, err);
 		if (ret == 0)
+			ret = inventory_desire(r, rule, s.account, anchor.ms, err);
+		if (ret == 0 && yes)
 			ret = ladder_desire(r, rule, &s, anchor.ms, &basis, err);
 		if (ret < 0)
 			return ret;

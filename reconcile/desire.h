@@ -83,7 +83,8 @@ void round_done(struct round *r);
 enum truth desire_truth(const struct world *w, const struct rule *rule, const struct subject *s,
 			const char **why, bool *outside);
 /* A rule about the person or the account that takes something away holds, within the horizon:
- * nothing is given back to whom it is taken from. */
+ * nothing is given back to whom it is taken from. One of class inactive counts only where it
+ * was what took: else it begins with its warning. */
 enum truth desire_leaves(const struct world *w, const struct subject *s);
 /* What that judgement rests on. */
 void desire_basis(const struct world *w, const struct rule *rule, const struct subject *s,

@@ -141,6 +141,13 @@ static struct stage group_stage(const struct world *w, const struct rule *rule,
 	return done(did ? did : anchor_ms);
 }
 
+/* A warning that was sent before the account came back was about a time in which nobody could
+ * have used it: it is sent anew, and the whole wait is given. */
+static bool still_warns(const struct row_account *a, int64_t did)
+{
+	return did && (a->status != ACCOUNT_ACTIVE || did >= a->status_since_ms);
+}
+
 /* Done, or not (WAITS), as the account shows it. */
 static struct stage account_stage(const struct world *w, const struct rule *rule,
 				  enum action_kind kind, uint32_t account, int64_t anchor_ms)
@@ -158,7 +165,7 @@ static struct stage account_stage(const struct world *w, const struct rule *rule
 	if (kind == ACTION_RESTORE || kind == ACTION_ENABLE)
 		return return_stage(w, kind, account, anchor_ms);
 	if (kind == ACTION_WARN_ACCOUNT)
-		return did ? done(did) : (struct stage){ STAGE_WAITS, 0 };
+		return still_warns(a, did) ? done(did) : (struct stage){ STAGE_WAITS, 0 };
 	if (kind == ACTION_REVOKE_TOKENS && (a->tokens == TRI_NO || did))
 		return done(did ? did : anchor_ms);
 	if (kind == ACTION_REVOKE_TOKENS)
@@ -190,7 +197,7 @@ static struct stage step_stage(const struct world *w, const struct rule *rule,
 		return account_stage(w, rule, kind, s->account, anchor_ms);
 	did = done_at(w, rule, kind, s->account, w->f->seats.v[s->seat].product, anchor_ms);
 	/* a seat that is still there has not been freed, whatever was done */
-	if (kind == ACTION_WARN && did)
+	if (kind == ACTION_WARN && still_warns(&w->f->accounts.v[s->account], did))
 		return done(did);
 	return (struct stage){ STAGE_WAITS, 0 };
 }
