@@ -49,12 +49,16 @@ int atl_site_self(struct atl_site *s, struct atl_site_self *ret, struct err *err
 	return 0;
 }
 
-/* A global permission, without the context of any project. */
-static int permission_ask(struct atl_site *s, const char *key, struct err *err)
+/* project NULL: a global permission, without the context of any. */
+static int permission_ask(struct atl_site *s, const char *key, const char *project,
+			  struct err *err)
 {
-	const struct str args[] = { str_of(key) };
+	const struct str args[] = { str_of(key), str_of(project) };
 	const struct atl_ask ask =
-		atl_get(ATL_API_JIRA, "/rest/api/3/mypermissions?permissions={}", args, 1);
+		atl_get(ATL_API_JIRA,
+			project ? "/rest/api/3/mypermissions?permissions={}&projectKey={}"
+				: "/rest/api/3/mypermissions?permissions={}",
+			args, project ? 2 : 1);
 	CLEANUP(json_decref_at) json_t *doc = NULL;
 	const json_t *have;
 	int r = atl_site_ask(s, &ask, &doc, NULL, err);
@@ -68,8 +72,18 @@ static int permission_ask(struct atl_site *s, const char *key, struct err *err)
 			       "the site does not say whether the credential has %s", key);
 	if (json_is_true(have))
 		return 0;
-	(void)err_set(err, ERR_FORBIDDEN, "the credential lacks the global permission %s", key);
+	(void)err_set(err, ERR_FORBIDDEN, "the credential lacks the %s %s%s%s",
+		      project ? "permission" : "global permission", key,
+		      project ? " in project " : "", project ? project : "");
 	return ATL_RIGHT_NO;
+}
+
+int atl_site_project_ask(struct atl_site *s, const char *project, const char *permission,
+			 struct err *err)
+{
+	int r = permission_ask(s, permission, project, err);
+
+	return r == -ERR_NOT_FOUND ? ATL_RIGHT_NONE : r;
 }
 
 int atl_site_right_ask(struct atl_site *s, const struct atl_site_right *right, struct err *err)
@@ -79,7 +93,7 @@ int atl_site_right_ask(struct atl_site *s, const struct atl_site_right *right, s
 	int r;
 
 	if (right->permission)
-		return permission_ask(s, right->permission, err);
+		return permission_ask(s, right->permission, NULL, err);
 	r = atl_site_ask(s, &ask, &doc, NULL, err);
 	if (r == -ERR_NOT_FOUND && right->maybe)
 		return ATL_RIGHT_NONE;

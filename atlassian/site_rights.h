@@ -31,4 +31,9 @@ enum { ATL_RIGHT_NO = 8, ATL_RIGHT_NONE = 9 };
 int atl_site_right_ask(struct atl_site *s, const struct atl_site_right *right, struct err *err)
 	MUST_USE;
 
+/* Whether it has a permission in a project. Answers as above; ATL_RIGHT_NONE: it sees no such
+ * project. */
+int atl_site_project_ask(struct atl_site *s, const char *project, const char *permission,
+			 struct err *err) MUST_USE;
+
 #endif

@@ -747,9 +747,10 @@ const struct command commands[] = {
 	  "sent, too. Receivers are shown until notices.retention is over. Reading it is logged.",
 	  "leaverd notices\n  what did not arrive, and why\n",
 	  .options = notices_options, .verb = "notices", .render = render_notices },
-	{ "notices test", TELL, "send a test to an address or a hook",
+	{ "notices test", TELL, "send a test to an address, a hook or a Jira project",
 	  "Sends one letter over notices.mail, or one message to a hook of that name, and waits for what becomes of "
-	  "it. In dry mode it is written to notices.folder.",
+	  "it. In dry mode it is written to notices.folder. Of a channel of issues by its name one issue is opened, "
+	  "commented, and moved where the channel does that; not in dry mode, and not in mode observe.",
 	  "leaverd notices test ada@example.com\n  over the mail server\n",
 	  .operands = notices_operands, .verb = "notices.test" },
 	{ "requests", TELL, "who asks to have a seat again",

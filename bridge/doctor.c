@@ -19,6 +19,7 @@
 #include "bridge/loaded.h"
 #include "bridge/rounds.h"
 #include "bridge/rounds_hr.h"
+#include "bridge/tickets.h"
 #include "ldap/groups.h"
 #include "ldap/source.h"
 #include "ldap/tls.h"
@@ -550,6 +551,56 @@ static int check_site(struct doctor *d, const struct config_org *org,
 	return r == 0 ? check_site_end(d, o, err) : r;
 }
 
+/* --- issues ----------------------------------------------------------------------------------
+ */
+
+/* What a channel of issues needs in its project, and what will not work without. */
+static const struct {
+	const char *permission, *without;
+	bool to_move; /* only where what is over is moved */
+} issue_rights[] = {
+	{ "BROWSE_PROJECTS", "whether an issue was opened is not found out", false },
+	{ "CREATE_ISSUES", "no issue is opened", false },
+	{ "ADD_COMMENTS", "what is over is not said in its issue", false },
+	{ "TRANSITION_ISSUES", "issues of what is over are not moved", true },
+};
+
+static int check_issues(struct doctor *d, const struct config_issues *to, struct err *err)
+{
+	const struct config_org *org = tickets_org(d->app, to);
+	struct atl_site *site = NULL;
+	struct err why = { 0 };
+	bool all = true;
+	int r;
+
+	if (!org)
+		return say(d, DOCTOR_BAD, "issues", to->name, err,
+			   "no organisation has the site %s", to->site);
+	r = clients_site(d->app, org, config_site(org, to->site), &site, &why);
+	for (size_t i = 0; r == 0 && i < COUNT_OF(issue_rights); i++) {
+		if (issue_rights[i].to_move && !to->done)
+			continue;
+		r = atl_site_project_ask(site, to->project, issue_rights[i].permission, &why);
+		if (r != ATL_RIGHT_NO)
+			continue;
+		all = false;
+		r = say(d, DOCTOR_WARN, "issues", to->name, err, "%s: %s",
+			issue_rights[i].without, why.text);
+		if (r < 0)
+			return r;
+	}
+	if (r == ATL_RIGHT_NONE)
+		return say(d, DOCTOR_WARN, "issues", to->name, err,
+			   "the credential of %s sees no project %s: no issue is opened",
+			   to->site, to->project);
+	if (r < 0)
+		return bad(d, "issues", to->name, &why, err);
+	return all ? say(d, DOCTOR_OK, "issues", to->name, err,
+			 "they may be opened and commented%s in project %s of %s",
+			 to->done ? " and moved" : "", to->project, to->site)
+		   : 0;
+}
+
 static int check_org(struct doctor *d, const struct config_org *org, struct err *err)
 {
 	struct atl_client *client;
@@ -803,6 +854,8 @@ static int run_checks(struct doctor *d, struct err *err)
 	}
 	for (size_t i = 0; r == 0 && i < c->organisations.n && !verb_cancelled(d->app); i++)
 		r = check_org(d, config_org_at(c, i), err);
+	for (size_t i = 0; r == 0 && i < c->notices.issues.n && !verb_cancelled(d->app); i++)
+		r = check_issues(d, config_issues_at(&c->notices, i), err);
 	return r;
 }
 

@@ -687,8 +687,11 @@ int notices_test(struct app *app, const char *to, int64_t *ret_id, struct err *e
 	for (size_t i = 0; i < n->hooks.n; i++)
 		hook = hook || !strcmp(config_hook_at(n, i)->name, to);
 	if (!hook && !mail_address_ok(str_of(to)))
-		return err_set(err, ERR_NOT_FOUND,
-			       "\"%s\" is neither a mail address nor the name of a hook", to);
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"\"%s\" is neither a mail address nor the name of a hook or of a "
+			"channel of issues",
+			to);
 	if (!hook && !n->mail.server && !n->folder)
 		return err_set(err, ERR_CONFIG, "notices.mail is not set: no mail can be sent");
 	if (hook)

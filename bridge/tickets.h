@@ -43,6 +43,12 @@ enum tickets_end {
 enum tickets_end tickets_send(struct app *app, const struct tickets_job *job, int64_t *wait_ms,
 			      char says[ERR_TEXT_BYTES]);
 
+/* Opens an issue that says it is a test, comments it, and moves it where the channel does that.
+ * Blocks. says: which issue, and what did not go. Fault: HELD in mode observe and where notices
+ * are files, else as the request that failed; an issue that was opened before it is named. */
+int tickets_test(struct app *app, const struct config_issues *to, char says[ERR_TEXT_BYTES],
+		 struct err *err) MUST_USE;
+
 /* The organisation that has the site; never NULL for a configuration that was read. */
 const struct config_org *tickets_org(const struct app *app, const struct config_issues *to);
 

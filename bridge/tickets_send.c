@@ -4,6 +4,7 @@
 
 #include "atlassian/ticket.h"
 #include "base/digest.h"
+#include "base/enc.h"
 #include "base/stamp.h"
 #include "bridge/notices.h"
 #include "bridge/rounds.h"
@@ -311,4 +312,82 @@ enum tickets_end tickets_send(struct app *app, const struct tickets_job *job, in
 	end = s.closes ? close_one(&s, opens, &err) : open_one(&s, &err);
 	*wait_ms = s.wait_ms;
 	return end;
+}
+
+/* --- a test --------------------------------------------------------------------------------
+ */
+
+/* What is done with the issue once it is there. */
+static int test_close(struct sending *s, struct err *err)
+{
+	const char *done = s->job->to->done;
+	int r = atl_ticket_say(s->site, s->name, STR("The test is over."), &s->problem, err);
+
+	if (r == 0 && done)
+		r = atl_ticket_move(s->site, s->name, done, &s->problem, err);
+	if (r < 0)
+		return err_context(err, r, "%s was opened", s->name);
+	(void)snprintf(s->says, ERR_TEXT_BYTES, "%s was opened and commented%s%s", s->name,
+		       !done    ? ""
+		       : r == 0 ? ", and moved to "
+				: "; no transition leads to ",
+		       done ? done : "");
+	return 0;
+}
+
+static int test_may(const struct sending *s, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	enum store_mode mode = STORE_OBSERVE;
+	int r;
+
+	if (s->app->config.notices.folder)
+		return err_set(
+			err, ERR_HELD,
+			"notices.folder is set: notices are files, and nothing is opened "
+			"at Jira");
+	r = store_read_begin(s->app->store, &db, err);
+	if (r == 0)
+		r = store_mode_get(db, s->org->name, &mode, err);
+	if (r >= 0 && mode == STORE_OBSERVE)
+		return err_set(err, ERR_HELD,
+			       "organisation %s is in mode observe: nothing is written there",
+			       s->org->name);
+	return r < 0 ? r : 0;
+}
+
+int tickets_test(struct app *app, const struct config_issues *to, char text[ERR_TEXT_BYTES],
+		 struct err *err)
+{
+	const struct tickets_job job = { .to = to };
+	CLEANUP(sending_done)
+	struct sending s = {
+		.app = app, .job = &job, .org = tickets_org(app, to), .says = text
+	};
+	char uuid[ENC_UUID_CHARS + 1];
+	int r;
+
+	text[0] = '\0';
+	if (!s.org)
+		return err_set(err, ERR_CONFIG, "no organisation has the site %s", to->site);
+	enc_uuid_new(uuid);
+	(void)snprintf(s.label, sizeof(s.label), "leaverd-%s", uuid);
+	s.ticket = (struct atl_ticket){
+		.project = to->project,
+		.type = to->type,
+		.label = s.label,
+		.labels = (const char *const *)to->labels.v,
+		.label_count = to->labels.n,
+		.summary = STR("A test of leaverd"),
+		.text = STR("`leaverd notices test` opened this issue. Nothing is to be done."),
+	};
+	r = test_may(&s, err);
+	if (r == 0)
+		r = site_make(&s, err);
+	if (r == 0)
+		r = atl_ticket_open(s.site, &s.ticket, s.name, &s.problem, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(text, ERR_TEXT_BYTES, "%s was opened", s.name);
+	return test_close(&s, err);
 }

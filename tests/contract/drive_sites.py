@@ -48,6 +48,9 @@ class Sites:
         self.jira("GET", "user?accountId=none", 404)
         self.jira("GET", "myself")
         self.jira("GET", "mypermissions?permissions=ADMINISTER")
+        project = self.jira("GET", "project/search?startAt=0&maxResults=1")["values"][0]["key"]
+        self.jira("GET", "mypermissions?permissions=CREATE_ISSUES&projectKey=" + project)
+        self.jira("GET", "mypermissions?permissions=CREATE_ISSUES&projectKey=NONE", 404)
         desks = "/ex/jira/%s/rest/servicedeskapi/servicedesk" % self.cloud
         self.ask("GET", desks + "?start=0&limit=50", 200)
         self.ask("GET", desks + "/1/customer?start=0&limit=50", 200)

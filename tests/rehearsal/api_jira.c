@@ -239,11 +239,15 @@ static bool is_denied(const struct call *c, struct str permission)
 static int permissions_get(struct call *c)
 {
 	CLEANUP(buf_done) struct buf wanted;
+	CLEANUP(buf_done) struct buf within;
 	struct str rest = asked(c, "permissions", &wanted), key;
+	struct str project = asked(c, "projectKey", &within);
 	json_t *list = json_object();
 	unsigned site;
 	int status = works_site(c, 2, &site);
 
+	if (!status && project.len && !works_find(c, "projects", site, "key", project))
+		status = works_refuse(c, 404, "No project could be found with that key");
 	while (!status && rest.len) {
 		struct str tail = { 0 };
 		bool have;
@@ -253,7 +257,8 @@ static int permissions_get(struct call *c)
 		have = !is_denied(c, key);
 		json_object_setn_new(list, key.p, key.len,
 				     json_pack("{s:s%,s:s,s:b}", "key", key.p, key.len, "type",
-					       "GLOBAL", "havePermission", have));
+					       project.len ? "PROJECT" : "GLOBAL",
+					       "havePermission", have));
 	}
 	if (status) {
 		json_decref(list);

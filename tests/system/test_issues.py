@@ -8,9 +8,12 @@ import time
 
 import pytest
 
+from daemon import CommandFault
 from rehearsal import HOUR, MINUTE
 from sites import HOST, NAMES, SiteWorld, actions
 
+OPS = {"projects": [{"site": "acme", "id": "100", "key": "OPS", "name": "Operations", "lead": "max@example.com"}],
+       "issues": []}
 LEAVING = {"lea": "2026-11-20", "tom": "2026-11-20"}
 ISSUES = """notices:
   issues:
@@ -81,8 +84,7 @@ def settle(world, plan, count, status="To Do"):
 @pytest.fixture()
 def world(build, tmp_path, request):
     with SiteWorld(build, tmp_path) as w:
-        w.works({"projects": [{"site": "acme", "id": "100", "key": "OPS", "name": "Operations", "lead": "max@example.com"}],
-                 "issues": []})
+        w.works(OPS)
         tell(w, getattr(request, "param", ""))
         w.push(LEAVING)
         w.arm()
@@ -138,6 +140,48 @@ def test_an_issue_that_never_arrived_is_opened_after_the_search_must_show_it(wor
     assert len(issues(world)) == len(outbox(world)) - len(lost) == len(outbox(world)) - 1
     world.clock.advance(6 * MINUTE)
     settle(world, plan, 1)
+
+
+def rights(world):
+    """What doctor says of the channel."""
+    out = world.json("doctor", status=(0, 1, 2, 3, 4, 5, 6))["checks"]
+    return [(c["verdict"], c["text"]) for c in out if (c["check"], c["target"]) == ("issues", "plans")]
+
+
+def test_doctor_asks_for_the_projects_rights_and_a_test_opens_an_issue_and_closes_it(world):
+    (verdict, text), = rights(world)
+    assert verdict == "ok" and "opened and commented and moved in project OPS" in text
+    world.works({"issues": []})  # and nothing else
+    (verdict, text), = rights(world)
+    assert verdict == "warn" and "sees no project OPS: no issue is opened" in text
+    world.works({**OPS, "denied": ["CREATE_ISSUES", "TRANSITION_ISSUES"]})
+    said = rights(world)
+    assert [v for v, _ in said] == ["warn", "warn"]
+    assert "no issue is opened" in said[0][1] and "CREATE_ISSUES in project OPS" in said[0][1]
+    assert "not moved" in said[1][1] and "TRANSITION_ISSUES" in said[1][1]
+    assert issues(world) == [] and not [r for r in world.rehearsal.log()["log"]
+                                        if "/issue" in r["path"] and r["method"] != "GET"]
+    world.works(OPS)
+    for name, more in (("plans", []), ("issues:plans", ["--json"])):
+        assert "was opened and commented, and moved to Done" in world.command("notices", "test", name, *more)
+    made = issues(world)
+    assert [(i["summary"], i["status"], len(i["comments"])) for i in made] == [("A test of leaverd", "Done", 1)] * 2
+    assert made[0]["labels"][0] != made[1]["labels"][0] and made[0]["labels"][1:] == ["access"]
+    kept = [json.loads(line) for line in world.command("audit", "export").splitlines()]
+    told = [json.loads(e["body"])["result"] for e in kept if e["what"] == "notices.test"]
+    assert [t.split()[0] for t in told] == [i["key"] for i in made]
+    # a comment that is refused leaves an issue, and that is said and kept
+    world.rehearsal.fault("status", path="*/comment", method="POST", status=403, count=1)
+    with pytest.raises(CommandFault) as fault:
+        world.command("notices", "test", "plans")
+    assert issues(world)[2]["key"] + " was opened: " in fault.value.err
+    with pytest.raises(CommandFault) as fault:
+        world.command("notices", "test", "nowhere")
+    assert "a channel of issues" in fault.value.err
+    tell(world, "  folder: %s\n" % world.daemon.folder)
+    with pytest.raises(CommandFault) as fault:
+        world.command("notices", "test", "plans")
+    assert "notices.folder" in fault.value.err and len(issues(world)) == 3
 
 
 def test_what_the_project_refuses_waits_and_is_told_and_a_refused_plan_closes_its_issue(world):
