@@ -4,13 +4,20 @@
 #include <stdio.h>
 
 #include "base/stamp.h"
+#include "base/vec.h"
 
 #define BARS_MOST 40
 #define BAR_X 330     /* where bars begin */
 #define BAR_WIDTH 470 /* of the longest */
 #define BAR_HEIGHT 16
 #define ROW_GAP 10
-#define LABEL_MOST 40 /* characters of a bar's name */
+#define WORD_MOST 24   /* bytes; a longer word may break */
+#define WORD_PIECE 16  /* characters, where it has no sign to break behind */
+#define SHORT_MOST 12  /* bytes */
+#define LABEL_ROOM 400 /* tenths of a letter, of a bar's name */
+
+#define DASH "\xe2\x80\x93"
+#define NONE "<span class=\"soft\">" DASH "</span>"
 
 static const char head_html[] =
 	"<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -28,23 +35,24 @@ static const char style_html[] =
 	"auto;max-width:88rem;padding:1.5rem;color:var(--fg);background:var(--bg);"
 	"font:16px/1.5 system-ui,sans-serif}\n"
 	"h1{font-size:1.6rem;margin:0 0 .3rem}p,li{color:var(--fg)}.soft{color:var(--soft)}\n"
-	".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;"
-	"font-variant-numeric:tabular-nums}\n"
+	".wide{overflow-x:auto}table{border-collapse:collapse;width:max-content;"
+	"min-width:100%;font-variant-numeric:tabular-nums}td{max-width:26rem}\n"
 	"caption{text-align:left;font-weight:600;padding:.6rem 0}\n"
 	"th,td{border-bottom:1px solid var(--line);padding:.35rem .6rem;text-align:left;"
 	"vertical-align:top}\n"
 	"thead th{background:var(--head);vertical-align:bottom}.n{text-align:right}"
-	"td.n,time{white-space:nowrap}\n"
+	"td.n,td.k,time{white-space:nowrap}\n"
 	"tfoot td,tfoot th{font-weight:600;border-top:2px solid var(--line)}\n"
 	"svg{width:100%;height:auto;max-width:54rem}svg text{fill:var(--fg);font-size:14px}\n"
 	".s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}\n"
 	"a:focus,.wide:focus{outline:3px solid var(--s1);outline-offset:2px}\n"
 	"@media "
-	"print{:root{--fg:#000;--bg:#fff;--soft:#333;--line:#888;--head:#eee;--s1:#0b5cad;"
-	"--s2:#a14a00;--s3:#5b3a9d}body{max-width:none;padding:0;font-size:10pt}"
+	"print{table{width:100%}td{max-width:none}:root{--fg:#000;--bg:#fff;--soft:#333;--line:"
+	"#888;--head:#eee;--s1:#0b5cad;"
+	"--s2:#a14a00;--s3:#5b3a9d}body{max-width:none;padding:0;font-size:8.5pt}"
 	".wide{overflow:visible}thead{display:table-header-group}tr,svg{break-inside:avoid}"
 	"th,td{padding:.2rem "
-	".4rem}td,time{white-space:normal;overflow-wrap:anywhere}caption{break-after:avoid}:"
+	".4rem}time{white-space:normal}caption{break-after:avoid}:"
 	"root{color-scheme:light}}\n"
 	"@page{size:landscape;margin:12mm}\n"
 	"</style>\n";
@@ -103,6 +111,47 @@ static bool is_number(enum export_type type)
  * -------------------------------------------------------------------------------------
  */
 
+/* A long word may break behind a sign, or after so many characters, and is copied whole. */
+static void add_long_word(struct buf *into, struct str word)
+{
+	size_t begin = 0, chars = 0;
+
+	for (size_t at = 1; at <= word.len; at++) {
+		bool end = at == word.len;
+
+		if (!end && ((unsigned char)word.p[at] & 0xc0) == 0x80)
+			continue;
+		chars++;
+		if (!end && chars < WORD_PIECE && !strchr("@._-/:", word.p[at - 1]))
+			continue;
+		report_html_text(into, str_n(word.p + begin, at - begin));
+		if (!end)
+			buf_add_text(into, "<wbr>");
+		begin = at;
+		chars = 0;
+	}
+}
+
+static void add_words(struct buf *into, struct str text)
+{
+	while (text.len) {
+		size_t n = str_find_any(text, " ");
+
+		if (n > WORD_MOST)
+			add_long_word(into, str_n(text.p, n));
+		else
+			report_html_text(into, str_n(text.p, n));
+		if (n < text.len)
+			buf_add_char(into, text.p[n++]);
+		text = str_n(text.p + n, text.len - n);
+	}
+}
+
+static struct str text_of(const json_t *value)
+{
+	return str_n(json_string_value(value), json_string_length(value));
+}
+
 static void add_list(struct buf *into, const json_t *list)
 {
 	const json_t *one;
@@ -110,7 +159,7 @@ static void add_list(struct buf *into, const json_t *list)
 
 	json_array_foreach ((json_t *)(uintptr_t)list, i, one) {
 		buf_add_text(into, i ? "; " : "");
-		add_text(into, json_string_value(one));
+		add_words(into, text_of(one));
 	}
 }
 
@@ -128,12 +177,11 @@ static void add_value(struct buf *into, enum export_type type, const json_t *val
 	if (json_is_array(value)) {
 		add_list(into, value);
 	} else if (json_is_string(value)) {
-		report_html_text(into,
-				 str_n(json_string_value(value), json_string_length(value)));
+		add_words(into, text_of(value));
 	} else if (json_is_boolean(value)) {
 		buf_add_text(into, json_is_true(value) ? "yes" : "no");
 	} else if (!json_is_integer(value)) {
-		buf_add_text(into, "<span class=\"soft\">unknown</span>");
+		buf_add_text(into, NONE);
 	} else if (type == EXPORT_TIME) {
 		stamp_text(json_integer_value(value), time);
 		buf_addf(into, "<time datetime=\"%s\">%.10s %.5sZ</time>", time, time,
@@ -145,14 +193,27 @@ static void add_value(struct buf *into, enum export_type type, const json_t *val
 	}
 }
 
+/* A date, a word: it stays in one piece. */
+static bool is_short(const json_t *value)
+{
+	struct str text = text_of(value);
+
+	return text.len && text.len <= SHORT_MOST && str_find_any(text, " ") == text.len;
+}
+
 static void add_row(const struct report *report, const json_t *row, struct buf *into)
 {
 	unsigned i = 0;
 
 	buf_add_text(into, "<tr>");
 	for (const struct export_column *c = report->columns; c->name; c++, i++) {
-		buf_addf(into, "<td%s>", is_number(c->type) ? " class=\"n\"" : "");
-		add_value(into, c->type, json_array_get(row, i));
+		const json_t *value = json_array_get(row, i);
+
+		buf_addf(into, "<td%s>",
+			 is_number(c->type) ? " class=\"n\""
+			 : is_short(value)  ? " class=\"k\""
+					    : "");
+		add_value(into, c->type, value);
 		buf_add_text(into, "</td>");
 	}
 	buf_add_text(into, "</tr>\n");
@@ -216,85 +277,195 @@ static int column_at(const struct report *report, const char *name)
 	return -1;
 }
 
+struct bar {
+	const json_t *label, *beside;
+	const char *says; /* instead of a label */
+	int64_t v[REPORT_SERIES];
+};
+VEC(vec_bar, struct bar);
+
 struct chart {
 	const struct report *report;
-	const json_t *rows;
-	size_t count;
+	struct vec_bar bars;
+	size_t first; /* that is drawn */
 	int label, beside, series[REPORT_SERIES];
 	int64_t most;
 };
 
-static int64_t sum_of(const struct chart *c, const json_t *row)
+static int64_t sum_of(const struct bar *b)
 {
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < REPORT_SERIES; i++)
-		if (c->series[i] >= 0)
-			sum += json_integer_value(json_array_get(row, (size_t)c->series[i]));
+		sum += b->v[i];
 	return sum;
 }
 
-/* False: there is nothing to draw. */
-static bool chart_of(const struct report *report, const json_t *rows, struct chart *c)
+/* All of them, also those that nothing falls into: the shape is what is looked at. */
+static int bars_of_steps(struct chart *c, struct err *err)
 {
-	*c = (struct chart){ .report = report, .rows = rows };
+	const struct report_step *s = c->report->steps;
+
+	for (bool more = s != NULL; more; more = s++->most != INT64_MIN) {
+		const struct bar b = { .says = s->says };
+
+		if (vec_bar_add(&c->bars, b) < 0)
+			return err_nomem(err);
+	}
+	return 0;
+}
+
+static size_t step_at(const struct report_step *steps, const json_t *number)
+{
+	size_t i = 0;
+
+	while (steps[i].most != INT64_MIN &&
+	       (!json_is_integer(number) || json_integer_value(number) > steps[i].most))
+		i++;
+	return i;
+}
+
+static int bar_for(struct chart *c, const json_t *row, struct bar **ret, struct err *err)
+{
+	const json_t *label = json_array_get(row, (size_t)c->label);
+	const struct bar fresh = { .label = label,
+				   .beside = c->beside < 0
+						     ? NULL
+						     : json_array_get(row, (size_t)c->beside) };
+
+	if (c->report->steps) {
+		*ret = &c->bars.v[step_at(c->report->steps, label)];
+		return 0;
+	}
+	for (size_t i = c->bars.n; c->report->grouped && i-- > 0;) {
+		*ret = &c->bars.v[i];
+		if (json_equal(c->bars.v[i].label, label))
+			return 0;
+	}
+	if (vec_bar_add(&c->bars, fresh) < 0)
+		return err_nomem(err);
+	*ret = &c->bars.v[c->bars.n - 1];
+	return 0;
+}
+
+static int bars_add(struct chart *c, const json_t *rows, struct err *err)
+{
+	const json_t *row;
+	struct bar *b = NULL;
+	size_t at;
+	int r = bars_of_steps(c, err);
+
+	json_array_foreach ((json_t *)(uintptr_t)rows, at, row) {
+		if (r == 0)
+			r = bar_for(c, row, &b, err);
+		if (r < 0)
+			return r;
+		if (c->report->counts)
+			b->v[0]++;
+		for (size_t i = 0; i < REPORT_SERIES; i++)
+			if (c->series[i] >= 0)
+				b->v[i] += json_integer_value(
+					json_array_get(row, (size_t)c->series[i]));
+	}
+	return r;
+}
+
+static bool is_drawn(const struct chart *c, size_t i)
+{
+	return i >= c->first && i < c->first + BARS_MOST && i < c->bars.n;
+}
+
+/* *any false: there is nothing to draw. */
+static int chart_of(const struct report *report, const json_t *rows, struct chart *c, bool *any,
+		    struct err *err)
+{
+	int r = 0;
+
+	*c = (struct chart){ .report = report };
 	c->label = column_at(report, report->label);
 	c->beside = column_at(report, report->beside);
 	for (size_t i = 0; i < REPORT_SERIES; i++)
 		c->series[i] = column_at(report, report->series[i]);
-	c->count = json_array_size(rows) < BARS_MOST ? json_array_size(rows) : BARS_MOST;
-	for (size_t i = 0; i < c->count; i++) {
-		int64_t sum = sum_of(c, json_array_get(rows, i));
-
-		c->most = sum > c->most ? sum : c->most;
-	}
-	return c->label >= 0 && c->most > 0;
+	if (c->label >= 0 && json_array_size(rows))
+		r = bars_add(c, rows, err);
+	if (report->newest && c->bars.n > BARS_MOST)
+		c->first = c->bars.n - BARS_MOST;
+	for (size_t i = 0; i < c->bars.n; i++)
+		if (is_drawn(c, i) && sum_of(&c->bars.v[i]) > c->most)
+			c->most = sum_of(&c->bars.v[i]);
+	*any = c->most > 0;
+	return r;
 }
 
-/* Names are cut at a character; *chars are left of the place for them. */
-static void add_label(struct buf *into, const json_t *value, size_t *chars)
+/* How much of a line's place a character takes, about, in tenths of a small letter. */
+static unsigned width_of(struct str s)
+{
+	unsigned char b = (unsigned char)s.p[0];
+
+	if (b < 0x80)
+		return strchr("MWmw@%", b) ? 17 : b >= 'A' && b <= 'Z' ? 13 : 10;
+	/* from U+1100 on there are scripts whose characters are squares */
+	return b >= 0xe2 || (b == 0xe1 && s.len > 1 && (unsigned char)s.p[1] >= 0x84) ? 20 : 13;
+}
+
+/* Names are cut at a character; *room, in tenths of a letter, is left of the place for them. */
+static void add_label(struct buf *into, const json_t *value, unsigned *room)
 {
 	struct str text = str_n(json_string_value(value), json_string_length(value));
 	size_t at = 0;
 
-	while (at < text.len && *chars) {
+	while (at < text.len) {
+		unsigned wide = width_of(str_n(text.p + at, text.len - at));
+
+		if (wide > *room)
+			break;
+		*room -= wide;
 		at++;
 		while (at < text.len && ((unsigned char)text.p[at] & 0xc0) == 0x80)
 			at++;
-		--*chars;
 	}
 	report_html_text(into, str_n(text.p, at));
-	if (at < text.len)
+	if (at < text.len) {
 		buf_add_text(into, "\xe2\x80\xa6");
+		*room = 0;
+	}
 }
 
-static void add_labels(const struct chart *c, const json_t *row, struct buf *into)
+static void add_labels(const struct bar *b, struct buf *into)
 {
-	size_t chars = LABEL_MOST;
+	unsigned room = LABEL_ROOM;
 
-	add_label(into, json_array_get(row, (size_t)c->label), &chars);
-	if (c->beside < 0 || chars < 4)
+	if (b->says) {
+		add_text(into, b->says);
+		return;
+	}
+	if (json_is_integer(b->label))
+		buf_addf(into, "%" PRId64, (int64_t)json_integer_value(b->label));
+	else if (!json_string_length(b->label))
+		buf_add_text(into, "(none)");
+	else
+		add_label(into, b->label, &room);
+	if (!b->beside || room < 60)
 		return;
 	buf_add_text(into, ", ");
-	chars -= 2;
-	add_label(into, json_array_get(row, (size_t)c->beside), &chars);
+	room -= 20;
+	add_label(into, b->beside, &room);
 }
 
-static void add_bar(const struct chart *c, const json_t *row, size_t at, struct buf *into)
+static void add_bar(const struct chart *c, size_t at, struct buf *into)
 {
-	int64_t y = (int64_t)at * (BAR_HEIGHT + ROW_GAP) + ROW_GAP, x = BAR_X;
+	int64_t y = (int64_t)(at - c->first) * (BAR_HEIGHT + ROW_GAP) + ROW_GAP, x = BAR_X;
+	const struct bar *b = &c->bars.v[at];
 
 	buf_addf(into, "<text x=\"%d\" y=\"%" PRId64 "\" text-anchor=\"end\">", BAR_X - 8,
 		 y + BAR_HEIGHT - 3);
-	add_labels(c, row, into);
+	add_labels(b, into);
 	buf_add_text(into, "</text>");
 	for (size_t i = 0; i < REPORT_SERIES; i++) {
-		int64_t value, width;
+		int64_t width =
+			b->v[i] > 0 ? (int64_t)((double)b->v[i] / (double)c->most * BAR_WIDTH)
+				    : 0;
 
-		if (c->series[i] < 0)
-			continue;
-		value = json_integer_value(json_array_get(row, (size_t)c->series[i]));
-		width = value > 0 ? (int64_t)((double)value / (double)c->most * BAR_WIDTH) : 0;
 		if (width)
 			buf_addf(into,
 				 "<rect class=\"s%zu\" x=\"%" PRId64 "\" y=\"%" PRId64
@@ -303,54 +474,72 @@ static void add_bar(const struct chart *c, const json_t *row, size_t at, struct 
 		x += width;
 	}
 	buf_addf(into, "<text x=\"%" PRId64 "\" y=\"%" PRId64 "\">", x + 6, y + BAR_HEIGHT - 3);
-	if (c->report->columns[c->series[0]].type == EXPORT_DECIMAL)
-		add_decimal(into, sum_of(c, row));
+	if (c->series[0] >= 0 && c->report->columns[c->series[0]].type == EXPORT_DECIMAL)
+		add_decimal(into, sum_of(b));
 	else
-		buf_addf(into, "%" PRId64, sum_of(c, row));
+		buf_addf(into, "%" PRId64, sum_of(b));
 	buf_add_text(into, "</text>\n");
+}
+
+static void add_key(const char *name, size_t i, unsigned x, size_t y, struct buf *into)
+{
+	buf_addf(into,
+		 "<rect class=\"s%zu\" x=\"%u\" y=\"%zu\" width=\"14\" height=\"14\"/>"
+		 "<text x=\"%u\" y=\"%zu\">",
+		 i + 1, x, y, x + 20, y + 12);
+	add_name(into, name);
+	buf_add_text(into, "</text>");
 }
 
 static void add_legend(const struct chart *c, size_t y, struct buf *into)
 {
 	unsigned x = BAR_X;
 
+	if (c->report->counts)
+		add_key(c->report->counts, 0, x, y, into);
 	for (size_t i = 0; i < REPORT_SERIES; i++) {
 		if (c->series[i] < 0)
 			continue;
-		buf_addf(into,
-			 "<rect class=\"s%zu\" x=\"%u\" y=\"%zu\" width=\"14\" height=\"14\"/>"
-			 "<text x=\"%u\" y=\"%zu\">",
-			 i + 1, x, y, x + 20, y + 12);
-		add_name(into, c->report->series[i]);
-		buf_add_text(into, "</text>");
+		add_key(c->report->series[i], i, x, y, into);
 		x += 40 + 9 * (unsigned)strlen(c->report->series[i]);
 	}
 	buf_add_char(into, '\n');
 }
 
-static void add_chart(const struct report *report, const json_t *rows, struct buf *into)
+static void draw(const struct chart *c, struct buf *into)
 {
-	struct chart c;
-	size_t height;
+	size_t count = c->bars.n - c->first < BARS_MOST ? c->bars.n - c->first : BARS_MOST;
+	size_t height = count * (BAR_HEIGHT + ROW_GAP) + ROW_GAP;
 
-	if (!chart_of(report, rows, &c))
-		return;
-	height = c.count * (BAR_HEIGHT + ROW_GAP) + ROW_GAP;
 	buf_addf(into,
 		 "<svg viewBox=\"0 0 900 %zu\" role=\"img\" aria-labelledby=\"ct cd\">\n"
 		 "<title id=\"ct\">",
 		 height + 30);
-	add_text(into, report->title);
+	add_text(into, c->report->title);
 	buf_add_text(into, "</title>\n<desc id=\"cd\">Bars by ");
-	add_name(into, report->label);
+	add_name(into, c->report->label);
 	buf_add_text(into, "; the same numbers stand in the table below.</desc>\n");
-	for (size_t i = 0; i < c.count; i++)
-		add_bar(&c, json_array_get(rows, i), i, into);
-	add_legend(&c, height + 8, into);
+	for (size_t i = 0; i < c->bars.n; i++)
+		if (is_drawn(c, i))
+			add_bar(c, i, into);
+	add_legend(c, height + 8, into);
 	buf_add_text(into, "</svg>\n");
-	if (json_array_size(rows) > c.count)
-		buf_addf(into, "<p class=\"soft\">The first %zu of %zu.</p>\n", c.count,
-			 json_array_size(rows));
+	if (c->bars.n > count)
+		buf_addf(into, "<p class=\"soft\">The %s %zu of %zu.</p>\n",
+			 c->report->newest ? "last" : "first", count, c->bars.n);
+}
+
+static int add_chart(const struct report *report, const json_t *rows, struct buf *into,
+		     struct err *err)
+{
+	struct chart c;
+	bool any;
+	int r = chart_of(report, rows, &c, &any, err);
+
+	if (r == 0 && any)
+		draw(&c, into);
+	vec_bar_done(&c.bars);
+	return r;
 }
 
 /* --- the page
@@ -362,7 +551,8 @@ int report_html(const struct report *report, const json_t *answer, struct buf *i
 {
 	const json_t *notes = json_object_get(answer, "notes"), *note;
 	char time[STAMP_TEXT_BYTES];
-	size_t at;
+	size_t at, before;
+	int r;
 
 	stamp_text(json_integer_value(json_object_get(answer, "made_ms")), time);
 	buf_add_text(into, head_html);
@@ -380,8 +570,14 @@ int report_html(const struct report *report, const json_t *answer, struct buf *i
 		 time + 11);
 	add_text(into, report->about);
 	buf_add_text(into, "</p>\n");
-	add_chart(report, json_object_get(answer, "rows"), into);
+	r = add_chart(report, json_object_get(answer, "rows"), into, err);
+	if (r < 0)
+		return r;
+	before = into->len;
 	add_table(report, answer, into);
+	if (into->p && memmem(into->p + before, into->len - before, NONE, sizeof(NONE) - 1))
+		buf_add_text(into, "<p class=\"soft\">" DASH
+				   ": not known, not told, or there is none.</p>\n");
 	if (json_array_size(notes)) {
 		buf_add_text(into, "<h2>Notes</h2>\n<ul>\n");
 		json_array_foreach ((json_t *)(uintptr_t)notes, at, note) {

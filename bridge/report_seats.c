@@ -205,6 +205,26 @@ static int each_org(struct report_run *run, int (*fn)(struct seat_count *c, stru
 	return r;
 }
 
+/* Of so few holders nobody is told how they use it: each would be seen. */
+static bool is_small(const struct product_tally *p)
+{
+	return p->seats < REPORT_SMALL;
+}
+
+static json_t *of_many(const struct product_tally *p, int64_t count)
+{
+	return p->seats && is_small(p) ? json_null() : json_integer(count);
+}
+
+static int small_note(struct report_run *run, size_t small, struct err *err)
+{
+	return small ? report_note(run, err,
+				   "Products with fewer than %d seats (%zu): how they are used "
+				   "is not told, nor is it in the sums.",
+				   REPORT_SMALL, small)
+		     : 0;
+}
+
 /* --- seats
  * -------------------------------------------------------------------------------------
  */
@@ -213,21 +233,23 @@ static int seats_of_org(struct seat_count *c, struct err *err)
 {
 	struct product_tally *p, *next;
 	int r = count_seats(c, seat_note, c, err);
+	size_t small = 0;
 
 	HASH_ITER (hh, c->products, p, next) {
 		if (r < 0)
 			return r;
+		small += p->seats && is_small(p);
 		r = report_row(c->run,
-			       json_pack("[s,s,s,I,I,I,I,I,I,o,o]", c->org, p->key, p->site,
-					 (json_int_t)p->seats, (json_int_t)p->used,
-					 (json_int_t)p->inactive, (json_int_t)p->never,
-					 (json_int_t)p->unknown, (json_int_t)p->guarded,
+			       json_pack("[s,s,s,I,o,o,o,o,o,o,o]", c->org, p->key, p->site,
+					 (json_int_t)p->seats, of_many(p, p->used),
+					 of_many(p, p->inactive), of_many(p, p->never),
+					 of_many(p, p->unknown), of_many(p, p->guarded),
 					 p->capacity ? json_integer(p->capacity) : json_null(),
 					 p->capacity ? json_integer(p->capacity - p->seats)
 						     : json_null()),
 			       err);
 	}
-	return r;
+	return r < 0 ? r : small_note(c->run, small, err);
 }
 
 int report_seats(struct report_run *run, struct err *err)
@@ -503,23 +525,28 @@ static int savings_of_org(struct seat_count *c, struct err *err)
 	const struct config_org *org = config_org(&c->run->app->config, c->org);
 	struct product_tally *p, *next;
 	int r = count_seats(c, seat_note, c, err);
+	size_t small = 0;
 
 	HASH_ITER (hh, c->products, p, next) {
 		const struct config_billing *price =
 			config_billing_of(org, str_of(p->key), str_of(p->site));
+		bool told = !is_small(p);
 
+		small += price && p->seats && !told;
 		if (r == 0 && !price && p->seats)
 			r = report_note(c->run, err,
 					"%s on %s has no price in the configuration: no money "
 					"is told for its %" PRId64 " seats.",
 					p->key, p->site, p->seats);
-		if (r == 0 && price && p->inactive)
+		if (r == 0 && price && told && p->inactive)
 			r = savings_row(c, p->key, p->site, "inactive", p->inactive, p->seats,
 					price, true, c->run->now_ms, err);
-		if (r == 0 && price && p->never)
+		if (r == 0 && price && told && p->never)
 			r = savings_row(c, p->key, p->site, "never used", p->never, p->seats,
 					price, true, c->run->now_ms, err);
 	}
+	if (r == 0)
+		r = small_note(c->run, small, err);
 	return r < 0 ? r : freed_rows(c, err);
 }
 
@@ -616,6 +643,7 @@ struct department {
 struct charge {
 	struct report_run *run;
 	const char *org;
+	struct seat_count seats; /* of each product: few holders are not told of here either */
 	struct department *all;
 	int64_t person; /* whose department is known */
 	char *department;
@@ -632,6 +660,7 @@ static void charge_clear(struct charge *c)
 		free(d);
 	}
 	free(c->department);
+	seat_count_done(&c->seats);
 	marks_done(&c->people);
 	c->department = NULL;
 	c->person = 0;
@@ -722,7 +751,10 @@ static int charge_seat(void *ctx, const json_t *row, struct err *err)
 	if (person && marks_set(&c->people, person, err) < 0)
 		return -err->code;
 	d->seats++;
-	d->inactive += is_idle(c->run, row);
+	/* else what is told here, less what is told of the other products, would tell it */
+	if (held_of(&c->seats, jx_get_text(row, "product"), jx_get_text(row, "site")) >=
+	    REPORT_SMALL)
+		d->inactive += is_idle(c->run, row);
 	if (!price)
 		return 0;
 	d->cost += price->billing.price;
@@ -743,41 +775,81 @@ static int charge_row(struct charge *c, const struct department *d, struct err *
 			  err);
 }
 
+static void department_join(struct department *into, const struct department *d)
+{
+	into->people += d->people;
+	into->seats += d->seats;
+	into->inactive += d->inactive;
+	into->cost += d->cost;
+	into->mixed |= d->mixed || (into->currency[0] && d->currency[0] &&
+				    strcmp(into->currency, d->currency) != 0);
+	if (d->currency[0])
+		snprintf(into->currency, sizeof(into->currency), "%s", d->currency);
+}
+
+/* The one with the fewest people of those that are shown; NULL: none is. */
+static const struct department *smallest_shown(const struct charge *c)
+{
+	const struct department *least = NULL;
+
+	for (const struct department *d = c->all; d; d = d->hh.next)
+		if (d->people >= REPORT_SMALL &&
+		    (!least || d->people < least->people ||
+		     (d->people == least->people && strcmp(d->name, least->name) < 0)))
+			least = d;
+	return least;
+}
+
+/*
+ * Small departments are one row. Where all of them are still few people, what is left between
+ * the rows and the sums of the organisation, which other reports tell, would be theirs: so the
+ * smallest of the others joins them.
+ */
 static int charge_rows(struct charge *c, struct err *err)
 {
-	struct department small = { 0 }, *d, *next;
-	char name[60];
-	int64_t count = 0;
+	CLEANUP(buf_done) struct buf name;
+	struct department small = { 0 };
+	const struct department *with = NULL;
 	int r = 0;
 
-	HASH_ITER (hh, c->all, d, next) {
-		if (d->people >= REPORT_SMALL) {
-			if (r == 0)
-				r = charge_row(c, d, err);
-			continue;
-		}
-		count++;
-		small.people += d->people;
-		small.seats += d->seats;
-		small.inactive += d->inactive;
-		small.cost += d->cost;
-		small.mixed |= d->mixed || (small.currency[0] && d->currency[0] &&
-					    strcmp(small.currency, d->currency) != 0);
-		if (d->currency[0])
-			snprintf(small.currency, sizeof(small.currency), "%s", d->currency);
-	}
-	/* one small group alone, or together still small, could be told from the rest */
-	if (!count || r < 0)
+	buf_init(&name, 4096);
+	for (const struct department *d = c->all; d; d = d->hh.next)
+		if (d->people < REPORT_SMALL)
+			department_join(&small, d);
+	if (small.people && small.people < REPORT_SMALL)
+		with = smallest_shown(c);
+	for (const struct department *d = c->all; r == 0 && d; d = d->hh.next)
+		if (d->people >= REPORT_SMALL && d != with)
+			r = charge_row(c, d, err);
+	if (r < 0 || !small.people)
 		return r;
-	if (small.people < REPORT_SMALL)
-		return report_note(
-			c->run, err,
-			"%s: a department of fewer than %d people is not shown, nor in "
-			"the sums.",
-			c->org, REPORT_SMALL);
-	snprintf(name, sizeof(name), "(departments under %d people)", REPORT_SMALL);
-	small.name = name;
-	return charge_row(c, &small, err);
+	if (small.people < REPORT_SMALL && !with)
+		return report_note(c->run, err,
+				   "%s: fewer than %d people have seats: departments are not "
+				   "told.",
+				   c->org, REPORT_SMALL);
+	buf_addf(&name, "(departments under %d people", REPORT_SMALL);
+	if (with) {
+		department_join(&small, with);
+		buf_addf(&name, ", and %.200s", with->name);
+	}
+	buf_add_char(&name, ')');
+	r = buf_fault(&name, err, "the name of a department");
+	small.name = name.p;
+	return r < 0 ? r : charge_row(c, &small, err);
+}
+
+static int charge_org(struct charge *c, size_t at, struct err *err)
+{
+	struct listing_place place = { .org = at };
+	CLEANUP(json_decref_at) json_t *in = json_pack("{s:s}", "org", c->org);
+	int r = in ? count_begin(&c->seats, err) : err_nomem(err);
+
+	if (r == 0)
+		r = count_seats(&c->seats, seat_note, &c->seats, err);
+	if (r == 0)
+		r = listing_walk(c->run->app, in, true, &place, charge_seat, c, err);
+	return r < 0 ? r : charge_rows(c, err);
 }
 
 int report_departments(struct report_run *run, struct err *err)
@@ -785,20 +857,19 @@ int report_departments(struct report_run *run, struct err *err)
 	const struct config *config = &run->app->config;
 	int r = report_note(run, err,
 			    "By the first record of a person that says a department. "
-			    "Money where the configuration has prices of one currency.");
+			    "Money where the configuration has prices of one currency. "
+			    "Inactive: of products that at least %d people hold.",
+			    REPORT_SMALL);
 
 	for (size_t i = 0; r == 0 && i < config->organisations.n; i++) {
-		struct charge c = { .run = run, .org = config_org_at(config, i)->name };
-		struct listing_place place = { .org = i };
-		CLEANUP(json_decref_at) json_t *in = NULL;
+		const char *org = config_org_at(config, i)->name;
+		struct charge c = { .run = run,
+				    .org = org,
+				    .seats = { .run = run, .org = org } };
 
-		if (!report_wants(run, c.org))
+		if (!report_wants(run, org))
 			continue;
-		in = json_pack("{s:s}", "org", c.org);
-		r = in ? listing_walk(run->app, in, true, &place, charge_seat, &c, err)
-		       : err_nomem(err);
-		if (r == 0)
-			r = charge_rows(&c, err);
+		r = charge_org(&c, i, err);
 		charge_clear(&c);
 	}
 	return r;

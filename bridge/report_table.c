@@ -91,40 +91,74 @@ static const struct export_column keys_columns[] = {
 	{ "expiresAt", EXPORT_TIME, 0, "" }, { "daysLeft", EXPORT_INT, 0, "" }, { 0 }
 };
 
+static const struct export_column activity_columns[] = {
+	{ "day", EXPORT_TEXT, 0, "" }, { "org", EXPORT_TEXT, 0, "" }, { "product", EXPORT_TEXT, 0, "" },
+	{ "site", EXPORT_TEXT, 0, "" }, { "seats", EXPORT_INT, 0, "" }, { "usedOrUnknown", EXPORT_INT, 0, "" },
+	{ "idle", EXPORT_INT, 0, "" }, { "neverUsed", EXPORT_INT, 0, "" }, { 0 }
+};
+static const struct export_column reviews_columns[] = {
+	{ "review", EXPORT_INT, 0, "" }, { "org", EXPORT_TEXT, 0, "" }, { "manager", EXPORT_TEXT, 0, "" },
+	{ "seats", EXPORT_INT, 0, "" }, { "keep", EXPORT_INT, 0, "" }, { "remove", EXPORT_INT, 0, "" },
+	{ "unanswered", EXPORT_INT, 0, "" }, { "begunAt", EXPORT_TIME, 0, "" }, { "dueAt", EXPORT_TIME, 0, "" },
+	{ "answeredAt", EXPORT_TIME, 0, "" }, { "closedAt", EXPORT_TIME, 0, "" }, { 0 }
+};
+
+/* Hundredths of hours, as DECIMAL has them. */
+static const struct report_step hours_steps[] = {
+	{ 100, "within an hour" }, { 400, "within 4 hours" }, { 2400, "within a day" }, { 7200, "within 3 days" },
+	{ 16800, "within a week" }, { INT64_MAX, "later" }, { INT64_MIN, "not known" }
+};
+static const struct report_step days_steps[] = {
+	{ 0, "over" }, { 7, "within 7 days" }, { 30, "within 30 days" }, { 90, "within 90 days" },
+	{ INT64_MAX, "later" }, { INT64_MIN, "no end" }
+};
+static const struct report_step age_steps[] = {
+	{ 7, "up to 7 days old" }, { 30, "up to 30 days" }, { 90, "up to 90 days" }, { INT64_MAX, "older" },
+	{ INT64_MIN, "not known" }
+};
+
 const struct report reports[] = {
 	{ "seats", "Seats", "Of each product and site: used, inactive, never used, protected, and what the licence holds. "
 	  "A seat is inactive when the newest use that Atlassian tells of is older than --days, and its lag of 24 hours.",
 	  seats_columns, report_seats, 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8, "product", "site",
-	  { "used", "inactive", "neverUsed" } },
+	  .series = { "used", "inactive", "neverUsed" } },
 	{ "paths", "Seats by path", "Which group or role keeps how many seats, and how many are kept by it alone.",
-	  paths_columns, report_paths, 0, "path", "product", { "seats" } },
+	  paths_columns, report_paths, 0, "path", "product", .series = { "seats" } },
 	{ "savings", "Savings", "What the inactive and never used seats cost by the prices of the configuration, and from "
 	  "when freeing them would pay. Seats that were freed are told as such; what is not yet done is a forecast.",
-	  savings_columns, report_savings, 1 << 4, "what", "site", { "perMonth" } },
+	  savings_columns, report_savings, 1 << 4, "what", "site", .series = { "perMonth" } },
 	{ "inactive", "Inactive seats", "Seats that nobody used for --days, or ever.",
-	  inactive_columns, report_inactive, 0, NULL, NULL, { NULL } },
+	  inactive_columns, report_inactive, 0, "product", NULL, { NULL }, .counts = "seats", .grouped = true },
 	{ "departments", "Charge-back by department", "People, seats and cost by department; departments of fewer than five "
 	  "people are shown together.", departments_columns, report_departments, 1 << 2 | 1 << 3 | 1 << 4, "department",
-	  NULL, { "seats" } },
+	  NULL, .series = { "seats" } },
 	{ "leavers", "Leavers under way", "Steps about leavers in plans that are not through, with how late they are.",
-	  leavers_columns, report_leavers, 0, NULL, NULL, { NULL } },
+	  leavers_columns, report_leavers, 0, "kind", NULL, { NULL }, .counts = "steps", .grouped = true },
 	{ "orphans", "Orphans and unlinked", "Accounts of verified domains that no person explains (orphan), those of "
 	  "other domains that nobody is linked to (unlinked), and active people without an account (no account).",
-	  orphans_columns, report_orphans, 0, NULL, NULL, { NULL } },
+	  orphans_columns, report_orphans, 0, "kind", NULL, { NULL }, .counts = "accounts or people", .grouped = true },
 	{ "doubtful", "Doubtful matches", "Pairs that may be one person, and wait for somebody to say so.",
-	  doubtful_columns, report_doubtful, 0, NULL, NULL, { NULL } },
+	  doubtful_columns, report_doubtful, 0, "days", NULL, { NULL }, .counts = "doubts", .steps = age_steps },
 	{ "deprovisioning", "Time to deprovision", "How long after their last day leavers were first blocked: by the clock, from when "
-	  "leaverd first knew, and by business days. Longer than --within is a breach.",
-	  deprovisioning_columns, report_deprovisioning, 0, NULL, NULL, { NULL } },
+	  "leaverd first knew, and by business days; who is not blocked yet is told with the time that has passed. Longer than "
+	  "--within is a breach.",
+	  deprovisioning_columns, report_deprovisioning, 0, "hours", NULL, { NULL }, .counts = "leavers", .steps = hours_steps },
 	{ "auditor", "Auditor's sample", "Every row of a list that somebody else made, answered.",
-	  auditor_columns, report_auditor, 0, NULL, NULL, { NULL } },
+	  auditor_columns, report_auditor, 0, "answer", NULL, { NULL }, .counts = "answers", .grouped = true },
 	{ "exemptions", "Exemptions", "What is protected, who answers for it, and until when.",
-	  exemptions_columns, report_exemptions, 0, NULL, NULL, { NULL } },
+	  exemptions_columns, report_exemptions, 0, "daysLeft", NULL, { NULL }, .counts = "exemptions", .steps = days_steps },
+	{ "reviews", "Access reviews", "What was asked of each manager, and what they answered.",
+	  reviews_columns, report_reviews, 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6, "manager", NULL, { "keep", "remove", "unanswered" },
+	  .grouped = true },
 	{ "feeds", "Health of the feeds", "Where each source of people stands.",
-	  feeds_columns, report_feeds, 1 << 4 | 1 << 5, "source", NULL, { "users" } },
-	{ "keys", "Tokens and keys", "Secrets and tokens by when they end.", keys_columns, report_keys, 0, NULL, NULL, { NULL } },
-	{ "trend", "Activity", "Actions that were begun, by day.", trend_columns, report_trend,
-	  1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5, "day", NULL, { "leaver", "inactive", "other" } },
+	  feeds_columns, report_feeds, 1 << 4 | 1 << 5, "source", NULL, .series = { "users" } },
+	{ "keys", "Tokens and keys", "Secrets and tokens by when they end.", keys_columns, report_keys, 0, "daysLeft", NULL, { NULL },
+	  .counts = "secrets and tokens", .steps = days_steps },
+	{ "activity", "Activity", "Of each product and day: seats, and how many of them nobody used.",
+	  activity_columns, report_activity, 0, "day", NULL, { "usedOrUnknown", "idle", "neverUsed" }, .grouped = true,
+	  .newest = true },
+	{ "trend", "Actions", "Actions that were begun, by day.", trend_columns, report_trend,
+	  1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5, "day", NULL, { "leaver", "inactive", "other" }, .newest = true },
 	{ 0 }
 };
 

@@ -27,6 +27,12 @@ struct report_run {
 	bool may_see_ends; /* bridge/sealed.h */
 };
 
+/* A bar of numbers: up to most, and above the step before it. */
+struct report_step {
+	int64_t most;
+	const char *says;
+};
+
 struct report {
 	const char *name, *title, *about;
 	const struct export_column *columns;
@@ -35,6 +41,11 @@ struct report {
 	/* Names of columns: what the bars are called (beside: and then; may be NULL), and what
 	 * they show, parts that do not overlap; NULL: no chart. */
 	const char *label, *beside, *series[REPORT_SERIES];
+	const char *counts; /* no series: a bar counts the rows of its label, called so */
+	const struct report_step *steps; /* label is a number: bars in this order, ended by one
+					    without a number: of rows that have none */
+	bool grouped;                    /* rows of the same label are one bar */
+	bool newest; /* where there are too many bars the last ones are drawn */
 };
 extern const struct report reports[]; /* ended by a NULL name */
 const struct report *report_of(const char *name);
@@ -65,6 +76,9 @@ int report_auditor(struct report_run *run, struct err *err);
 /* bridge/report_time.c */
 int report_deprovisioning(struct report_run *run, struct err *err);
 int report_trend(struct report_run *run, struct err *err);
+/* bridge/report_activity.c */
+int report_activity(struct report_run *run, struct err *err);
+int report_reviews(struct report_run *run, struct err *err);
 /* bridge/report_upkeep.c */
 int report_feeds(struct report_run *run, struct err *err);
 int report_keys(struct report_run *run, struct err *err);

@@ -103,6 +103,11 @@ def test_a_review_goes_from_list_to_plan_and_evidence(world):
     entry = [json.loads(x) for x in w.command("audit", "export").splitlines() if '"review.close"' in x][-1]
     assert json.loads(entry["body"])["unanswered"] == len(rows) - 3 and BOSS not in entry["body"]
 
+    told = w.json("report", "reviews")
+    mine = [dict(zip([c["name"] for c in told["columns"]], r)) for r in told["rows"] if r[0] == number]
+    assert {r["manager"] for r in mine} == {r["manager"] for r in rows} and all(r["closedAt"] for r in mine)
+    assert [sum(r[k] for r in mine) for k in ("seats", "keep", "remove", "unanswered")] == [len(rows), 2, 1, len(rows) - 3]
+
     pack = w.folder / "pack"
     w.command("evidence", "--from", "2026-11-01", "--to", "2027-01-01", "--output", str(pack))
     lines = [json.loads(x) for x in (pack / "reviews" / ("%d.jsonl" % number)).read_text().splitlines()]

@@ -57,7 +57,7 @@ static void test_nothing_of_a_value_becomes_markup(void **state)
 	assert_null(strstr(page, "<script"));
 	assert_null(strstr(page, "<b>"));
 	assert_null(strstr(page, "x\a"));
-	assert_non_null(strstr(page, "&lt;script&gt;alert(1)&lt;/script&gt;"));
+	assert_non_null(strstr(page, "&lt;script&gt;alert(1)<wbr>&lt;/<wbr>script&gt;"));
 	assert_non_null(strstr(page, "x &quot;onload=&#39;y"));
 	assert_non_null(strstr(page, "Seats &amp; &lt;more&gt;"));
 	assert_non_null(strstr(page, "<li>1 &lt; 2</li>"));
@@ -77,7 +77,7 @@ static void test_numbers_times_and_sums_are_told(void **state)
 	assert_non_null(strstr(page, "<td class=\"n\">12.34</td>"));
 	assert_non_null(strstr(page, "<td class=\"n\">-0.05</td>"));
 	assert_non_null(strstr(page, "datetime=\"2026-11-22T09:00:00Z\">2026-11-22 09:00Z"));
-	assert_non_null(strstr(page, "<span class=\"soft\">unknown</span>"));
+	assert_non_null(strstr(page, "<span class=\"soft\">\xe2\x80\x93</span>"));
 	assert_non_null(strstr(page, "<th scope=\"row\">All</th><td class=\"n\">4</td>"));
 	assert_non_null(strstr(page, "<th scope=\"col\" class=\"n\">per month</th>"));
 	/* the longest bar has all the width, the other a third */
@@ -121,6 +121,182 @@ static int64_t at(const char *text)
 	return ms;
 }
 
+/* Bars of a page about rows of [text, number], by what the report says of its chart. */
+static char *chart_page(struct report *of, const char *rows, struct err *err)
+{
+	static const struct export_column two[] = {
+		{ "what", EXPORT_TEXT, 0, "" },
+		{ "days", EXPORT_INT, 0, "" },
+		{ 0 },
+	};
+	char json[8000];
+	json_t *answer;
+	struct buf page;
+	char *text;
+
+	of->name = of->title = of->about = "test";
+	of->columns = two;
+	snprintf(json, sizeof(json), "{\"instance\":\"a\",\"made_ms\":1,\"rows\":[%s]}", rows);
+	answer = json_loads(json, 0, NULL);
+	assert_non_null(answer);
+	buf_init(&page, 1 << 20);
+	assert_ok(report_html(of, answer, &page, err), err);
+	text = buf_take(&page, NULL);
+	buf_done(&page);
+	json_decref(answer);
+	return text;
+}
+
+static void test_a_list_is_counted_by_what_its_rows_are_called(void **state)
+{
+	struct report of = { .label = "what", .counts = "seats", .grouped = true };
+	struct err err;
+	char *page;
+
+	(void)state;
+	page = chart_page(&of, "[\"jira\",1],[\"wiki\",1],[\"jira\",1],[\"\",1]", &err);
+	assert_non_null(strstr(page, ">jira</text><rect class=\"s1\" x=\"330\" y=\"10\" "
+				     "width=\"470\""));
+	assert_non_null(strstr(page, ">wiki</text><rect class=\"s1\" x=\"330\" y=\"36\" "
+				     "width=\"235\""));
+	assert_non_null(strstr(page, ">(none)</text>"));
+	assert_non_null(strstr(page, "height=\"14\"/><text x=\"350\" y=\"108\">seats</text>"));
+	free(page);
+}
+
+static void test_numbers_fall_into_steps_and_each_step_is_drawn(void **state)
+{
+	static const struct report_step steps[] = {
+		{ 0, "over" }, { 7, "week" }, { INT64_MAX, "later" }, { INT64_MIN, "no end" }
+	};
+	static const struct {
+		const char *rows, *says[4];
+	} rows[] = {
+		{ "[\"a\",-3],[\"b\",0]", { "2", "0", "0", "0" } },
+		{ "[\"a\",1],[\"b\",7],[\"c\",8],[\"d\",null]", { "0", "2", "1", "1" } },
+	};
+	struct report of = { .label = "days", .counts = "keys", .steps = steps };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct err err;
+		char *page = chart_page(&of, rows[i].rows, &err), *at = page;
+
+		for (size_t k = 0; k < COUNT_OF(steps); k++) {
+			char says[60];
+
+			snprintf(says, sizeof(says), ">%s</text>", steps[k].says);
+			at = strstr(at, says);
+			assert_non_null(at);
+			at = strstr(at + strlen(says), "<text");
+			assert_non_null(at);
+			snprintf(says, sizeof(says), ">%s</text>", rows[i].says[k]);
+			assert_int_equal(strncmp(strchr(at, '>'), says, strlen(says)), 0);
+		}
+		free(page);
+	}
+}
+
+static void test_of_many_days_the_newest_are_drawn(void **state)
+{
+	struct report of = { .label = "what", .series = { "days" }, .newest = true };
+	char rows[4000] = "", one[40];
+	struct err err;
+	char *page;
+
+	(void)state;
+	for (int i = 0; i < 45; i++) {
+		snprintf(one, sizeof(one), "%s[\"day %02d\",%d]", i ? "," : "", i, i + 1);
+		strncat(rows, one, sizeof(rows) - strlen(rows) - 1);
+	}
+	page = chart_page(&of, rows, &err);
+	assert_null(strstr(page, ">day 04</text>"));
+	assert_non_null(strstr(page, ">day 05</text>"));
+	assert_non_null(strstr(page, ">day 44</text>"));
+	assert_non_null(strstr(page, "The last 40 of 45."));
+	free(page);
+}
+
+static void test_a_long_name_of_wide_letters_stays_in_its_place(void **state)
+{
+	static const struct {
+		const char *name, *shown;
+	} rows[] = {
+		{ "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii",
+		  ">iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii\xe2\x80\xa6<" },
+		{ "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWW", ">WWWWWWWWWWWWWWWWWWWWWWW\xe2\x80\xa6<" },
+		{ "\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba"
+		  "\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba\u4eba",
+		  "\u4eba\u4eba\xe2\x80\xa6<" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct report of = { .label = "what", .series = { "days" } };
+		char row[300];
+		struct err err;
+		char *page;
+
+		snprintf(row, sizeof(row), "[\"%s\",1]", rows[i].name);
+		page = chart_page(&of, row, &err);
+		assert_non_null(strstr(page, rows[i].shown));
+		free(page);
+	}
+}
+
+static void test_a_long_word_may_break_and_a_short_one_stays_in_one_piece(void **state)
+{
+	static const struct {
+		const char *text, *cell;
+	} rows[] = {
+		{ "2026-11-01", "<td class=\"k\">2026-11-01</td>" },
+		{ "removed", "<td class=\"k\">removed</td>" },
+		{ "no source knows it", "<td>no source knows it</td>" },
+		{ "ada.lovelace@example.test",
+		  "<td>ada.<wbr>lovelace@<wbr>example.<wbr>test</td>" },
+		{ "see aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbc now",
+		  "<td>see aaaaaaaaaaaaaaaa<wbr>bbbbbbbbbbbbbbbb<wbr>c now</td>" },
+		/* never within a character */
+		{ "\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4"
+		  "\u00e4\u00e4\u00e4\u00e4\u00e4",
+		  "\u00e4<wbr>\u00e4</td>" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct report of = { 0 };
+		char row[300];
+		struct err err;
+		char *page;
+
+		snprintf(row, sizeof(row), "[\"%s\",1]", rows[i].text);
+		page = chart_page(&of, row, &err);
+		assert_non_null(strstr(page, rows[i].cell));
+		free(page);
+	}
+}
+
+static void test_holidays_are_no_working_days(void **state)
+{
+	/* of Berlin, where 25 December 2026, a Friday, begins at 23:00 UTC */
+	const int64_t holidays[] = { at("2026-12-25T00:00:00Z"), at("2027-01-01T00:00:00Z") };
+	struct business b = { .holidays = holidays, .holiday_count = COUNT_OF(holidays) };
+	struct err err;
+
+	(void)state;
+	assert_ok(zone_get(STR("Europe/Berlin"), &b.zone, &err), &err);
+	assert_int_equal(
+		business_ms(&b, at("2026-12-24T22:00:00Z"), at("2026-12-28T00:00:00Z")),
+		2 * STAMP_HOUR_MS); /* the last of Thursday, the first of Monday */
+	assert_int_equal(
+		business_ms(&b, at("2026-12-30T23:00:00Z"), at("2027-01-03T23:00:00Z")),
+		24 * STAMP_HOUR_MS); /* New Year's Eve */
+	b.holiday_count = 1;
+	assert_int_equal(
+		business_ms(&b, at("2026-12-30T23:00:00Z"), at("2027-01-03T23:00:00Z")),
+		48 * STAMP_HOUR_MS);
+}
+
 static void test_business_time_leaves_weekends_out_in_the_zone(void **state)
 {
 	static const struct {
@@ -147,7 +323,8 @@ static void test_business_time_leaves_weekends_out_in_the_zone(void **state)
 		struct err err;
 
 		assert_ok(zone_get(str_of(rows[i].zone), &zone, &err), &err);
-		assert_int_equal(business_ms(zone, at(rows[i].from), at(rows[i].until)),
+		assert_int_equal(business_ms(&(struct business){ .zone = zone },
+					     at(rows[i].from), at(rows[i].until)),
 				 rows[i].hours * STAMP_HOUR_MS);
 	}
 	zone_done();
@@ -193,6 +370,12 @@ int main(void)
 		cmocka_unit_test(test_numbers_times_and_sums_are_told),
 		cmocka_unit_test(test_a_page_without_rows_has_no_chart),
 		cmocka_unit_test(test_a_page_that_grows_too_long_is_a_fault),
+		cmocka_unit_test(test_a_list_is_counted_by_what_its_rows_are_called),
+		cmocka_unit_test(test_numbers_fall_into_steps_and_each_step_is_drawn),
+		cmocka_unit_test(test_of_many_days_the_newest_are_drawn),
+		cmocka_unit_test(test_a_long_name_of_wide_letters_stays_in_its_place),
+		cmocka_unit_test(test_a_long_word_may_break_and_a_short_one_stays_in_one_piece),
+		cmocka_unit_test(test_holidays_are_no_working_days),
 		cmocka_unit_test(test_business_time_leaves_weekends_out_in_the_zone),
 		cmocka_unit_test(
 			test_a_leavers_step_that_lies_ahead_is_sealed_also_once_another_plan_took_it),
