@@ -226,6 +226,8 @@ static const struct conf_key org_keys[] = {
 	    .help = "times at which plans are made for it; left out: schedule.plan_at"),
 	ROW("max_age", CONF_MS, config_org, max_age_ms, .preset = "12h", WITHIN(60000, DAYS(31)),
 	    .help = "an older picture of the organisation is read again before a plan is made"),
+	ROW("hold_after", CONF_MS, config_org, hold_after_ms, .preset = "36h", WITHIN(60000, DAYS(366)),
+	    .help = "an older picture of the organisation holds what rests on it"),
 	ROW("cloud", CONF_SECTION, config_org, cloud, .sub = atl_option_keys,
 	    .sub_size = sizeof(struct atl_options), .preset = "!", .help = "the Atlassian Cloud organisation"),
 	ROW("provisioning", CONF_SECTION, config_org, provision, .sub = config_provision_keys,

@@ -134,7 +134,8 @@ struct config_org {
 	int64_t every_ms;          /* 0: schedule.collect_every */
 	char *at, *plan_at;        /* NULL: schedule.collect_at, schedule.plan_at */
 	struct cron at_times, plan_times;
-	int64_t max_age_ms; /* an older snapshot is read again before a plan */
+	int64_t max_age_ms;    /* an older snapshot is read again before a plan */
+	int64_t hold_after_ms; /* an older one holds what rests on it */
 };
 
 struct config_schedule {

@@ -268,6 +268,7 @@ static void orgs_as_before(struct config *c, struct config *old)
 		if (!was)
 			continue;
 		SWAP(o->sources, was->sources);
+		o->hold_after_ms = was->hold_after_ms;
 		SWAP(o->provision.scim.directory, was->provision.scim.directory);
 		SWAP(o->provision.issuer, was->provision.issuer);
 	}

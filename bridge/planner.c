@@ -120,6 +120,7 @@ int planner_facts_for(struct app *app, const struct config_org *org,
 		.sites = sites,
 		.provision_directory = org->provision.scim.directory,
 		.provision_issuer = org->provision.issuer,
+		.org_stale_ms = org->hold_after_ms,
 		.person = (int64_t)person,
 		.account = (int64_t)account,
 	};

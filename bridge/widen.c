@@ -181,14 +181,15 @@ static const char *value_of(const struct vec_setting *v, const char *path)
  */
 
 enum way {
-	ANY,     /* whatever changed lets more */
-	MORE,    /* a greater number lets more */
-	LESS,    /* a smaller one does */
-	YES,     /* "true" lets more */
-	NO,      /* "false" does */
-	STEPS,   /* the ladder of a rule */
-	GROWS,   /* what comes lets less, what goes lets more */
-	SHRINKS, /* what goes lets less */
+	ANY,      /* whatever changed lets more */
+	MORE,     /* a greater number lets more */
+	LESS,     /* a smaller one does */
+	YES,      /* "true" lets more */
+	NO,       /* "false" does */
+	STEPS,    /* the ladder of a rule */
+	GROWS,    /* what comes lets less, what goes lets more */
+	SHRINKS,  /* what goes lets less */
+	STRICTER, /* what comes lets less; a change, or what goes, lets more */
 };
 
 /* The first row that fits holds: begin and end of the path. */
@@ -201,6 +202,7 @@ static const struct {
 	{ "policy.rules.",         ".automatic",         YES },
 	{ "policy.rules.",         ".settle",            NO },
 	{ "policy.rules.",         ".then",              STEPS },
+	{ "policy.rules.",         ".limit",             STRICTER },
 	{ "policy.rules.",         "",                   ANY },
 	{ "policy.match.",         "",                   SHRINKS },
 	{ "policy.protections.",   "",                   GROWS },
@@ -233,6 +235,7 @@ static const struct {
 	{ "sources.",              ".signed_by",         ANY },
 	{ "organisations.",        ".sources",           ANY },
 	{ "organisations.",        ".scope",             ANY },
+	{ "organisations.",        ".hold_after",        MORE },
 	{ "organisations.",        ".provisioning.automatic", YES },
 	{ "organisations.",        ".provisioning.preboard", MORE },
 	{ "organisations.",        ".overlap",           LESS },
@@ -312,6 +315,8 @@ static bool lets_more(int row, const char *path, const char *was, const char *is
 		return was != NULL;
 	if (rows[row].way == SHRINKS)
 		return is != NULL;
+	if (rows[row].way == STRICTER)
+		return was != NULL;
 	if (!was || !is)
 		return true;
 	switch (rows[row].way) {

@@ -743,7 +743,8 @@ int facts_add_counted(struct facts *f, const struct facts_counted *in, struct er
 				   .account = in->account,
 				   .at_ms = in->at_ms,
 				   .class = (uint8_t)in->class };
-	int r = INTERN(f, err, { in->product, &row.product }, { in->site, &row.site });
+	int r = INTERN(f, err, { in->product, &row.product }, { in->site, &row.site },
+		       { in->rule, &row.rule });
 
 	return r < 0 ? r : PUSH(f, err, vec_row_counted, counted, row);
 }

@@ -78,6 +78,7 @@ struct facts_round {
 	uint64_t next_person;   /* the first free ledger number for persons */
 	int64_t armed_ms;       /* first arm; FACT_ABSENT if never */
 	bool org_complete;      /* users, groups, roles were all read to their end */
+	bool org_stale;         /* the newest of these reads is too old */
 	bool org_plausible;     /* counts within bounds of the last accepted read */
 	bool org_identity_same; /* the organisation's id is the one we were armed for */
 	bool foreign_write;     /* a write under our key that our journal does not know */
@@ -298,6 +299,7 @@ struct facts_counted {
 	uint64_t person;          /* ledger number; 0: nobody's */
 	uint64_t account;         /* ledger number */
 	struct str product, site; /* seats; else empty */
+	struct str rule;          /* that it was done by; may be empty */
 	int64_t at_ms;            /* rows of the last seven days are enough */
 };
 
@@ -575,7 +577,7 @@ struct row_progress {
 struct row_counted {
 	uint64_t person, account;
 	int64_t at_ms;
-	uint32_t product, site;
+	uint32_t product, site, rule;
 	uint8_t class;
 };
 

@@ -100,6 +100,11 @@ static int source_judge(const struct world *w, const struct candidate *c,
 					      STR_ARG(s->doubt_text));
 		}
 	}
+	if (r == 0 && c->basis.org && w->f->round.org_stale)
+		r = guard_hit(hits, arena, GUARD_ORG_STALE, err,
+			      "rests on what the organisation told, too long ago%s" STR_FMT,
+			      w->f->round.org_doubt.len ? ": " : "",
+			      STR_ARG(w->f->round.org_doubt));
 	if (r == 0 && c->basis.org && !w->f->round.org_complete)
 		r = guard_hit(hits, arena, GUARD_ORG_INCOMPLETE, err,
 			      "rests on what the organisation told, which was not read "
@@ -613,13 +618,14 @@ static int service_judge(const struct world *w, const struct candidate *c,
 		return 0;
 	if (!used)
 		return guard_hit(hits, arena, GUARD_SERVICE_ACCOUNT, err,
-				 "suspected: nobody ever used it, and %zu automation rules run "
-				 "as it; ask their owner",
+				 GUARD_SUSPECTED
+				 "nobody ever used it, and %zu automation rules run as it; ask "
+				 "their owner",
 				 rules);
 	stamp_text(a->token_active_ms, day);
 	return guard_hit(hits, arena, GUARD_SERVICE_ACCOUNT, err,
-			 "suspected: nobody ever used it, but its API tokens are in use, last "
-			 "on %.10s; ask who owns it",
+			 GUARD_SUSPECTED "nobody ever used it, but its API tokens are in use, "
+					 "last on %.10s; ask who owns it",
 			 day);
 }
 
@@ -948,6 +954,12 @@ int guard_round(const struct world *w, struct vec_guard *into, struct plan_arena
 				   "; held is what rests on it; released by %s",
 				   round->org_doubt.len ? ": " : "", STR_ARG(round->org_doubt),
 				   guards[GUARD_ORG_INCOMPLETE].way);
+	if (r == 0 && round->org_stale)
+		r = plan_guard_add(into, arena, GUARD_ORG_STALE, GUARD_HOLD_ACTION, 0, err,
+				   "the organisation was not read lately%s" STR_FMT
+				   "; held is what rests on it; released by %s",
+				   round->org_doubt.len ? ": " : "", STR_ARG(round->org_doubt),
+				   guards[GUARD_ORG_STALE].way);
 	if (r == 0 && !round->org_plausible)
 		r = plan_guard_add(into, arena, GUARD_ORG_IMPLAUSIBLE, GUARD_HOLD_PLAN, 1, err,
 				   "what the organisation told is implausible%s" STR_FMT
@@ -990,6 +1002,7 @@ static const struct {
 	[LIMIT_PROVISION_DAY] = { .guard = GUARD_LIMIT_PROVISION, .class = PLAN_PROVISION },
 	[LIMIT_ASKED_DAY] = { GUARD_LIMIT_ASKED_DAY, PLAN_ASKED, STAMP_DAY_MS,
 			      "people asked for by hand", "24 hours" },
+	[LIMIT_PLAN] = { .guard = GUARD_LIMIT_PLAN },
 };
 
 /* Who is counted: a person, or an account without one, or a seat. */
@@ -1041,9 +1054,9 @@ static enum plan_class limit_class(const struct candidate *c)
 	return guard_takes_back(c) ? PLAN_ASKED : c->class;
 }
 
-/* Subjects of a class that were acted on within the window. */
-static size_t past_count(const struct world *w, enum plan_class class, int64_t window_ms,
-			 struct counted *v)
+/* Subjects of a class, of one rule (empty: of all), that were acted on within the window. */
+static size_t past_count_of(const struct world *w, enum plan_class class, struct str rule,
+			    int64_t window_ms, struct counted *v)
 {
 	const struct facts *f = w->f;
 	size_t n = 0;
@@ -1052,7 +1065,8 @@ static size_t past_count(const struct world *w, enum plan_class class, int64_t w
 		const struct row_counted *c = &f->counted.v[i];
 		uint32_t account;
 
-		if (c->class != class || c->at_ms <= f->round.now_ms - window_ms)
+		if (c->class != class || c->at_ms <= f->round.now_ms - window_ms ||
+		    (rule.len && !str_eq(pool_str(&f->pool, c->rule), rule)))
 			continue;
 		account = facts_account_by_number(f, c->account);
 		if (account != FACTS_NONE && w->account_person[account] != FACTS_NONE &&
@@ -1066,6 +1080,12 @@ static size_t past_count(const struct world *w, enum plan_class class, int64_t w
 	return n;
 }
 
+static size_t past_count(const struct world *w, enum plan_class class, int64_t window_ms,
+			 struct counted *v)
+{
+	return past_count_of(w, class, STR(""), window_ms, v);
+}
+
 /* What the round, or an open plan of before, would act on: limits add up over plans. */
 static bool is_planned(const struct candidate *c)
 {
@@ -1073,8 +1093,14 @@ static bool is_planned(const struct candidate *c)
 	       guard_may_run(c);
 }
 
-static size_t count_those(const struct round *r, enum plan_class class, bool pending,
-			  struct counted *v)
+static bool is_announced(const struct round *r, const struct candidate *c)
+{
+	return c->s.person != FACTS_NONE && is_expected(r->w->f, r->w->numbers[c->s.person]);
+}
+
+/* rule: one, or NULL for all of the class. */
+static size_t count_of(const struct round *r, enum plan_class class, const struct rule *rule,
+		       bool pending, struct counted *v)
 {
 	const struct facts *f = r->w->f;
 	size_t n = 0;
@@ -1082,9 +1108,8 @@ static size_t count_those(const struct round *r, enum plan_class class, bool pen
 	for (size_t i = 0; i < r->candidates.n; i++) {
 		const struct candidate *c = &r->candidates.v[i];
 
-		if (limit_class(c) != class || !is_planned(c) || (pending && !c->pending))
-			continue;
-		if (c->s.person != FACTS_NONE && is_expected(f, r->w->numbers[c->s.person]))
+		if (limit_class(c) != class || !is_planned(c) || (pending && !c->pending) ||
+		    (rule && c->rule != rule) || is_announced(r, c))
 			continue;
 		v[n] = (struct counted){ counted_who(r->w, class, c->s.account), STR(""),
 					 STR("") };
@@ -1095,6 +1120,12 @@ static size_t count_those(const struct round *r, enum plan_class class, bool pen
 		n++;
 	}
 	return n;
+}
+
+static size_t count_those(const struct round *r, enum plan_class class, bool pending,
+			  struct counted *v)
+{
+	return count_of(r, class, NULL, pending, v);
 }
 
 static size_t planned_count(const struct round *r, enum plan_class class, struct counted *v)
@@ -1135,22 +1166,39 @@ static uint64_t scope_of(const struct round *r, enum plan_class class)
 	return class == PLAN_ORPHAN ? r->scope_managed : r->scope_leavers;
 }
 
+/* What was counted, and how many of it may be. */
+struct reckoning {
+	enum guard_id guard;
+	uint64_t count, most, scope;
+};
+
+/* words: "3 leavers within 24 hours" without the number. */
+static int reckoning_tell(struct plan *plan, const struct reckoning *k, const char *words,
+			  struct err *err)
+{
+	bool over = k->count > k->most;
+
+	return plan_guard_add(&plan->guards, &plan->arena, k->guard,
+			      over ? GUARD_HOLD_PLAN : GUARD_PASS,
+			      !over                    ? 0
+			      : k->count > 2 * k->most ? 2
+						       : 1,
+			      err, "%llu %s, allowed are %llu (%llu in scope)%s%s",
+			      (unsigned long long)k->count, words, (unsigned long long)k->most,
+			      (unsigned long long)k->scope,
+			      over ? "; the plan is held whole; released by " : "",
+			      over ? guards[k->guard].way : "");
+}
+
 static int limit_tell(struct plan *plan, int limit, uint64_t count, uint64_t most,
 		      uint64_t scope, struct err *err)
 {
-	enum guard_id guard = limit_rows[limit].guard;
-	bool over = count > most;
+	const struct reckoning k = { limit_rows[limit].guard, count, most, scope };
+	char words[80];
 
-	return plan_guard_add(
-		&plan->guards, &plan->arena, guard, over ? GUARD_HOLD_PLAN : GUARD_PASS,
-		!over              ? 0
-		: count > 2 * most ? 2
-				   : 1,
-		err, "%llu %s within %s, allowed are %llu (%llu in scope)%s%s",
-		(unsigned long long)count, limit_rows[limit].subjects, limit_rows[limit].window,
-		(unsigned long long)most, (unsigned long long)scope,
-		over ? "; the plan is held whole; released by " : "",
-		over ? guards[guard].way : "");
+	(void)snprintf(words, sizeof(words), "%s within %s", limit_rows[limit].subjects,
+		       limit_rows[limit].window);
+	return reckoning_tell(plan, &k, words, err);
 }
 
 /* A limit over subjects, for a plan that acts on some of them. */
@@ -1169,6 +1217,122 @@ static int class_limit(const struct round *r, int limit, struct plan *plan, stru
 			  scope, err);
 }
 
+static uint64_t accounts_in_scope(const struct round *r)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < r->w->f->accounts.n; i++)
+		n += desire_is_subject(r->w, i);
+	return n;
+}
+
+/* The subjects that a rule can be about. */
+static uint64_t rule_scope(const struct round *r, const struct rule *rule)
+{
+	switch (rule->subject) {
+	case SUBJECT_PERSON:
+		return r->scope_leavers;
+	case SUBJECT_SEAT:
+		return r->scope_seats;
+	case SUBJECT_ORPHAN:
+		return r->scope_managed;
+	default:
+		return accounts_in_scope(r);
+	}
+}
+
+/* How much of a rule's own limit is used up; v has room for all. */
+static struct reckoning rule_reckon(const struct round *r, const struct rule *rule,
+				    bool pending, struct counted *v)
+{
+	struct reckoning k = { .guard = GUARD_LIMIT_RULE, .scope = rule_scope(r, rule) };
+	size_t n = past_count_of(r->w, rule->class, str_of(rule->name), rule->limit_ms, v);
+
+	n += count_of(r, rule->class, rule, pending, v + n);
+	k.count = distinct(v, n);
+	k.most = limit_of(&rule->limit, k.scope);
+	return k;
+}
+
+/* The limits that rules state for themselves, of those that a plan of this urgency acts by. */
+static int rule_limits(const struct round *r, bool urgent, struct plan *plan, struct err *err)
+{
+	size_t room = r->w->f->counted.n + r->candidates.n;
+	CLEANUP(free_at) struct counted *v = calloc(room + 1, sizeof(*v));
+	char words[160];
+	int ret = v ? 0 : err_nomem(err);
+
+	for (size_t i = 0; i < r->w->p->rule_count && ret == 0; i++) {
+		const struct rule *rule = &r->w->p->rules[i];
+		struct reckoning k;
+		bool acts = false;
+
+		for (size_t n = 0; rule->limit_ms && n < r->candidates.n && !acts; n++) {
+			const struct candidate *c = &r->candidates.v[n];
+
+			acts = c->rule == rule && !c->gone && guard_may_run(c) &&
+			       action_kinds[c->kind].destructive &&
+			       candidate_is_urgent(c) == urgent;
+		}
+		if (!acts)
+			continue;
+		k = rule_reckon(r, rule, false, v);
+		(void)snprintf(words, sizeof(words), "by rule %.80s within %g hours",
+			       rule->name, (double)rule->limit_ms / STAMP_HOUR_MS);
+		ret = reckoning_tell(plan, &k, words, err);
+	}
+	return ret;
+}
+
+/* Whom this one plan takes something from, once each, however many rules or seats. Without a
+ * limit of its own (100 %) nothing is said of it. */
+static int plan_limit(const struct round *r, bool urgent, struct plan *plan, struct err *err)
+{
+	const struct policy_limit_conf *limit = &r->w->p->limits[LIMIT_PLAN];
+	struct reckoning k = { .guard = GUARD_LIMIT_PLAN };
+	CLEANUP(free_at) struct counted *v = NULL;
+	size_t n = 0;
+
+	if (limit->share >= 1)
+		return 0;
+	v = calloc(r->candidates.n + 1, sizeof(*v));
+	if (!v)
+		return err_nomem(err);
+	for (size_t i = 0; i < r->candidates.n; i++) {
+		const struct candidate *c = &r->candidates.v[i];
+
+		if (!c->gone && (c->rule || limit_class(c) == PLAN_ASKED) &&
+		    action_kinds[c->kind].destructive && guard_may_run(c) &&
+		    c->s.account != FACTS_NONE && candidate_is_urgent(c) == urgent &&
+		    !is_announced(r, c))
+			v[n++] = (struct counted){ counted_who(r->w, PLAN_LEAVER, c->s.account),
+						   STR(""), STR("") };
+	}
+	k.count = distinct(v, n);
+	k.scope = accounts_in_scope(r);
+	k.most = limit_of(limit, k.scope);
+	return n ? reckoning_tell(plan, &k, "people and accounts in this plan", err) : 0;
+}
+
+/* What the limits of rules of a class, and that of a plan, leave to a wave. */
+static uint64_t own_room(const struct round *r, enum plan_class class, struct counted *v)
+{
+	const struct policy_limit_conf *limit = &r->w->p->limits[LIMIT_PLAN];
+	uint64_t least = limit->share >= 1 ? UINT64_MAX : limit_of(limit, accounts_in_scope(r));
+
+	for (size_t i = 0; i < r->w->p->rule_count; i++) {
+		const struct rule *rule = &r->w->p->rules[i];
+		struct reckoning k;
+
+		if (!rule->limit_ms || rule->class != class)
+			continue;
+		k = rule_reckon(r, rule, true, v);
+		if (k.most - (k.count < k.most ? k.count : k.most) < least)
+			least = k.most - (k.count < k.most ? k.count : k.most);
+	}
+	return least;
+}
+
 int guard_room(const struct round *r, enum plan_class class, uint64_t *ret, struct err *err)
 {
 	size_t room = r->w->f->counted.n + r->candidates.n;
@@ -1177,6 +1341,7 @@ int guard_room(const struct round *r, enum plan_class class, uint64_t *ret, stru
 
 	if (!v)
 		return err_nomem(err);
+	least = own_room(r, class, v);
 	for (int i = 0; i < LIMIT_KIND_COUNT; i++) {
 		uint64_t most, used;
 		size_t n;
@@ -1301,6 +1466,10 @@ int guard_plan(const struct round *r, bool urgent, struct plan *plan, struct err
 	for (int i = 0; i < LIMIT_KIND_COUNT && ret == 0; i++)
 		if (limit_rows[i].subjects && i != LIMIT_PUSH_HOUR && has[limit_rows[i].class])
 			ret = class_limit(r, i, plan, err);
+	if (ret == 0)
+		ret = rule_limits(r, urgent, plan, err);
+	if (ret == 0)
+		ret = plan_limit(r, urgent, plan, err);
 	if (ret == 0)
 		ret = push_limit(r, sources, plan, err);
 	for (size_t i = 0; i < plan->guards.n; i++)

@@ -21,6 +21,7 @@ enum guard_release {
 	X(SOURCE_SCHEMA,      "source-schema",      ACTION, NEVER,  "a read with the attributes of before, or leaverd source accept") \
 	X(CANARY,             "canary",             ACTION, NEVER,  "a read that shows every canary, or leaverd source accept") \
 	X(ORG_INCOMPLETE,     "org-incomplete",     ACTION, NEVER,  "a complete leaverd collect")   \
+	X(ORG_STALE,          "org-stale",          ACTION, NEVER,  "a newer leaverd collect")      \
 	X(ORG_IMPLAUSIBLE,    "org-implausible",    PLAN,   PERSON, "a plausible leaverd collect, leaverd collect accept, or a release") \
 	X(IDENTITY_CHANGED,   "identity-changed",   PLAN,   NEVER,  "the system that we know, or leaverd source accept for the new one") \
 	X(FOREIGN_WRITE,      "foreign-write",      PLAN,   NEVER,  "an explanation: who else uses our key") \
@@ -49,6 +50,8 @@ enum guard_release {
 	X(SEATS_OUT,          "seats-out",          ACTION, PERSON, "seats that were freed or bought, or an approval that names it") \
 	X(FLAPPING,           "flapping",           ACTION, PERSON, "an end of what gives it back, or an approval that names it") \
 	X(LIMIT_ASKED_DAY,    "limit-asked-day",    PLAN,   PERSON, "a release")                    \
+	X(LIMIT_RULE,         "limit-rule",         PLAN,   PERSON, "a release, or leaverd expect for announced leavers") \
+	X(LIMIT_PLAN,         "limit-plan",         PLAN,   PERSON, "a release, or a plan of fewer (leaverd plan --wave)") \
 	X(OWNS,               "owns",               ACTION, PERSON, "a hand-over of what it owns, or an approval that names it")
 /* clang-format on */
 
@@ -66,6 +69,9 @@ struct guard_row {
 	const char *way; /* what would release it */
 };
 extern const struct guard_row guards[GUARD_COUNT];
+
+/* How the guard service-account begins where it is a guess. */
+#define GUARD_SUSPECTED "suspected: "
 
 /* What is to be done where two persons are needed. */
 #define GUARD_TWO_WORDS                                                                        \

@@ -481,11 +481,71 @@ static void step_bind(struct binding *b, struct rule *rule, const char *text)
 
 /* What the file or the shipped rule says, whichever stands. */
 struct stated {
-	const char *name, *subject, *when, *anchor, *class, *pilot;
+	const char *name, *subject, *when, *anchor, *class, *pilot, *limit;
 	const char *const *then;
 	size_t then_count;
 	bool settle, automatic;
 };
+
+#define RULE_LIMIT_MS (7 * STAMP_DAY_MS) /* what was done longer ago is not in the facts */
+
+static struct str word_next(struct str *rest)
+{
+	struct str word, tail = { 0 };
+
+	str_cut(str_trim(*rest), ' ', &word, &tail);
+	*rest = tail;
+	return word;
+}
+
+/* "2 %" or "2%", and what stands behind it. */
+static bool percent_next(struct str *rest, double *ret)
+{
+	struct str word = word_next(rest);
+	bool sign = str_ends(word, STR("%"));
+	char text[16], *end;
+
+	word.len -= sign;
+	if (!sign && !str_eq(word_next(rest), STR("%")))
+		return false;
+	if (!word.len || word.len >= sizeof(text) || word.p[0] < '0' || word.p[0] > '9')
+		return false;
+	memcpy(text, word.p, word.len);
+	text[word.len] = '\0';
+	*ret = strtod(text, &end) / 100;
+	return !*end && *ret <= 1;
+}
+
+/* "5 in 24h", "5 or 2 % in 7d". */
+static bool rule_limit_read(struct str text, struct rule *rule)
+{
+	uint64_t count;
+	double share = 0;
+	struct str word;
+
+	if (!str_uint64(word_next(&text), &count) || count > 1000000)
+		return false;
+	word = word_next(&text);
+	if (str_eq(word, STR("or"))) {
+		if (!percent_next(&text, &share))
+			return false;
+		word = word_next(&text);
+	}
+	if (!str_eq(word, STR("in")) || !str_duration_ms(str_trim(text), &rule->limit_ms))
+		return false;
+	rule->limit = (struct policy_limit_conf){ (int64_t)count, share };
+	return rule->limit_ms >= STAMP_MINUTE_MS && rule->limit_ms <= RULE_LIMIT_MS;
+}
+
+static void rule_limit_bind(struct binding *b, struct rule *rule, const char *text)
+{
+	if (!rule_limit_read(str_of(text), rule))
+		fault(b, "limit",
+		      "found %s, expected such as 5 in 24h, or 5 or 2 %% in 7d (1min to 7d)",
+		      text);
+	else if (rule->class == PLAN_RESTORE)
+		fault(b, "limit", "what gives back is held by no limit");
+}
 
 static void rule_bind(struct binding *b, const struct stated *s)
 {
@@ -528,6 +588,8 @@ static void rule_bind(struct binding *b, const struct stated *s)
 	if (s->pilot)
 		rule->pilot = when_bind(b, "pilot", s->pilot);
 	anchor_bind(b, rule, s->anchor ? s->anchor : "now");
+	if (s->limit)
+		rule_limit_bind(b, rule, s->limit);
 	for (size_t i = 0; i < s->then_count; i++)
 		step_bind(b, rule, s->then[i]);
 	if ((rule->class == PLAN_ORPHAN) != (rule->subject == SUBJECT_ORPHAN))
@@ -579,6 +641,7 @@ static struct stated stated_of(const struct shipped_rule *shipped,
 	s.anchor = conf->anchor ? conf->anchor : s.anchor;
 	s.class = conf->class ? conf->class : s.class;
 	s.pilot = conf->pilot;
+	s.limit = conf->limit;
 	if (conf->then.n) {
 		s.then = (const char *const *)conf->then.v;
 		s.then_count = conf->then.n;
@@ -788,6 +851,7 @@ static void limits_bind(struct policy *p, const struct policy_limits_conf *conf)
 	p->limits[LIMIT_PUSH_HOUR] = conf->push_hour;
 	p->limits[LIMIT_PROVISION_DAY] = conf->provision_day;
 	p->limits[LIMIT_ASKED_DAY] = conf->asked_day;
+	p->limits[LIMIT_PLAN] = conf->plan;
 }
 
 /* --- the columns that are always needed --- */

@@ -43,6 +43,7 @@ struct policy_rule_conf {
 	int settle; /* enum policy_stated: waits `settle` after the anchor before its first step
 		     */
 	int automatic; /* enum policy_stated: approved by policy in mode act */
+	char *limit;   /* "5 in 24h", "5 or 2 % in 7d": beside those of its class; NULL */
 	bool off;
 };
 
@@ -71,7 +72,7 @@ struct policy_limit_conf {
 
 struct policy_limits_conf {
 	struct policy_limit_conf leavers_day, leavers_week, absence_day, orphans_week,
-		inactive_week, push_hour, provision_day, asked_day;
+		inactive_week, push_hour, provision_day, asked_day, plan;
 };
 
 struct policy_hours_conf {
@@ -152,6 +153,8 @@ struct rule {
 	struct path anchor;  /* .name NULL: counts from the round's now */
 	int64_t anchor_ms;   /* added to the anchor's time */
 	bool settle, automatic;
+	struct policy_limit_conf limit; /* within limit_ms */
+	int64_t limit_ms;               /* 0: none of its own */
 	struct rule_step steps[POLICY_MAX_STEPS];
 	size_t step_count;
 	unsigned order; /* place in the policy */
@@ -183,6 +186,7 @@ enum policy_limit_kind {
 	LIMIT_PUSH_HOUR,
 	LIMIT_PROVISION_DAY,
 	LIMIT_ASKED_DAY,
+	LIMIT_PLAN, /* whom one plan is about */
 	LIMIT_KIND_COUNT
 };
 

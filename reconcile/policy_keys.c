@@ -30,6 +30,8 @@ static const struct conf_key rule_keys[] = {
 	    .help = "true: wait policy.settle after the anchor, so that a burst is seen first"),
 	ROW("automatic", CONF_ENUM, policy_rule_conf, automatic, .preset = "as-shipped", .words = stated_words,
 	    .help = "true: in mode act the policy approves its actions"),
+	ROW("limit", CONF_TEXT, policy_rule_conf, limit,
+	    .help = "a limit of its own, beside that of its class: 5 in 24h, or 5 or 2 % in 7d"),
 	ROW("off", CONF_BOOL, policy_rule_conf, off, .preset = "false",
 	    .help = "true: the rule is not judged"),
 	{ 0 }
@@ -81,6 +83,7 @@ LIMIT_KEYS(inactive_week, "5", "5 %");
 LIMIT_KEYS(push_hour,     "3", "0.5 %");
 LIMIT_KEYS(provision_day, "20", "10 %");
 LIMIT_KEYS(asked_day,     "25", "5 %");
+LIMIT_KEYS(plan,          "0", "100 %");
 
 #define LIMIT(n, f, h) ROW(n, CONF_SECTION, policy_limits_conf, f, .sub = f##_keys,              \
 			   .sub_size = sizeof(struct policy_limit_conf), .help = (h))
@@ -93,6 +96,7 @@ static const struct conf_key limits_keys[] = {
 	LIMIT("push_hour",     push_hour,     "people ended by one push source within an hour"),
 	LIMIT("provision_day", provision_day, "people told to a provisioning directory within 24 hours; above, what is told to it is held"),
 	LIMIT("asked_day",     asked_day,     "people of whom leaverd bulk takes something within 24 hours"),
+	LIMIT("plan",          plan,          "people and accounts of whom one plan takes something, whatever the rule"),
 	{ 0 }
 };
 

@@ -275,10 +275,15 @@ static int rule_lint(struct linting *l, const struct rule *rule)
 /* --- the rest of the section --- */
 
 static const char *const limit_names[LIMIT_KIND_COUNT] = {
-	[LIMIT_LEAVERS_DAY] = "leavers_day",     [LIMIT_LEAVERS_WEEK] = "leavers_week",
-	[LIMIT_ABSENCE_DAY] = "absence_day",     [LIMIT_ORPHANS_WEEK] = "orphans_week",
-	[LIMIT_INACTIVE_WEEK] = "inactive_week", [LIMIT_PUSH_HOUR] = "push_hour",
-	[LIMIT_PROVISION_DAY] = "provision_day", [LIMIT_ASKED_DAY] = "asked_day",
+	[LIMIT_LEAVERS_DAY] = "leavers_day",
+	[LIMIT_LEAVERS_WEEK] = "leavers_week",
+	[LIMIT_ABSENCE_DAY] = "absence_day",
+	[LIMIT_ORPHANS_WEEK] = "orphans_week",
+	[LIMIT_INACTIVE_WEEK] = "inactive_week",
+	[LIMIT_PUSH_HOUR] = "push_hour",
+	[LIMIT_PROVISION_DAY] = "provision_day",
+	[LIMIT_ASKED_DAY] = "asked_day",
+	[LIMIT_PLAN] = "plan",
 };
 
 static int limits_lint(struct linting *l)

@@ -714,10 +714,36 @@ static bool has_seat(const struct facts *f, uint32_t account, uint32_t product)
 	return false;
 }
 
+/* What comes back to somebody takes a seat again: the one that was freed, or those that the
+ * groups of an account give once it is let in. */
+static bool returns_to_seat(const struct facts *f, const struct candidate *c, uint32_t product)
+{
+	if (c->gone || has_seat(f, c->s.account, product))
+		return false;
+	if (c->kind == ACTION_FREE_SEAT)
+		return c->product == product;
+	for (uint32_t m = f->member_at[c->s.account]; m < f->member_at[c->s.account + 1]; m++)
+		for (uint32_t g = f->grant_at[f->members.v[m].b];
+		     g < f->grant_at[f->members.v[m].b + 1]; g++)
+			if (f->grants.v[g].product == product &&
+			    f->grants.v[g].billable != TRI_NO)
+				return true;
+	return false;
+}
+
+static bool comes_back(const struct candidate *c)
+{
+	return c->class == PLAN_RESTORE && c->s.account != FACTS_NONE &&
+	       (c->kind == ACTION_FREE_SEAT || c->kind == ACTION_RESTORE ||
+		c->kind == ACTION_ENABLE);
+}
+
 static bool takes_seat(const struct facts *f, const struct candidate *c, uint32_t product)
 {
 	if (c->kind == ACTION_ADD_GROUPS)
 		return bulk_takes_seat(f, c, product);
+	if (comes_back(c))
+		return returns_to_seat(f, c, product);
 	if (!is_provision(c) || c->kind == ACTION_LEAVE_GROUPS ||
 	    has_seat(f, c->s.account, product))
 		return false;
@@ -791,7 +817,7 @@ int provision_guards(struct round *r, struct err *err)
 	int ret;
 
 	for (size_t i = 0; i < r->candidates.n && !any; i++)
-		any = is_provision(&r->candidates.v[i]) ||
+		any = is_provision(&r->candidates.v[i]) || comes_back(&r->candidates.v[i]) ||
 		      r->candidates.v[i].kind == ACTION_ADD_GROUPS;
 	if (!any)
 		return 0;

@@ -103,7 +103,7 @@ enum judge_verdict {
 	JUDGE_LATER,      /* it holds, but something comes before it: ask again */
 };
 
-#define JUDGE_MAX_GUARDS 40 /* more than there are */
+#define JUDGE_MAX_GUARDS 48 /* more than there are */
 
 struct judgement {
 	enum judge_verdict verdict;

@@ -1,9 +1,9 @@
 /*
  * Undo: what actions that were done took away is given back, from the states before that their
  * plans hold. No rule is asked: it is a person's order, and what it gives is exempt from
- * limits. Who was put into groups by order is taken out of them again: that takes, so
- * protections, the guards of groups and the limit of what is asked for hold it as they hold
- * bulk.
+ * limits, but for the seats that there are (guard seats-out). Who was put into groups by order
+ * is taken out of them again: that takes, so protections, the guards of groups and the limit of
+ * what is asked for hold it as they hold bulk.
  *
  * Newest first, each account and each of its seats is followed back in time: a deed is undone
  * only if it left the state that is there when all later ones are undone. What somebody else

@@ -1240,6 +1240,7 @@ static int on_window(void *ctx, const struct window_row *w, struct err *err)
 				     .person = (uint64_t)w->person,
 				     .product = w->product,
 				     .site = w->site,
+				     .rule = w->rule,
 				     .at_ms = w->ms };
 
 	if (!plan_class_of(w->class_, &row.class))
@@ -1600,8 +1601,26 @@ static int count_admins(struct db *db, int64_t org, uint64_t *ret, struct err *e
 	return r < 0 ? r : 0;
 }
 
+/* A sentence where the newest read of the organisation is too old; it lives as long as text. */
+static void age_of_org(const struct build *b, const struct org_row *org, char text[120],
+		       struct facts_round *round)
+{
+	char at[STAMP_TEXT_BYTES];
+
+	if (!org->generation || b->want->org_stale_ms <= 0 ||
+	    org->ended_ms + b->want->org_stale_ms >= round->now_ms)
+		return;
+	round->org_stale = true;
+	if (round->org_doubt.len)
+		return;
+	stamp_text(org->ended_ms, at);
+	(void)snprintf(text, 120, "it was last read on %s, longer ago than hold_after", at);
+	round->org_doubt = str_of(text);
+}
+
 static int begin_facts(struct build *b, struct db *db, struct err *err)
 {
+	char age[120];
 	CLEANUP(org_row_done) struct org_row org = { 0 };
 	struct facts_round round = *b->want->round;
 	int64_t last = 0;
@@ -1630,6 +1649,7 @@ static int begin_facts(struct build *b, struct db *db, struct err *err)
 		round.org_doubt = STR("another organisation answers under this key");
 	else if (org.reason)
 		round.org_doubt = str_of(org.reason);
+	age_of_org(b, &org, age, &round);
 	return facts_new(b->want->columns, &round, &b->facts, err);
 }
 

@@ -45,6 +45,8 @@ struct facts_want {
 	const struct facts_site_option *sites;
 	size_t site_count;
 	const char *provision_directory; /* id of the provisioning directory; NULL: none */
+	int64_t org_stale_ms;            /* reads of the organisation older than this are
+					    stale; 0: never */
 	const char *provision_issuer;    /* the source whose ids its externalIds are; NULL */
 	int64_t person;  /* 0: all. Else only this person's records and accounts: to judge one
 			    again before acting, without what limits count. FACTS_NOBODY: only

@@ -499,8 +499,10 @@ int plans_window(struct db *db, const char *org, int64_t since_ms, window_fn fn,
 	int r;
 
 	r = db_query(db, &q, err,
-		     "SELECT class, person, account, product, site, ms FROM effect"
-		     " WHERE org = ?1 AND ms >= ?2 ORDER BY id",
+		     "SELECT e.class, e.person, e.account, e.product, e.site, e.ms,"
+		     " coalesce(a.rule, '') FROM effect e"
+		     " LEFT JOIN action a ON a.plan = e.plan AND a.n = e.n"
+		     " WHERE e.org = ?1 AND e.ms >= ?2 ORDER BY e.id",
 		     DB_T(org), DB_I(since_ms));
 	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
 		struct window_row row = { .class_ = db_text(q, 0),
@@ -508,7 +510,8 @@ int plans_window(struct db *db, const char *org, int64_t since_ms, window_fn fn,
 					  .account = db_int(q, 2),
 					  .product = db_text(q, 3),
 					  .site = db_text(q, 4),
-					  .ms = db_int(q, 5) };
+					  .ms = db_int(q, 5),
+					  .rule = db_text(q, 6) };
 
 		r = fn(ctx, &row, err);
 	}

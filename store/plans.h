@@ -238,7 +238,7 @@ int plans_window_count(struct db *db, const char *org, const char *class_, int64
 struct window_row {
 	struct str class_;
 	int64_t person, account; /* 0: none */
-	struct str product, site;
+	struct str product, site, rule;
 	int64_t ms; /* when the action began */
 };
 typedef int (*window_fn)(void *ctx, const struct window_row *row, struct err *err);

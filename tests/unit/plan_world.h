@@ -671,6 +671,7 @@ static void world_past(struct world_build *b, const struct world_line *l)
 		struct facts_counted in = { .person = world_number(l, "person"),
 					    .product = key,
 					    .site = site,
+					    .rule = world_text(l, "rule", ""),
 					    .at_ms = world_time(l, "at", "?") };
 
 		assert_true(plan_class_of(str_of(l->words[1]), &in.class));
@@ -774,6 +775,7 @@ static void world_round(const struct plan_world *w, struct facts_round *ret)
 			world_get(l, "mode") ? world_get(l, "mode") : "propose", modes);
 		ret->armed_ms = world_time(l, "armed", "never");
 		ret->org_complete = world_tri(l, "complete", "yes") == TRI_YES;
+		ret->org_stale = world_tri(l, "stale", "no") == TRI_YES;
 		ret->org_plausible = world_tri(l, "plausible", "yes") == TRI_YES;
 		ret->org_identity_same = world_tri(l, "same", "yes") == TRI_YES;
 		ret->foreign_write = world_tri(l, "foreign_write", "no") == TRI_YES;

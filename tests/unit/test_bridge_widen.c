@@ -15,7 +15,8 @@
 	"          overlap: 14d\n"                                                             \
 	"policy:\n  settle: 10min\n  shipped: true\n  rules:\n    - name: idle\n"              \
 	"      when: \"lastActive lt now-90d\"\n      then:\n        - warn\n"                 \
-	"        - free-seat after 14d\n      automatic: \"false\"\n      off: false\n"        \
+	"        - free-seat after 14d\n      automatic: \"false\"\n"                          \
+	"      limit: 9 in 24h\n      off: false\n"                                            \
 	"  match:\n    - name: mail\n      on: email\n  protections:\n    - name: ops\n"       \
 	"      when: \"title eq ops\"\n  limits:\n    leavers_day:\n      count: 3\n"          \
 	"      share: 0.02\n  change_hours:\n    on: true\n    quiet_from: Fri 15:00\n"
@@ -35,6 +36,9 @@ static const struct {
 	{ "automatic: \"false\"", "automatic: as-shipped", 1, 1, "automatic" },
 	{ "off: false", "off: true", 1, 0, NULL },
 	{ "free-seat after 14d", "free-seat after 7d", 1, 1, "policy.rules.idle.then" },
+	/* another limit of its own, or none any more; one that comes lets less */
+	{ "limit: 9 in 24h", "limit: 5 or 2 % in 7d", 1, 1, "policy.rules.idle.limit" },
+	{ "      limit: 9 in 24h\n", "", 1, 1, "policy.rules.idle.limit" },
 	{ "free-seat after 14d", "free-seat after 3w", 1, 0, NULL },
 	{ "free-seat after 14d", "suspend after 14d", 1, 1, "then" },
 	{ "        - free-seat after 14d\n", "", 1, 0, NULL },    /* a step less */

@@ -182,6 +182,46 @@ static void test_a_seat_comes_back_by_what_was_taken_and_no_more(void **state)
 	assert_string_equal(a->steps[1].group, "g2");
 }
 
+/* Exempt from the limits of what takes, not from the seats that there are: at the border. */
+static void test_what_comes_back_needs_a_seat_that_is_left(void **state)
+{
+	static const bool all[] = { true, true, true };
+	char world[2048];
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		CLEANUP(scene_done) struct scene s;
+		struct deed deed;
+		bool seat = i < 2;
+		unsigned capacity = 1 + i % 2; /* one is taken: none, or one is left */
+		struct undo_deed d =
+			seat ? seat_deed(&deed, all, 7, 1000)
+			     : status_deed(&deed, ACTION_SUSPEND, STEP_SUSPEND, ACCOUNT_ACTIVE,
+					   ACCOUNT_SUSPENDED, 12, 1000);
+		const struct action *a;
+
+		(void)snprintf(world, sizeof(world),
+			       "now 2026-03-02T09:00:00Z\nsource hr role=hr\n"
+			       "round org=acme mode=propose\nrecord hr 1 person=1\n"
+			       "account a1 number=101 person=1 adopted=yes%s\n"
+			       "account a2 number=102 person=2 adopted=yes\n"
+			       "product jira@acme capacity=%u\ngroup g1\ngrant g1 jira@acme\n"
+			       "group g2\nmember a2 g1\nseat a2 jira@acme last=2026-02-01\n%s",
+			       seat ? "" : " status=suspended", capacity,
+			       seat ? "" : "member a1 g1\n");
+		undo_in(&s, world, &d, 1);
+		assert_non_null(s.plan);
+		a = &s.plan->actions.v[0];
+		assert_int_equal(a->verdict, capacity == 1 ? VERDICT_HELD : VERDICT_PASS);
+		assert_int_equal(a->held_count, capacity == 1);
+		if (capacity > 1)
+			continue;
+		assert_string_equal(a->held_by[0], "seats-out");
+		assert_non_null(strstr(a->says[0], "1 of 1 seats of jira at acme are taken"));
+		assert_non_null(strstr(a->says[0], "an approval that names it"));
+	}
+}
+
 static void test_what_was_given_back_or_changed_since_is_not_undone_again(void **state)
 {
 	CLEANUP(scene_done) struct scene s;
@@ -541,6 +581,7 @@ int main(void)
 		cmocka_unit_test(
 			test_the_status_comes_back_by_one_action_however_many_deeds_led_to_it),
 		cmocka_unit_test(test_a_seat_comes_back_by_what_was_taken_and_no_more),
+		cmocka_unit_test(test_what_comes_back_needs_a_seat_that_is_left),
 		cmocka_unit_test(test_what_was_given_back_or_changed_since_is_not_undone_again),
 		cmocka_unit_test(test_a_deed_of_which_nothing_was_done_is_passed_over),
 		cmocka_unit_test(test_what_was_handed_over_goes_back_after_the_account),

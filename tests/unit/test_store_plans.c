@@ -462,8 +462,24 @@ static void test_a_warning_uses_up_no_limit(void **state)
 	world_close(&w);
 }
 
+struct window_seen {
+	char rules[256];
+};
+
+static int on_window(void *ctx, const struct window_row *row, struct err *err)
+{
+	struct window_seen *seen = ctx;
+	size_t at = strlen(seen->rules);
+
+	(void)err;
+	(void)snprintf(seen->rules + at, sizeof(seen->rules) - at, STR_FMT "/" STR_FMT " ",
+		       STR_ARG(row->class_), STR_ARG(row->rule));
+	return 0;
+}
+
 static void test_windows_count_distinct_subjects_over_all_plans(void **state)
 {
+	struct window_seen seen = { "" };
 	struct world w = { 0 };
 	struct err err = { 0 };
 	int64_t plan, run, n = -1;
@@ -487,6 +503,11 @@ static void test_windows_count_distinct_subjects_over_all_plans(void **state)
 	assert_int_equal(n, 0);
 	READ(&w, plans_window_count(db, "other", "leaver", NOW, &n, &err));
 	assert_int_equal(n, 0);
+	/* each names its rule, for limits of rules; of a plan that is gone none is known */
+	READ(&w, plans_window(db, "acme", NOW, on_window, &seen, &err));
+	assert_string_equal(seen.rules,
+			    "leaver/leaver-hr leaver/leaver-hr inactive/inactive-jira "
+			    "leaver/ leaver/ ");
 	world_close(&w);
 }
 
