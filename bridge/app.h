@@ -53,6 +53,7 @@ struct app {
 	struct plans_kept *kept;       /* plans that were read lately */
 	struct httpc *http;            /* with APP_HTTP */
 	struct clients *clients;       /* one per organisation, with APP_HTTP */
+	atomic_bool review_closing;    /* a review is being closed, and its plans made */
 	atomic_bool stamping;          /* a time stamp is being asked for (bridge/stamps.h) */
 	struct outbox *outbox;         /* sends notices; NULL where nothing is sent */
 	struct serve *serve; /* the daemon's own state; NULL in a command that works alone */

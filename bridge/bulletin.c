@@ -9,6 +9,7 @@
 #include "bridge/boundaries.h"
 #include "bridge/loaded.h"
 #include "bridge/notices.h"
+#include "bridge/suspects.h"
 #include "bridge/verb.h"
 #include "store/outbox.h"
 #include "store/plans.h"
@@ -244,6 +245,12 @@ static int boundary_found(void *ctx, const char *key, const char *title, const c
 	return found(ctx, key, "tiers", title, line, err);
 }
 
+static int held_found(void *ctx, const char *key, const char *title, const char *line,
+		      struct err *err)
+{
+	return found(ctx, key, "held", title, line, err);
+}
+
 static int config_look(struct look *l, struct err *err)
 {
 	CLEANUP(buf_done) struct buf line;
@@ -340,6 +347,8 @@ static int look_all(struct look *l, struct err *err)
 	for (size_t i = 0; r == 0 && deep && i < c->organisations.n; i++)
 		r = boundaries_look(l->app, config_org_at(c, i), l->now_ms, boundary_found, l,
 				    err);
+	for (size_t i = 0; r == 0 && deep && i < c->organisations.n; i++)
+		r = suspects_look(l->app, config_org_at(c, i), held_found, l, err);
 	if (r == 0)
 		r = config_look(l, err);
 	for (size_t i = 0; r == 0 && i < c->sources.n; i++)

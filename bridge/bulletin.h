@@ -1,8 +1,9 @@
 /*
  * What admins are told of by themselves: plans that are held, sources whose newest read does
  * not count, secrets and tokens that end soon, leavers that are overdue, tiers that are about
- * to be crossed or fell, a changed configuration that waits, and once a day all of it together.
- * Numbers, names of plans and sources, and the command that shows more; never people.
+ * to be crossed or fell, accounts that may be a program's (bridge/suspects.h), a changed
+ * configuration that waits, and once a day all of it together. Numbers, names of plans and
+ * sources, and the command that shows more; never people.
  *
  * Each thing is told once: its key in the outbox remembers it.
  */

@@ -246,10 +246,11 @@ static const struct cli_option bulk_options[] = {
 	{ "encoding", 0, "NAME", CLI_LOCAL, NULL, false, "of FILE, where it cannot be told", BULK_ENCODINGS },
 	OPT_ORG, OPT_REASON(true, "why; stands in the plan, so without names"), OPT_END
 };
+static const struct cli_option overdue_options[] = { OPT_TOKEN, OPT_END };
 static const struct cli_option handover_options[] = {
 	{ "to", 't', "RECEIVER", CLI_TEXT, NULL, false, "address or account id of who is to receive it all", NULL },
 	{ "nobody", 'x', NULL, CLI_FLAG, NULL, false, "nobody is named any more", NULL },
-	OPT_REASON(false, "why; needed with --to and --nobody, stands in the audit chain"), OPT_ORG, OPT_END
+	OPT_REASON(false, "why; needed with --to and --nobody, stands in the audit chain"), OPT_ORG, OPT_TOKEN, OPT_END
 };
 
 /* --- people ---------------------------------------------------------------------------------- */
@@ -733,15 +734,17 @@ const struct command commands[] = {
 	  "given; without, it goes to the manager, theirs, the lead of the project, or the site's queue user. Reading "
 	  "it is logged.",
 	  "leaverd handover ada@example.com --to bob@example.com --reason 'takes over her team'\n  named\n",
-	  .options = handover_options, .operands = who_operands, .verb = "handover", .render = render_handover },
+	  .options = handover_options, .operands = who_operands, .verb = "handover",
+	  .prepare = prepare_token, .render = render_handover },
 
 	{ "overdue", PLAN, "what should have been done, and why it was not",
 	  "Every step of an open plan whose time has passed, oldest causes and all: a list to go through by hand "
 	  "while Atlassian cannot be read or changed. What somebody then did is seen by the next read and told as "
-	  "done. Names also secrets whose owner leaves within 14 days: those are rotated first.",
+	  "done. Tells also of secrets whose owner leaves within 14 days: those are rotated first.",
 	  "leaverd overdue\n  of every organisation\n"
 	  "leaverd overdue acme --json | jq '.overdue[] | .email'\n  for a list\n",
-	  .operands = collect_operands, .verb = "overdue", .render = render_overdue },
+	  .options = overdue_options, .operands = collect_operands, .verb = "overdue",
+	  .prepare = prepare_token, .render = render_overdue },
 	{ "notices", TELL, "what people and systems were told, or not yet",
 	  "Warnings, copies, digests and alerts that wait, failed, or may have been sent; with --all those that were "
 	  "sent, too. Receivers are shown until notices.retention is over. Reading it is logged.",

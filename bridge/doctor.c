@@ -675,13 +675,16 @@ static int check_owners(struct doctor *d, struct err *err)
 	CLEANUP(json_decref_at) json_t *list = json_array();
 	json_t *row;
 	size_t i;
-	int r = list ? owners_leaving(d->app, d->now_ms, list, err) : err_nomem(err);
+	int r = list ? owners_leaving(d->app, d->now_ms, false, list, err) : err_nomem(err);
 
 	json_array_foreach (list, i, row) {
 		char date[STAMP_TEXT_BYTES];
 
 		stamp_date_text(json_integer_value(json_object_get(row, "leaves_ms")), date);
-		if (r == 0)
+		if (r == 0 && json_is_true(json_object_get(row, "sealed")))
+			r = say(d, DOCTOR_WARN, "secret", "all", err,
+				"an owner leaves soon: %s", jx_get_text(row, "todo"));
+		else if (r == 0)
 			r = say(d, DOCTOR_WARN, "secret", jx_get_text(row, "secret"), err,
 				"its owner leaves on %s: %s", date, jx_get_text(row, "todo"));
 	}

@@ -6,6 +6,7 @@
 #include "base/stamp.h"
 #include "base/vec.h"
 #include "bridge/ask.h"
+#include "bridge/sealed.h"
 #include "model/path.h"
 #include "store/records.h"
 #include "store/vault.h"
@@ -42,6 +43,7 @@ static int keep_owned(void *ctx, const struct vault_entry *row, struct err *err)
 /* The earliest last day that any record says; 0: none. */
 struct last_day {
 	int64_t ms, now_ms;
+	bool ahead; /* one that any record says is not over everywhere */
 };
 
 static void earlier(struct last_day *d, int64_t ms)
@@ -74,12 +76,20 @@ static int read_record(void *ctx, const struct record *row, struct err *err)
 		earlier(d, ms);
 		break;
 	}
+	d->ahead = d->ahead || sealed_ends(json_object_get(doc, SCHEMA_EMPLOYMENT), d->now_ms);
 	return 0;
 }
 
-static int owner_out(struct db *db, const struct owned *one, int64_t now_ms, json_t *list,
-		     struct err *err)
+struct leaving {
+	json_t *list;
+	int64_t now_ms;
+	bool may_see;
+	size_t sealed; /* that were not told */
+};
+
+static int owner_out(struct db *db, const struct owned *one, struct leaving *l, struct err *err)
 {
+	int64_t now_ms = l->now_ms;
 	CLEANUP(free_at) char *folded = NULL;
 	struct last_day day = { .now_ms = now_ms };
 	char todo[320];
@@ -90,18 +100,35 @@ static int owner_out(struct db *db, const struct owned *one, int64_t now_ms, jso
 		r = records_by_address(db, str_n(folded, len), read_record, &day, err);
 	if (r < 0 || !day.ms || day.ms > now_ms + OWNERS_AHEAD_MS)
 		return r < 0 ? r : 0;
+	if (day.ahead && !l->may_see) {
+		l->sealed++;
+		return 0;
+	}
 	snprintf(todo, sizeof(todo),
 		 "have somebody who stays make a new one, and put it in with `leaverd secret "
 		 "rotate %.80s --owner ADDRESS`, before the account of %.80s ends",
 		 one->secret, one->owner);
-	return jx_add(list,
+	return jx_add(l->list,
 		      json_pack("{s:s, s:s, s:I, s:s}", "secret", one->secret, "owner",
 				one->owner, "leaves_ms", (json_int_t)day.ms, "todo", todo),
 		      err);
 }
 
-int owners_leaving(struct app *app, int64_t now_ms, json_t *list, struct err *err)
+/* That there is something, and who is told what. */
+static int sealed_out(const struct leaving *l, struct err *err)
 {
+	return jx_add(
+		l->list,
+		json_pack("{s:n, s:n, s:n, s:b, s:s}", "secret", "owner", "leaves_ms", "sealed",
+			  true, "todo",
+			  "somebody with a token of role hr-confidential looks at "
+			  "`leaverd overdue --token-file FILE`: a secret is to be rotated"),
+		err);
+}
+
+int owners_leaving(struct app *app, int64_t now_ms, bool may_see, json_t *list, struct err *err)
+{
+	struct leaving l = { .list = list, .now_ms = now_ms, .may_see = may_see };
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	CLEANUP(owned_free) struct owned_list owned = { 0 };
 	int r = store_read_begin(app->store, &db, err);
@@ -109,6 +136,8 @@ int owners_leaving(struct app *app, int64_t now_ms, json_t *list, struct err *er
 	if (r == 0)
 		r = vault_list(db, keep_owned, &owned, err);
 	for (size_t i = 0; r >= 0 && i < owned.n; i++)
-		r = owner_out(db, &owned.v[i], now_ms, list, err);
+		r = owner_out(db, &owned.v[i], &l, err);
+	if (r >= 0 && l.sealed)
+		r = sealed_out(&l, err);
 	return r < 0 ? r : 0;
 }

@@ -40,7 +40,10 @@ int render_overdue(struct cli *cli, const json_t *out)
 	if (json_array_size(tasks))
 		render_head(cli, "Secrets whose owner leaves");
 	json_array_foreach (tasks, i, row)
-		render_line(cli, "%s: %s.", jx_get_text(row, "secret"),
+		render_line(cli, "%s: %s.",
+			    json_is_true(json_object_get(row, "sealed"))
+				    ? "One of them, whose end lies ahead"
+				    : jx_get_text(row, "secret"),
 			    jx_get_text(row, "todo"));
 	return 0;
 }

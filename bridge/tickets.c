@@ -6,6 +6,7 @@
 #include "base/stamp.h"
 #include "bridge/notices.h"
 #include "bridge/outbox.h"
+#include "bridge/sealed.h"
 #include "store/issues.h"
 #include "store/outbox.h"
 #include "store/plans.h"
@@ -119,6 +120,9 @@ static int action_note(void *ctx, const struct action_row *row, struct err *err)
 	struct thing t = *a->plan;
 
 	if (row->state != ACTION_PLANNED && row->state != ACTION_STARTED)
+		return 0;
+	/* whoever reads Jira is not told of an end that lies ahead: once it is due */
+	if (sealed_action(row, a->l->now_ms))
 		return 0;
 	t.n = row->n;
 	t.account = row->account;

@@ -6,7 +6,7 @@
  * what is planned no more as one to be closed, with what became of it. An issue about an action
  * stands for account, kind, product, site and rule: the next round's plan of the same does not
  * open another one. No issue names a person: it has ledger numbers, and the command that shows
- * more to whoever may see it.
+ * more to whoever may see it. Of a leaver whose end lies ahead there is none until it is due.
  *
  * An issue is opened once. It carries a label made of instance, channel, what it is about and
  * when it was wanted first. A try that may have arrived is followed by a search for that label,

@@ -6,7 +6,10 @@
 #include "base/enc.h"
 #include "base/stamp.h"
 #include "bridge/app.h"
+#include "bridge/planner.h"
+#include "bridge/sealed.h"
 #include "model/owned.h"
+#include "reconcile/why.h"
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/persons.h"
@@ -21,6 +24,7 @@ struct asked {
 	struct app *app;
 	const struct who *who;
 	const char *org; /* NULL: all */
+	bool may_see;    /* what is known because an end lies ahead */
 	int64_t person;
 	int64_t accounts[ACCOUNTS_MOST];
 	size_t n;
@@ -235,6 +239,35 @@ static int org_tell(struct asked *a, struct db *db, const char *org, struct err 
 	return r;
 }
 
+/* Whether they may not know that it was read: it is read ahead of an end, and tells of it. */
+static int is_sealed(const struct asked *a, const struct config_org *org, bool *ret,
+		     struct err *err)
+{
+	const struct policy *policy = app_acting(a->app)->policy;
+	CLEANUP(facts_free_at) struct facts *facts = NULL;
+	int r;
+
+	*ret = false;
+	if (a->may_see)
+		return 0;
+	r = planner_facts_for(a->app, org, policy, (uint64_t)a->person, 0, &facts, err);
+	if (r == 0)
+		*ret = why_ends_ahead(facts, policy, (uint64_t)a->person);
+	return r == -ERR_NOT_FOUND ? 0 : r; /* not collected yet: nothing was read */
+}
+
+static int org_told(struct asked *a, const struct config_org *org, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	bool hidden = false;
+	int r = is_sealed(a, org, &hidden, err);
+
+	if (r < 0 || hidden)
+		return r;
+	r = store_read_begin(a->app->store, &db, err);
+	return r == 0 ? org_tell(a, db, org->name, err) : r;
+}
+
 static int tell(struct asked *a, json_t *out, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
@@ -250,11 +283,11 @@ static int tell(struct asked *a, json_t *out, struct err *err)
 		r = jx_set(out, "refusals", a->refusals = json_array(), err);
 	if (r == 0)
 		r = jx_set(out, "person", json_integer(a->person), err);
-	if (r == 0)
-		r = store_read_begin(a->app->store, &db, err);
 	for (size_t i = 0; r == 0 && i < c->organisations.n; i++)
 		if (!a->org || strcmp(a->org, config_org_at(c, i)->name) == 0)
-			r = org_tell(a, db, config_org_at(c, i)->name, err);
+			r = org_told(a, config_org_at(c, i), err);
+	if (r == 0)
+		r = store_read_begin(a->app->store, &db, err);
 	return r == 0 ? heirs_each(db, a->person, on_heir, out, err) : r;
 }
 
@@ -291,6 +324,8 @@ static int verb_handover(struct app *app, const struct who *who, const json_t *i
 	struct naming n = { &a, jx_get_text(in, "to"), jx_get_text(in, "reason"), false };
 	int r = asked_find(&a, in, err);
 
+	if (r == 0)
+		r = sealed_may_see(app, in, &a.may_see, err);
 	if (r == 0 && nobody && n.to)
 		return err_set(err, ERR_USAGE, "--to and --nobody exclude each other");
 	if (r == 0 && (nobody || n.to) && !(n.why && *n.why))

@@ -11,6 +11,7 @@
 #include "bridge/app.h"
 #include "bridge/ask.h"
 #include "bridge/owners.h"
+#include "bridge/sealed.h"
 #include "bridge/planner.h"
 #include "store/accounts.h"
 #include "store/plans.h"
@@ -311,7 +312,8 @@ static int verb_overdue(struct app *app, const struct who *who, const json_t *in
 	const char *only = jx_get_text(in, "org");
 	int64_t now_ms = stamp_now_ms();
 	const struct config_org *one = NULL;
-	int r = 0;
+	bool may_see = false;
+	int r = sealed_may_see(app, in, &may_see, err);
 
 	(void)who;
 	for (size_t i = 0; r == 0 && i < COUNT_OF(lists); i++)
@@ -331,7 +333,8 @@ static int verb_overdue(struct app *app, const struct who *who, const json_t *in
 	}
 	if (r == 0)
 		r = jx_set(out, "now_ms", json_integer((json_int_t)now_ms), err);
-	return r == 0 ? owners_leaving(app, now_ms, json_object_get(out, "tasks"), err) : r;
+	return r == 0 ? owners_leaving(app, now_ms, may_see, json_object_get(out, "tasks"), err)
+		      : r;
 }
 
 const struct verb verbs_overdue[] = {

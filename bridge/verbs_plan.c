@@ -955,7 +955,7 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 		r = planner_facts_for(app, org, policy, 0, 0, &facts, err);
 	}
 	if (r == 0 && !may_see)
-		why_seal(facts, policy);
+		r = why_seal(facts, policy, err);
 	if (r == 0)
 		r = why_of(facts, policy, &whom, past->rows, past->n, &story, err);
 	free(past);

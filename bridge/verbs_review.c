@@ -707,8 +707,8 @@ static int overtaken(const struct review_close *c, int r, struct err *err)
 		       stale ? "; then close it again" : "");
 }
 
-static int run_close(struct app *app, const struct who *who, const json_t *in, json_t *out,
-		     struct err *err)
+static int close_alone(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		       struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *answer = json_object(), *known = json_array();
 	CLEANUP(buf_done) struct buf csv, plans;
@@ -744,6 +744,21 @@ static int run_close(struct app *app, const struct who *who, const json_t *in, j
 	if (r > 0)
 		return overtaken(&c, r, err);
 	return r < 0 ? r : close_out(app, &c, answer, out, err);
+}
+
+/* One at a time, or each of two would make the plans. */
+static int run_close(struct app *app, const struct who *who, const json_t *in, json_t *out,
+		     struct err *err)
+{
+	int r;
+
+	if (atomic_exchange(&app->review_closing, true))
+		return err_set(err, ERR_CONFLICT,
+			       "a review is being closed right now: look at it with `leaverd "
+			       "review list`, and ask again");
+	r = close_alone(app, who, in, out, err);
+	atomic_store(&app->review_closing, false);
+	return r;
 }
 
 const struct verb verbs_review[] = {

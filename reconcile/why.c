@@ -759,21 +759,84 @@ static int64_t day_end(const struct facts *f, const struct policy *p, uint32_t r
 	return at;
 }
 
-void why_seal(struct facts *facts, const struct policy *policy)
+static int number_cmp(const void *pa, const void *pb)
 {
-	static const enum policy_column ends[] = { COL_LAST_WORKING_DAY, COL_TERMINATION_DATE };
+	uint64_t a = *(const uint64_t *)pa, b = *(const uint64_t *)pb;
 
-	for (size_t i = 0; i < COUNT_OF(ends); i++) {
-		uint32_t column = policy->fixed[ends[i]];
+	return a < b ? -1 : a > b;
+}
 
+static bool is_listed(const struct facts *f, uint32_t account, const struct vec_u64 *persons)
+{
+	uint64_t person = f->accounts.v[account].person;
+
+	return persons->n &&
+	       bsearch(&person, persons->v, persons->n, sizeof(person), number_cmp);
+}
+
+/* What somebody owns is read ahead of their end: that it was read tells of it. */
+static void seal_owned(struct facts *f, const struct vec_u64 *persons)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < f->inventory.n; i++)
+		if (!is_listed(f, f->inventory.v[i].account, persons))
+			f->inventory.v[kept++] = f->inventory.v[i];
+	f->inventory.n = kept;
+	kept = 0;
+	for (size_t i = 0; i < f->owned.n; i++)
+		if (!is_listed(f, f->owned.v[i].account, persons))
+			f->owned.v[kept++] = f->owned.v[i];
+	f->owned.n = kept;
+}
+
+/* The cell of a record that says an end which lies ahead; NULL where there is none. */
+static uint32_t *end_ahead(const struct facts *f, const struct policy *policy,
+			   enum policy_column end, uint32_t record)
+{
+	uint32_t column = policy->fixed[end];
+	int64_t ms;
+
+	if (facts_number(f, record, column, &ms) != VALUE_PRESENT ||
+	    day_end(f, policy, record, ms) <= f->round.now_ms)
+		return NULL;
+	return &f->cells[column].v[record];
+}
+
+static const enum policy_column end_columns[] = { COL_LAST_WORKING_DAY, COL_TERMINATION_DATE };
+
+bool why_ends_ahead(const struct facts *facts, const struct policy *policy, uint64_t person)
+{
+	bool ahead = false;
+
+	for (size_t i = 0; i < COUNT_OF(end_columns); i++)
+		for (uint32_t record = 0; record < facts->records.n; record++)
+			ahead = ahead || (facts->records.v[record].person == person &&
+					  end_ahead(facts, policy, end_columns[i], record));
+	return ahead;
+}
+
+int why_seal(struct facts *facts, const struct policy *policy, struct err *err)
+{
+	struct vec_u64 persons = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < COUNT_OF(end_columns); i++)
 		for (uint32_t record = 0; record < facts->records.n; record++) {
-			int64_t ms;
+			uint32_t *cell = end_ahead(facts, policy, end_columns[i], record);
+			uint64_t person = facts->records.v[record].person;
 
-			if (facts_number(facts, record, column, &ms) == VALUE_PRESENT &&
-			    day_end(facts, policy, record, ms) > facts->round.now_ms)
-				facts->cells[column].v[record] = FRAME_ABSENT;
+			if (!cell)
+				continue;
+			*cell = FRAME_ABSENT;
+			if (r == 0 && person && vec_u64_add(&persons, person) < 0)
+				r = err_nomem(err);
 		}
-	}
+	if (persons.n)
+		qsort(persons.v, persons.n, sizeof(*persons.v), number_cmp);
+	seal_owned(facts, &persons);
+	vec_u64_done(&persons);
+	return r;
 }
 
 void why_free(struct why *w)

@@ -61,9 +61,13 @@ int why_of(const struct facts *facts, const struct policy *policy, const struct 
 void why_free(struct why *w);
 OWNED(struct why, why_free)
 
+/* Whether any record of the person says an end that lies ahead. */
+bool why_ends_ahead(const struct facts *facts, const struct policy *policy, uint64_t person);
+
 /* Takes ends that lie ahead (until that day is over where the person is) out of facts that are
- * to tell a story to somebody who may not know of them: rules then see a person who stays. */
-void why_seal(struct facts *facts, const struct policy *policy);
+ * to tell a story to somebody who may not know of them: rules then see a person who stays, and
+ * what they own was not read yet. Fault: NOMEM, then it is not sealed. */
+int why_seal(struct facts *facts, const struct policy *policy, struct err *err) MUST_USE;
 
 const char *why_section_title(enum why_section section);
 int why_text(const struct why *w, struct buf *into, struct err *err) MUST_USE;

@@ -77,17 +77,25 @@ def test_a_secret_whose_owner_leaves_is_rotated_first(world):
     owner = mail(world, OWNER)
     world.command("secret", "rotate", "acme-key", "--owner", owner, stdin=world.rehearsal.key)
 
-    def tasks():
-        return {t["secret"]: t for t in world.json("overdue")["tasks"]}
+    token = world.folder / "hr.token"
+    token.write_text(world.json("token", "new", "people", "--role", "hr-confidential")["token"] + "\n")
+
+    def tasks(*argv):
+        return {t["secret"]: t for t in world.json("overdue", *argv)["tasks"]}
 
     def warned():
-        return [c for c in world.json("doctor", status=tuple(range(12)))["checks"]
-                if c["target"] == "acme-key" and "owner leaves" in c["text"]]
+        return [c for c in world.json("doctor", status=tuple(range(12)))["checks"] if "owner leaves" in c["text"]]
 
     assert tasks() == {} and warned() == []
     world.clock.advance(5 * DAY)  # 2026-11-29: fourteen days ahead
-    assert tasks()["acme-key"]["owner"] == owner
-    assert "secret rotate acme-key" in tasks()["acme-key"]["todo"]
-    assert warned() and warned()[0]["verdict"] == "warn"
+    known = tasks("--token-file", str(token))
+    assert known["acme-key"]["owner"] == owner and "secret rotate acme-key" in known["acme-key"]["todo"]
+    # who is to leave is told to that role alone: to others that there is something
+    assert list(tasks()) == [None] and "hr-confidential" in tasks()[None]["todo"]
+    assert "acme-key" not in world.command("overdue").split("owner leaves")[1]
+    assert [(c["verdict"], c["target"]) for c in warned()] == [("warn", "all")]
+    world.clock.advance(16 * DAY)  # the day is over everywhere: no secret any more
+    assert tasks()["acme-key"]["owner"] == owner, world.json("overdue")
+    assert [(c["verdict"], c["target"]) for c in warned()] == [("warn", "acme-key")]
     world.command("secret", "rotate", "acme-key", "--owner", mail(world, 5), stdin=world.rehearsal.key)
     assert tasks() == {} and warned() == []

@@ -2,6 +2,7 @@
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -87,11 +88,21 @@ def test_a_review_goes_from_list_to_plan_and_evidence(world):
     assert by[go["item"]]["answer"] == "remove" and by[go["item"]]["by"] == BOSS
     assert by[changed["item"]]["answer"] == "keep" and by[changed["item"]]["reason"] == "after all"
 
-    closed = w.json("review", "close", str(number), "--reason", "answers are in")
+    # by several at once: one closes it, and there is one plan of it
+    def close(_):
+        try:
+            return w.json("review", "close", str(number), "--reason", "answers are in")
+        except CommandFault as fault:
+            return fault
+    with ThreadPoolExecutor(4) as pool:
+        ends = list(pool.map(close, range(4)))
+    (closed,) = [e for e in ends if isinstance(e, dict)]
+    assert all("clos" in e.err for e in ends if not isinstance(e, dict))
     review = closed["reviews"][0]
     assert (review["keep"], review["remove"], review["unanswered"]) == (2, 1, len(rows) - 3)
     (plan,) = [p["plan"] for p in closed["plans"]]
     assert json.loads(review["plans"]) == [plan]
+    assert [p["plan"] for p in w.json("plans", "--all")["plans"]][0] == plan  # none was made beside it
     shown = w.json("show", str(plan))
     acts = actions(shown) + actions(shown, held=True)
     assert [(a["kind"], a["product"]) for a in acts] == [("free-seat", "jira")]
