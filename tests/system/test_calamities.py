@@ -112,7 +112,7 @@ def test_an_identity_provider_that_is_dead_for_a_week_takes_nobody_with_it(live,
     before = {a["email"]: a["status"] for a in world.rehearsal.accounts()}
     for _ in range(7):  # silence
         seen(world, 24)
-        assert not [a for a in actions(world.plan()) if a["rule"] in ("leaver-push", "leaver-gone")]
+        assert not [a for a in actions(world.plan()) if a["rule"] in ("leaver-push", "leaver-gone", "leaver-hr-off", "leaver-hr-gone")]
     status = {s["source"]: s for s in world.json("source", "status")["sources"]}
     assert status["idp"]["accepted_ms"] is None and status["idp"]["state"] == "ready"
     # who HR says has left goes all the same

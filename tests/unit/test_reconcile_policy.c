@@ -27,6 +27,8 @@ static void test_what_is_shipped_binds(void **state)
 		{ "leaver-directory", SUBJECT_PERSON, PLAN_LEAVER, 3, true, true },
 		{ "leaver-gone", SUBJECT_PERSON, PLAN_ABSENCE, 2, false, false },
 		{ "leaver-push", SUBJECT_PERSON, PLAN_LEAVER, 1, false, true },
+		{ "leaver-hr-off", SUBJECT_PERSON, PLAN_LEAVER, 1, false, true },
+		{ "leaver-hr-gone", SUBJECT_PERSON, PLAN_ABSENCE, 2, false, false },
 		{ "inactive-jira", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
 		{ "inactive-jsm", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
 		{ "inactive-confluence", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
@@ -63,7 +65,7 @@ static void test_what_is_shipped_binds(void **state)
 	assert_int_equal(p->match_count, 2);
 	assert_string_equal(p->match[0].name, "scim-id");
 	assert_null(policy_rule(p, STR("no-such")));
-	assert_ptr_equal(policy_rule(p, STR("orphan")), &p->rules[10]);
+	assert_ptr_equal(policy_rule(p, STR("orphan")), &p->rules[12]);
 }
 
 static void count_column(void *ctx, const struct facts_column *column)
@@ -266,7 +268,7 @@ static void test_what_is_shipped_is_shown_as_a_file_would_say_it(void **state)
 	buf_add_text(&file, "shipped: false\nrules:\n");
 	buf_add_str(&file, buf_str(&rules));
 	assert_ok(bind_text(file.p, &p, &faults, &err), &err);
-	assert_int_equal(p->rule_count, 11);
+	assert_int_equal(p->rule_count, 13);
 	buf_done(&rules);
 	buf_done(&file);
 	conf_faults_free(&faults);
