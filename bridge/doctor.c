@@ -8,6 +8,7 @@
 #include "atlassian/site_rights.h"
 #include "atlassian/users.h"
 #include "base/stamp.h"
+#include "bridge/admins_left.h"
 #include "bridge/anchors.h"
 #include "bridge/ask.h"
 #include "bridge/clients.h"
@@ -691,6 +692,26 @@ static int check_owners(struct doctor *d, struct err *err)
 	return r;
 }
 
+/* Keys of the organisation that somebody made who left. */
+static int check_admins_left(struct doctor *d, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *list = json_array();
+	json_t *row;
+	size_t i;
+	int r = list ? admins_left(d->app, d->now_ms, list, err) : err_nomem(err);
+
+	json_array_foreach (list, i, row) {
+		char date[STAMP_TEXT_BYTES];
+
+		stamp_date_text(json_integer_value(json_object_get(row, "left_ms")), date);
+		if (r == 0)
+			r = say(d, DOCTOR_WARN, "keys", jx_get_text(row, "org"), err,
+				"its administrator %s left on %s: %s",
+				jx_get_text(row, "email"), date, jx_get_text(row, "todo"));
+	}
+	return r;
+}
+
 static int check_ends(struct doctor *d, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
@@ -839,6 +860,8 @@ static int run_checks(struct doctor *d, struct err *err)
 		r = check_ends(d, err);
 	if (r == 0)
 		r = check_owners(d, err);
+	if (r == 0)
+		r = check_admins_left(d, err);
 	if (r == 0)
 		r = check_files(d, err);
 	if (r == 0)

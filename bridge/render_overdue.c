@@ -45,5 +45,10 @@ int render_overdue(struct cli *cli, const json_t *out)
 				    ? "One of them, whose end lies ahead"
 				    : jx_get_text(row, "secret"),
 			    jx_get_text(row, "todo"));
+	if (json_array_size(json_object_get(out, "keys")))
+		render_head(cli, "Administrators who left, and the keys they made");
+	json_array_foreach (json_object_get(out, "keys"), i, row)
+		render_line(cli, "%s, %s: %s.", jx_get_text(row, "org"),
+			    jx_get_text(row, "email"), jx_get_text(row, "todo"));
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "base/stamp.h"
 #include "base/vec.h"
+#include "bridge/admins_left.h"
 #include "bridge/app.h"
 #include "bridge/ask.h"
 #include "bridge/owners.h"
@@ -308,7 +309,8 @@ static int one_org(struct overdue *o, json_t *orgs, struct err *err)
 static int verb_overdue(struct app *app, const struct who *who, const json_t *in, json_t *out,
 			struct err *err)
 {
-	static const char *const lists[] = { "organisations", "overdue", "done", "tasks" };
+	static const char *const lists[] = { "organisations", "overdue", "done", "tasks",
+					     "keys" };
 	const char *only = jx_get_text(in, "org");
 	int64_t now_ms = stamp_now_ms();
 	const struct config_org *one = NULL;
@@ -333,8 +335,9 @@ static int verb_overdue(struct app *app, const struct who *who, const json_t *in
 	}
 	if (r == 0)
 		r = jx_set(out, "now_ms", json_integer((json_int_t)now_ms), err);
-	return r == 0 ? owners_leaving(app, now_ms, may_see, json_object_get(out, "tasks"), err)
-		      : r;
+	if (r == 0)
+		r = owners_leaving(app, now_ms, may_see, json_object_get(out, "tasks"), err);
+	return r == 0 ? admins_left(app, now_ms, json_object_get(out, "keys"), err) : r;
 }
 
 const struct verb verbs_overdue[] = {

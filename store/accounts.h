@@ -177,6 +177,9 @@ int accounts_get(struct db *db, int64_t account, account_fn fn, void *ctx, struc
 	MUST_USE; /* STORE_NOT_FOUND */
 int accounts_page(struct db *db, int64_t org, int64_t after, size_t most, account_fn fn,
 		  void *ctx, struct err *err) MUST_USE;
+/* Administrators of the organisation, whatever their state, by number. */
+int accounts_org_admins(struct db *db, int64_t org, account_fn fn, void *ctx, struct err *err)
+	MUST_USE;
 int accounts_by_email(struct db *db, int64_t org, struct str folded, account_fn fn, void *ctx,
 		      struct err *err) MUST_USE;
 int accounts_changed(struct db *db, int64_t org, int64_t after_change, size_t most,

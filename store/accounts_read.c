@@ -110,6 +110,18 @@ int accounts_page(struct db *db, int64_t org, int64_t after, size_t most, accoun
 	return r < 0 ? r : each_account(q, fn, ctx, err);
 }
 
+int accounts_org_admins(struct db *db, int64_t org, account_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     "SELECT " ACCOUNT_COLUMNS ACCOUNT_FROM
+		     " WHERE a.org = ?1 AND a.org_admin = ?2 AND a.live = 1 ORDER BY a.id",
+		     DB_I(org), DB_I(TRI_YES));
+	return r < 0 ? r : each_account(q, fn, ctx, err);
+}
+
 int accounts_by_email(struct db *db, int64_t org, struct str folded, account_fn fn, void *ctx,
 		      struct err *err)
 {

@@ -1,6 +1,7 @@
 """What should have been done and was not: with its cause and clock, and recognised when somebody did it."""
 import pytest
 
+from daemon import EMPLOYMENT
 from world import DAY, HOUR, World
 
 LEAVER, BY_HAND, OWNER, STAYS = 1, 2, 3, 4
@@ -99,3 +100,21 @@ def test_a_secret_whose_owner_leaves_is_rotated_first(world):
     assert [(c["verdict"], c["target"]) for c in warned()] == [("warn", "acme-key")]
     world.command("secret", "rotate", "acme-key", "--owner", mail(world, 5), stdin=world.rehearsal.key)
     assert tasks() == {} and warned() == []
+
+
+def test_an_administrator_who_left_has_keys_to_be_rotated(world):
+    people = {p["mail"]: p for p in world.people if p["uid"] in world.hr_ids}
+    admins = [a for a in world.json("accounts", "--limit", "0")["accounts"] if a["org_admin"] and a["email"] in people]
+    assert admins and not world.json("overdue")["keys"]
+    who = people[admins[0]["email"]]
+    world.hr.patch("Users/" + world.hr_ids[who["uid"]], [
+        {"op": "replace", "path": EMPLOYMENT + ":lastWorkingDay", "value": "2026-12-20"}])
+    assert not world.json("overdue")["keys"]  # an end that lies ahead is not for everybody
+    world.clock.advance(30 * DAY)
+    keys = world.json("overdue")["keys"]
+    assert [k["email"] for k in keys] == [who["mail"]] and "API keys" in keys[0]["todo"], keys
+    assert who["mail"] in world.command("overdue").split("keys they made")[1]
+    warned = [c for c in world.json("doctor", status=tuple(range(12)))["checks"] if c["check"] == "keys"]
+    assert len(warned) == 1 and warned[0]["verdict"] == "warn" and who["mail"] in warned[0]["text"]
+    world.clock.advance(90 * DAY)
+    assert not world.json("overdue")["keys"]
