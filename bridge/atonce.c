@@ -113,3 +113,13 @@ int atonce_look(struct atonce *a, struct app *app, struct err *err)
 {
 	return each_source(a, app, source_look, err);
 }
+
+bool atonce_rested(const struct atonce *a, int64_t mono_ms)
+{
+	return mono_ms >= a->rest_ms;
+}
+
+void atonce_rest(struct atonce *a, int64_t begun_ms, int64_t ended_ms)
+{
+	a->rest_ms = ended_ms + (ended_ms - begun_ms);
+}

@@ -15,7 +15,8 @@ struct atonce {
 		int64_t source, change; /* what changed up to here was looked at */
 	} * marks;
 	size_t n;
-	int64_t begin; /* where the marks of sources begin */
+	int64_t begin;   /* where the marks of sources begin */
+	int64_t rest_ms; /* running time before which no other such round begins */
 };
 
 /* Zeros before the first use, but for begin. */
@@ -28,5 +29,13 @@ int atonce_mark(struct atonce *a, struct app *app, struct err *err) MUST_USE;
  * each source, and goes on from there in the next call. */
 #define ATONCE_MOST 20000
 int atonce_look(struct atonce *a, struct app *app, struct err *err) MUST_USE;
+
+/*
+ * The first of a flood goes at once; who comes while that round is made, and for as long again
+ * after it, goes together in the next: rounds of this kind take half of the time at most. All
+ * in running time (stamp_mono_ms), whatever clock the schedules have.
+ */
+bool atonce_rested(const struct atonce *a, int64_t mono_ms);
+void atonce_rest(struct atonce *a, int64_t begun_ms, int64_t ended_ms);
 
 #endif

@@ -1,6 +1,30 @@
 /* The answer of `leaverd overdue`, for people. */
 #include "bridge/render.h"
 
+/* Who leaves, or who does not: one table, and under it each cause in full. */
+static size_t late_part(struct cli *cli, const struct render_column *columns, const json_t *all,
+			bool leavers)
+{
+	CLEANUP(json_decref_at) json_t *part = json_array();
+	const json_t *row;
+	size_t i, n;
+
+	json_array_foreach ((json_t *)(uintptr_t)all, i, row)
+		if (json_is_true(json_object_get(row, "leaver")) == leavers)
+			(void)json_array_append(part, (json_t *)(uintptr_t)row);
+	n = json_array_size(part);
+	if (n && !leavers)
+		render_head(cli, "Late, of nobody who leaves");
+	render_table(cli, columns, part, NULL);
+	json_array_foreach (part, i, row)
+		if (leavers)
+			render_para(cli, 2, "%s, %s: %s.",
+				    jx_get_text(row, "email") ? jx_get_text(row, "email")
+							      : "somebody",
+				    jx_get_text(row, "kind"), jx_get_text(row, "cause"));
+	return n;
+}
+
 int render_overdue(struct cli *cli, const json_t *out)
 {
 	static const struct render_column late[] = {
@@ -11,6 +35,16 @@ int render_overdue(struct cli *cli, const json_t *out)
 		{ .head = "DUE", .member = "due_ms", .as = RENDER_AS_TIME },
 		{ .head = "PLAN", .member = "plan" },
 		{ .head = "CAUSE", .member = "cause" },
+		{ 0 },
+	};
+	/* their causes follow in full */
+	static const struct render_column leavers[] = {
+		{ .head = "LATE", .member = "late_ms", .as = RENDER_AS_SPAN },
+		{ .head = "WHO", .member = "email", .firm = true },
+		{ .head = "WHAT", .member = "kind" },
+		{ .head = "ORGANISATION", .member = "org" },
+		{ .head = "DUE", .member = "due_ms", .as = RENDER_AS_TIME },
+		{ .head = "PLAN", .member = "plan" },
 		{ 0 },
 	};
 	static const struct render_column done[] = {
@@ -32,7 +66,10 @@ int render_overdue(struct cli *cli, const json_t *out)
 			render_line(cli, "%s cannot be seen: %s.", jx_get_text(row, "org"),
 				    blind);
 	}
-	render_table(cli, late, json_object_get(out, "overdue"), "Nothing is overdue.");
+	if (late_part(cli, leavers, json_object_get(out, "overdue"), true) +
+		    late_part(cli, late, json_object_get(out, "overdue"), false) ==
+	    0)
+		render_line(cli, "Nothing is overdue.");
 	if (json_array_size(json_object_get(out, "done"))) {
 		render_head(cli, "Was overdue, and is done");
 		render_table(cli, done, json_object_get(out, "done"), NULL);

@@ -308,8 +308,11 @@ static void schedule_look(struct org_worker *w, struct schedule *s)
 static bool somebody_at_once(struct org_worker *w, struct schedule *s)
 {
 	struct err err;
-	int r = atonce_look(&s->atonce, w->serve->app, &err);
+	int r;
 
+	if (!atonce_rested(&s->atonce, stamp_mono_ms()))
+		return false;
+	r = atonce_look(&s->atonce, w->serve->app, &err);
 	if (r < 0) /* then they go when the events have settled */
 		log_warn("round.atonce", LOG_T("org", w->org->name), LOG_E(&err));
 	return r > 0;
@@ -356,7 +359,9 @@ static void plan_beat(struct org_worker *w, struct schedule *s)
 static void round_beat(struct org_worker *w, struct schedule *s)
 {
 	int64_t now_ms = stamp_now_ms(), event_ms = atomic_load(&w->event_ms);
-	bool event = event_ms && (now_ms >= event_ms + s->settle || somebody_at_once(w, s));
+	int64_t begun_ms = stamp_mono_ms();
+	bool settled = event_ms && now_ms >= event_ms + s->settle;
+	bool event = settled || (event_ms && somebody_at_once(w, s));
 
 	if (now_ms >= s->collect_next) {
 		bool well = collect_scheduled(w);
@@ -369,6 +374,8 @@ static void round_beat(struct org_worker *w, struct schedule *s)
 		if (event)
 			atomic_store(&w->event_ms, 0);
 		plan_beat(w, s);
+		if (event && !settled)
+			atonce_rest(&s->atonce, begun_ms, stamp_mono_ms());
 	}
 	if (now_ms >= s->expire_next) {
 		expire(w->serve);

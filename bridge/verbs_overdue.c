@@ -39,6 +39,9 @@ struct overdue {
 	struct plan_ids open, ended;
 	struct missed_list missed;
 	const char *stopped; /* why nothing is applied here; NULL: it is */
+	/* The newest plan of each urgency that a round made, where it is over; 0. */
+	int64_t lapsed[PLAN_URGENCY_COUNT];
+	bool seen[PLAN_URGENCY_COUNT];
 };
 
 static void overdue_done(struct overdue *o)
@@ -53,7 +56,13 @@ static int keep_plan(void *ctx, const struct plan_row *row, struct err *err)
 	const unsigned unfinished = 1u << PLAN_OPEN | 1u << PLAN_APPROVED | 1u << PLAN_RUNNING;
 	struct overdue *o = ctx;
 	bool open = unfinished & 1u << row->state;
+	enum plan_urgency urgency;
 
+	if (row->apart == PLAN_OF_ROUND && plan_urgency_of(row->urgency, &urgency) &&
+	    !o->seen[urgency]) {
+		o->seen[urgency] = true;
+		o->lapsed[urgency] = open || row->state == PLAN_SUPERSEDED ? 0 : row->id;
+	}
 	if (!open && row->state_ms < o->now_ms - OVERDUE_LOOK_BACK_MS)
 		return 1;
 	return plan_ids_add(open ? &o->open : &o->ended, row->id) < 0 ? err_nomem(err) : 0;
@@ -74,7 +83,9 @@ static int64_t time_of(const json_t *row, const char *key)
 
 struct of_plan {
 	int64_t plan;
-	bool open; /* no decision about it yet */
+	bool open;   /* no decision about it yet */
+	bool lapsed; /* it is over, and none came after it */
+	const char *standing;
 };
 
 /* Why it was not done: what the guards say, else what keeps everything here from being done,
@@ -84,12 +95,21 @@ static int cause_of(const struct overdue *o, const struct of_plan *of, const jso
 {
 	const json_t *says = json_object_get(row, "says"), *one;
 	const char *missing = jx_get_text(row, "missing");
+	const char *result = jx_get_text(row, "result");
 	size_t i;
 
 	json_array_foreach ((json_t *)(uintptr_t)says, i, one) {
 		buf_add_text(into, i ? "; " : "");
 		buf_add_text(into, json_string_value(one));
 	}
+	if (!into->len && of->lapsed && result && *result)
+		buf_add_text(into, result);
+	if (of->lapsed)
+		buf_addf(into,
+			 "%splan %lld is over (%s), and none came after it: `leaverd plan %s` "
+			 "says whether it is still so",
+			 into->len ? "; " : "", (long long)of->plan, of->standing,
+			 o->org->name);
 	if (!into->len && o->stopped)
 		buf_add_text(into, o->stopped);
 	if (!into->len && missing)
@@ -100,6 +120,14 @@ static int cause_of(const struct overdue *o, const struct of_plan *of, const jso
 	if (!into->len)
 		buf_add_text(into, "approved, and waits for its turn");
 	return buf_fault(into, err, "a cause");
+}
+
+static bool is_leaver(const json_t *row)
+{
+	const char *class = jx_get_text(row, "class");
+
+	return class && (!strcmp(class, plan_class_word(PLAN_LEAVER)) ||
+			 !strcmp(class, plan_class_word(PLAN_ABSENCE)));
 }
 
 static int late_row(struct overdue *o, const struct of_plan *of, json_t *row, struct err *err)
@@ -129,28 +157,57 @@ static int late_row(struct overdue *o, const struct of_plan *of, json_t *row, st
 		r = jx_set(out, "late_ms", json_integer((json_int_t)(o->now_ms - due_ms)), err);
 	if (r == 0)
 		r = jx_set(out, "cause", json_stringn(cause.p, cause.len), err);
+	if (r == 0)
+		r = jx_set(out, "leaver", json_boolean(is_leaver(row)), err);
 	return r == 0 ? jx_add(o->late, TAKE(out), err) : r;
 }
 
-static int late_plan(struct overdue *o, int64_t plan, struct err *err)
+/* Atlassian shows it as done by now: it is told so. */
+static bool is_done(const struct overdue *o, const json_t *row)
+{
+	json_int_t account = json_integer_value(json_object_get(row, "account"));
+	const char *kind = jx_get_text(row, "kind");
+	const json_t *done;
+	size_t i;
+
+	json_array_foreach (o->done, i, done)
+		if (json_integer_value(json_object_get(done, "account")) == account && kind &&
+		    !strcmp(jx_get_text(done, "kind"), kind))
+			return true;
+	return false;
+}
+
+/* Of a plan that is over, what it did not do counts, too; what was judged again and was no
+ * longer right does not. */
+static bool waits(const char *state, bool lapsed)
+{
+	static const enum action_state states[] = { ACTION_PLANNED, ACTION_STARTED, ACTION_HELD,
+						    ACTION_FAILED };
+
+	for (size_t i = 0; i < (lapsed ? COUNT_OF(states) : 2); i++)
+		if (!strcmp(state, action_state_words[states[i]]))
+			return true;
+	return false;
+}
+
+static int late_plan(struct overdue *o, int64_t plan, bool lapsed, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *shown = NULL;
-	struct of_plan of = { .plan = plan };
+	struct of_plan of = { .plan = plan, .lapsed = lapsed };
 	const char *standing;
 	json_t *row;
 	size_t i;
 	int r = planner_show(o->app, (uint64_t)plan, &shown, err);
 
 	standing = jx_get_text(shown, "state");
+	of.standing = standing ? standing : "";
 	of.open = standing && !strcmp(standing, plan_standing_words[PLAN_OPEN]);
 	json_array_foreach (json_object_get(shown, "actions"), i, row) {
 		const char *state = jx_get_text(row, "state");
 		int64_t due_ms = time_of(row, "due");
 
-		if (r == 0 && state &&
-		    (!strcmp(state, action_state_words[ACTION_PLANNED]) ||
-		     !strcmp(state, action_state_words[ACTION_STARTED])) &&
-		    due_ms && due_ms < o->now_ms)
+		if (r == 0 && state && waits(state, lapsed) && due_ms && due_ms < o->now_ms &&
+		    (!lapsed || (is_leaver(row) && !is_done(o, row))))
 			r = late_row(o, &of, row, err);
 	}
 	return r;
@@ -302,8 +359,40 @@ static int one_org(struct overdue *o, json_t *orgs, struct err *err)
 	/* a plan is read with a connection of its own, and may be long */
 	store_read_end(TAKE(db));
 	for (size_t i = 0; r >= 0 && i < o->open.n; i++)
-		r = late_plan(o, o->open.v[i], err);
+		r = late_plan(o, o->open.v[i], false, err);
+	for (int i = 0; r >= 0 && i < PLAN_URGENCY_COUNT; i++)
+		if (o->lapsed[i])
+			r = late_plan(o, o->lapsed[i], true, err);
 	return r < 0 ? r : 0;
+}
+
+/* Leavers first, each part the latest first. */
+static int late_sort(json_t *out, struct err *err)
+{
+	json_t *all = json_object_get(out, "overdue"), *sorted = json_array(), *row;
+	size_t i, at;
+	int r = sorted ? 0 : err_nomem(err);
+
+	json_array_foreach (all, i, row) {
+		json_int_t late = json_integer_value(json_object_get(row, "late_ms"));
+
+		for (at = json_array_size(sorted); at > 0; at--) {
+			const json_t *before = json_array_get(sorted, at - 1);
+
+			if (is_leaver(before) != is_leaver(row)
+				    ? is_leaver(before)
+				    : json_integer_value(json_object_get(before, "late_ms")) >=
+					      late)
+				break;
+		}
+		if (r == 0 && json_array_insert(sorted, at, row) < 0)
+			r = err_nomem(err);
+	}
+	if (r < 0) {
+		json_decref(sorted);
+		return r;
+	}
+	return jx_set(out, "overdue", sorted, err);
 }
 
 static int verb_overdue(struct app *app, const struct who *who, const json_t *in, json_t *out,
@@ -333,6 +422,8 @@ static int verb_overdue(struct app *app, const struct who *who, const json_t *in
 		if (!one || one == o.org)
 			r = one_org(&o, json_object_get(out, "organisations"), err);
 	}
+	if (r == 0)
+		r = late_sort(out, err);
 	if (r == 0)
 		r = jx_set(out, "now_ms", json_integer((json_int_t)now_ms), err);
 	if (r == 0)

@@ -12,7 +12,7 @@
 #include "bridge/since.h"
 #include "model/filter.h"
 #include "reconcile/guard.h"
-#include "reconcile/why.h"
+#include "bridge/why_told.h"
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/backup.h"
@@ -735,26 +735,47 @@ static int verb_block(struct app *app, const struct who *who, const json_t *in, 
  */
 
 #define PAST_MOST 50
+#define PAST_LOOK 5000 /* actions that are looked through for them: most were superseded */
+#define DECIDERS_BYTES 400
+#define NOBODY INT64_MAX /* no person's number */
 
 /* What we did, and what others did at Atlassian, PAST_MOST of each. */
 struct past_read {
 	struct why_past rows[2 * PAST_MOST];
 	char texts[2 * PAST_MOST][4][128];
 	int64_t plans[2 * PAST_MOST], numbers[2 * PAST_MOST]; /* of what we did; else 0 */
-	char deciders[2 * PAST_MOST][128];
+	char deciders[2 * PAST_MOST][DECIDERS_BYTES];
+	struct db *db;
 	size_t n, most;
 	bool may_see; /* steps of a leaver that lie ahead */
 	int64_t now_ms;
 };
 
+static int any_decision(void *ctx, const struct decision *d, struct err *err)
+{
+	bool *any = ctx;
+
+	(void)d;
+	(void)err;
+	*any = true;
+	return 1;
+}
+
+/* What waits is told elsewhere; that a newer plan took the place of one that nobody had looked
+ * at is nothing that happened. */
 static int past_row(void *ctx, int64_t plan, const struct action_row *row, struct err *err)
 {
 	struct past_read *p = ctx;
 	char(*t)[128] = p->texts[p->n];
+	bool any = row->state != ACTION_SUPERSEDED;
+	int r = 0;
 
-	(void)err;
 	if (row->state == ACTION_PLANNED || (!p->may_see && sealed_action(row, p->now_ms)))
 		return 0;
+	if (!any)
+		r = plans_decisions(p->db, plan, any_decision, &any, err);
+	if (r < 0 || !any)
+		return r < 0 ? r : 0;
 	snprintf(t[0], 128, STR_FMT, STR_ARG(row->kind));
 	snprintf(t[1], 128, STR_FMT, STR_ARG(row->rule));
 	snprintf(t[2], 128, "%s", action_state_words[row->state]);
@@ -827,13 +848,19 @@ static bool names_action(struct str actions, int64_t n)
 static int decider_row(void *ctx, const struct decision *d, struct err *err)
 {
 	struct deciders *to = ctx;
+	char why[96];
 
 	(void)err;
-	if (d->kind == DECISION_RELEASE || to->at >= 128 || !names_action(d->actions, to->n))
+	(void)snprintf(why, sizeof(why), STR_FMT, STR_ARG(d->why));
+	if (to->at >= DECIDERS_BYTES || !names_action(d->actions, to->n))
 		return 0;
-	to->at += (size_t)snprintf(to->text + to->at, 128 - to->at, "%s" STR_FMT " (%s)",
-				   to->at ? ", " : "", STR_ARG(d->who),
-				   d->kind == DECISION_APPROVE ? "approved" : "refused");
+	to->at += (size_t)snprintf(
+		to->text + to->at, DECIDERS_BYTES - to->at,
+		"%s" STR_FMT " (%s%s" STR_FMT "%s%.80s)", to->at ? ", " : "", STR_ARG(d->who),
+		d->kind == DECISION_APPROVE   ? "approved"
+		: d->kind == DECISION_RELEASE ? "released"
+					      : "refused",
+		d->guards.len ? " " : "", STR_ARG(d->guards), d->why.len ? ": " : "", why);
 	return 0;
 }
 
@@ -868,10 +895,11 @@ static int past_read(struct app *app, uint64_t person, uint64_t account, struct 
 
 	r = store_read_begin(app->store, &db, err);
 	ret->most = PAST_MOST;
+	ret->db = db;
 	if (r == 0 && person)
-		r = plans_of_person(db, (int64_t)person, PAST_MOST, past_row, ret, err);
+		r = plans_of_person(db, (int64_t)person, PAST_LOOK, past_row, ret, err);
 	else if (r == 0)
-		r = plans_of_account(db, (int64_t)account, PAST_MOST, past_row, ret, err);
+		r = plans_of_account(db, (int64_t)account, PAST_LOOK, past_row, ret, err);
 	ret->most = ret->n + PAST_MOST;
 	if (r >= 0)
 		r = events_of(db, (int64_t)person, (int64_t)account, PAST_MOST, past_event, ret,
@@ -930,14 +958,18 @@ static int why_json_of(const struct why *story, json_t **ret, struct err *err)
 	return r;
 }
 
-static int why_one(struct app *app, const struct config_org *org, uint64_t person,
-		   uint64_t account, bool may_see, json_t *list, struct err *err)
+static int why_one(struct app *app, const struct config_org *org, const char *text,
+		   uint64_t person, uint64_t account, bool may_see, json_t *list,
+		   struct err *err)
 {
+	const struct why_told_want want = { org, str_of(text), person, account, may_see };
 	const struct policy *policy = app_acting(app)->policy;
+	CLEANUP(why_told_done) struct why_told_read told = { 0 };
 	CLEANUP(facts_free_at) struct facts *facts = NULL;
 	CLEANUP(why_free_at) struct why *story = NULL;
 	struct why_who whom = { .person = person, .account = person ? 0 : account };
 	struct past_read *past = calloc(1, sizeof(*past));
+	struct why_before before;
 	json_t *doc = NULL;
 	int r;
 
@@ -947,8 +979,15 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 	past->now_ms = stamp_now_ms();
 	r = past_read(app, person, account, past, err);
 	if (r == 0)
-		r = planner_facts_for(app, org, policy, person, person ? 0 : account, &facts,
-				      err);
+		r = why_told_read(app, &want, &told, err);
+	if (r == 0 && !person && !account && !told.n) {
+		free(past);
+		return 0;
+	}
+	/* of records that are nobody's yet the round says nothing */
+	if (r == 0)
+		r = planner_facts_for(app, org, policy, person || account ? person : NOBODY,
+				      person ? 0 : account, &facts, err);
 	/* who would receive what they own is somebody else: that takes everybody */
 	if (r == 0 && person && facts->owned.n) {
 		facts_free(TAKE(facts));
@@ -956,8 +995,10 @@ static int why_one(struct app *app, const struct config_org *org, uint64_t perso
 	}
 	if (r == 0 && !may_see)
 		r = why_seal(facts, policy, err);
+		why_seal(facts, policy);
+	before = (struct why_before){ past->rows, past->n, told.rows, told.n };
 	if (r == 0)
-		r = why_of(facts, policy, &whom, past->rows, past->n, &story, err);
+		r = why_of(facts, policy, &whom, &before, &story, err);
 	free(past);
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -991,8 +1032,8 @@ static int verb_why(struct app *app, const struct who *who, const json_t *in, js
 			continue;
 		if (!audit.person)
 			r = find_account(app, org, text, &account, err);
-		if (r == 0 && (audit.person || account))
-			r = why_one(app, org, audit.person, account, may_see, list, err);
+		if (r == 0)
+			r = why_one(app, org, text, audit.person, account, may_see, list, err);
 	}
 	if (r == 0 && json_array_size(list) == 0)
 		return not_found(text, err);

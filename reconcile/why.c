@@ -190,7 +190,8 @@ static int tell_records(struct telling *t, struct err *err)
 	int r = 0;
 
 	if (t->person == FACTS_NONE)
-		return 0;
+		return row_add(t, WHY_RECORDS, 0, "no source", "absent", err,
+			       "no source's record is linked to this account");
 	for (uint32_t i = w->record_at[t->person]; r == 0 && i < w->record_at[t->person + 1];
 	     i++)
 		r = tell_record(t, w->record_rows[i], err);
@@ -574,7 +575,8 @@ static int tell_held(struct telling *t, struct err *err)
 		if (c->gone || !candidate_is_theirs(t, c))
 			continue;
 		overdue[0] = '\0';
-		if (c->hit_count && late >= STAMP_HOUR_MS)
+		if (c->hit_count && late >= STAMP_HOUR_MS &&
+		    (c->class == PLAN_LEAVER || c->class == PLAN_ABSENCE))
 			snprintf(overdue, sizeof(overdue), "; overdue by %lld h",
 				 (long long)(late / STAMP_HOUR_MS));
 		for (size_t h = 0; r == 0 && h < c->hit_count; h++)
@@ -682,7 +684,29 @@ static int find_whom(struct telling *t, const struct why_who *who, struct err *e
 /* --- the story -----------------------------------------------------------------------------
  */
 
-static int tell(struct telling *t, const struct why_past *past, size_t n, struct err *err)
+static int tell_told(struct telling *t, const struct why_before *before, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < before->told_count; i++) {
+		const struct why_told *told = &before->told[i];
+
+		r = row_add(t, told->section, 0, told->label, told->state, err, "%s",
+			    told->text);
+	}
+	return r;
+}
+
+/* Somebody whom records name, and who is nobody yet. */
+static int tell_nobody(struct telling *t, const struct why_before *before, struct err *err)
+{
+	int r = row_add(t, WHY_WHO, 0, "person", "nobody", err,
+			"records go by that, and whose they are is not decided yet");
+
+	return r == 0 ? tell_told(t, before, err) : r;
+}
+
+static int tell(struct telling *t, const struct why_before *before, struct err *err)
 {
 	int r;
 
@@ -701,18 +725,21 @@ static int tell(struct telling *t, const struct why_past *past, size_t n, struct
 		r = tell_provision(t, err);
 	if (r == 0)
 		r = tell_held(t, err);
-	return r == 0 ? tell_past(t, past, n, err) : r;
+	if (r == 0)
+		r = tell_told(t, before, err);
+	return r == 0 ? tell_past(t, before->past, before->past_count, err) : r;
 }
 
 static int why_in(struct telling *t, struct world *w, struct round *round,
-		  const struct why_who *who, const struct why_past *past, size_t n,
-		  struct err *err)
+		  const struct why_who *who, const struct why_before *before, struct err *err)
 {
 	int r;
 
 	r = match_people(t->w->f, t->w->p, &t->why->arena, w, err);
 	if (r == 0)
 		r = find_whom(t, who, err);
+	if (r == WHY_NOBODY && before->told_count)
+		return tell_nobody(t, before, err);
 	if (r != 0)
 		return r;
 	t->why->person = t->person == FACTS_NONE ? 0 : w->numbers[t->person];
@@ -721,12 +748,13 @@ static int why_in(struct telling *t, struct world *w, struct round *round,
 		r = guard_candidates(round, err);
 	if (r == 0)
 		r = diff_all(round, err);
-	return r == 0 ? tell(t, past, n, err) : r;
+	return r == 0 ? tell(t, before, err) : r;
 }
 
 int why_of(const struct facts *facts, const struct policy *policy, const struct why_who *who,
-	   const struct why_past *past, size_t past_count, struct why **ret, struct err *err)
+	   const struct why_before *before, struct why **ret, struct err *err)
 {
+	static const struct why_before nothing;
 	CLEANUP(why_free_at) struct why *why = calloc(1, sizeof(*why));
 	struct world w = { .f = facts, .p = policy };
 	struct round round = { .w = &w };
@@ -736,7 +764,7 @@ int why_of(const struct facts *facts, const struct policy *policy, const struct 
 	if (!why)
 		return err_nomem(err);
 	round.arena = &why->arena;
-	r = why_in(&t, &w, &round, who, past, past_count, err);
+	r = why_in(&t, &w, &round, who, before ? before : &nothing, err);
 	round_done(&round);
 	match_done(&w);
 	if (r == 0)

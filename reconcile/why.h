@@ -44,7 +44,7 @@ struct why_who {
 			    case */
 };
 
-/* What happened before, handed in by the store; newest first. */
+/* What happened before, handed in by the store. */
 struct why_past {
 	int64_t at_ms;
 	const char *kind, *rule, *outcome, *who; /* rule NULL: none, somebody else did it; who
@@ -52,12 +52,25 @@ struct why_past {
 	const char *text;
 };
 
+/* More that the store knows: a line of its section. Borrowed. */
+struct why_told {
+	enum why_section section;
+	const char *label, *state, *text;
+};
+
+struct why_before {
+	const struct why_past *past; /* newest first */
+	size_t past_count;
+	const struct why_told *told;
+	size_t told_count;
+};
+
 enum why_answer { WHY_NOBODY = 1, WHY_SEVERAL = 2 };
 
-/* *ret is new. Answers: WHY_NOBODY, WHY_SEVERAL (the text fits more than one person). */
+/* *ret is new; before may be NULL. Answers: WHY_NOBODY (and nothing was told), WHY_SEVERAL (the
+ * text fits more than one person). */
 int why_of(const struct facts *facts, const struct policy *policy, const struct why_who *who,
-	   const struct why_past *past, size_t past_count, struct why **ret, struct err *err)
-	MUST_USE;
+	   const struct why_before *before, struct why **ret, struct err *err) MUST_USE;
 void why_free(struct why *w);
 OWNED(struct why, why_free)
 

@@ -1,4 +1,6 @@
 """What should have been done and was not: with its cause and clock, and recognised when somebody did it."""
+import time
+
 import pytest
 
 from daemon import EMPLOYMENT
@@ -39,6 +41,12 @@ def test_what_nobody_approved_is_overdue_with_its_clock(world):
     assert (mail(world, STAYS), "suspend") not in late(world)
     assert "nobody approved plan %d" % action["plan"] in action["cause"], action
     assert mail(world, LEAVER) in world.command("overdue", "acme")
+    # who leaves comes first, and their own story tells the same
+    leavers = [a["leaver"] for a in world.json("overdue")["overdue"]]
+    assert leavers == sorted(leavers, reverse=True) and leavers[0]
+    told = world.command("why", mail(world, LEAVER))
+    assert "plan %d, action" % action["plan"] in told and "nobody approved it" in told, told
+    assert "overdue by" in told
 
 
 def test_an_organisation_that_cannot_be_seen_is_said_first(world):
@@ -72,6 +80,27 @@ def test_what_a_plan_did_late_is_no_longer_overdue(world):
         world.json("apply", str(p["plan"]), "--wait", status=(0, 4))
     assert world.rehearsal.account(mail(world, LEAVER))["status"] == "suspended"
     assert (mail(world, LEAVER), "suspend") not in late(world)
+
+
+def test_who_a_plan_did_not_reach_before_it_was_over_stays_overdue(world):
+    who = world.ordinary[STAYS]
+    world.hr.patch("Users/" + world.hr_ids[who["uid"]], [{
+        "op": "replace", "value": "2026-11-23",
+        "path": "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment:lastWorkingDay"}])
+    world.plan()
+    assert "nobody approved" in late(world)[who["mail"], "suspend"]["cause"]
+    # nobody approves it, and but for the one about this change no round is made
+    until, row = time.monotonic() + 60, {"cause": ""}
+    while "is over (expired)" not in row["cause"]:
+        assert time.monotonic() < until, row
+        world.clock.advance(DAY)
+        row = late(world)[who["mail"], "suspend"]
+    assert row["late_ms"] > 3 * DAY, row
+    # the next round plans for them again
+    world.command("sync")
+    world.command("collect")
+    world.plan()
+    assert "nobody approved" in late(world)[who["mail"], "suspend"]["cause"]
 
 
 def test_a_secret_whose_owner_leaves_is_rotated_first(world):

@@ -67,6 +67,10 @@ def test_doubts_are_shown_side_by_side_and_decided_once(world):
     for doubt in doubts:
         assert doubt["left"]["email"] and doubt["right"]["email"]
     number = str(doubts[0]["doubt"])
+    # whoever asks for one of them is told of the doubt, though nobody is known by that yet
+    for side in ("left", "right"):
+        told = world.command("why", doubts[0][side].get("key") or doubts[0][side]["account_id"])
+        assert "match confirm " + number in told and "nobody" in told, told
     assert "kept apart" in world.command("match", "refuse", number, "--reason", "two mailboxes")
     assert number not in {str(d["doubt"]) for d in world.json("match")["doubts"]}
     assert {d["state"] for d in world.json("match", "--all")["doubts"]} >= {"open", "refused"}

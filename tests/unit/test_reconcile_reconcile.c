@@ -498,12 +498,12 @@ static const struct {
 	struct why_who who;
 	int r;
 	uint64_t person;
-	const char *says[4];
+	const char *says[5];
 } stories[] = {
 	{ { .person = 1 },
 	  0,
 	  1,
-	  { "Ada Lovelace", "leaver-hr", "disabled", "what a person did" } },
+	  { "Ada Lovelace", "leaver-hr", "disabled", "what a person did", "overdue by 6 h" } },
 	{ { .text = { "ADA@X.example", 13 } }, 0, 1, { "Ada Lovelace" } },
 	{ { .text = { "a2", 2 } }, 0, 2, { "jira", "staff", "identity provider" } },
 	{ { .account = 104 }, 0, 0, { "no person", "exemption" } },
@@ -516,6 +516,11 @@ static void test_why_tells_the_story_of_one_person(void **state)
 	CLEANUP(scene_done) struct scene s;
 	const struct why_past past[] = { { 1772000000000, "undo", "leaver-hr", "done",
 					   "uid:ida", "what a person did" } };
+	const struct why_told told[] = {
+		{ WHY_HELD, "plan 7, action 2", "suspend",
+		  "nobody approved it; overdue by 6 h" },
+	};
+	const struct why_before before = { past, COUNT_OF(past), told, COUNT_OF(told) };
 
 	(void)state;
 	scene_make(everything, &s);
@@ -524,8 +529,8 @@ static void test_why_tells_the_story_of_one_person(void **state)
 		struct err err;
 		struct buf b;
 
-		assert_int_equal(why_of(s.facts, s.policy, &stories[i].who, past,
-					stories[i].person == 1, &why, &err),
+		assert_int_equal(why_of(s.facts, s.policy, &stories[i].who,
+					stories[i].person == 1 ? &before : NULL, &why, &err),
 				 stories[i].r);
 		if (stories[i].r) {
 			assert_null(why);
@@ -556,7 +561,7 @@ static void test_why_survives_each_lost_allocation(void **state)
 		struct why_who who = { .text = STR("ada@x.example") };
 
 		fault_at(++nth);
-		r = why_of(s.facts, s.policy, &who, NULL, 0, &why, &err);
+		r = why_of(s.facts, s.policy, &who, NULL, &why, &err);
 		assert_true(r >= 0 || r == -ERR_NOMEM);
 	} while (fault_fired());
 	assert_int_equal(r, 0);
