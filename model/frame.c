@@ -137,6 +137,34 @@ int pool_add_hashed(struct pool *p, struct str s, uint32_t hash, uint32_t *ret, 
 	return 0;
 }
 
+/* So far ahead the place of a text is asked for: it is there when its turn comes. */
+enum { TAKE_AHEAD = 16 };
+
+int pool_take(struct pool *p, struct pool *from, uint32_t **ret, struct err *err)
+{
+	CLEANUP(free_at) uint32_t *to = calloc(from->n, sizeof(*to));
+	uint32_t hashes[TAKE_AHEAD];
+	int r = to ? 0 : err_nomem(err);
+
+	if (r < 0)
+		return r;
+	free(TAKE(from->slots)); /* nobody looks for its texts any more */
+	to[FRAME_ABSENT] = FRAME_ABSENT;
+	for (uint32_t i = FRAME_FIRST; i < from->n && i < FRAME_FIRST + TAKE_AHEAD; i++)
+		hashes[i % TAKE_AHEAD] = pool_expect(p, pool_str(from, i));
+	for (uint32_t i = FRAME_FIRST; i < from->n && r == 0; i++) {
+		uint32_t hash = hashes[i % TAKE_AHEAD];
+
+		if (from->n - i > TAKE_AHEAD)
+			hashes[i % TAKE_AHEAD] = pool_expect(p, pool_str(from, i + TAKE_AHEAD));
+		r = pool_add_hashed(p, pool_str(from, i), hash, &to[i], err);
+	}
+	pool_done(from);
+	if (r == 0)
+		*ret = TAKE(to);
+	return r;
+}
+
 uint32_t pool_find(const struct pool *p, struct str s)
 {
 	uint32_t id = s.len ? p->slots[slot_of(p, s, map_hash(s.p, s.len))].id : 0;

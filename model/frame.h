@@ -42,6 +42,8 @@ int pool_add(struct pool *p, struct str s, uint32_t *ret, struct err *err) MUST_
 uint32_t pool_expect(const struct pool *p, struct str s);
 int pool_add_hashed(struct pool *p, struct str s, uint32_t hash, uint32_t *ret, struct err *err)
 	MUST_USE;
+/* All texts of from, which is empty then: *ret, new, says which number each has in p. */
+int pool_take(struct pool *p, struct pool *from, uint32_t **ret, struct err *err) MUST_USE;
 /* The number of s, or FRAME_ABSENT if it never was added. */
 uint32_t pool_find(const struct pool *p, struct str s);
 

@@ -625,6 +625,73 @@ int facts_add_role(struct facts *f, const struct facts_role *in, struct err *err
 	return r < 0 ? r : PUSH(f, err, vec_row_role, roles, row);
 }
 
+/* --- an organisation that was read beside --- */
+
+static void numbers_map(uint32_t *v, const uint32_t *to)
+{
+	*v = to[*v];
+}
+
+/* The texts of the rows, by the numbers that f's pool has for them. */
+static void org_map(struct facts *part, const uint32_t *to)
+{
+	for (size_t i = 0; i < part->accounts.n; i++) {
+		struct row_account *a = &part->accounts.v[i];
+		uint32_t *texts[] = { &a->id,          &a->directory, &a->email,    &a->name,
+				      &a->external_id, &a->issuer,    &a->linked_by };
+
+		for (size_t k = 0; k < COUNT_OF(texts); k++)
+			numbers_map(texts[k], to);
+	}
+	for (size_t i = 0; i < part->products.n; i++) {
+		struct row_product *p = &part->products.v[i];
+
+		numbers_map(&p->key, to);
+		numbers_map(&p->site, to);
+		numbers_map(&p->resource, to);
+	}
+	for (size_t i = 0; i < part->groups.n; i++) {
+		struct row_group *g = &part->groups.v[i];
+
+		numbers_map(&g->id, to);
+		numbers_map(&g->name, to);
+		numbers_map(&g->directory, to);
+	}
+	for (size_t i = 0; i < part->grants.n; i++)
+		numbers_map(&part->grants.v[i].role, to);
+	for (size_t i = 0; i < part->roles.n; i++)
+		numbers_map(&part->roles.v[i].role, to);
+}
+
+int facts_take_org(struct facts *f, struct facts *part, struct err *err)
+{
+	CLEANUP(free_at) uint32_t *to = NULL;
+	int r;
+
+	if (f->accounts.n || f->products.n || f->groups.n || part->members.n || f->sealed ||
+	    part->sealed)
+		return err_set(err, ERR_INTERNAL,
+			       "facts: an organisation cannot be added to another");
+	r = pool_take(&f->pool, &part->pool, &to, err);
+	if (r < 0)
+		return r;
+	org_map(part, to);
+#define MOVE(field)                                                                            \
+	do {                                                                                   \
+		__typeof__(f->field) was_ = f->field;                                          \
+		f->field = part->field;                                                        \
+		part->field = was_;                                                            \
+	} while (0)
+	MOVE(accounts);
+	MOVE(products);
+	MOVE(seats);
+	MOVE(groups);
+	MOVE(grants);
+	MOVE(roles);
+#undef MOVE
+	return 0;
+}
+
 /* --- decisions and the past --- */
 
 int facts_set_provision(struct facts *f, const struct facts_provision *in, struct err *err)

@@ -435,6 +435,12 @@ int facts_add_membership(struct facts *f, uint32_t account, uint32_t group, stru
  * where none was added. */
 int facts_take_memberships(struct facts *f, struct vec_pair *v, struct err *err) MUST_USE;
 int facts_add_role(struct facts *f, const struct facts_role *row, struct err *err) MUST_USE;
+/*
+ * Accounts, products, seats, groups, grants and roles of part, which another thread may have
+ * filled, become those of f, with the numbers that they have there. Only where f has none yet
+ * and neither is sealed. part is good for nothing but facts_free() then, whatever came of it.
+ */
+int facts_take_org(struct facts *f, struct facts *part, struct err *err) MUST_USE;
 
 /* Without it there is no provisioning directory. */
 int facts_set_provision(struct facts *f, const struct facts_provision *row, struct err *err)

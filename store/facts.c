@@ -1,6 +1,7 @@
 #include "store/facts.h"
 
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/jx.h"
 #include "base/vec.h"
@@ -17,9 +18,9 @@
 #include "store/sources.h"
 
 #define PAGE_ROWS 1000
-#define BESIDE_ROWS 8192 /* of a page of members: they are short */
-#define PAGES_FROM 20000 /* persons or accounts: more than two seconds may be needed */
-#define INDEX_SPAN 4     /* numbers that an index may have for each account */
+#define MEMBERS_ROWS 8192 /* of a page of members: they are short */
+#define PAGES_FROM 20000  /* persons or accounts: more than two seconds may be needed */
+#define INDEX_SPAN 4      /* numbers that an index may have for each account */
 #define UNKNOWN_NAMES_MOST 64
 #define CATCH_UP_ROWS 5000           /* changed records of one source read in one transaction */
 #define WINDOW_MS (8 * STAMP_DAY_MS) /* limits look back seven days */
@@ -33,19 +34,24 @@ VEC(vec_mapped, struct mapped);
 VEC(vec_number, int64_t);
 
 /*
- * Who is in which group: by far the most rows, and no texts. In pages they are read by a thread
- * of its own, with read transactions of its own, while the rest is read: pages are each of
- * another moment anyway. Until beside_join() its fields are the thread's.
+ * What is read beside the rest, in pages, each by a thread of its own with read transactions of
+ * its own: pages are each of another moment anyway. Until beside_join() its fields are the
+ * thread's.
  */
 struct beside {
 	struct worker *worker; /* NULL: not begun, or joined */
+	atomic_bool give_up;   /* nobody wants them any more */
+	int r;
+	struct err err;
+};
+
+/* Who is in which group: by far the most rows, and no texts. */
+struct members {
+	struct beside beside;
 	struct store *store;
-	atomic_bool give_up; /* nobody wants them any more */
 	int64_t org;
 	struct vec_pair pairs; /* (account, group), the store's numbers */
 	size_t rows;           /* of the page under way */
-	int r;
-	struct err err;
 };
 
 struct build {
@@ -81,19 +87,33 @@ struct build {
 	int64_t plan;
 	bool all_approved;
 	struct vec_number approved;
-	struct beside beside;
+	bool beside_read; /* members and organisation are read beside */
+	struct members members;
+	/* the organisation: facts of its own, which these take over when it is whole */
+	struct build *org_build; /* NULL: not begun, or taken */
+	struct beside org_beside;
+	struct beside *mine; /* of a build that is itself read beside another; else NULL */
 };
 
-static void beside_join(struct beside *x)
+static int beside_join(struct beside *x, struct err *err)
 {
 	worker_join(TAKE(x->worker));
+	if (x->r < 0)
+		*err = x->err;
+	return x->r;
 }
 
 static void build_done(struct build *b)
 {
-	atomic_store(&b->beside.give_up, true);
-	beside_join(&b->beside);
-	vec_pair_done(&b->beside.pairs);
+	/* nobody waits for what they read: they end with the page under way */
+	atomic_store(&b->org_beside.give_up, true);
+	atomic_store(&b->members.beside.give_up, true);
+	worker_join(TAKE(b->org_beside.worker));
+	worker_join(TAKE(b->members.beside.worker));
+	if (b->org_build)
+		build_done(b->org_build);
+	free(b->org_build);
+	vec_pair_done(&b->members.pairs);
 	facts_free_at(&b->facts);
 	vec_mapped_done(&b->accounts);
 	free(b->account_rows);
@@ -126,6 +146,14 @@ static int map(struct vec_mapped *v, int64_t id, uint32_t row, struct err *err)
 {
 	return vec_mapped_add(v, (struct mapped){ id, row }) < 0 ? err_nomem(err) : 0;
 }
+
+/* What an array holds goes to another, and leaves it empty. */
+#define TAKE_VEC(v)                                                                            \
+	({                                                                                     \
+		__typeof__(v) taken_ = (v);                                                    \
+		(v) = (__typeof__(v)){ 0 };                                                    \
+		taken_;                                                                        \
+	})
 
 /* The row of a number; FACTS_NONE. The first member is the number, so by_number() fits. */
 static uint32_t row_of(const struct vec_mapped *v, int64_t id)
@@ -168,7 +196,8 @@ static int all_pages(struct build *b, step_fn step, struct err *err)
 	do {
 		b->rows = 0;
 		r = in_transaction(b, step, err);
-	} while (r == 0 && b->rows >= PAGE_ROWS);
+	} while (r == 0 && b->rows >= PAGE_ROWS &&
+		 !(b->mine && atomic_load(&b->mine->give_up)));
 	return r;
 }
 
@@ -839,66 +868,55 @@ static int step_members(struct build *b, struct db *db, struct err *err)
 				     on_membership, b, err);
 }
 
-static int beside_row(void *ctx, uint32_t group, uint32_t account, struct err *err)
+static int members_row(void *ctx, uint32_t group, uint32_t account, struct err *err)
 {
-	struct beside *x = ctx;
+	struct members *x = ctx;
 
 	x->rows++;
 	return vec_pair_add(&x->pairs, (struct pair){ account, group }) < 0 ? err_nomem(err)
 									    : 0;
 }
 
-static int beside_page(struct beside *x)
+static int members_page(struct members *x, struct err *err)
 {
 	CLEANUP(store_read_end_at) struct db *db = NULL;
 	struct pair last = { 0 };
-	int r = store_read_begin(x->store, &db, &x->err);
+	int r = store_read_begin(x->store, &db, err);
 
 	if (r < 0)
 		return r;
 	if (x->pairs.n)
 		last = x->pairs.v[x->pairs.n - 1];
 	x->rows = 0;
-	r = accounts_members_page(db, x->org, last.b, last.a, BESIDE_ROWS, beside_row, x,
-				  &x->err);
+	r = accounts_members_page(db, x->org, last.b, last.a, MEMBERS_ROWS, members_row, x,
+				  err);
 	if (r == -ERR_TIMEOUT && x->rows > 0) {
-		x->rows = BESIDE_ROWS; /* what was read counts: the next page goes on from it */
+		x->rows = MEMBERS_ROWS; /* what was read counts: the next page goes on */
 		r = 0;
 	}
 	return r;
 }
 
-static void beside_run(struct worker *self, void *arg)
+static void members_run(struct worker *self, void *arg)
 {
-	struct beside *x = arg;
+	struct members *x = arg;
 
 	(void)self;
 	do
-		x->r = beside_page(x);
-	while (x->r == 0 && x->rows >= BESIDE_ROWS && !atomic_load(&x->give_up));
-}
-
-static int beside_begin(struct build *b, struct err *err)
-{
-	if (b->whole || b->want->person)
-		return 0;
-	b->beside.store = b->store;
-	b->beside.org = b->org;
-	return worker_start(&b->beside.worker, "members", beside_run, &b->beside, err);
+		x->beside.r = members_page(x, &x->beside.err);
+	while (x->beside.r == 0 && x->rows >= MEMBERS_ROWS && !atomic_load(&x->beside.give_up));
 }
 
 /* The store's numbers become rows of the facts; what they do not have is left out. */
 static int members_take(struct build *b, struct err *err)
 {
-	struct vec_pair *v = &b->beside.pairs;
+	struct vec_pair *v = &b->members.pairs;
 	uint32_t group = 0, row = FACTS_NONE;
 	size_t kept = 0;
+	int r = beside_join(&b->members.beside, err);
 
-	beside_join(&b->beside);
-	if (b->beside.r < 0) {
-		*err = b->beside.err;
-		return b->beside.r;
-	}
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < v->n; i++) {
 		uint32_t account = account_of(b, v->v[i].a);
 
@@ -913,7 +931,8 @@ static int members_take(struct build *b, struct err *err)
 	return facts_take_memberships(b->facts, v, err);
 }
 
-static int build_org(struct build *b, struct err *err)
+/* Accounts and what hangs on them, but for the members of groups. */
+static int org_rows(struct build *b, struct err *err)
 {
 	int r;
 
@@ -928,11 +947,81 @@ static int build_org(struct build *b, struct err *err)
 		r = accounts_index(b, err);
 	if (r == 0)
 		r = all_pages(b, step_seats, err);
+	return r < 0 ? r : all_pages(b, step_roles, err);
+}
+
+static void org_run(struct worker *self, void *arg)
+{
+	struct build *b = arg;
+	struct beside *x = b->mine;
+
+	(void)self;
+	x->r = in_transaction(b, step_rules, &x->err);
+	if (x->r == 0)
+		x->r = org_rows(b, &x->err);
+}
+
+static int org_begin(struct build *b, struct err *err)
+{
+	const struct facts_columns none = { 0 };
+	struct build *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return err_nomem(err);
+	b->org_build = o;
+	o->store = b->store;
+	o->want = b->want;
+	o->org = b->org;
+	o->mine = &b->org_beside;
+	o->doubtful_accounts = b->doubtful_accounts; /* nobody else asks for them */
+	b->doubtful_accounts = (struct vec_number){ 0 };
+	r = facts_new(&none, b->want->round, &o->facts, err);
+	return r < 0 ? r : worker_start(&b->org_beside.worker, "organisation", org_run, o, err);
+}
+
+/* Its rows have the same numbers in the facts that take them, for those have none yet. */
+static int org_take(struct build *b, struct err *err)
+{
+	struct build *o = b->org_build;
+	int r = beside_join(&b->org_beside, err);
+
 	if (r == 0)
-		r = all_pages(b, step_roles, err);
+		r = facts_take_org(b->facts, o->facts, err);
 	if (r < 0)
 		return r;
-	return b->beside.store ? members_take(b, err) : all_pages(b, step_members, err);
+	b->accounts = TAKE_VEC(o->accounts);
+	b->products = TAKE_VEC(o->products);
+	b->groups = TAKE_VEC(o->groups);
+	b->account_rows = TAKE(o->account_rows);
+	build_done(o);
+	free(TAKE(b->org_build));
+	return 0;
+}
+
+/* One processor has nothing from two threads, and two copies of a text cost it time. */
+static int beside_begin(struct build *b, struct err *err)
+{
+	int r;
+
+	if (b->whole || b->want->person || b->want->threads == 1 ||
+	    (!b->want->threads && sysconf(_SC_NPROCESSORS_ONLN) < 2))
+		return 0;
+	b->beside_read = true;
+	b->members.store = b->store;
+	b->members.org = b->org;
+	r = worker_start(&b->members.beside.worker, "members", members_run, &b->members, err);
+	return r < 0 ? r : org_begin(b, err);
+}
+
+static int build_org(struct build *b, struct err *err)
+{
+	int r;
+
+	r = b->beside_read ? org_take(b, err) : org_rows(b, err);
+	if (r < 0 || b->want->person)
+		return r;
+	return b->beside_read ? members_take(b, err) : all_pages(b, step_members, err);
 }
 
 #define REFUSALS_COUNT_MS (30 * STAMP_DAY_MS) /* so long a receiver is passed over */
@@ -1661,9 +1750,9 @@ static int build_all(struct build *b, struct err *err)
 	if (r == 0)
 		r = projection_new(b->want->columns, &b->projection, err);
 	if (r == 0)
-		r = beside_begin(b, err);
-	if (r == 0)
 		r = build_doubts(b, err);
+	if (r == 0)
+		r = beside_begin(b, err);
 	if (r == 0)
 		r = build_sources(b, err);
 	if (r == 0)

@@ -7,6 +7,9 @@
  * transaction's moment however many clients write. Where anything but records changed meanwhile
  * (links, decisions, accounts, reads) the build begins again, FACTS_PASSES times at most, then
  * it is INCOMPLETE (and nothing is planned on it).
+ *
+ * In pages two threads of this call read beside it, the organisation and the members of its
+ * groups, each with read transactions of its own; they have ended when it returns.
  */
 #ifndef STORE_FACTS_H
 #define STORE_FACTS_H
@@ -48,11 +51,12 @@ struct facts_want {
 	int64_t org_stale_ms;            /* reads of the organisation older than this are
 					    stale; 0: never */
 	const char *provision_issuer;    /* the source whose ids its externalIds are; NULL */
-	int64_t person;  /* 0: all. Else only this person's records and accounts: to judge one
-			    again before acting, without what limits count. FACTS_NOBODY: only
-			    .account */
-	int64_t account; /* to judge an orphan again: everything is needed, 0 or not */
-	bool pages;      /* in pages from the start: for stores known to be large, and tests */
+	int64_t person;   /* 0: all. Else only this person's records and accounts: to judge one
+			     again before acting, without what limits count. FACTS_NOBODY: only
+			     .account */
+	int64_t account;  /* to judge an orphan again: everything is needed, 0 or not */
+	unsigned threads; /* 1: none but the caller's; 0: more where there are processors */
+	bool pages;       /* in pages from the start: for stores known to be large, and tests */
 };
 
 /* *ret is sealed, new and the caller's to facts_free(); *change (may be NULL) the counter that

@@ -218,6 +218,126 @@ static void test_equal_memberships_are_one_and_rows_are_found(void **state)
 	assert_true(facts_bytes(f) > sizeof(*f));
 }
 
+/* --- an organisation that was filled apart --- */
+
+enum { APART = 3000 }; /* texts enough for the pool to grow on the way */
+
+static int apart_fill(struct facts *f, struct err *err)
+{
+	struct facts_product product = { .key = STR("jira"),
+					 .site = STR("s"),
+					 .resource = STR("ari") };
+	struct facts_group group = { .id = STR("g"),
+				     .name = STR("jira"),
+				     .directory = STR("d") };
+	struct facts_grant grant = { .role = STR("user") };
+	char id[32], email[48];
+	int r = 0;
+
+	for (unsigned i = 0; i < APART && r == 0; i++) {
+		struct facts_account row = { .number = i + 1,
+					     .directory = STR("d"),
+					     .linked_by = i % 2 ? STR("hand") : STR("") };
+
+		row.id = str_n(id, (size_t)snprintf(id, sizeof(id), "a%u", i));
+		row.email = str_n(email,
+				  (size_t)snprintf(email, sizeof(email), "p%u@x.example", i));
+		r = facts_add_account(f, &row, NULL, err);
+	}
+	if (r == 0)
+		r = facts_add_product(f, &product, NULL, err);
+	for (unsigned i = 0; i < APART && r == 0; i++) {
+		struct facts_seat seat = { .account = i };
+		struct facts_role role = { .account = i, .role = STR("user") };
+
+		r = facts_add_seat(f, &seat, NULL, err);
+		if (r == 0)
+			r = facts_add_role(f, &role, err);
+	}
+	if (r == 0)
+		r = facts_add_group(f, &group, NULL, err);
+	return r < 0 ? r : facts_add_grant(f, &grant, err);
+}
+
+/* Facts that know half of the texts already; then the others' organisation. */
+static int apart_take(struct facts **ret, struct facts **rest, struct err *err)
+{
+	const struct facts_columns none = { 0 };
+	CLEANUP(facts_free_at) struct facts *f = NULL, *part = NULL;
+	char text[48];
+	int r = facts_new(&none, &round_plain, &f, err);
+
+	for (unsigned i = 0; i < APART && r == 0; i += 2) {
+		(void)snprintf(text, sizeof(text), "p%u@x.example", i);
+		r = facts_add_address(f, str_of(text), i + 1, err);
+	}
+	if (r == 0)
+		r = facts_new(&none, &round_plain, &part, err);
+	if (r == 0)
+		r = apart_fill(part, err);
+	if (r == 0)
+		r = facts_take_org(f, part, err);
+	if (r == 0) {
+		*ret = TAKE(f);
+		*rest = TAKE(part);
+	}
+	return r;
+}
+
+static void test_an_organisation_filled_apart_is_as_if_filled_here(void **state)
+{
+	CLEANUP(facts_free_at) struct facts *f = NULL, *rest = NULL;
+	char text[48];
+	struct err err;
+
+	(void)state;
+	assert_ok(apart_take(&f, &rest, &err), &err);
+	assert_int_equal(rest->accounts.n, 0);
+	assert_int_equal(f->accounts.n, APART);
+	assert_int_equal(f->seats.n, APART);
+	assert_int_equal(f->roles.n, APART);
+	for (unsigned i = 0; i < APART; i++) {
+		const struct row_account *a = &f->accounts.v[i];
+
+		(void)snprintf(text, sizeof(text), "a%u", i);
+		assert_true(str_eq(pool_str(&f->pool, a->id), str_of(text)));
+		(void)snprintf(text, sizeof(text), "p%u@x.example", i);
+		assert_true(str_eq(pool_str(&f->pool, a->email), str_of(text)));
+		/* the same text, the same number */
+		assert_int_equal(a->email, pool_find(&f->pool, str_of(text)));
+		if (i % 2 == 0)
+			assert_int_equal(a->email, f->addresses.v[i / 2].folded);
+		assert_int_equal(a->name, FRAME_ABSENT);
+		assert_int_equal(a->linked_by,
+				 i % 2 ? pool_find(&f->pool, STR("hand")) : FRAME_ABSENT);
+		assert_int_equal(f->roles.v[i].role, pool_find(&f->pool, STR("user")));
+	}
+	assert_true(str_eq(pool_str(&f->pool, f->products.v[0].resource), STR("ari")));
+	assert_int_equal(f->products.v[0].key, f->groups.v[0].name);
+	assert_int_equal(f->groups.v[0].directory, f->accounts.v[7].directory);
+	assert_int_equal(f->grants.v[0].role, f->roles.v[0].role);
+	assert_fault(facts_take_org(f, rest, &err), ERR_INTERNAL, &err, "another");
+	assert_ok(facts_seal(f, &err), &err);
+	assert_int_equal(facts_account_by_number(f, 17), 16);
+}
+
+static void test_an_organisation_filled_apart_survives_each_lost_allocation(void **state)
+{
+	struct err err;
+	int nth = 0, r;
+
+	(void)state;
+	do {
+		CLEANUP(facts_free_at) struct facts *f = NULL, *rest = NULL;
+
+		fault_at(++nth);
+		r = apart_take(&f, &rest, &err);
+		assert_true(r == 0 || r == -ERR_NOMEM);
+	} while (fault_fired());
+	assert_int_equal(r, 0);
+	assert_true(nth > 20);
+}
+
 /* --- projection --- */
 
 static const char document[] =
@@ -658,6 +778,9 @@ int main(void)
 		cmocka_unit_test(test_a_row_that_names_nobody_is_refused),
 		cmocka_unit_test(test_two_rows_with_one_key_are_refused),
 		cmocka_unit_test(test_equal_memberships_are_one_and_rows_are_found),
+		cmocka_unit_test(test_an_organisation_filled_apart_is_as_if_filled_here),
+		cmocka_unit_test(
+			test_an_organisation_filled_apart_survives_each_lost_allocation),
 		cmocka_unit_test(test_documents_become_cells),
 		cmocka_unit_test(test_lists_keep_their_elements_beside_each_other),
 		cmocka_unit_test(test_a_text_gives_the_cells_of_its_tree),

@@ -144,6 +144,7 @@ static void tear_down(struct house *h)
 }
 
 static bool in_pages;
+static unsigned threads;
 
 static int facts_of(struct house *h, int64_t person, struct facts **ret, struct err *err)
 {
@@ -165,6 +166,7 @@ static int facts_of(struct house *h, int64_t person, struct facts **ret, struct 
 				   .sources = sources,
 				   .source_count = COUNT_OF(sources),
 				   .person = person,
+				   .threads = threads,
 				   .pages = in_pages };
 
 	return store_facts(h->w.store, &want, ret, NULL, err);
@@ -492,9 +494,57 @@ static void test_an_organisation_that_is_not_there_is_said(void **state)
 	tear_down(&h);
 }
 
+static void same_text(const struct facts *f, uint32_t a, const struct facts *g, uint32_t b)
+{
+	assert_true(str_eq(pool_str(&f->pool, a), pool_str(&g->pool, b)));
+	assert_int_equal(a < FRAME_FIRST ? a : FRAME_FIRST, b < FRAME_FIRST ? b : FRAME_FIRST);
+}
+
+static void same_accounts(const struct facts *f, const struct facts *g)
+{
+	assert_int_equal(g->accounts.n, f->accounts.n);
+	for (size_t i = 0; i < f->accounts.n; i++) {
+		const struct row_account *a = &f->accounts.v[i], *b = &g->accounts.v[i];
+
+		same_text(f, a->id, g, b->id);
+		same_text(f, a->directory, g, b->directory);
+		same_text(f, a->email, g, b->email);
+		same_text(f, a->name, g, b->name);
+		same_text(f, a->external_id, g, b->external_id);
+		same_text(f, a->issuer, g, b->issuer);
+		same_text(f, a->linked_by, g, b->linked_by);
+		assert_int_equal(a->number, b->number);
+		assert_int_equal(a->person, b->person);
+		assert_int_equal(a->adopted, b->adopted);
+		assert_int_equal(a->doubtful, b->doubtful);
+	}
+}
+
+/* But for the numbers of texts, which hang on the order in which they came. */
+static void same_facts(const struct facts *f, const struct facts *g)
+{
+	assert_int_equal(g->records.n, f->records.n);
+	assert_int_equal(g->persons.n, f->persons.n);
+	assert_int_equal(g->addresses.n, f->addresses.n);
+	assert_int_equal(g->match_approved.n, f->match_approved.n);
+	same_accounts(f, g);
+	assert_int_equal(g->members.n, f->members.n);
+	assert_memory_equal(g->members.v, f->members.v, f->members.n * sizeof(f->members.v[0]));
+	assert_int_equal(g->seats.n, f->seats.n);
+	assert_int_equal(g->roles.n, f->roles.n);
+	for (size_t i = 0; i < f->roles.n; i++)
+		same_text(f, f->roles.v[i].role, g, g->roles.v[i].role);
+	assert_int_equal(g->groups.n, f->groups.n);
+	for (size_t i = 0; i < f->groups.n; i++)
+		same_text(f, f->groups.v[i].name, g, g->groups.v[i].name);
+	assert_int_equal(g->products.n, f->products.n);
+	assert_int_equal(g->grants.n, f->grants.n);
+	assert_memory_equal(g->persons.v, f->persons.v, f->persons.n * sizeof(f->persons.v[0]));
+}
+
 static void test_many_pages_make_the_same_facts_as_one_transaction(void **state)
 {
-	CLEANUP(facts_free_at) struct facts *f = NULL, *g = NULL;
+	CLEANUP(facts_free_at) struct facts *f = NULL;
 	struct house h = { 0 };
 	struct err err = { 0 };
 	struct db *db;
@@ -522,37 +572,31 @@ static void test_many_pages_make_the_same_facts_as_one_transaction(void **state)
 	}
 	assert_ok(store_write_end(db, r, &err), &err);
 	assert_ok(facts_of(&h, 0, &f, &err), &err);
-	in_pages = true;
-	r = facts_of(&h, 0, &g, &err);
-	in_pages = false;
-	assert_ok(r, &err);
 	assert_int_equal(f->records.n, 2505);
-	assert_int_equal(g->records.n, f->records.n);
-	assert_int_equal(g->persons.n, f->persons.n);
-	assert_int_equal(g->addresses.n, f->addresses.n);
-	assert_int_equal(g->accounts.n, f->accounts.n);
-	assert_int_equal(g->members.n, f->members.n);
-	assert_int_equal(g->seats.n, f->seats.n);
-	assert_int_equal(g->roles.n, f->roles.n);
-	assert_memory_equal(g->persons.v, f->persons.v, f->persons.n * sizeof(f->persons.v[0]));
+	in_pages = true;
+	for (threads = 1; threads <= 2; threads++) {
+		CLEANUP(facts_free_at) struct facts *g = NULL;
+
+		assert_ok(facts_of(&h, 0, &g, &err), &err);
+		same_facts(f, g);
+	}
+	in_pages = false;
+	threads = 0;
 	tear_down(&h);
 }
 
-static void test_each_lost_allocation_and_statement_is_told(void **state)
+/* Each lost allocation of this thread, then each statement of any. */
+static void lose_each(struct house *h)
 {
-	struct house h = { 0 };
 	struct err err = { 0 };
 	int nth, r;
 	bool fired;
 
-	(void)state;
-	fault_install();
-	build(&h);
 	for (nth = 1;; nth++) {
 		CLEANUP(facts_free_at) struct facts *f = NULL;
 
 		fault_at(nth);
-		r = facts_of(&h, 0, &f, &err);
+		r = facts_of(h, 0, &f, &err);
 		fired = fault_fired();
 		assert_true(!fired || r == -ERR_NOMEM);
 		if (!fired)
@@ -563,7 +607,7 @@ static void test_each_lost_allocation_and_statement_is_told(void **state)
 		CLEANUP(facts_free_at) struct facts *f = NULL;
 
 		driver_sqlite_fault_at(nth);
-		r = facts_of(&h, 0, &f, &err);
+		r = facts_of(h, 0, &f, &err);
 		fired = driver_sqlite_fault_fired();
 		assert_true(!fired || r < 0);
 		if (!fired)
@@ -571,6 +615,21 @@ static void test_each_lost_allocation_and_statement_is_told(void **state)
 	}
 	assert_int_equal(r, 0);
 	assert_true(nth > 20);
+}
+
+static void test_each_lost_allocation_and_statement_is_told(void **state)
+{
+	struct house h = { 0 };
+
+	(void)state;
+	fault_install();
+	build(&h);
+	lose_each(&h);
+	in_pages = true;
+	for (threads = 1; threads <= 2; threads++)
+		lose_each(&h);
+	in_pages = false;
+	threads = 0;
 	tear_down(&h);
 }
 
