@@ -10,9 +10,9 @@
 #include "bridge/planner.h"
 #include "bridge/sealed.h"
 #include "bridge/since.h"
+#include "bridge/why_told.h"
 #include "model/filter.h"
 #include "reconcile/guard.h"
-#include "bridge/why_told.h"
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/backup.h"
@@ -995,7 +995,6 @@ static int why_one(struct app *app, const struct config_org *org, const char *te
 	}
 	if (r == 0 && !may_see)
 		r = why_seal(facts, policy, err);
-		why_seal(facts, policy);
 	before = (struct why_before){ past->rows, past->n, told.rows, told.n };
 	if (r == 0)
 		r = why_of(facts, policy, &whom, &before, &story, err);
