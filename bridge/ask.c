@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/stamp.h"
+#include "model/plan.h"
 #include "store/accounts.h"
 #include "store/audit.h"
 #include "store/persons.h"
@@ -144,6 +145,22 @@ int ask_note_read(struct app *app, const struct who *who, const char *what, int6
 	struct read_note n = { who->name, what, rows };
 
 	return rows ? writer_call(app->writer, note_read, &n, err) : 0;
+}
+
+int ask_note_idle(struct app *app, const struct who *who, const json_t *actions,
+		  struct err *err)
+{
+	const char *idle = plan_class_word(PLAN_INACTIVE);
+	const json_t *row;
+	int64_t rows = 0;
+	size_t i;
+
+	json_array_foreach ((json_t *)(uintptr_t)actions, i, row) {
+		const char *class = jx_get_text(row, "class");
+
+		rows += class && !strcmp(class, idle);
+	}
+	return ask_note_read(app, who, "plans", rows, err);
 }
 
 int ask_say(json_t *out, struct err *err, const char *format, ...)

@@ -28,6 +28,9 @@ int ask_org(struct app *app, const char *name, const struct config_org **ret, st
  * what, never whose. */
 int ask_note_read(struct app *app, const struct who *who, const char *what, int64_t rows,
 		  struct err *err) MUST_USE;
+/* The same of a plan's rows: those of class inactive say who does not use what. */
+int ask_note_idle(struct app *app, const struct who *who, const json_t *actions,
+		  struct err *err) MUST_USE;
 
 /* out.text: what was done, as a sentence. */
 int ask_say(json_t *out, struct err *err, const char *format, ...) MUST_USE PRINTF(3, 4);

@@ -5,6 +5,7 @@
 #include "base/stamp.h"
 #include "bridge/app.h"
 #include "bridge/applier.h"
+#include "bridge/ask.h"
 #include "bridge/decide.h"
 #include "bridge/gate.h"
 #include "bridge/planner.h"
@@ -88,7 +89,8 @@ static int verb_show(struct app *app, const struct who *who, const json_t *in, j
 	actions = json_object_get(plan, "actions");
 	while (limit > 0 && json_array_size(actions) > (size_t)limit)
 		json_array_remove(actions, json_array_size(actions) - 1);
-	return json_object_update(out, plan) == 0 ? 0 : err_nomem(err);
+	r = ask_note_idle(app, who, actions, err);
+	return r < 0 ? r : json_object_update(out, plan) == 0 ? 0 : err_nomem(err);
 }
 
 /* --- apply ---------------------------------------------------------------------------------

@@ -507,6 +507,11 @@ static int plan_one(struct app *app, const struct config_org *org, const struct 
 		r = waves_plan(app, org, ask->wave, who->name, round, err);
 	if (r == 0 && ask->renewal.free)
 		r = waves_renew(app, org, &ask->renewal, who->name, round, err);
+	if (r == 0 && ask->renewal.free)
+		r = ask_note_read(app, who, "renewal",
+				  (int64_t)json_array_size(json_object_get(
+					  json_object_get(round, "renewal"), "rows")),
+				  err);
 	if (r == 0)
 		r = plan_numbers(round, numbers, err);
 	if (r < 0)
@@ -590,7 +595,7 @@ static int verb_plan(struct app *app, const struct who *who, const json_t *in, j
 		r = jx_set(out, "digest", json_string(hex), err);
 	if (r == 0 && ask.most)
 		r = writer_call(app->writer, sampled_write, &sampled, err);
-	return r;
+	return r < 0 ? r : ask_note_idle(app, who, json_object_get(out, "actions"), err);
 }
 
 const struct verb verbs_round[] = {

@@ -71,6 +71,18 @@ def test_who_read_the_activity_of_people_is_told(world):
     world.command("seats", "--limit", "5")
     world.command("why", world.leaver["mail"])
     assert (times("people.read seats"), times("person.read")) == (before[0] + 2, before[1] + 1)
+    # a plan says who does not use what: where it has such a row, whoever looks at it has read that
+    before, idle = times("people.read plans"), []
+    for number in [p["plan"] for p in world.json("plans", "--all")["plans"]]:
+        idle += [number] * any(a["class"] == "inactive" for a in world.json("show", str(number))["actions"])
+    assert idle and times("people.read plans") == before + len(idle)
+    assert world.json("show", str(idle[0]), "--filter", 'class eq "leaver"')["actions"] is not None
+    assert times("people.read plans") == before + len(idle)
+    told = any(a["class"] == "inactive" for a in world.json("plan", status=(0, 4))["actions"])
+    assert times("people.read plans") == before + len(idle) + told
+    seen = times("people.read renewal")
+    world.json("plan", "--free", "1", "--product", "jira", "--by", "60d", status=(0, 4))
+    assert times("people.read renewal") == seen + 1
 
 
 def test_what_is_older_goes_and_the_chain_stays_provable(world):

@@ -1,6 +1,12 @@
 /* The form of evidence packs: names, manifest, signature, key, headers of a tar. */
 #include "tests/lib/test.h"
 
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/digest.h"
 #include "base/secret.h"
 #include "bridge/pack.h"
 
@@ -229,6 +235,250 @@ static void test_a_tar_header_is_one_that_tar_knows(void **state)
 	assert_false(pack_tar_header("top", "a", -1, 0, block));
 }
 
+/* --- every byte, every name ------------------------------------------------------------------
+ */
+
+struct made {
+	char folder[40], top[60], tar[60];
+	unsigned char key[DIGEST_PUB_BYTES];
+};
+
+/* Files of any form: those that have a meaning are held against it elsewhere. */
+static const struct {
+	const char *name, *text;
+} parts[] = {
+	{ "B2SUMS", "sums\n" },
+	{ "about.txt", "what it is about\n" },
+	{ "empty", "" },
+	{ "plan/values", "{\"a\":1}\n" },
+};
+
+static void path_of(const struct made *m, const char *name, char ret[120])
+{
+	snprintf(ret, 120, "%s/%s", m->top, name);
+}
+
+static void text_write(const char *path, const char *p, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, p, len), len);
+	close(fd);
+}
+
+static void manifest_make(const struct made *m, const struct secret *seed)
+{
+	struct pack_manifest manifest = { .instance = str_dup(STR("acme")),
+					  .about = str_dup(STR("run 1")),
+					  .made_ms = 1795338000000 };
+	unsigned char sig[DIGEST_SIG_BYTES];
+	char path[120];
+	struct buf text, signature;
+	struct err err;
+
+	buf_init(&text, 1 << 16);
+	buf_init(&signature, 4096);
+	memcpy(manifest.key, m->key, sizeof(manifest.key));
+	for (size_t i = 0; i < COUNT_OF(parts); i++) {
+		struct pack_file f = { .name = str_dup(str_of(parts[i].name)) };
+		struct digest_file d;
+		int fd;
+
+		path_of(m, parts[i].name, path);
+		text_write(path, parts[i].text, strlen(parts[i].text));
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		assert_ok(digest_file(fd, 1 << 20, &d, &err), &err);
+		close(fd);
+		memcpy(f.sha256, d.sha256, sizeof(f.sha256));
+		memcpy(f.blake2b, d.blake2b_512, sizeof(f.blake2b));
+		f.bytes = d.bytes;
+		assert_int_equal(pack_files_add(&manifest.files, f), 0);
+	}
+	assert_ok(pack_manifest_write(&manifest, &text, &err), &err);
+	assert_ok(digest_sign(sig, seed, buf_str(&text), &err), &err);
+	pack_signature_write(m->key, sig, &signature);
+	path_of(m, PACK_MANIFEST, path);
+	text_write(path, text.p, text.len);
+	path_of(m, PACK_SIGNATURE, path);
+	text_write(path, signature.p, signature.len);
+	buf_done(&text);
+	buf_done(&signature);
+	pack_manifest_done(&manifest);
+}
+
+static void pack_make(struct made *m)
+{
+	struct secret seed = { 0 };
+	char path[120];
+	struct err err;
+	int fd;
+
+	snprintf(m->folder, sizeof(m->folder), "/tmp/leaverd-test-XXXXXX");
+	assert_non_null(mkdtemp(m->folder));
+	snprintf(m->top, sizeof(m->top), "%s/pack", m->folder);
+	snprintf(m->tar, sizeof(m->tar), "%s/pack.tar", m->folder);
+	assert_int_equal(mkdir(m->top, 0700), 0);
+	path_of(m, "plan", path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_ok(secret_set(&seed, SEED, 32, &err), &err);
+	assert_ok(digest_public(m->key, &seed, &err), &err);
+	manifest_make(m, &seed);
+	secret_done(&seed);
+	fd = open(m->tar, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_ok(pack_tar_write(m->top, "pack", fd, &err), &err);
+	close(fd);
+}
+
+static int drop(const char *path, const struct stat *st, int what, struct FTW *at)
+{
+	(void)st;
+	(void)what;
+	(void)at;
+	return remove(path);
+}
+
+static void pack_drop(const struct made *m)
+{
+	assert_int_equal(nftw(m->folder, drop, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+/* 0, or the fault's code. */
+static int says(const struct made *m, const char *path)
+{
+	struct pack_verdict v = { 0 };
+	struct err err = { 0 };
+	int r = pack_verify(path, m->key, NULL, &v, &err);
+
+	assert_true((r == 0) == (v.faults.n == 0));
+	pack_verdict_done(&v);
+	return r;
+}
+
+/* Of each byte one bit, and another of the next; then all as it was. */
+static size_t flip_all(const struct made *m, const char *file, const char *pack)
+{
+	int fd = open(file, O_RDWR | O_CLOEXEC);
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	assert_true(fd >= 0 && size >= 0);
+	for (off_t at = 0; at < size; at++) {
+		char was, is;
+
+		assert_int_equal(pread(fd, &was, 1, at), 1);
+		is = (char)(was ^ (1 << (at % 8)));
+		assert_int_equal(pwrite(fd, &is, 1, at), 1);
+		if (says(m, pack) != -ERR_DAMAGED)
+			fail_msg("%s: byte %lld, bit %lld changed unseen", file, (long long)at,
+				 (long long)(at % 8));
+		assert_int_equal(pwrite(fd, &was, 1, at), 1);
+	}
+	close(fd);
+	return (size_t)size;
+}
+
+static const char *const all_names[] = { "MANIFEST",  "MANIFEST.sig", "B2SUMS",
+					 "about.txt", "empty",        "plan/values" };
+
+static void test_no_byte_of_a_pack_changes_unseen(void **state)
+{
+	struct made m;
+	size_t bytes = 0;
+
+	(void)state;
+	pack_make(&m);
+	assert_int_equal(says(&m, m.top), 0);
+	assert_int_equal(says(&m, m.tar), 0);
+	for (size_t i = 0; i < COUNT_OF(all_names); i++) {
+		char path[120];
+
+		path_of(&m, all_names[i], path);
+		bytes += flip_all(&m, path, m.top);
+	}
+	assert_true(bytes > 1000);
+	assert_true(flip_all(&m, m.tar, m.tar) > 8 * (size_t)PACK_TAR_BLOCK);
+	assert_int_equal(says(&m, m.top), 0);
+	assert_int_equal(says(&m, m.tar), 0);
+	pack_drop(&m);
+}
+
+/* Each letter of each name, and what else can become of a file. */
+static void test_no_file_of_a_pack_is_renamed_removed_added_or_cut_unseen(void **state)
+{
+	struct made m;
+
+	(void)state;
+	pack_make(&m);
+	for (size_t i = 0; i < COUNT_OF(all_names); i++) {
+		char path[120], other[120], byte;
+		struct stat st;
+
+		path_of(&m, all_names[i], path);
+		for (size_t at = strlen(m.top) + 1; path[at]; at++) {
+			memcpy(other, path, sizeof(other));
+			other[at] = other[at] == 'x' ? 'y' : 'x';
+			if (path[at] == '/')
+				other[at] = '_';
+			else if (strchr(path + at, '/'))
+				continue; /* a folder's: below */
+			assert_int_equal(rename(path, other), 0);
+			assert_int_equal(says(&m, m.top), -ERR_DAMAGED);
+			assert_int_equal(rename(other, path), 0);
+		}
+		snprintf(other, sizeof(other), "%s/outside", m.folder);
+		assert_int_equal(rename(path, other), 0);
+		assert_int_equal(says(&m, m.top), -ERR_DAMAGED);
+		assert_int_equal(rename(other, path), 0);
+		/* one byte more, and one less */
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(truncate(path, st.st_size + 1), 0);
+		assert_int_equal(says(&m, m.top), -ERR_DAMAGED);
+		assert_int_equal(truncate(path, st.st_size), 0);
+		if (st.st_size) {
+			int fd = open(path, O_RDWR | O_CLOEXEC);
+
+			assert_int_equal(pread(fd, &byte, 1, st.st_size - 1), 1);
+			assert_int_equal(ftruncate(fd, st.st_size - 1), 0);
+			assert_int_equal(says(&m, m.top), -ERR_DAMAGED);
+			assert_int_equal(pwrite(fd, &byte, 1, st.st_size - 1), 1);
+			close(fd);
+		}
+		assert_int_equal(says(&m, m.top), 0);
+	}
+	pack_drop(&m);
+}
+
+static void test_files_of_a_pack_do_not_change_places_or_come_along_unseen(void **state)
+{
+	char one[120], two[120], other[120];
+	struct made m;
+
+	(void)state;
+	pack_make(&m);
+	path_of(&m, "about.txt", one);
+	path_of(&m, "B2SUMS", two);
+	path_of(&m, "was", other);
+	assert_int_equal(rename(one, other), 0);
+	assert_int_equal(rename(two, one), 0);
+	assert_int_equal(rename(other, two), 0);
+	assert_int_equal(says(&m, m.top), -ERR_DAMAGED);
+	assert_int_equal(rename(two, other), 0);
+	assert_int_equal(rename(one, two), 0);
+	assert_int_equal(rename(other, one), 0);
+	assert_int_equal(says(&m, m.top), 0);
+	text_write(other, "", 0);
+	assert_int_equal(says(&m, m.top), -ERR_DAMAGED);
+	assert_int_equal(unlink(other), 0);
+	path_of(&m, "plan", one);
+	path_of(&m, "plam", two);
+	assert_int_equal(rename(one, two), 0);
+	assert_int_equal(says(&m, m.top), -ERR_DAMAGED);
+	assert_int_equal(rename(two, one), 0);
+	assert_int_equal(says(&m, m.top), 0);
+	pack_drop(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +490,10 @@ int main(void)
 		cmocka_unit_test(test_each_byte_of_a_signature_counts),
 		cmocka_unit_test(test_a_key_reads_back),
 		cmocka_unit_test(test_a_tar_header_is_one_that_tar_knows),
+		cmocka_unit_test(test_no_byte_of_a_pack_changes_unseen),
+		cmocka_unit_test(test_no_file_of_a_pack_is_renamed_removed_added_or_cut_unseen),
+		cmocka_unit_test(
+			test_files_of_a_pack_do_not_change_places_or_come_along_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
