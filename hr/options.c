@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "base/conf_check.h"
 #include "base/rewrite.h"
 #include "hr/date.h"
 #include "hr/drop.h"
@@ -112,26 +113,8 @@ bool hr_column_ok(struct str name)
 
 struct check {
 	const struct hr_options *o;
-	struct conf_faults *faults;
-	struct err first;
-	int r;
+	struct conf_check found;
 };
-
-static void bad(struct check *c, const char *key, const char *format, ...) PRINTF(3, 4);
-static void bad(struct check *c, const char *key, const char *format, ...)
-{
-	struct err e = { 0 };
-	va_list args;
-
-	va_start(args, format);
-	err_vset(&e, ERR_CONFIG, format, args);
-	va_end(args);
-	if (c->r == 0)
-		(void)!err_set(&c->first, ERR_CONFIG, "%s: %s", key, e.text);
-	c->r = -ERR_CONFIG;
-	if (c->faults && conf_fault(c->faults, &c->o->mark, key, "%s", e.text) == -ERR_NOMEM)
-		c->r = -ERR_NOMEM;
-}
 
 static void check_place(struct check *c)
 {
@@ -140,30 +123,35 @@ static void check_place(struct check *c)
 	CLEANUP(rewrite_free_at) struct rewrite *re = NULL;
 
 	if (o->path && o->folder)
-		bad(c, "folder", "expected path or folder, not both");
+		conf_check_bad(&c->found, "folder", "expected path or folder, not both");
 	if (!o->folder && o->pattern)
-		bad(c, "pattern", "without folder there is nothing to choose from");
+		conf_check_bad(&c->found, "pattern",
+			       "without folder there is nothing to choose from");
 	if (o->ready_suffix && !o->ready_suffix[0])
-		bad(c, "ready_suffix", "is empty: every drop would be its own sign");
+		conf_check_bad(&c->found, "ready_suffix",
+			       "is empty: every drop would be its own sign");
 	if (o->name_date && rewrite_new(&re, o->name_date, "$1-$2-$3", &e) < 0)
-		bad(c, "name_date", "%s", e.text);
+		conf_check_bad(&c->found, "name_date", "%s", e.text);
 	if (!o->path && !o->folder && (o->checksum || o->signed_by.n))
-		bad(c, o->checksum ? "checksum" : "signed_by",
-		    "needs path or folder: nothing stands beside what comes on stdin");
+		conf_check_bad(
+			&c->found, o->checksum ? "checksum" : "signed_by",
+			"needs path or folder: nothing stands beside what comes on stdin");
 	for (size_t i = 0; i < o->signed_by.n; i++)
 		if (!hr_signature_key_ok(o->signed_by.v[i]))
-			bad(c, "signed_by",
-			    "number %zu is no minisign key: expected the second line of its "
-			    ".pub "
-			    "file, which begins with RW",
-			    i + 1);
+			conf_check_bad(&c->found, "signed_by",
+				       "number %zu is no minisign key: expected the second "
+				       "line of its "
+				       ".pub "
+				       "file, which begins with RW",
+				       i + 1);
 }
 
 static void check_columns(struct check *c, const char *key, const struct conf_pairs *pairs)
 {
 	for (size_t i = 0; i < pairs->n; i++)
 		if (!hr_column_ok(str_of(pairs->v[i].key)))
-			bad(c, key, "\"%.100s\" is not a column's name", pairs->v[i].key);
+			conf_check_bad(&c->found, key, "\"%.100s\" is not a column's name",
+				       pairs->v[i].key);
 }
 
 static void check_map(struct check *c)
@@ -175,27 +163,28 @@ static void check_map(struct check *c)
 	int r;
 
 	if (!o->map.n)
-		bad(c, "map",
-		    "is missing: which column is which attribute, such as userName: Mail");
+		conf_check_bad(
+			&c->found, "map",
+			"is missing: which column is which attribute, such as userName: Mail");
 	for (size_t i = 0; i < o->map.n; i++) {
 		active |= str_ieq(str_of(o->map.v[i].key), STR("active"));
 		end |= str_ieq(str_of(o->map.v[i].key), STR("employment.lastWorkingDay")) ||
 		       str_ieq(str_of(o->map.v[i].key), STR("employment.terminationDate"));
 	}
 	if (o->kind == HR_ENDED_ONLY && !active && !end)
-		bad(c, "map",
-		    "an export of those who left needs employment.lastWorkingDay, "
-		    "employment.terminationDate or active");
+		conf_check_bad(&c->found, "map",
+			       "an export of those who left needs employment.lastWorkingDay, "
+			       "employment.terminationDate or active");
 	r = hr_mapping_new(o, &m, &e);
 	if (r == -ERR_NOMEM)
-		c->r = r;
+		conf_check_nomem(&c->found);
 	else if (r < 0)
-		bad(c, "map", "%s", e.text);
+		conf_check_bad(&c->found, "map", "%s", e.text);
 }
 
 int hr_options_check(const struct hr_options *o, struct conf_faults *faults, struct err *err)
 {
-	struct check c = { .o = o, .faults = faults };
+	struct check c = { .o = o, .found = { .mark = &o->mark, .faults = faults } };
 	const struct zone *zone;
 	struct err e;
 
@@ -203,20 +192,17 @@ int hr_options_check(const struct hr_options *o, struct conf_faults *faults, str
 	check_columns(&c, "dates", &o->dates);
 	check_columns(&c, "expect", &o->expect);
 	if (o->time_zone && zone_get(str_of(o->time_zone), &zone, &e) < 0)
-		bad(&c, "time_zone", "%s", e.text);
+		conf_check_bad(&c.found, "time_zone", "%s", e.text);
 	if (!o->key || !hr_column_ok(str_of(o->key)))
-		bad(&c, "key",
-		    "is missing: the column that names a person for ever, such as \"Personnel "
-		    "No\"");
+		conf_check_bad(&c.found, "key",
+			       "is missing: the column that names a person for ever, such as "
+			       "\"Personnel "
+			       "No\"");
 	else
 		check_map(&c);
 	if (o->kind != HR_FULL && o->canaries.n)
-		bad(&c, "canaries", "only a full export shows everybody");
+		conf_check_bad(&c.found, "canaries", "only a full export shows everybody");
 	if (o->format == HR_LDIF && o->delimiter)
-		bad(&c, "delimiter", "LDIF has none");
-	if (c.r == -ERR_NOMEM)
-		return err_nomem(err);
-	if (c.r < 0 && err)
-		*err = c.first;
-	return c.r;
+		conf_check_bad(&c.found, "delimiter", "LDIF has none");
+	return conf_check_end(&c.found, err);
 }

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "base/conf_check.h"
 #include "ldap/dn.h"
 #include "ldap/entry.h"
 #include "ldap/mapping.h"
@@ -154,26 +155,8 @@ int dir_canary_parse(struct str s, struct str *attr, struct str *value, struct s
 
 struct check {
 	const struct dir_options *o;
-	struct conf_faults *faults;
-	struct err first;
-	int r;
+	struct conf_check found;
 };
-
-static void bad(struct check *c, const char *key, const char *format, ...) PRINTF(3, 4);
-static void bad(struct check *c, const char *key, const char *format, ...)
-{
-	struct err e = { 0 };
-	va_list args;
-
-	va_start(args, format);
-	err_vset(&e, ERR_CONFIG, format, args);
-	va_end(args);
-	if (c->r == 0)
-		(void)!err_set(&c->first, ERR_CONFIG, "%s: %s", key, e.text);
-	c->r = -ERR_CONFIG;
-	if (c->faults && conf_fault(c->faults, &c->o->mark, key, "%s", e.text) == -ERR_NOMEM)
-		c->r = -ERR_NOMEM;
-}
 
 static bool loopback(const char *host)
 {
@@ -199,30 +182,36 @@ static void check_uri(struct check *c, const char *uri)
 	bool ipc;
 
 	if (ldap_url_parse(uri, &d) != LDAP_URL_SUCCESS || !d) {
-		bad(c, "uris",
-		    "%s is not an LDAP URL: ldaps://host, ldap://host or ldapi://path", uri);
+		conf_check_bad(
+			&c->found, "uris",
+			"%s is not an LDAP URL: ldaps://host, ldap://host or ldapi://path",
+			uri);
 		return;
 	}
 	ipc = strcmp(d->lud_scheme, "ldapi") == 0;
 	if ((d->lud_dn && d->lud_dn[0]) || d->lud_attrs || d->lud_filter)
-		bad(c, "uris",
-		    "%s: only scheme, host and port stand here; base and filter have "
-		    "keys of their own",
-		    uri);
+		conf_check_bad(
+			&c->found, "uris",
+			"%s: only scheme, host and port stand here; base and filter have "
+			"keys of their own",
+			uri);
 	if (c->o->tls == DIR_TLS_OFF && strcmp(d->lud_scheme, "ldap") == 0 &&
 	    !loopback(d->lud_host))
-		bad(c, "tls",
-		    "%s would send the password in the clear: use ldaps://, or leave tls "
-		    "at require for StartTLS",
-		    uri);
+		conf_check_bad(
+			&c->found, "tls",
+			"%s would send the password in the clear: use ldaps://, or leave tls "
+			"at require for StartTLS",
+			uri);
 	if (c->o->auth == DIR_AUTH_EXTERNAL && !ipc &&
 	    (!c->o->cert_file ||
 	     (c->o->tls == DIR_TLS_OFF && strcmp(d->lud_scheme, "ldap") == 0)))
-		bad(c, "auth", "external needs ldapi://, or TLS with cert_file, not %s", uri);
+		conf_check_bad(&c->found, "auth",
+			       "external needs ldapi://, or TLS with cert_file, not %s", uri);
 	if (c->o->auth == DIR_AUTH_GSSAPI && ipc)
-		bad(c, "auth", "gssapi needs a host whose ticket is asked for, not %s", uri);
+		conf_check_bad(&c->found, "auth",
+			       "gssapi needs a host whose ticket is asked for, not %s", uri);
 	if (!ipc && !(d->lud_host && d->lud_host[0]))
-		bad(c, "uris", "%s names no host", uri);
+		conf_check_bad(&c->found, "uris", "%s names no host", uri);
 }
 
 static void check_bind(struct check *c)
@@ -230,19 +219,22 @@ static void check_bind(struct check *c)
 	const struct dir_options *o = c->o;
 
 	if (o->auth != DIR_AUTH_GSSAPI && (o->keytab || o->principal))
-		bad(c, o->keytab ? "keytab" : "principal", "is for auth: gssapi alone");
+		conf_check_bad(&c->found, o->keytab ? "keytab" : "principal",
+			       "is for auth: gssapi alone");
 	if (o->auth != DIR_AUTH_SIMPLE) {
 		if (o->bind_dn || o->bind_password)
-			bad(c, "auth", "%s takes no bind_dn and no bind_password",
-			    auth_words[o->auth]);
+			conf_check_bad(&c->found, "auth",
+				       "%s takes no bind_dn and no bind_password",
+				       auth_words[o->auth]);
 		return;
 	}
 	if (!o->bind_dn || !o->bind_dn[0])
-		bad(c, "bind_dn", "is missing: who reads the directory");
+		conf_check_bad(&c->found, "bind_dn", "is missing: who reads the directory");
 	if (!o->bind_password || !o->bind_password[0])
-		bad(c, "bind_password",
-		    "is missing: the name of a secret in the vault (without a password the "
-		    "server would let us in as nobody)");
+		conf_check_bad(
+			&c->found, "bind_password",
+			"is missing: the name of a secret in the vault (without a password the "
+			"server would let us in as nobody)");
 }
 
 /* Who are the servers, and what we show them. */
@@ -251,27 +243,31 @@ static void check_servers(struct check *c)
 	const struct dir_options *o = c->o;
 
 	if (o->uris.n == 0 && !o->domain)
-		bad(c, "uris", "is missing: ldaps://host of the directory, or domain");
+		conf_check_bad(&c->found, "uris",
+			       "is missing: ldaps://host of the directory, or domain");
 	if (o->uris.n && o->domain)
-		bad(c, "domain", "stands beside uris: either, or");
+		conf_check_bad(&c->found, "domain", "stands beside uris: either, or");
 	if (!o->domain && (o->site || o->nameservers.n))
-		bad(c, o->site ? "site" : "nameservers", "needs domain");
+		conf_check_bad(&c->found, o->site ? "site" : "nameservers", "needs domain");
 	if (o->domain && !dir_srv_host_ok(str_of(o->domain), str_of(o->domain)))
-		bad(c, "domain", "%s is no name such as example.com", o->domain);
+		conf_check_bad(&c->found, "domain", "%s is no name such as example.com",
+			       o->domain);
 	if (o->site && !dir_srv_host_ok(str_of(o->site), str_of(o->site)))
-		bad(c, "site", "%s is no name of a site", o->site);
+		conf_check_bad(&c->found, "site", "%s is no name of a site", o->site);
 	if (o->domain && o->tls == DIR_TLS_OFF)
-		bad(c, "tls", "off is for loopback addresses, and domain names others");
+		conf_check_bad(&c->found, "tls",
+			       "off is for loopback addresses, and domain names others");
 	if (o->domain && o->auth == DIR_AUTH_EXTERNAL && !o->cert_file)
-		bad(c, "auth", "external needs ldapi://, or TLS with cert_file");
+		conf_check_bad(&c->found, "auth",
+			       "external needs ldapi://, or TLS with cert_file");
 	if (o->key_file && o->cert_key)
-		bad(c, "cert_key", "stands beside key_file: either, or");
+		conf_check_bad(&c->found, "cert_key", "stands beside key_file: either, or");
 	else if (!o->cert_file != !(o->key_file || o->cert_key))
-		bad(c,
-		    o->cert_file  ? "cert_file"
-		    : o->key_file ? "key_file"
-				  : "cert_key",
-		    "given alone: expected cert_file with key_file or cert_key");
+		conf_check_bad(&c->found,
+			       o->cert_file  ? "cert_file"
+			       : o->key_file ? "key_file"
+					     : "cert_key",
+			       "given alone: expected cert_file with key_file or cert_key");
 	for (size_t i = 0; i < o->uris.n; i++)
 		check_uri(c, o->uris.v[i]);
 }
@@ -283,17 +279,18 @@ static void check_base(struct check *c)
 
 	buf_init(&dn, 4 * DIR_DN_MAX_BYTES);
 	if (!c->o->base || !c->o->base[0])
-		bad(c, "base",
-		    "is missing: where people stand, such as ou=people,dc=example,dc=com");
+		conf_check_bad(
+			&c->found, "base",
+			"is missing: where people stand, such as ou=people,dc=example,dc=com");
 	else if (dir_dn_normal(str_of(c->o->base), &dn, &e) < 0)
-		bad(c, "base", "%s", e.text);
+		conf_check_bad(&c->found, "base", "%s", e.text);
 	buf_clear(&dn);
 	if (c->o->groups_base && dir_dn_normal(str_of(c->o->groups_base), &dn, &e) < 0)
-		bad(c, "groups_base", "%s", e.text);
+		conf_check_bad(&c->found, "groups_base", "%s", e.text);
 	for (size_t i = 0; i < c->o->ignore_referrals.n; i++) {
 		buf_clear(&dn);
 		if (dir_dn_normal(str_of(c->o->ignore_referrals.v[i]), &dn, &e) < 0)
-			bad(c, "ignore_referrals", "%s", e.text);
+			conf_check_bad(&c->found, "ignore_referrals", "%s", e.text);
 	}
 }
 
@@ -304,7 +301,7 @@ static void check_canaries(struct check *c)
 
 	for (size_t i = 0; i < c->o->canaries.n; i++)
 		if (dir_canary_parse(str_of(c->o->canaries.v[i]), &attr, &value, &has, &e) < 0)
-			bad(c, "canaries", "number %zu: %s", i + 1, e.text);
+			conf_check_bad(&c->found, "canaries", "number %zu: %s", i + 1, e.text);
 }
 
 /* The map is compiled for one kind only here; default rows never clash with an operator's. */
@@ -315,32 +312,29 @@ static void check_map(struct check *c)
 	int r;
 
 	if (c->o->key && !dir_attr_name_ok(str_of(c->o->key)))
-		bad(c, "key", "\"%s\" is not an attribute's name", c->o->key);
+		conf_check_bad(&c->found, "key", "\"%s\" is not an attribute's name",
+			       c->o->key);
 	r = dir_mapping_new(c->o->kind > 0 ? (enum dir_kind)(c->o->kind - 1) : DIR_OTHER, c->o,
 			    &m, &e);
 	if (r == -ERR_NOMEM)
-		c->r = r;
+		conf_check_nomem(&c->found);
 	else if (r < 0)
-		bad(c, "map", "%s", e.text);
+		conf_check_bad(&c->found, "map", "%s", e.text);
 }
 
 int dir_options_check(const struct dir_options *o, struct conf_faults *faults, struct err *err)
 {
-	struct check c = { .o = o, .faults = faults };
+	struct check c = { .o = o, .found = { .mark = &o->mark, .faults = faults } };
 	struct err e;
 
 	check_servers(&c);
 	check_bind(&c);
 	check_base(&c);
 	if (o->filter && dir_filter_check(str_of(o->filter), &e) < 0)
-		bad(&c, "filter", "%s", e.text);
+		conf_check_bad(&c.found, "filter", "%s", e.text);
 	if (o->groups_filter && dir_filter_check(str_of(o->groups_filter), &e) < 0)
-		bad(&c, "groups_filter", "%s", e.text);
+		conf_check_bad(&c.found, "groups_filter", "%s", e.text);
 	check_canaries(&c);
 	check_map(&c);
-	if (c.r == -ERR_NOMEM)
-		return err_nomem(err);
-	if (c.r < 0 && err)
-		*err = c.first;
-	return c.r;
+	return conf_check_end(&c.found, err);
 }

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/conf.h"
+#include "base/conf_check.h"
 
 /* A configuration with a key of each type. */
 
@@ -511,6 +511,52 @@ static void see(void *ctx, const char *dotted, const struct conf_key *key)
 	buf_addf(seen, "%s=%s ", dotted, key->name);
 }
 
+static void test_a_check_gathers_all_faults_and_tells_the_first(void **state)
+{
+	const struct conf_mark mark = { .file = "x.yaml", .line = 3, .column = 5 };
+	struct conf_faults faults = { 0 };
+	struct conf_check c = { .mark = &mark, .faults = &faults };
+	struct conf_check quiet = { .mark = &mark };
+	struct err err = { 0 };
+
+	(void)state;
+	assert_ok(conf_check_end(&c, &err), &err);
+	conf_check_bad(&c, "folder", "expected %s", "one");
+	conf_check_bad(&c, "key", "is missing");
+	conf_check_bad(&quiet, "key", "is missing");
+	assert_fault(conf_check_end(&c, &err), ERR_CONFIG, &err, "folder: expected one");
+	assert_int_equal(faults.n, 2);
+	assert_non_null(strstr(faults.v[1], "x.yaml:3:5: key: is missing"));
+	assert_fault(conf_check_end(&quiet, &err), ERR_CONFIG, &err, "key: is missing");
+	assert_int_equal(conf_check_end(&quiet, NULL), -ERR_CONFIG);
+	conf_check_nomem(&c);
+	conf_check_bad(&c, "map", "and this");
+	assert_fault(conf_check_end(&c, &err), ERR_NOMEM, &err, NULL);
+	conf_faults_free(&faults);
+}
+
+static void test_a_check_survives_each_lost_allocation(void **state)
+{
+	const struct conf_mark mark = { .file = "x.yaml", .line = 3, .column = 5 };
+	struct err err = { 0 };
+	int nth = 0, r;
+	bool again;
+
+	(void)state;
+	do {
+		struct conf_faults faults = { 0 };
+		struct conf_check c = { .mark = &mark, .faults = &faults };
+
+		fault_at(++nth);
+		conf_check_bad(&c, "folder", "is missing");
+		conf_check_bad(&c, "key", "is missing");
+		r = conf_check_end(&c, &err);
+		again = fault_fired();
+		assert_int_equal(r, again ? -ERR_NOMEM : -ERR_CONFIG);
+		conf_faults_free(&faults);
+	} while (again);
+}
+
 static void test_walk_names_every_key(void **state)
 {
 	CLEANUP(buf_done) struct buf seen;
@@ -567,6 +613,8 @@ int main(void)
 		cmocka_unit_test(test_show_tells_when_it_does_not_fit),
 		cmocka_unit_test(test_paths_stand_beside_their_file),
 		cmocka_unit_test(test_a_later_fault_stands_under_its_mark),
+		cmocka_unit_test(test_a_check_gathers_all_faults_and_tells_the_first),
+		cmocka_unit_test(test_a_check_survives_each_lost_allocation),
 		cmocka_unit_test(test_walk_names_every_key),
 		cmocka_unit_test(test_reading_survives_each_lost_allocation),
 	};
