@@ -10,6 +10,8 @@
 #include "hr/csv.h"
 #include "hr/options.h"
 #include "reconcile/bulk.h"
+#include "store/store.h"
+#include "store/walk.h"
 
 #define BULK_ROWS_MOST 250000
 #define BULK_FAULTS_SHOWN 1000
@@ -18,7 +20,8 @@
 /* --- columns --------------------------------------------------------------------------------
  */
 
-enum { COLUMN_KEPT = -1, COLUMN_OURS = -2 };
+/* Ours are those of a result, from COLUMN_OURS down: no row's own. */
+enum { COLUMN_KEPT = -1, COLUMN_OURS = -2, COLUMN_PLAN = -3, COLUMN_ACTION = -4 };
 
 /* Small letters and digits of a header cell: "New E-mail" is newemail. */
 static const struct {
@@ -42,8 +45,8 @@ static const struct {
 	{ "directory", BULK_DIRECTORY },
 	/* of a result that is fed back */
 	{ "status", COLUMN_OURS },
-	{ "plan", COLUMN_OURS },
-	{ "action", COLUMN_OURS },
+	{ "plan", COLUMN_PLAN },
+	{ "action", COLUMN_ACTION },
 	{ "message", COLUMN_OURS },
 };
 
@@ -90,6 +93,7 @@ struct place {
 	uint32_t line;
 	uint32_t columns[BULK_CELL_COUNT]; /* 0: the value was not in the file */
 	size_t kept_from, kept_to;         /* of .kept: its values as CSV, for the result */
+	int64_t plan, action; /* by which it was tried, where the row says so; else 0 */
 };
 
 VEC(vec_bulk_row, struct bulk_row);
@@ -156,7 +160,7 @@ static int header_read(struct bulk *b, const struct hr_cell *cells, size_t n, st
 		if (cell >= 0)
 			seen[cell] = true;
 		b->cells[i] = cell;
-		if (cell == COLUMN_OURS)
+		if (cell <= COLUMN_OURS)
 			continue;
 		if (b->head.len)
 			buf_add_char(&b->head, ',');
@@ -193,12 +197,16 @@ static int cells_take(struct bulk *b, const struct hr_cell *cells, size_t n,
 		const char *copy;
 
 		/* a row that is too short must not shift what stands behind it */
-		if (b->with_result && cell != COLUMN_OURS) {
+		if (b->with_result && cell > COLUMN_OURS) {
 			if (kept++)
 				buf_add_char(&b->kept, ',');
 			export_csv_cell(&b->kept,
 					i < n ? export_csv_plain(cells[i].text) : STR(""));
 		}
+		if (cell == COLUMN_PLAN && !str_int64(text, &place->plan))
+			place->plan = 0;
+		if (cell == COLUMN_ACTION && !str_int64(text, &place->action))
+			place->action = 0;
 		if (cell < 0 || i >= n)
 			continue;
 		place->columns[cell] = (uint32_t)cells[i].column;
@@ -553,18 +561,64 @@ static int counts_tell(struct bulk *b, json_t *out, struct err *err)
 	return r;
 }
 
-static int result_tell(struct bulk *b, const uint64_t *numbers, json_t *out, struct err *err)
+/* Why an earlier try of the row came to nothing. */
+static int tried_add(void *ctx, const struct action_row *row, struct str values,
+		     struct str salt, struct err *err)
 {
-	CLEANUP(buf_done) struct buf text;
+	struct buf *into = ctx;
+
+	(void)values;
+	(void)salt;
+	(void)err;
+	if (str_eq(row->rule, STR("bulk")) &&
+	    (row->state == ACTION_FAILED || row->state == ACTION_HELD ||
+	     row->state == ACTION_SKIPPED))
+		buf_addf(into, " %s: " STR_FMT, action_state_words[row->state],
+			 STR_ARG(row->result));
+	return 1;
+}
+
+/* A row that is fed back and is still to be done: what became of the action that it names. */
+static int tried_tell(struct bulk *b, const struct bulk_answer *a, const struct place *p,
+		      struct buf *into, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	size_t before;
 	int r;
 
+	buf_clear(into);
+	buf_add_text(into, a->text ? a->text : "");
+	if (p->plan <= 0 || p->action <= 0 ||
+	    (a->status != BULK_PLANNED && a->status != BULK_HELD))
+		return buf_fault(into, err, "a message");
+	buf_addf(into, "%splan %lld, action %lld", into->len ? "; " : "", (long long)p->plan,
+		 (long long)p->action);
+	before = into->len;
+	r = store_read_begin(b->app->store, &db, err);
+	if (r == 0)
+		r = walk_actions(db, p->plan, p->action - 1, 1, tried_add, into, err);
+	if (r >= 0 && into->len == before) { /* nothing is known of it, or it went well */
+		buf_clear(into);
+		buf_add_text(into, a->text ? a->text : "");
+	}
+	return r < 0 ? r : buf_fault(into, err, "a message");
+}
+
+static int result_tell(struct bulk *b, const uint64_t *numbers, json_t *out, struct err *err)
+{
+	CLEANUP(buf_done) struct buf message;
+	CLEANUP(buf_done) struct buf text;
+	int r = 0;
+
+	buf_init(&message, 65536);
 	buf_init(&text, BULK_RESULT_MAX);
 	buf_add_str(&text, buf_str(&b->head));
 	buf_add_text(&text, ",status,plan,action,message\n");
-	for (size_t i = 0; i < b->answers.n; i++) {
+	for (size_t i = 0; r == 0 && i < b->answers.n; i++) {
 		const struct bulk_answer *a = &b->answers.v[i];
 		const struct place *p = &b->places.v[i];
 
+		r = tried_tell(b, a, p, &message, err);
 		buf_add(&text, b->kept.p ? b->kept.p + p->kept_from : "",
 			p->kept_to - p->kept_from);
 		buf_addf(&text, ",%s,", is_ready(a) ? "ready" : bulk_status_word(a->status));
@@ -572,10 +626,11 @@ static int result_tell(struct bulk *b, const uint64_t *numbers, json_t *out, str
 			buf_addf(&text, "%" PRIu64 ",%" PRIu32 ",", numbers[i], a->n);
 		else
 			buf_add_text(&text, ",,");
-		export_csv_cell(&text, str_of(a->text));
+		export_csv_cell(&text, buf_str(&message));
 		buf_add_char(&text, '\n');
 	}
-	r = buf_fault(&text, err, "the result");
+	if (r == 0)
+		r = buf_fault(&text, err, "the result");
 	return r < 0 ? r : jx_set(out, "result", json_stringn(text.p, text.len), err);
 }
 

@@ -114,6 +114,24 @@ def test_a_file_of_several_things_is_planned_applied_and_then_asks_for_nothing(w
     assert list(rows[0]) == ["E-Mail", "op", "group", "ticket", "new_name", "status", "plan", "action", "message"]
 
 
+def test_a_row_that_failed_says_why_when_its_result_is_fed_back_and_is_tried_again(world):
+    a, b = whose(world, 18, 19)
+    answer, _ = bulk(world, written(world, [["email", "note"], [a, "x"], [b, "y"]]), "--do", "suspend")
+    world.rehearsal.fault("status", method="POST", path="*/suspend", status=400, count=1)
+    assert sorted(x["state"] for x in carried_out(world, answer)) == ["done", "failed"]
+    collected(world)
+    again, rows = bulk(world, world.folder / "result.csv", "--do", "suspend")
+    rows.sort(key=lambda r: r["status"], reverse=True)
+    assert [r["status"] for r in rows] == ["planned", "already"] and {r["note"] for r in rows} == {"x", "y"}
+    tried = "plan %d, action " % answer["plans"][0]["plan"]
+    assert rows[0]["message"].startswith(tried) and " failed: " in rows[0]["message"] and "400" in rows[0]["message"]
+    assert tried not in rows[1]["message"] and int(rows[0]["plan"]) == again["plans"][0]["plan"]
+    assert [x["state"] for x in carried_out(world, again)] == ["done"]
+    collected(world)
+    _, rows = bulk(world, world.folder / "result.csv", "--do", "suspend")
+    assert {r["status"] for r in rows} == {"already"}
+
+
 def test_what_a_spreadsheet_would_reckon_is_escaped_in_the_result_and_read_back_as_it_was(world):
     """A profile's new name may begin with anything; who opens the result must not run it."""
     odd = ["=HYPERLINK(1)", "+1", "-2", "@x", "\ttab", "\rcr", "'=quoted", "''+two", "'quiet", " =blank", "\uff1dwide"]

@@ -123,7 +123,8 @@ static const struct {
 
 static void test_each_file_is_read_right_or_refused_with_its_place(void **state)
 {
-	int failed = 0;
+	int failed = 0, refused = 0;
+	unsigned line, column;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -138,6 +139,11 @@ static void test_each_file_is_read_right_or_refused_with_its_place(void **state)
 			fail_msg("%s cannot be opened", path);
 		hr_options_read(cases[i].settings, &o);
 		hr_scan_fd(&o, fd, &v);
+		refused += !v.complete;
+		if (!v.complete && sscanf(v.why, "line %u, column %u", &line, &column) != 2) {
+			print_error("%s: \"%s\" names no place\n", cases[i].file, v.why);
+			failed++;
+		}
 		if (v.complete)
 			snprintf(said, sizeof(said), "%s %s", v.encoding, v.delimiter);
 		else
@@ -156,6 +162,7 @@ static void test_each_file_is_read_right_or_refused_with_its_place(void **state)
 		conf_free(hr_option_keys, &o);
 	}
 	assert_int_equal(failed, 0);
+	assert_true(refused >= 40);
 }
 
 /* --- what the map makes --------------------------------------------------------------------
