@@ -86,7 +86,7 @@ static const struct export_column org_group_columns[] = {
 	{ "org",         EXPORT_TEXT, 10, "" },
 	{ "group",       EXPORT_TEXT, 36, "Atlassian's id, as bulk takes it" },
 	{ "displayName", EXPORT_TEXT, 28, "" },
-	{ "directory",   EXPORT_TEXT, 20, "id of the directory it is in" },
+	{ "directory",   EXPORT_TEXT, 36, "id of the directory it is in" },
 	{ "memberCount", EXPORT_INT,  11, "accounts in it" },
 	{ "products",    EXPORT_LIST, 30, "what it gives: PRODUCT@SITE" },
 	{ "synced",      EXPORT_BOOL,  6, "an identity provider's" },

@@ -252,7 +252,8 @@ static void tell(const struct export_run *e)
 			e->sealed);
 	if (!strcmp(e->what, "users") && !json_object_get(e->in, "token"))
 		fputs("Ends that lie ahead are not shown (--token-file).\n", stderr);
-	if (strcmp(e->what, "accounts") != 0 && strcmp(e->what, "seats") != 0)
+	if (strcmp(e->what, "accounts") != 0 && strcmp(e->what, "seats") != 0 &&
+	    strcmp(e->what, "org-groups") != 0)
 		return;
 	if (json_is_null(e->as_of))
 		fputs("An organisation was read anew meanwhile: rows are of both reads.\n",

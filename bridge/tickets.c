@@ -433,7 +433,10 @@ static void action_over_words(const struct over *o, struct buf *items)
 		[ACTION_SUPERSEDED] = "was taken by another plan",
 	};
 
-	if (is_over(o)) {
+	/* with its whole plan: the newer one has it no more */
+	bool with_plan = o->state == ACTION_SUPERSEDED && o->plan.state == PLAN_SUPERSEDED;
+
+	if (is_over(o) && !with_plan) {
 		buf_addf(items, "Action %lld of plan %lld %s", (long long)o->n,
 			 (long long)o->plan.id, words[o->state]);
 		return;

@@ -153,6 +153,9 @@ def test_a_file_is_whole_private_and_counted_and_the_chain_says_who_made_it(worl
     assert [(e["what"], e["target"]) for e in last] == [("people.read", "export accounts begun"),
                                                        ("people.read", "export accounts")]
     assert json.loads(last[1]["body"])["rows"] == count
+    told = subprocess.run([world.daemon.binary, "export", "org-groups"], env=world.daemon.env, capture_output=True,
+                          text=True).stderr
+    assert "acme was read 2026-11-23T" in told
     # a pipe stays one, and gets the rows
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -520,6 +520,22 @@ static void test_a_verdict_is_the_same_after_json(void **state)
 	assert_true(again.final_newline);
 	hr_verdict_done(&v);
 	hr_verdict_done(&again);
+	/* of older versions the file itself was the last drop, unless it came on stdin */
+	json_object_del(doc, "drop");
+	assert_ok(hr_verdict_from_json(doc, &again, &err), &err);
+	assert_null(again.drop);
+	hr_verdict_done(&again);
+	json_object_set_new(doc, "date_ms", json_integer(5));
+	assert_ok(hr_verdict_from_json(doc, &again, &err), &err);
+	assert_string_equal(again.drop, again.name);
+	assert_int_equal(again.drop_ms, 5);
+	hr_verdict_done(&again);
+	json_object_set_new(doc, "drop", json_string("p-7.csv"));
+	json_object_set_new(doc, "drop_ms", json_integer(7));
+	assert_ok(hr_verdict_from_json(doc, &again, &err), &err);
+	assert_string_equal(again.drop, "p-7.csv");
+	assert_int_equal(again.drop_ms, 7);
+	hr_verdict_done(&again);
 	json_object_del(doc, "columns");
 	assert_fault(hr_verdict_from_json(doc, &again, &err), ERR_PROTOCOL, &err, "verdict");
 	conf_free(hr_option_keys, &o);
