@@ -94,14 +94,16 @@ static void test_one_step_has_one_link_and_its_ticket_names_the_offer(void **sta
 	assert_ok(page_key(&h.app, "leaverd: links that ask for a seat again", &key, &err),
 		  &err);
 	assert_ok(page_key(&h.app, "another purpose", &other, &err), &err);
-	assert_int_equal(ticket_read(str_of(first + sizeof(before) - 1), &key, NOW, &t), 0);
+	assert_int_equal(
+		ticket_read(str_of(first + sizeof(before) - 1), &key, stamp_now_ms(), &t), 0);
 	assert_int_equal(t.number, 1);
 	assert_int_equal(t.account, 5);
 	assert_int_equal(ticket_read(str_of(first + sizeof(before) - 1), &key, t.end_ms, &t),
 			 TICKET_OVER);
 	/* a link of one kind opens no other */
-	assert_int_equal(ticket_read(str_of(first + sizeof(before) - 1), &other, NOW, &t),
-			 TICKET_NONE);
+	assert_int_equal(
+		ticket_read(str_of(first + sizeof(before) - 1), &other, stamp_now_ms(), &t),
+		TICKET_NONE);
 	house_close(&h);
 }
 
