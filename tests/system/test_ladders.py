@@ -2,7 +2,10 @@
 undone where it can be."""
 import pytest
 
+from daemon import EMPLOYMENT
 from rehearsal import DAY, HOUR
+from sites import SiteWorld
+from test_approvals import enrol, refused, signed
 from world import POLICY, World, actions
 
 LADDERS = POLICY + """\
@@ -117,3 +120,74 @@ def test_an_idle_account_is_warned_and_suspended_only_after_its_wait(world):
     days(world, 5)
     assert ("suspend", "done") in states(carried_out(world, world.plan()), who)
     assert world.rehearsal.account(who)["status"] == "suspended"
+
+
+DELETES = """\
+    - name: leaver-hr
+      then: [suspend, revoke-tokens, hand-over, deactivate after 7d, delete after 40d]
+"""
+
+
+def test_a_rule_deletes_past_every_hold_by_two_people_and_within_the_grace_it_comes_back(build, tmp_path):
+    """The ladder to its end: blocked, handed over, off, and then gone, but not while anything holds it."""
+    with SiteWorld(build, tmp_path, policy=DELETES) as w:
+        w.works({"filters": [{"site": "acme", "id": "300", "name": "Mine", "owner": "lea@example.com"}]})
+        w.push(leaving={"lea": "2026-11-23"})
+        w.arm()
+        enrol(w)
+        for wait in (1, 8):
+            days_of(w, wait)
+            plan = w.plan()
+            w.approve(plan)
+            w.apply(plan)
+        lea = w.account("lea")
+        assert lea["status"] == "deactivated"
+        assert w.works()["filters"][0]["owner"] == w.account("mia")["id"]
+        days_of(w, 25)
+        assert not actions(w.plan()), "forty days are not over"
+
+        # due, and under a hold of HR's: nobody can let it go
+        hold(w, True)
+        days_of(w, 10)
+        plan = w.plan()
+        held = actions(plan, kind="delete", held=True)
+        assert [(a["email"], a["held_by"]) for a in held] == [("lea@example.com", ["legal-hold"])], held
+        told = refused(w, "approve", str(plan["plans"][0]["plan"]), "--reason", "x", "--release", "legal-hold")
+        assert "legal-hold" in told, told
+
+        # the hold is over: two people, each with a key of their own
+        hold(w, False)
+        w.command("sync")
+        plan = w.plan()
+        (delete,) = actions(plan, kind="delete")
+        assert delete["needs"] == 2 and not delete["automatic"], delete
+        number = str(plan["plans"][0]["plan"])
+        signed(w, "ada", "approve", number, "--reason", "forty days are over")
+        w.json("apply", number, status=(0, 4))
+        assert w.account("lea")["status"] == "deactivated", "one person is not two"
+        signed(w, "bob", "approve", number, "--reason", "looked at it too")
+        done = w.json("apply", number, "--wait")["actions"]
+        assert [(a["kind"], a["state"]) for a in done] == [("delete", "done")], done
+        assert w.account("lea")["status"] == "for_deletion"
+        assert len(w.rehearsal.effects("delete", lea["id"])) == 1 and w.rehearsal.twice() == {}
+        days_of(w, 1)
+        assert not actions(w.plan()), "what is being deleted is left alone"
+
+        # within the fourteen days of grace it can be had back
+        days_of(w, 10)
+        back = w.json("undo", "lea@example.com", "--reason", "a court asks for it")
+        assert "cancel-delete" in [a["kind"] for p in back["plans"] for a in p["actions"]], back
+        for p in back["plans"]:
+            w.command("approve", str(p["plan"]), "--reason", "asked by a court")
+            w.json("apply", str(p["plan"]), "--wait")
+        assert w.account("lea")["status"] != "for_deletion"
+        w.command("audit", "verify")
+
+
+def days_of(world, n):
+    world.clock.advance(n * DAY + HOUR)
+    world.command("collect")
+
+
+def hold(world, on):
+    world.hr.patch("Users/" + world.ids["lea"], [{"op": "replace", "path": EMPLOYMENT + ":legalHold", "value": on}])

@@ -61,7 +61,7 @@ policy:
     - {{ name: inactive-confluence, off: true }}
     - {{ name: never-used, off: true }}
     - {{ name: orphan, off: true }}
-"""
+{policy}"""
 
 NAMES = ("lea", "mia", "max", "pat", "quin", "rob", "sue", "tom", "una", "vic", "wes", "zoe")
 
@@ -76,9 +76,10 @@ class SiteWorld:
     """lea is about to leave; her manager is mia, whose manager is max; pat leads project OPS; quin
     is the queue's user; the others just work there."""
 
-    def __init__(self, build, folder, queue="quin@example.com", record=None, managers=None, sources=""):
+    def __init__(self, build, folder, queue="quin@example.com", record=None, managers=None, sources="", policy=""):
         self.build, self.folder = Path(build), Path(folder)
         self.sources = sources  # more of them, as lines of the configuration
+        self.policy = policy  # more rules, the same
         self.children = []
         self.managers = managers if managers is not None else {"lea": "mia", "mia": "max"}
         self.clock = Clock(self.folder / "clock")
@@ -111,7 +112,7 @@ class SiteWorld:
         self.daemon = Daemon(self.build / "leaverd", self.folder / "instance", clock=self.clock)
         self.daemon.make_instance(CONFIG.format(
             org=self.rehearsal.org, url=self.rehearsal.url, cloud=self.cloud, host=HOST,
-            notices=notices, sources=self.sources, extra="queue: " + queue if queue else "most: 5000"))
+            notices=notices, sources=self.sources, policy=self.policy, extra="queue: " + queue if queue else "most: 5000"))
         self.daemon.start()
         self.children.append(self.daemon)
         self.command("secret", "set", "acme-key", stdin=self.rehearsal.key)
