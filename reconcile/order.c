@@ -111,7 +111,6 @@ static bool covers(const struct facts *f, const struct row_open *o, const struct
 		product = pool_str(&f->pool, f->products.v[c->product].key);
 		site = pool_str(&f->pool, f->products.v[c->product].site);
 	}
-	/* of which groups is not told of open actions: those of the same rule wait */
 	if (c->group_count && !str_eq(pool_str(&f->pool, o->rule), str_of(c->rule->name)))
 		return false;
 	return (o->approved || o->started) && o->kind == c->kind &&
@@ -119,6 +118,41 @@ static bool covers(const struct facts *f, const struct row_open *o, const struct
 		o->urgency <= (candidate_is_urgent(c) ? PLAN_URGENT : PLAN_ROUTINE)) &&
 	       str_eq(pool_str(&f->pool, o->product), product) &&
 	       str_eq(pool_str(&f->pool, o->site), site);
+}
+
+/* Steps of the same kind, about groups, that the same rule wants of the same account: those of
+ * one ladder stand beside each other. */
+static size_t peers(const struct round *r, const struct candidate *c)
+{
+	const struct candidate *v = r->candidates.v, *from = c;
+	size_t n = 0;
+
+	while (from > v && from[-1].rule == c->rule && from[-1].s.account == c->s.account)
+		from--;
+	for (; from < v + r->candidates.n && from->rule == c->rule &&
+	       from->s.account == c->s.account;
+	     from++)
+		n += from->kind == c->kind && (!from->gone || from->pending);
+	return n;
+}
+
+/*
+ * Which groups an open action is about is not told: as long as there are fewer of them than
+ * steps that are due, each of those is planned. One that was on its way already finds that it
+ * is so when it is done, and does nothing.
+ */
+static bool is_new_group(const struct round *r, const struct candidate *c)
+{
+	const struct facts *f = r->w->f;
+	uint64_t account = account_number(f, c);
+	size_t open = 0;
+
+	if (!c->rule || !c->group_count)
+		return false;
+	for (size_t o = open_first(f, account);
+	     o < f->open.n && f->open.v[o].account == account; o++)
+		open += covers(f, &f->open.v[o], c);
+	return open && open < peers(r, c);
 }
 
 void order_pending(struct round *r)
@@ -132,7 +166,8 @@ void order_pending(struct round *r)
 		uint64_t account = account_number(f, c);
 
 		/* which groups, which profile, is not told of open actions */
-		if (c->gone || (c->step_count && !c->rule) || action_kinds[c->kind].group)
+		if (c->gone || (c->step_count && !c->rule) || action_kinds[c->kind].group ||
+		    is_new_group(r, c))
 			continue;
 		for (size_t o = open_first(f, account);
 		     o < f->open.n && f->open.v[o].account == account && !c->gone; o++)

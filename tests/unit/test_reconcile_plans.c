@@ -163,6 +163,7 @@ static const struct action *action_of(const struct golden *g, const char *kind,
 				      const char *word, bool see)
 {
 	struct thing t = thing_of(g, word);
+	const struct action *again = NULL; /* one that another line saw */
 	enum action_kind k;
 
 	if (!action_kind_of(str_of(kind), &k))
@@ -177,11 +178,17 @@ static const struct action *action_of(const struct golden *g, const char *kind,
 			    strcmp(a->product ? a->product : "", t.product) != 0 ||
 			    strcmp(a->site ? a->site : "", t.site) != 0)
 				continue;
+			if (see && g->seen[u][i]) {
+				again = a;
+				continue;
+			}
 			if (see)
 				g->seen[u][i] = true;
 			return a;
 		}
 	}
+	if (again)
+		return again;
 	fail_msg("%s: there is no %s of %s", g->name, kind, word);
 	return NULL;
 }
