@@ -1,7 +1,9 @@
 #include "reconcile/why.h"
 
 #include <stdio.h>
+#include <strings.h>
 
+#include "model/schema.h"
 #include "reconcile/diff.h"
 #include "reconcile/provision.h"
 #include "reconcile/handover.h"
@@ -62,39 +64,127 @@ static struct str pooled(const struct telling *t, uint32_t id)
 /* --- who -----------------------------------------------------------------------------------
  */
 
+/* What one record says of an attribute, for people; false: nothing. */
+static bool value_text(const struct telling *t, uint32_t record, uint32_t column, char *into,
+		       size_t room)
+{
+	const struct facts_column *c = &t->w->f->columns.v[column];
+	struct str text = { 0 };
+	int64_t number = 0;
+
+	if (c->type == COLUMN_TEXT) {
+		if (facts_text(t->w->f, record, column, &text) != VALUE_PRESENT)
+			return false;
+		(void)snprintf(into, room, STR_FMT, STR_ARG(text));
+		return true;
+	}
+	if (facts_number(t->w->f, record, column, &number) != VALUE_PRESENT)
+		return false;
+	if (c->type == COLUMN_DATE || c->type == COLUMN_TIME)
+		stamp_date_text(number, into);
+	else if (c->type == COLUMN_BOOL)
+		(void)snprintf(into, room, "%s", number ? "true" : "false");
+	else
+		(void)snprintf(into, room, "%lld", (long long)number);
+	return true;
+}
+
+/* What the records below the one that counts say of it, in the order of trust. */
+static int tell_others(struct telling *t, uint32_t column, const char *label, uint32_t counts,
+		       struct err *err)
+{
+	const struct world *w = t->w;
+	const struct facts *f = w->f;
+	char says[256], first[256];
+	int r = 0;
+
+	if (!value_text(t, counts, column, first, sizeof(first)))
+		first[0] = '\0';
+	for (uint32_t i = w->record_at[t->person]; r == 0 && i < w->record_at[t->person + 1];
+	     i++) {
+		uint32_t row = w->record_rows[i], cell;
+		const struct row_source *s = &f->sources.v[f->records.v[row].source];
+		enum value_state state = facts_cell(f, row, column, &cell);
+
+		if (row == counts || state == VALUE_ABSENT)
+			continue;
+		if (state == VALUE_UNKNOWN || !value_text(t, row, column, says, sizeof(says)))
+			r = row_add(t, WHY_WHO, 1, label, "unknown", err,
+				    STR_FMT " could not tell", STR_ARG(pooled(t, s->name)));
+		else
+			r = row_add(t, WHY_WHO, 1, label,
+				    !s->in.ready               ? "not counted"
+				    : strcmp(says, first) == 0 ? "agrees"
+							       : "outvoted",
+				    err, "%s (says " STR_FMT "%s)", says,
+				    STR_ARG(pooled(t, s->name)),
+				    s->in.ready ? ", trusted less" : ", which is not ready");
+	}
+	return r;
+}
+
 /* What the round's instant makes of an attribute: whose word counts. */
 static int tell_column(struct telling *t, uint32_t column, const char *label, struct err *err)
 {
 	const struct facts_column *c = &t->w->f->columns.v[column];
-	char date[STAMP_TEXT_BYTES];
+	char says[256];
 	uint32_t cell, record;
 	enum value_state state = view_cell(t->w, t->person, column, &cell, &record);
-	struct str text = { 0 };
-	int64_t number = 0;
 	struct str source;
+	int r;
 
-	if (state == VALUE_ABSENT)
+	if (state == VALUE_ABSENT || c->multi)
 		return 0;
-	if (state == VALUE_UNKNOWN)
-		return row_add(t, WHY_WHO, 0, label, "unknown", err, "no source could tell");
 	source = pooled(t, t->w->f->sources.v[t->w->f->records.v[record].source].name);
-	if (c->multi)
+	if (state == VALUE_UNKNOWN)
+		r = row_add(t, WHY_WHO, 0, label, "unknown", err,
+			    STR_FMT " could not tell, and it is the most trusted that has it",
+			    STR_ARG(source));
+	else if (value_text(t, record, column, says, sizeof(says)))
+		r = row_add(t, WHY_WHO, 0, label, "known", err, "%s (says " STR_FMT ")", says,
+			    STR_ARG(source));
+	else
 		return 0;
-	if (c->type == COLUMN_TEXT) {
-		if (facts_text(t->w->f, record, column, &text) != VALUE_PRESENT)
-			return 0;
-		return row_add(t, WHY_WHO, 0, label, "known", err,
-			       STR_FMT " (says " STR_FMT ")", STR_ARG(text), STR_ARG(source));
+	return r < 0 ? r : tell_others(t, column, label, record, err);
+}
+
+/* As policies spell it: the URNs of the two extensions have short names. */
+static void column_label(const char *text, char *into, size_t room)
+{
+	static const struct {
+		const char *urn, *word;
+	} names[] = { { SCHEMA_EMPLOYMENT, "employment" },
+		      { SCHEMA_ENTERPRISE, "enterprise" } };
+
+	(void)snprintf(into, room, "%s", text);
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		size_t len = strlen(names[i].urn);
+
+		if (strncasecmp(text, names[i].urn, len) == 0 && text[len] == ':')
+			(void)snprintf(into, room, "%s.%s", names[i].word, text + len + 1);
 	}
-	if (facts_number(t->w->f, record, column, &number) != VALUE_PRESENT)
-		return 0;
-	if (c->type == COLUMN_DATE || c->type == COLUMN_TIME) {
-		stamp_date_text(number, date);
-		return row_add(t, WHY_WHO, 0, label, "known", err, "%s (says " STR_FMT ")",
-			       date, STR_ARG(source));
+}
+
+/* Whatever else the policy asks of people. What else is known of an employment may tell of an
+ * end that lies ahead, or of a leave's kind: of it only who answers for somebody. */
+static int tell_asked(struct telling *t, struct err *err)
+{
+	const struct policy *p = t->w->p;
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < p->columns.n; i++) {
+		char label[160];
+		bool fixed = false;
+
+		for (size_t k = 0; k < COL_COUNT && !fixed; k++)
+			fixed = p->fixed[k] == i;
+		column_label(p->columns.v[i].text, label, sizeof(label));
+		fixed = fixed || (strncmp(label, "employment.", 11) == 0 &&
+				  strcmp(label, "employment.sponsor") != 0);
+		if (!fixed)
+			r = tell_column(t, i, label, err);
 	}
-	return row_add(t, WHY_WHO, 0, label, "known", err, "%lld (says " STR_FMT ")",
-		       (long long)number, STR_ARG(source));
+	return r;
 }
 
 static int tell_who(struct telling *t, struct err *err)
@@ -105,6 +195,8 @@ static int tell_who(struct telling *t, struct err *err)
 	} shown[] = {
 		{ COL_USER_NAME, "userName" },
 		{ COL_EMPLOYEE_NUMBER, "employeeNumber" },
+		{ COL_PERSON_ID, "employment.personId" },
+		{ COL_START_DATE, "employment.startDate" },
 		{ COL_LAST_WORKING_DAY, "employment.lastWorkingDay" },
 		{ COL_TERMINATION_DATE, "employment.terminationDate" },
 		{ COL_IMMEDIATE, "employment.immediate" },
@@ -127,6 +219,8 @@ static int tell_who(struct telling *t, struct err *err)
 		    STR_ARG(name.len ? name : STR("(no name is known)")));
 	for (size_t i = 0; r == 0 && i < COUNT_OF(shown); i++)
 		r = tell_column(t, t->w->p->fixed[shown[i].column], shown[i].label, err);
+	if (r == 0)
+		r = tell_asked(t, err);
 	leave = view_leave_date(t->w, t->person);
 	if (r == 0 && leave.at.state == VALUE_PRESENT)
 		r = row_add(t, WHY_WHO, 0, "leaveDate", "known", err,
@@ -243,6 +337,52 @@ static int tell_path(struct telling *t, const struct seat_path *path, struct err
 		       path->why ? path->why : "");
 }
 
+/* One thing that says when a seat was last used, how late it may be and how sure it is. */
+static int tell_signal(struct telling *t, const char *label, int64_t ms, struct moment newest,
+		       const char *sure, struct err *err)
+{
+	char at[STAMP_TEXT_BYTES];
+	const char *state = ms == FACT_UNKNOWN                                 ? "unknown"
+			    : ms == FACT_ABSENT                                ? "never"
+			    : newest.state == VALUE_PRESENT && ms == newest.ms ? "newest"
+									       : "older";
+
+	return row_add(t, WHY_SEATS, 1, label, state, err, "%s%s%s", when(ms, at),
+		       ms > 0 ? ": " : "; ", sure);
+}
+
+/* The signals behind "last used": one that is not known makes all of it unknown. */
+static int tell_signals(struct telling *t, uint32_t seat, struct moment newest, struct err *err)
+{
+	const struct row_seat *s = &t->w->f->seats.v[seat];
+	struct path login = { .slot = SLOT_ACCOUNT_LAST_LOGIN, .owner = PATH_ACCOUNT };
+	struct subject of = { SUBJECT_SEAT, t->person, s->account, seat };
+	struct moment m;
+	int r;
+
+	r = tell_signal(t, "use of the product", s->last_active_ms, newest,
+			"the product's own date, up to a day late; sure", err);
+	if (r == 0)
+		r = tell_signal(
+			t, "API tokens", t->w->f->accounts.v[s->account].token_active_ms,
+			newest,
+			"of any product, up to a day late; sure that it is at work, not "
+			"where",
+			err);
+	if (r < 0 || !t->w->p->last_login)
+		return r;
+	m = view_moment(t->w, &login, &of);
+	return tell_signal(t, "directory login",
+			   m.state == VALUE_PRESENT   ? m.ms
+			   : m.state == VALUE_UNKNOWN ? FACT_UNKNOWN
+						      : FACT_ABSENT,
+			   newest,
+			   "the latest day it can have been, its lag added; a hint: it may "
+			   "keep a seat and "
+			   "takes none",
+			   err);
+}
+
 static int tell_seat(struct telling *t, uint32_t seat, struct err *err)
 {
 	const struct facts *f = t->w->f;
@@ -261,6 +401,8 @@ static int tell_seat(struct telling *t, uint32_t seat, struct err *err)
 		    : active.state == VALUE_ABSENT ? "never"
 						   : when(active.ms, last),
 		    added.state == VALUE_PRESENT ? when(added.ms, since) : "an unknown time");
+	if (r == 0)
+		r = tell_signals(t, seat, active, err);
 	if (r == 0)
 		r = diff_paths(f, s->account, s->product, &paths, err);
 	for (size_t i = 0; r == 0 && i < paths.n; i++)
@@ -412,6 +554,11 @@ static int tell_ladder(struct telling *t, const struct rule *rule, const struct 
 			r = row_add(t, WHY_DUE, 0, label, "waits", err,
 				    "%s after the step before it was done, by rule %s", word,
 				    rule->name);
+		else if (stages[i].state == STAGE_NOT_OURS)
+			r = row_add(t, WHY_DUE, 0, label, "not ours", err,
+				    "%s: rule %s gives nothing back here: the account was not "
+				    "switched off by a rule of ours",
+				    word, rule->name);
 		else
 			r = row_add(t, WHY_DUE, 0, label, "unknown", err,
 				    "%s: whether it is done cannot be told", word);
@@ -461,16 +608,30 @@ static int tell_rule(struct telling *t, const struct rule *rule, const struct su
 		     struct err *err)
 {
 	static const char *const words[] = { "false", "true", "unknown" };
-	enum truth truth = view_eval(t->w, rule->when, s);
+	enum truth truth = view_eval(t->w, rule->when, s), acts;
+	const char *why = "";
 	char label[160];
+	bool outside = false;
 	int r;
 
+	acts = desire_truth(t->w, rule, s, &why, &outside);
+	if (outside)
+		why = "they are not in its pilot";
+	if (acts == TRUTH_TRUE && rule->class == PLAN_RESTORE &&
+	    desire_leaves(t->w, s) != TRUTH_FALSE) {
+		acts = TRUTH_FALSE;
+		why = "another rule says, or may say, that they leave";
+	}
 	subject_label(t, s, label);
-	r = row_add(t, WHY_RULES, 0, rule->name, words[truth], err, "about the %s: %s", label,
-		    rule->when_text ? rule->when_text : "always");
+	r = row_add(t, WHY_RULES, 0, rule->name,
+		    truth == TRUTH_TRUE && acts != TRUTH_TRUE ? "passed over" : words[truth],
+		    err, "about the %s: %s%s%s", label,
+		    rule->when_text ? rule->when_text : "always",
+		    truth == TRUTH_TRUE && acts != TRUTH_TRUE ? "; " : "",
+		    truth == TRUTH_TRUE && acts != TRUTH_TRUE ? why : "");
 	if (r == 0 && truth != TRUTH_FALSE)
 		r = view_seen(t->w, rule->when, s, tell_seen, t, err);
-	if (r < 0 || truth != TRUTH_TRUE)
+	if (r < 0 || acts != TRUTH_TRUE)
 		return r;
 	return s->kind == SUBJECT_PERSON ? tell_person_ladder(t, rule, s, err)
 					 : tell_ladder(t, rule, s, label, err);

@@ -548,6 +548,45 @@ static void test_why_tells_the_story_of_one_person(void **state)
 	}
 }
 
+/* Whose word counts for each attribute, and what each signal of use is worth. */
+static void test_why_shows_what_it_rests_on(void **state)
+{
+	static const char world[] = HEAD
+		"source okta role=idp kind=push\n"
+		"record hr 1 person=1 userName=ada@x.example enterprise.employeeNumber=17\n"
+		"record corp c1 person=1 userName=ada enterprise.employeeNumber=17\n"
+		"record okta u1 person=1 userName=ada@x.example enterprise.employeeNumber=?\n"
+		"account a1 number=101 person=1 token_active=2026-02-20T00:00:00Z\n"
+		"product jira@acme\ngroup g1\ngrant g1 jira@acme\nmember a1 g1\n"
+		"seat a1 jira@acme last=2025-08-01 added=2025-01-01\n";
+	static const char *const says[] = {
+		"userName                   known      ada@x.example (says hr)",
+		"userName                   outvoted   ada (says corp, trusted less)",
+		"userName                   agrees     ada@x.example (says okta, trusted less)",
+		"employeeNumber             agrees     17 (says corp, trusted less)",
+		"employeeNumber             unknown    okta could not tell",
+		"use of the product         older      2025-08-01",
+		"API tokens                 newest     2026-02-20",
+		"up to a day late; sure",
+	};
+	CLEANUP(scene_done) struct scene s;
+	CLEANUP(why_free_at) struct why *why = NULL;
+	const struct why_who who = { .person = 1 };
+	struct err err;
+	struct buf b;
+
+	(void)state;
+	scene_make(world, &s);
+	assert_int_equal(why_of(s.facts, s.policy, &who, NULL, &why, &err), 0);
+	buf_init(&b, 1 << 20);
+	assert_ok(why_text(why, &b, &err), &err);
+	for (size_t i = 0; i < COUNT_OF(says); i++)
+		if (!strstr(b.p, says[i]))
+			fail_msg("it does not say %s:\n%s", says[i], b.p);
+	assert_null(strstr(b.p, "directory login")); /* no rule asks for it */
+	buf_done(&b);
+}
+
 static void test_why_survives_each_lost_allocation(void **state)
 {
 	CLEANUP(scene_done) struct scene s;
@@ -584,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_reports_name_what_the_plan_names),
 		cmocka_unit_test(test_plan_bytes_hold_nobodys_name),
 		cmocka_unit_test(test_why_tells_the_story_of_one_person),
+		cmocka_unit_test(test_why_shows_what_it_rests_on),
 		cmocka_unit_test(test_why_survives_each_lost_allocation),
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
