@@ -9,6 +9,7 @@
 #include "bridge/hands.h"
 #include "bridge/hands_gift.h"
 #include "bridge/planner.h"
+#include "bridge/run_time.h"
 #include "store/accounts.h"
 #include "store/approvers.h"
 #include "store/facts.h"
@@ -21,7 +22,8 @@
 #define APPLIER_LOADED_MOST 64   /* of these in memory */
 #define APPLIER_TRIES_MOST 64    /* a plan that moved under us is looked at again so often */
 #define APPLIER_WITH_MOST 64     /* actions that go with one */
-#define APPLIER_LAPSE_BATCH 500  /* actions in one request to the writer */
+#define RUN_TIME_LOOK_MS (10 * STAMP_MINUTE_MS) /* whether a held plan is over */
+#define APPLIER_LAPSE_BATCH 500                 /* actions in one request to the writer */
 
 /* A plan that may run, with what happened to its actions so far. */
 struct live_plan {
@@ -30,6 +32,8 @@ struct live_plan {
 	int64_t expires_ms;    /* nobody can approve any of it after that */
 	int64_t decision;      /* the newest that there is about it */
 	int64_t run;           /* row of its run; 0: not begun by us */
+	int64_t run_ms;        /* since when */
+	bool ends;             /* held for too long: what is left of it is given up */
 	bool begun;            /* the journal has an action of it without an end */
 	bool finished;         /* no action of it is left to start */
 	bool idle;             /* nothing can be done before idle_until_ms, or a new decision */
@@ -459,10 +463,20 @@ static int next_of_plan(struct applier *a, struct live_plan *p, enum action_stat
 			struct apply_item *ret, struct err *err)
 {
 	int64_t now_ms = stamp_now_ms();
+	enum run_time clock = RUN_TIME_GOES;
 	bool waits = false;
+	int r = 0;
 
 	if (state == ACTION_STARTED)
 		p->begun = false; /* unless one is found */
+	else if (p->urgency != PLAN_URGENT)
+		r = run_time_judge(a->app, a->org->name, p->id, p->run ? p->run_ms : 0,
+				   p->approvals, &clock, err);
+	p->ends = clock == RUN_TIME_ENDS;
+	if (r == 0 && clock == RUN_TIME_HOLDS)
+		wait_until(a, p, now_ms + RUN_TIME_LOOK_MS);
+	if (r < 0 || clock == RUN_TIME_HOLDS)
+		return r < 0 ? r : APPLY_IDLE;
 	while (p->first < p->plan->actions.n && is_over(p->states[p->first]))
 		p->first++;
 	for (size_t i = p->first; i < p->plan->actions.n; i++) {
@@ -512,6 +526,7 @@ static int run_begin_write(void *ctx, struct db *db, struct err *err)
 {
 	struct applier *a = ctx;
 
+	a->current->run_ms = stamp_now_ms();
 	return plans_run_begin(db, (int64_t)a->current->id, store_epoch(a->app->store),
 			       "applier", stamp_now_ms(), &a->current->run, err);
 }
@@ -594,6 +609,15 @@ static int next_aimed(struct applier *a, struct apply_item *ret, struct err *err
 			r = writer_call(a->app->writer, run_begin_write, a, err);
 		if (r != 0)
 			return r;
+		if (a->current->ends && a->current->states[a->current_at] == ACTION_PLANNED) {
+			r = give_up(a, ret,
+				    "guard " RUN_TIME_GUARD " held it, and nobody released it "
+				    "within a day",
+				    err);
+			if (r < 0)
+				return r;
+			continue;
+		}
 		r = hands_aim(a->hands, ret->plan_id, ret->action, a->mode, &why);
 		if (r != -ERR_DAMAGED && r != -ERR_NOT_FOUND)
 			break;

@@ -281,6 +281,20 @@ static unsigned action_released_by(const struct approvals *a, const struct actio
 	return approvers_count(&by, needs);
 }
 
+int64_t approvals_released_ms(const struct approvals *a, const char *guard)
+{
+	int64_t ms = 0;
+
+	for (size_t i = 0; i < a->given.n; i++) {
+		const struct given *g = &a->given.v[i];
+
+		if (g->ours && g->kind == DECISION_RELEASE && names_guard(g, guard) &&
+		    (g->person || !a->signed_only) && g->ms > ms)
+			ms = g->ms;
+	}
+	return ms;
+}
+
 /* Each guard of this name has as many persons as it needs: two sources may be over the same
  * limit, one of them so far that it takes two. */
 static bool plan_guard_released(const struct approvals *a, const struct action *action,

@@ -66,6 +66,9 @@ int64_t approvals_wait_ms(const struct approvals *a, const struct action *action
  * so the first waits for the last. */
 int64_t approvals_wait_all_ms(const struct approvals *a, const struct action *action);
 
+/* When that guard of the whole plan was released last, by whose word counts; 0: never. */
+int64_t approvals_released_ms(const struct approvals *a, const char *guard);
+
 /* Whether every guard that holds the action, or the whole plan, is released by it: until then
  * the action keeps its place, and what is missing can still be said. */
 bool approvals_cover(const struct approvals *a, const struct apply_approval *approval,

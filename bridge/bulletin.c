@@ -259,8 +259,13 @@ static int config_look(struct look *l, struct err *err)
 	struct digest digest;
 	int r;
 
-	buf_init(&line, 4096);
+	bool person;
+
+	buf_init(&line, 8192);
 	r = loaded_sentence(l->app, &line, err);
+	person = line.len > 0;
+	if (r == 0)
+		r = loaded_restart(l->app, &line, err);
 	if (r == 0)
 		r = buf_fault(&line, err, "what waits");
 	if (r < 0 || !line.len)
@@ -271,7 +276,10 @@ static int config_look(struct look *l, struct err *err)
 	digest_end(&run, &digest);
 	digest_hex(&digest, hex);
 	(void)snprintf(key, sizeof(key), "config/%.32s", hex);
-	return found(l, key, "held", "a changed configuration waits for a person", line.p, err);
+	return found(l, key, "held",
+		     person ? "a changed configuration waits for a person"
+			    : "a changed configuration waits for a restart",
+		     line.p, err);
 }
 
 /* --- notices themselves, and the digest ----------------------------------------------------

@@ -840,6 +840,8 @@ static int check_config(struct doctor *d, struct err *err)
 
 	buf_init(&text, 262144);
 	r = loaded_sentence(d->app, &text, err);
+	if (r == 0)
+		r = loaded_restart(d->app, &text, err);
 	if (r < 0)
 		return r;
 	return say(d, text.len ? DOCTOR_WARN : DOCTOR_OK, "configuration", "instance", err,

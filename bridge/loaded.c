@@ -269,6 +269,9 @@ static void orgs_as_before(struct config *c, struct config *old)
 			continue;
 		SWAP(o->sources, was->sources);
 		o->hold_after_ms = was->hold_after_ms;
+		/* whose writes are ours, and whether others' are looked for */
+		SWAP(o->cloud.key_ids, was->cloud.key_ids);
+		o->cloud.events = was->cloud.events;
 		SWAP(o->provision.scim.directory, was->provision.scim.directory);
 		SWAP(o->provision.issuer, was->provision.issuer);
 	}
@@ -347,5 +350,105 @@ int loaded_sentence(struct app *app, struct buf *into, struct err *err)
 
 	if (r == 0)
 		r = configs_newest(db, CONFIG_WAITS, sentence_row, into, err);
+	return r < 0 ? r : 0;
+}
+
+/* Settings that are taken while serve runs (bridge/live.c), policy and approvals once they were
+ * approved. */
+static bool acts_at_once(const char *text)
+{
+	static const char *const live[] = { "log.level:", "schedule.sync_every:",
+					    "schedule.collect_every:", "schedule.plan_every:" };
+
+	for (size_t i = 0; i < COUNT_OF(live); i++)
+		if (strncmp(text, live[i], strlen(live[i])) == 0)
+			return true;
+	return false;
+}
+
+struct standing {
+	struct app *app;
+	struct buf *into;
+	bool any; /* something waits for a person: that is said instead */
+};
+
+/* "sources.corp.minimum: 20 -> 2; ...", and how many more. */
+static void settings_say(struct buf *into, int64_t id, const json_t *list, bool approved)
+{
+	size_t i, n = 0;
+	json_t *row;
+
+	json_array_foreach (list, i, row) {
+		const char *text = json_string_value(row);
+
+		if (!text || acts_at_once(text) ||
+		    (approved &&
+		     (strncmp(text, "policy", 6) == 0 || strncmp(text, "approvals", 9) == 0)))
+			continue;
+		if (n++ == 0)
+			buf_addf(into,
+				 "configuration %lld stands, and of it acts only from the next "
+				 "start of serve (restart it): ",
+				 (long long)id);
+		if (n <= 5)
+			buf_addf(into, "%s%.200s", n > 1 ? "; " : "", text);
+	}
+	if (n > 5)
+		buf_addf(into, "; and %zu more", n - 5);
+}
+
+static int differing(struct app *app, struct str stands, json_t *diff, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *wider = json_array();
+	CLEANUP(buf_done) struct buf runs;
+	int r = wider ? 0 : err_nomem(err);
+
+	buf_init(&runs, TEXT_BYTES);
+	if (r == 0)
+		r = config_show(&app->config, &runs, err);
+	if (r == 0)
+		r = buf_fault(&runs, err, "the configuration that runs");
+	return r < 0 ? r : widen_compare(buf_str(&runs), stands, STR(""), diff, wider, err);
+}
+
+static int stands_row(void *ctx, const struct config_load *row, struct err *err)
+{
+	CLEANUP(json_decref_at) json_t *list = NULL;
+	struct standing *s = ctx;
+	/* it waited when serve began, and a person approved it since */
+	bool approved = s->app->config_waits && row->id == s->app->config_waits;
+	int r = 0;
+
+	if (approved)
+		r = jx_parse(row->wider, JX_LENIENT, &list, err);
+	else if (!(list = json_array()))
+		r = err_nomem(err);
+	else
+		r = differing(s->app, row->text, list, err);
+	if (r == 0)
+		settings_say(s->into, row->id, list, approved);
+	return r < 0 ? r : buf_fault(s->into, err, "what needs a restart");
+}
+
+static int any_row(void *ctx, const struct config_load *row, struct err *err)
+{
+	struct standing *s = ctx;
+
+	(void)row;
+	(void)err;
+	s->any = true;
+	return 0;
+}
+
+int loaded_restart(struct app *app, struct buf *into, struct err *err)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	struct standing s = { .app = app, .into = into };
+	int r = app->serve ? store_read_begin(app->store, &db, err) : 1;
+
+	if (r == 0)
+		r = configs_newest(db, CONFIG_WAITS, any_row, &s, err);
+	if (r >= 0 && app->serve && !s.any)
+		r = configs_newest(db, CONFIG_STANDS, stands_row, &s, err);
 	return r < 0 ? r : 0;
 }

@@ -26,5 +26,9 @@ int loaded_note(struct app *app, const struct config *fresh, struct err *err) MU
 
 /* A sentence that something waits, for doctor and plan; empty when nothing does. */
 int loaded_sentence(struct app *app, struct buf *into, struct err *err) MUST_USE;
+/* The same of what stands, and that this serve does not act by before its next start: what an
+ * approved configuration says of sources and organisations, and what was read again by SIGHUP.
+ */
+int loaded_restart(struct app *app, struct buf *into, struct err *err) MUST_USE;
 
 #endif

@@ -6,6 +6,7 @@
 #include "bridge/approvals.h"
 #include "bridge/plans_kept.h"
 #include "bridge/rounds.h"
+#include "bridge/run_time.h"
 #include "bridge/seen.h"
 #include "reconcile/bulk.h"
 #include "reconcile/guard.h"
@@ -1252,7 +1253,10 @@ static int show_missing(struct db *db, uint64_t plan, const struct plan *p,
 		    missing_of(plan, approvals, &p->actions.v[i], text))
 			r = jx_set(row, "missing", json_string(text), err);
 	}
-	return r == 0 ? missing_guards(plan, p, doc, err) : r;
+	if (r == 0)
+		r = missing_guards(plan, p, doc, err);
+	return r == 0 ? run_time_show(db, p->org, plan, json_object_get(doc, "guards"), err)
+		      : r;
 }
 
 static int show_rest(struct db *db, uint64_t plan, const struct loaded *l, json_t *doc,

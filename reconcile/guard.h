@@ -52,6 +52,7 @@ enum guard_release {
 	X(LIMIT_ASKED_DAY,    "limit-asked-day",    PLAN,   PERSON, "a release")                    \
 	X(LIMIT_RULE,         "limit-rule",         PLAN,   PERSON, "a release, or leaverd expect for announced leavers") \
 	X(LIMIT_PLAN,         "limit-plan",         PLAN,   PERSON, "a release, or a plan of fewer (leaverd plan --wave)") \
+	X(LIMIT_RUN_TIME,     "limit-run-time",     PLAN,   PERSON, "a release, once somebody looked why it takes so long") \
 	X(OWNS,               "owns",               ACTION, PERSON, "a hand-over of what it owns, or an approval that names it")
 /* clang-format on */
 

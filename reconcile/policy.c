@@ -852,6 +852,7 @@ static void limits_bind(struct policy *p, const struct policy_limits_conf *conf)
 	p->limits[LIMIT_PROVISION_DAY] = conf->provision_day;
 	p->limits[LIMIT_ASKED_DAY] = conf->asked_day;
 	p->limits[LIMIT_PLAN] = conf->plan;
+	p->run_time_ms = conf->run_time_ms;
 }
 
 /* --- the columns that are always needed --- */

@@ -73,6 +73,7 @@ struct policy_limit_conf {
 struct policy_limits_conf {
 	struct policy_limit_conf leavers_day, leavers_week, absence_day, orphans_week,
 		inactive_week, push_hour, provision_day, asked_day, plan;
+	int64_t run_time_ms; /* a plan that is applied for longer at a stretch is held */
 };
 
 struct policy_hours_conf {
@@ -276,6 +277,7 @@ struct policy {
 	struct policy_protection *protections;
 	size_t protection_count;
 	struct policy_limit_conf limits[LIMIT_KIND_COUNT];
+	int64_t run_time_ms;         /* 0: any */
 	bool quiet;                  /* change hours are kept */
 	int quiet_from, quiet_until; /* minutes since Sunday 00:00 */
 	int64_t settle_ms, hand_approval_ms;

@@ -97,6 +97,8 @@ static const struct conf_key limits_keys[] = {
 	LIMIT("provision_day", provision_day, "people told to a provisioning directory within 24 hours; above, what is told to it is held"),
 	LIMIT("asked_day",     asked_day,     "people of whom leaverd bulk takes something within 24 hours"),
 	LIMIT("plan",          plan,          "people and accounts of whom one plan takes something, whatever the rule"),
+	ROW("run_time", CONF_MS, policy_limits_conf, run_time_ms, .preset = "12h", WITHIN(0, 604800000),
+	    .help = "a routine plan that is applied for longer at a stretch is held; 0: never"),
 	{ 0 }
 };
 

@@ -178,9 +178,12 @@ int people_apply(struct org *org, uint32_t account, const json_t *line, int64_t 
 		r = status_apply(org, account, text, now_ms, err);
 	if (r == 0 && json_is_object(v = json_object_get(line, "lastActive")))
 		r = last_active_apply(org, a, v, now_ms, err);
+	v = json_object_get(line, "tokensUsedDays");
 	for (int64_t n = json_integer_value(json_object_get(line, "tokens")); r == 0 && n > 0;
 	     n--)
-		r = org_token_add(org, account, "given token", now_ms - STAMP_DAY_MS, 0,
+		r = org_token_add(org, account, "given token", now_ms - STAMP_DAY_MS,
+				  v ? now_ms - (int64_t)(json_number_value(v) * STAMP_DAY_MS)
+				    : 0,
 				  now_ms + 300 * STAMP_DAY_MS, err);
 	org->lag_ms = lag_ms;
 	org_recount(org, account);

@@ -236,6 +236,11 @@ def test_one_administrator_types_the_count_waits_and_somebody_is_told(world):
     assert status(world, world.ordinary[9]) == "suspended"
 
 
+def acting(world):
+    return next(c["text"] for c in world.json("doctor", status=tuple(range(12)))["checks"]
+                if c["check"] == "configuration" and c["target"] == "instance")
+
+
 def test_a_configuration_that_lets_more_happen_waits_and_one_that_lets_less_does_not(world):
     config = world.daemon.config.read_text()
     changed(world, config.replace(LIMIT, "leavers_day: { count: 1, share: 0 %"))
@@ -270,9 +275,15 @@ def test_a_configuration_that_lets_more_happen_waits_and_one_that_lets_less_does
             break
         time.sleep(0.05)
     assert "restart serve" in str(signed(world, "ada", "config", "approve", "--reason", "more"))
-    changed(world, world.daemon.config.read_text().replace("minimum: 2\n", "minimum: 1\n"))
+    # what needs a restart stays said until it comes: setting by setting
+    rests = acting(world)
+    assert "restart it" in rests and "minimum: 20 -> 2" in rests and "leavers_day.count: 50 -> 60" in rests
+    changed(world, world.daemon.config.read_text().replace("minimum: 2\n", "minimum: 1\n").replace("count: 60", "count: 61"))
     assert "next start of serve" in str(signed(world, "ada", "config", "approve", "--reason", "less"))
+    rests = acting(world)
+    assert "restart it" in rests and "minimum: 2 -> 1" in rests and "leavers_day" not in rests
     changed(world, world.daemon.config.read_text())
+    assert acting(world) == "what is loaded acts"
     # the whole of each stands in the chain, with what differs
     loads = [json.loads(json.loads(line)["body"]) for line in
              world.command("audit", "export").splitlines() if '"config.load"' in line]

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from test_notices import jira, until, with_jira
-from world import DAY, HOUR, World
+from world import DAY, HOUR, World, actions
 
 BILLING = """\
   - name: acme
@@ -83,3 +83,26 @@ def test_a_changed_configuration_that_waits_is_told_once(world):
     world.clock.advance(3 * HOUR)
     world.command("config", "approve", number, "--reason", "many leave in December")
     assert len(told(world, "a changed configuration waits")) == 1
+
+
+def test_who_answers_for_an_account_that_a_program_uses_is_asked_once(world):
+    text = world.daemon.config.read_text()
+    if "admins:" not in text:
+        configure(world, text.replace("notices:\n", "notices:\n  admins: [it@x.example]\n"))
+    robot = world.rehearsal.accounts("orphan")[0]
+    world.rehearsal.control("POST", "set", {"account": robot["id"], "groups": [], "tokens": 1, "tokensUsedDays": 2})
+    world.command("collect")
+    held = actions(world.plan(), rule="orphan", held=True)
+    assert [a["held_by"] for a in held if a["email"] == robot["email"]] == [["service-account"]], held
+    world.clock.advance(2 * HOUR)
+    asked = until(lambda: told(world, "who answers for this account"), "nobody was asked")
+    assert len(asked) == 1 and robot["email"] in asked[0] and "API tokens are in use" in asked[0] and "it@x.example" in asked[0]
+    assert until(lambda: told(world, "may be a program"), "admins were not told")
+    world.command("collect")
+    world.plan()
+    world.clock.advance(DAY)
+    until(lambda: "may be a program" in "".join(told(world, "to look at")), "no digest")
+    assert len(told(world, "who answers for this account")) == 1
+    # whoever answers for it says so: it is a protection of theirs
+    world.command("protect", "add", "--account", robot["id"], "--kind", "service-account", "--owner", "IT",
+                  "--reason", "builds at night")

@@ -54,6 +54,7 @@ policy:
     on: false
   limits:
     asked_day: { count: 20000, share: 100 %% }
+    run_time: 0  # the clock is hastened
 """
 
 # What meets a request at random; "effect": the change was made although its answer failed.

@@ -11,6 +11,7 @@
 #include "base/enc.h"
 #include "bridge/app.h"
 #include "bridge/applier.h"
+#include "bridge/run_time.h"
 #include "bridge/approvals.h"
 #include "bridge/clients.h"
 #include "bridge/rounds.h"
@@ -227,12 +228,139 @@ static uint64_t run(struct house *h, int64_t *again_ms)
 	return counts.outcomes[OUTCOME_SKIPPED];
 }
 
+static int release_row(void *ctx, struct db *db, struct err *err)
+{
+	struct deciding *d = ctx;
+	struct decision in = { .plan = d->m->id,
+			       .kind = DECISION_RELEASE,
+			       .who = STR("uid:ida"),
+			       .digest = d->m->digest,
+			       .actions = STR("*"),
+			       .guards = STR(RUN_TIME_GUARD),
+			       .why = STR("Atlassian was slow"),
+			       .ms = d->ms };
+
+	return plans_decide(db, &in, NULL, err);
+}
+
 static int64_t count(struct house *h, const char *where)
 {
 	char sql[256];
 
 	snprintf(sql, sizeof(sql), "SELECT count(*) FROM action WHERE %s", where);
 	return world_number(&h->w, sql);
+}
+
+/* --- how long it takes ---------------------------------------------------------------------
+ */
+
+/* Below zero: as soon as a run has begun, it takes too long. */
+static void allow(struct house *h, int64_t ms)
+{
+	((struct policy *)(uintptr_t)h->app.config.policy)->run_time_ms = ms;
+}
+
+static json_t *shown(struct house *h, const struct made *m)
+{
+	CLEANUP(store_read_end_at) struct db *db = NULL;
+	json_t *guards = json_array();
+	struct err err = { 0 };
+
+	assert_ok(store_read_begin(h->app.store, &db, &err), &err);
+	assert_ok(run_time_show(db, "acme", (uint64_t)m->id, guards, &err), &err);
+	return guards;
+}
+
+static void test_a_routine_plan_that_takes_too_long_is_held_until_it_is_released(void **state)
+{
+	struct deciding d;
+	struct house h;
+	struct made m;
+	struct err err = { 0 };
+	json_t *guards;
+	int64_t again_ms = 0;
+
+	(void)state;
+	house_open(&h);
+	allow(&h, -1);
+	plan_make(&m, &h, PLAN_ROUTINE, 4, h.now_ms - HOUR);
+	plan_store(&m);
+	approve(&m, "*", h.now_ms);
+	assert_int_equal(run(&h, &again_ms), 1);
+	assert_int_equal(count(&h, "state = 0"), 3);
+	assert_int_equal(world_number(&h.w, "SELECT standing FROM plan"), PLAN_APPROVED);
+	guards = shown(&h, &m);
+	assert_int_equal(json_array_size(guards), 1);
+	assert_non_null(strstr(jx_get_text(json_array_get(guards, 0), "text"), "run_time"));
+	assert_non_null(strstr(jx_get_text(json_array_get(guards, 0), "missing"), "release"));
+	json_decref(guards);
+	/* another applier, as after a restart, finds it held, also where more is allowed now */
+	allow(&h, 12 * HOUR);
+	assert_int_equal(run(&h, &again_ms), 0);
+	assert_true(again_ms > 0);
+	/* released: it goes on, and what was held is told no more */
+	d = (struct deciding){ &m, "*", stamp_now_ms() + 1 };
+	assert_ok(writer_call(h.app.writer, release_row, &d, &err), &err);
+	assert_int_equal(run(&h, &again_ms), 3);
+	assert_int_equal(world_number(&h.w, "SELECT standing FROM plan"), PLAN_DONE);
+	guards = shown(&h, &m);
+	assert_int_equal(json_array_size(guards), 0);
+	json_decref(guards);
+	assert_int_equal(
+		world_number(&h.w, "SELECT count(*) FROM audit WHERE what = 'plan.hold'"), 1);
+	world_verify(&h.w);
+	made_done(&m);
+	house_close(&h);
+}
+
+static void test_no_urgent_plan_and_no_plan_within_its_time_is_held_by_the_clock(void **state)
+{
+	static const struct {
+		enum plan_urgency urgency;
+		int64_t allowed_ms;
+	} rows[] = { { PLAN_URGENT, -1 }, { PLAN_ROUTINE, 12 * HOUR }, { PLAN_ROUTINE, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct house h;
+		struct made m;
+		int64_t again_ms = 0;
+
+		house_open(&h);
+		allow(&h, rows[i].allowed_ms);
+		plan_make(&m, &h, rows[i].urgency, 3, h.now_ms - HOUR);
+		plan_store(&m);
+		approve(&m, "*", h.now_ms);
+		assert_int_equal(run(&h, &again_ms), 3);
+		made_done(&m);
+		house_close(&h);
+	}
+}
+
+static void test_what_nobody_released_within_a_day_ends(void **state)
+{
+	struct house h;
+	struct made m;
+	int64_t again_ms = 0;
+	char sql[160];
+
+	(void)state;
+	house_open(&h);
+	allow(&h, -1);
+	plan_make(&m, &h, PLAN_ROUTINE, 3, h.now_ms - HOUR);
+	plan_store(&m);
+	approve(&m, "*", h.now_ms);
+	assert_int_equal(run(&h, &again_ms), 1);
+	snprintf(sql, sizeof(sql),
+		 "UPDATE setting SET value = '%lld 5' WHERE key LIKE 'run_time/%%'",
+		 (long long)(h.now_ms - 25 * HOUR));
+	world_meddle(&h.w, sql);
+	assert_int_equal(run(&h, &again_ms), 0);
+	assert_int_equal(
+		count(&h, "state = 4 AND result LIKE '%nobody released it within a day'"), 2);
+	assert_int_equal(world_number(&h.w, "SELECT standing FROM plan"), PLAN_DONE);
+	made_done(&m);
+	house_close(&h);
 }
 
 /* --- what lapses ----------------------------------------------------------------------------
@@ -826,6 +954,11 @@ static int start(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_a_routine_plan_that_takes_too_long_is_held_until_it_is_released),
+		cmocka_unit_test(
+			test_no_urgent_plan_and_no_plan_within_its_time_is_held_by_the_clock),
+		cmocka_unit_test(test_what_nobody_released_within_a_day_ends),
 		cmocka_unit_test(
 			test_ten_thousand_actions_approved_in_part_end_when_nobody_can_approve_the_rest),
 		cmocka_unit_test(test_what_can_still_be_approved_waits_until_it_cannot),

@@ -163,8 +163,9 @@ static void test_in_a_house_of_ten_thousand_the_share_is_the_border(void **state
 
 static void test_every_limit_of_the_table_has_a_border(void **state)
 {
-	/* bulk's and provisioning's have their own worlds: test_reconcile_bulk, _provision */
-	static const char *const elsewhere[] = { "limit-asked-day" };
+	/* bulk's has its own world, and a run its own clock: test_reconcile_bulk,
+	 * test_bridge_applier */
+	static const char *const elsewhere[] = { "limit-asked-day", "limit-run-time" };
 
 	(void)state;
 	for (int i = 0; i < GUARD_COUNT; i++) {
