@@ -1111,8 +1111,10 @@ static const char *const forget_sql[] = {
 	" display_fold = '', external_id = '', hash = x'', unknown = '', deleted = 1,"
 	" change = ?2 WHERE person = ?1",
 	"DELETE FROM address WHERE person = ?1",
-	"UPDATE bar SET reason = '' WHERE person = ?1",
-	"UPDATE protection SET reason = '', owner = '' WHERE person = ?1",
+	"UPDATE bar SET reason = '' WHERE person = ?1 OR account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
+	"UPDATE protection SET reason = '', owner = '' WHERE person = ?1 OR account IN"
+	" (SELECT account FROM account_link WHERE person = ?1)",
 	"DELETE FROM expected WHERE person = ?1",
 	"DELETE FROM progress WHERE person = ?1 OR account IN"
 	" (SELECT account FROM account_link WHERE person = ?1)",

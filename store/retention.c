@@ -214,6 +214,22 @@ static const struct {
 	{ "reviews", "access reviews: managers' addresses, answers and reasons",
 	  "who let whom keep what is shown by them",
 	  FROM("review_item", "nullif(answered_ms, 0)", "WHERE manager <> '' OR answer > 0") },
+	{ "protections",
+	  "leave, legal holds, exemptions and bars of rules, with owner and reason, lifted "
+	  "ones too",
+	  "what is not to be done to somebody, and who answers for it",
+	  "SELECT (SELECT count(*) FROM protection) + (SELECT count(*) FROM bar),"
+	  " (SELECT min(set_ms) FROM (SELECT set_ms FROM protection UNION ALL SELECT set_ms"
+	  "  FROM bar))" },
+	{ "expected", "who was announced to leave with many others",
+	  "limits let exactly these pass", FROM("expected", "set_ms", "") },
+	{ "doubts", "pairs that may be one person, and what was decided",
+	  "what was decided is not asked again", FROM("doubt", "raised_ms", "") },
+	{ "provisioned", "users as Atlassian's provisioning directory has them",
+	  "what is sent there is the difference", FROM("scim_user", "NULL", "") },
+	{ "approvers", "names and public keys of who may approve, retired ones too",
+	  "a signature is held against the key of its day",
+	  FROM("approver", "nullif(enrolled_ms, 0)", "") },
 	{ "owned", "titles of what leavers own on sites", "it is handed over before they go",
 	  FROM("owned", "NULL", "") },
 	{ "events", "what others changed in organisations, and who",

@@ -42,7 +42,7 @@ struct retention_held {
 	const char *kind, *what, *why; /* static */
 	int64_t count, oldest_ms;      /* oldest 0: none, or not dated */
 };
-#define RETENTION_HELD 16
+#define RETENTION_HELD 21
 /* The i-th of RETENTION_HELD; each in a read transaction of its own, for it counts rows. */
 int retention_held(struct db *db, size_t i, struct retention_held *ret, struct err *err)
 	MUST_USE;

@@ -603,7 +603,8 @@ static void test_forgetting_leaves_no_byte_in_the_files(void **state)
 	static const char *const traces[] = { "needle-user",   "needle-mail",
 					      "needle-acc",    "needle-evidence",
 					      "needle-reason", "needle-given",
-					      "needle-title" };
+					      "needle-title",  "needle-hold",
+					      "needle-bar" };
 	struct bar bar = { .who = STR("u"), .reason = STR("needle-reason") };
 	struct audit_new in = { .who = "source:okta", .what = "record.create", .now_ms = NOW };
 	struct world w = { 0 };
@@ -631,6 +632,14 @@ static void test_forgetting_leaves_no_byte_in_the_files(void **state)
 			 " 'needle-title'), (3, 's3', 'acc:2', 'eve@x', 'Eve', '')) n");
 	bar.person = p;
 	WRITE(&w, persons_bar(db, &bar, NOW, NULL, &err));
+	/* of the account, before anybody knew whose it is */
+	world_meddle(&w,
+		     "INSERT INTO protection (kind, person, account, rule, owner, reason, who,"
+		     " set_ms, from_ms, until_ms) SELECT 'exemption', 0, id, '', 'HR',"
+		     " 'needle-hold', 'u', 1, 0, 0 FROM account");
+	world_meddle(&w,
+		     "INSERT INTO bar (person, account, rule, who, reason, set_ms, until_ms)"
+		     " SELECT 0, id, 'r', 'u', 'needle-bar', 1, 0 FROM account");
 	in.person = p;
 	in.body = STR("{\"after\":\"needle-user\"}");
 	WRITE(&w, audit_add(db, &in, NULL, &err));

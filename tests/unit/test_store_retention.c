@@ -270,6 +270,13 @@ static void test_each_kind_is_counted_and_who_read_is_told(void **state)
 	world_meddle(&w, "INSERT INTO source (id, name, kind, role, rank, state, state_ms)"
 			 " VALUES (1, 's', 'scim', 'idp', 0, 1, 1)");
 	person(&w, "1", "(1, 0, 0, 5, 0)");
+	world_meddle(&w,
+		     "INSERT INTO protection (kind, person, account, rule, owner, reason, who,"
+		     " set_ms, from_ms, until_ms) VALUES ('leave', 1, 0, '', 'HR', 'ill',"
+		     " 'uid:ada', 7, 0, 0)");
+	world_meddle(&w,
+		     "INSERT INTO bar (person, account, rule, who, reason, set_ms, until_ms)"
+		     " VALUES (1, 0, 'r', 'uid:ada', 'undone', 3, 0)");
 	for (size_t i = 0; i < RETENTION_HELD; i++) {
 		struct retention_held h = { 0 };
 
@@ -278,6 +285,9 @@ static void test_each_kind_is_counted_and_who_read_is_told(void **state)
 		if (!strcmp(h.kind, "people")) {
 			assert_int_equal(h.count, 1);
 			assert_int_equal(h.oldest_ms, 1);
+		} else if (!strcmp(h.kind, "protections")) {
+			assert_int_equal(h.count, 2);
+			assert_int_equal(h.oldest_ms, 3);
 		} else {
 			assert_int_equal(h.count, 0);
 			assert_int_equal(h.oldest_ms, 0);
