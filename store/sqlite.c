@@ -692,23 +692,44 @@ static int64_t wal_pages(struct driver_conn *conn)
 	return conn->wal_pages;
 }
 
+/*
+ * What the check could not read for want of memory or of the disk is not damaged: nobody is to
+ * put back a backup for that. SQLite names such a fault within its answer ("unable to get the
+ * page. error code=7"). Yields it, or 0 where the check read all that it did not like.
+ */
+static int check_unread(const char *says)
+{
+	const char *code = strstr(says, "error code");
+	int rc = code ? (int)strtol(code + strlen("error code") + 1, NULL, 10) : SQLITE_OK;
+
+	return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB ? SQLITE_OK : rc;
+}
+
+static int check_judge(struct driver_conn *conn, const char *says, struct err *err)
+{
+	int rc = says ? check_unread(says) : SQLITE_NOMEM;
+
+	if (rc != SQLITE_OK)
+		return tell(conn, rc, err, "checking");
+	if (strcmp(says, "ok") == 0)
+		return 0;
+	return err_set(err, ERR_DAMAGED,
+		       "%s is damaged (%s): stop leaverd and put back a backup with "
+		       "`leaverd restore`",
+		       conn->path, says);
+}
+
 static int check(struct driver_conn *conn, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	const unsigned char *says;
-	int rc, r = 0;
+	int rc, r;
 
 	rc = sqlite3_prepare_v2(conn->db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
-	says = rc == SQLITE_ROW ? sqlite3_column_text(stmt, 0) : NULL;
-	if (rc != SQLITE_ROW)
-		r = tell(conn, rc, err, "checking");
-	else if (!says || strcmp((const char *)says, "ok") != 0)
-		r = err_set(err, ERR_DAMAGED,
-			    "%s is damaged (%s): stop leaverd and put back a backup with "
-			    "`leaverd restore`",
-			    conn->path, says ? (const char *)says : "no answer");
+	r = rc == SQLITE_ROW
+		    ? check_judge(conn, (const char *)sqlite3_column_text(stmt, 0), err)
+		    : tell(conn, rc, err, "checking");
 	sqlite3_finalize(stmt);
 	return r;
 }

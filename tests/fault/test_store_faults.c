@@ -1,10 +1,12 @@
 /*
  * Each allocation fails once: ours, jansson's and SQLite's, all through tests/lib/fault.c; and
- * each statement, through the driver. A life of the store runs from opening to closing;
- * whatever fails in it, nothing leaks (the sanitizer counts), what was answered as stored is
- * there, and what was not answered is not half there.
+ * each statement, through the driver: once while a store is made, and once in the life of a
+ * made one, from opening to closing. Whatever fails, nothing leaks (the sanitizer counts), what
+ * was answered as stored is there, and what was not answered is not half there.
  */
 #include "tests/lib/store_world.h"
+
+#include <fcntl.h>
 
 #include <sqlite3.h>
 
@@ -177,6 +179,12 @@ static int search(struct world *w, int *n, struct err *err)
 	return r < 0 ? r : find_run(w->store, 1, &f, &total, NULL, on_row, n, err);
 }
 
+static int make(struct world *w, struct answers *a, struct err *err)
+{
+	(void)a;
+	return world_try(w, err);
+}
+
 static int live(struct world *w, struct answers *a, struct err *err)
 {
 	struct audit_report report;
@@ -206,8 +214,55 @@ static void is_so(struct world *w, const char *sql, bool answered, int nth)
 		fail_msg("number %d: %s is not %d", nth, sql, answered);
 }
 
-/* One life in which the nth fails, and a look at what is left. True while it came to that. */
-static bool one_life(int nth, void (*fault)(int nth), bool (*came)(void))
+static void copy_file(int from_dir, int to_dir, const char *name)
+{
+	int in = openat(from_dir, name, O_RDONLY), out;
+	char bytes[16384];
+	ssize_t n;
+
+	out = openat(to_dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	assert_true(in >= 0 && out >= 0);
+	while ((n = read(in, bytes, sizeof(bytes))) > 0)
+		assert_int_equal(write(out, bytes, (size_t)n), n);
+	assert_int_equal(n, 0);
+	close(in);
+	close(out);
+}
+
+/* The files of a store that is shut, into the folder of another. */
+static void world_copy(const struct world *from, struct world *to)
+{
+	int in = open(from->dir, O_RDONLY | O_DIRECTORY), out;
+	struct dirent *e;
+	DIR *d = opendir(from->dir);
+
+	out = open(to->dir, O_RDONLY | O_DIRECTORY);
+	assert_true(d && in >= 0 && out >= 0);
+	while ((e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			copy_file(in, out, e->d_name);
+	closedir(d);
+	close(in);
+	close(out);
+}
+
+/* What is done while something fails: begun in an empty folder, or with a copy of a store. */
+struct deed {
+	int (*run)(struct world *w, struct answers *a, struct err *err);
+	const struct world *made; /* NULL: nothing is there yet */
+};
+
+/* How something is made to fail, and whether it came to that. */
+struct breakage {
+	void (*at)(int nth);
+	bool (*fired)(void);
+};
+
+static const struct breakage allocation = { fault_at, fault_fired };
+static const struct breakage statement = { driver_sqlite_fault_at, driver_sqlite_fault_fired };
+
+/* One deed in which the nth fails, and a look at what is left. True while it came to that. */
+static bool one_life(const struct deed *deed, const struct breakage *breakage, int nth)
 {
 	struct world w = { 0 };
 	struct answers a = { 0 };
@@ -216,10 +271,12 @@ static bool one_life(int nth, void (*fault)(int nth), bool (*came)(void))
 	int r;
 
 	world_dir(&w);
-	fault(nth);
-	r = live(&w, &a, &err);
+	if (deed->made)
+		world_copy(deed->made, &w);
+	breakage->at(nth);
+	r = deed->run(&w, &a, &err);
 	world_shut(&w);
-	fired = came();
+	fired = breakage->fired();
 	if (r < 0 && !asked_for(r))
 		fail_msg("number %d: %s", nth, err.text);
 	world_again(&w);
@@ -233,40 +290,84 @@ static bool one_life(int nth, void (*fault)(int nth), bool (*came)(void))
 	return fired;
 }
 
-static void test_each_lost_allocation_loses_nothing_answered(void **state)
+/* There are thousands of allocations: all of the first hundred and then ever fewer. */
+static void each_allocation(const struct deed *deed, int least)
 {
 	int nth, step = 1, lives = 0;
 	bool fired = true;
 
-	(void)state;
 	fault_install();
-	/* a life makes thousands of allocations: all of the first and then ever fewer */
 	for (nth = 1; fired; nth += step) {
-		fired = one_life(nth, fault_at, fault_fired);
+		fired = one_life(deed, &allocation, nth);
 		lives++;
-		step = nth > 200 ? 1 + nth / 50 : 1;
+		step = nth > 100 ? 1 + nth / 25 : 1;
 	}
-	assert_true(lives > 250);
+	assert_true(lives > least);
+}
+
+static void each_statement(const struct deed *deed, int least)
+{
+	int nth = 1;
+
+	while (one_life(deed, &statement, nth))
+		nth++;
+	assert_true(nth > least);
+}
+
+static struct world template;
+static const struct deed making = { make, NULL };
+static const struct deed living = { live, &template };
+
+static void test_a_store_is_made_whole_or_again_whichever_allocation_is_lost(void **state)
+{
+	(void)state;
+	each_allocation(&making, 200);
+}
+
+static void test_each_lost_allocation_loses_nothing_answered(void **state)
+{
+	(void)state;
+	each_allocation(&living, 150);
+}
+
+static void test_a_store_is_made_whole_or_again_whichever_statement_fails(void **state)
+{
+	(void)state;
+	each_statement(&making, 200);
 }
 
 static void test_each_failed_statement_loses_nothing_answered(void **state)
 {
-	int nth = 1;
-
 	(void)state;
-	while (one_life(nth, driver_sqlite_fault_at, driver_sqlite_fault_fired))
-		nth++;
-	assert_true(nth > 150);
+	each_statement(&living, 120);
+}
+
+static int template_make(void **state)
+{
+	(void)state;
+	world_open(&template);
+	world_shut(&template);
+	return 0;
+}
+
+static int template_drop(void **state)
+{
+	(void)state;
+	world_close(&template);
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			test_a_store_is_made_whole_or_again_whichever_allocation_is_lost),
 		cmocka_unit_test(test_each_lost_allocation_loses_nothing_answered),
+		cmocka_unit_test(test_a_store_is_made_whole_or_again_whichever_statement_fails),
 		cmocka_unit_test(test_each_failed_statement_loses_nothing_answered),
 	};
 
 	if (sqlite3_config(SQLITE_CONFIG_MALLOC, &mem) != SQLITE_OK)
 		return 1;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, template_make, template_drop);
 }

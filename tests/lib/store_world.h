@@ -34,10 +34,12 @@ struct world {
 
 static UNUSED void world_dir(struct world *w)
 {
+	const char *tmp = getenv("TMPDIR");
 	struct err err = { 0 };
 
 	assert_ok(secret_start(&err), &err);
-	(void)snprintf(w->dir, sizeof(w->dir), "/tmp/leaverd-test-XXXXXX");
+	(void)snprintf(w->dir, sizeof(w->dir), "%s/leaverd-test-XXXXXX",
+		       tmp && strlen(tmp) < 40 ? tmp : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
 	(void)snprintf(w->path, sizeof(w->path), "%s/leaverd.db", w->dir);
 }
