@@ -18,7 +18,7 @@ const struct conf_key config_billing_keys[] = {
 	ROW("price", CONF_TEXT, config_billing, price,
 	    .help = "what a seat costs a month, such as 7.91"),
 	ROW("apps", CONF_TEXT, config_billing, apps,
-	    .help = "what the Marketplace apps that are billed by these seats cost beside it, a seat and month"),
+	    .help = "what the Marketplace apps that are billed by these seats cost beside it, a seat and month; with tiers: each seat of the tier"),
 	ROW("currency", CONF_TEXT, config_billing, currency, .preset = "USD", WITHIN(3, 3),
 	    .help = "of three letters, as on the invoice"),
 	ROW("term", CONF_ENUM, config_billing, term, .preset = "monthly", .words = terms,
@@ -83,7 +83,7 @@ static void check_tiers(struct config_billing *b, struct conf_faults *faults)
 
 static void check_one(struct config_billing *b, struct conf_faults *faults)
 {
-	int64_t begins = stamp_from_civil(2000, 1, 1, 0, 0, 0);
+	int64_t begins = stamp_from_civil(2000, 1, 1, 0, 0, 0), apps;
 
 	if (b->renews && !stamp_parse_date(str_of(b->renews), &begins))
 		conf_fault(faults, &b->mark, "renews",
@@ -91,10 +91,11 @@ static void check_one(struct config_billing *b, struct conf_faults *faults)
 	if (!b->price && !b->tiers.n)
 		conf_fault(faults, &b->mark, "price",
 			   "found nothing, expected what a seat costs a month, or tiers");
+	apps = money(b, "apps", b->apps, faults);
 	b->billing = (struct billing){ .term = (enum billing_term)b->term,
 				       .renews_ms = begins,
-				       .price = money(b, "price", b->price, faults) +
-						money(b, "apps", b->apps, faults) };
+				       .price = money(b, "price", b->price, faults) + apps,
+				       .apps = apps };
 	check_tiers(b, faults);
 }
 

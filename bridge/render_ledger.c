@@ -18,7 +18,7 @@ static void money_line(struct cli *cli, const json_t *row)
 		    jx_get_text(row, "site"), jx_get_text(row, "month"), currency,
 		    unused ? ", of it " : "", unused ? unused : "",
 		    unused ? " for seats that nobody uses" : "", ends,
-		    jx_get_text(row, "saved_month"), later ? ", " : "",
+		    jx_get_text(row, "saved_month"), later ? "; forecast: " : "",
 		    later ? jx_get_text(row, "later_month") : "", later ? " more from " : "",
 		    later ? pays : "", later ? " on, if these seats stay free" : "");
 }

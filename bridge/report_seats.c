@@ -408,16 +408,20 @@ static int savings_row(struct seat_count *c, const char *product, const char *si
 		       const struct config_billing *price, bool forecast, int64_t from_ms,
 		       struct err *err)
 {
+	int64_t pays_ms = billing_next(&price->billing, from_ms);
 	char from[STAMP_TEXT_BYTES];
 
-	stamp_date_text(billing_next(&price->billing, from_ms), from);
-	return report_row(c->run,
-			  json_pack("[s,s,s,s,I,I,I,s,s,b]", c->org, product, site, what,
-				    (json_int_t)seats,
-				    (json_int_t)(price->billing.price / HUNDREDTH),
-				    (json_int_t)(saved_by(price, held, seats) / HUNDREDTH),
-				    price->currency, from, forecast),
-			  err);
+	stamp_date_text(pays_ms, from);
+	/* until it pays, what was freed may be given again */
+	forecast = forecast || pays_ms > c->run->now_ms;
+	return report_row(
+		c->run,
+		json_pack("[s,s,s,s,I,I,I,s,s,b]", c->org, product, site, what,
+			  (json_int_t)seats,
+			  (json_int_t)(billing_seat(&price->billing, held) / HUNDREDTH),
+			  (json_int_t)(saved_by(price, held, seats) / HUNDREDTH),
+			  price->currency, from, forecast),
+		err);
 }
 
 /* Seats that were freed, by product and site. */
@@ -647,7 +651,9 @@ struct charge {
 	struct department *all;
 	int64_t person; /* whose department is known */
 	char *department;
-	struct marks people; /* counted: who has two accounts is one */
+	const char *(*by)(const json_t *enterprise); /* what a record says of it; NULL */
+	const char *what;                            /* "department" */
+	struct marks people;                         /* counted: who has two accounts is one */
 };
 
 static void charge_clear(struct charge *c)
@@ -666,6 +672,19 @@ static void charge_clear(struct charge *c)
 	c->person = 0;
 }
 
+static const char *by_department(const json_t *enterprise)
+{
+	return jx_get_text(enterprise, "department");
+}
+
+static const char *by_manager(const json_t *enterprise)
+{
+	const json_t *manager = json_object_get(enterprise, "manager");
+	const char *name = jx_get_text(manager, "displayName");
+
+	return name && *name ? name : jx_get_text(manager, "value");
+}
+
 static int department_note(void *ctx, const struct record *row, struct err *err)
 {
 	CLEANUP(json_decref_at) json_t *doc = NULL;
@@ -678,7 +697,7 @@ static int department_note(void *ctx, const struct record *row, struct err *err)
 	r = jx_parse(row->doc, JX_LENIENT, &doc, err);
 	if (r < 0)
 		return r;
-	text = jx_get_text(json_object_get(doc, SCHEMA_ENTERPRISE), "department");
+	text = c->by(json_object_get(doc, SCHEMA_ENTERPRISE));
 	if (!text || !*text)
 		return 0;
 	c->department = str_dup(str_of(text));
@@ -697,9 +716,10 @@ static int department_of(struct charge *c, int64_t person, const char **ret, str
 		if (r == 0)
 			r = records_of_person(db, person, department_note, c, err);
 	}
-	*ret = !person         ? "(nobody explains the account)"
-	       : c->department ? c->department
-			       : "(no department)";
+	*ret = !person               ? "(nobody explains the account)"
+	       : c->department       ? c->department
+	       : c->by == by_manager ? "(no manager)"
+				     : "(no department)";
 	return r < 0 ? r : 0;
 }
 
@@ -757,7 +777,8 @@ static int charge_seat(void *ctx, const json_t *row, struct err *err)
 		d->inactive += is_idle(c->run, row);
 	if (!price)
 		return 0;
-	d->cost += price->billing.price;
+	d->cost += billing_seat(&price->billing, held_of(&c->seats, jx_get_text(row, "product"),
+							 jx_get_text(row, "site")));
 	d->mixed |= d->currency[0] && strcmp(d->currency, price->currency) != 0;
 	snprintf(d->currency, sizeof(d->currency), "%s", price->currency);
 	return 0;
@@ -825,10 +846,12 @@ static int charge_rows(struct charge *c, struct err *err)
 		return r;
 	if (small.people < REPORT_SMALL && !with)
 		return report_note(c->run, err,
-				   "%s: fewer than %d people have seats: departments are not "
-				   "told.",
-				   c->org, REPORT_SMALL);
-	buf_addf(&name, "(departments under %d people", REPORT_SMALL);
+				   "%s: fewer than %d people have seats: %ss are not told.",
+				   c->org, REPORT_SMALL, c->what);
+	buf_addf(&name,
+		 c->by == by_manager ? "(managers of under %d people"
+				     : "(departments under %d people",
+		 REPORT_SMALL);
 	if (with) {
 		department_join(&small, with);
 		buf_addf(&name, ", and %.200s", with->name);
@@ -852,19 +875,23 @@ static int charge_org(struct charge *c, size_t at, struct err *err)
 	return r < 0 ? r : charge_rows(c, err);
 }
 
-int report_departments(struct report_run *run, struct err *err)
+static int charge_back(struct report_run *run, const char *(*by)(const json_t *enterprise),
+		       const char *what, struct err *err)
 {
 	const struct config *config = &run->app->config;
 	int r = report_note(run, err,
-			    "By the first record of a person that says a department. "
-			    "Money where the configuration has prices of one currency. "
+			    "By the first record of a person that says a %s. "
+			    "Money where the configuration has prices of one currency; of a "
+			    "year in tiers each seat has its share. "
 			    "Inactive: of products that at least %d people hold.",
-			    REPORT_SMALL);
+			    what, REPORT_SMALL);
 
 	for (size_t i = 0; r == 0 && i < config->organisations.n; i++) {
 		const char *org = config_org_at(config, i)->name;
 		struct charge c = { .run = run,
 				    .org = org,
+				    .by = by,
+				    .what = what,
 				    .seats = { .run = run, .org = org } };
 
 		if (!report_wants(run, org))
@@ -873,4 +900,14 @@ int report_departments(struct report_run *run, struct err *err)
 		charge_clear(&c);
 	}
 	return r;
+}
+
+int report_departments(struct report_run *run, struct err *err)
+{
+	return charge_back(run, by_department, "department", err);
+}
+
+int report_managers(struct report_run *run, struct err *err)
+{
+	return charge_back(run, by_manager, "manager", err);
 }

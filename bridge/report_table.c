@@ -39,6 +39,11 @@ static const struct export_column departments_columns[] = {
 	{ "seats", EXPORT_INT, 0, "" }, { "inactive", EXPORT_INT, 0, "" }, { "perMonth", EXPORT_DECIMAL, 0, "" },
 	{ "currency", EXPORT_TEXT, 0, "" }, { 0 }
 };
+static const struct export_column managers_columns[] = {
+	{ "org", EXPORT_TEXT, 0, "" }, { "manager", EXPORT_TEXT, 0, "" }, { "people", EXPORT_INT, 0, "" },
+	{ "seats", EXPORT_INT, 0, "" }, { "inactive", EXPORT_INT, 0, "" }, { "perMonth", EXPORT_DECIMAL, 0, "" },
+	{ "currency", EXPORT_TEXT, 0, "" }, { 0 }
+};
 static const struct export_column orphans_columns[] = {
 	{ "org", EXPORT_TEXT, 0, "" }, { "kind", EXPORT_TEXT, 0, "" }, { "person", EXPORT_INT, 0, "" }, { "accountId", EXPORT_TEXT, 0, "" }, { "email", EXPORT_TEXT, 0, "" },
 	{ "name", EXPORT_TEXT, 0, "" }, { "status", EXPORT_TEXT, 0, "" }, { "admin", EXPORT_BOOL, 0, "" },
@@ -131,6 +136,9 @@ const struct report reports[] = {
 	  inactive_columns, report_inactive, 0, "product", NULL, { NULL }, .counts = "seats", .grouped = true },
 	{ "departments", "Charge-back by department", "People, seats and cost by department; departments of fewer than five "
 	  "people are shown together.", departments_columns, report_departments, 1 << 2 | 1 << 3 | 1 << 4, "department",
+	  NULL, .series = { "seats" } },
+	{ "managers", "Charge-back by manager", "People, seats and cost by manager, as sources name them; managers of fewer than "
+	  "five people are shown together.", managers_columns, report_managers, 1 << 2 | 1 << 3 | 1 << 4, "manager",
 	  NULL, .series = { "seats" } },
 	{ "leavers", "Leavers under way", "Steps about leavers in plans that are not through, with how late they are.",
 	  leavers_columns, report_leavers, 0, "kind", NULL, { NULL }, .counts = "steps", .grouped = true },

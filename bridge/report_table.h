@@ -66,6 +66,7 @@ int report_paths(struct report_run *run, struct err *err);
 int report_savings(struct report_run *run, struct err *err);
 int report_inactive(struct report_run *run, struct err *err);
 int report_departments(struct report_run *run, struct err *err);
+int report_managers(struct report_run *run, struct err *err);
 /* bridge/report_people.c */
 int report_orphans(struct report_run *run, struct err *err);
 int report_doubtful(struct report_run *run, struct err *err);

@@ -158,6 +158,9 @@ static int costs_out(const struct ledger *l, const struct line *line, json_t *ro
 	if (r == 0)
 		r = money_out(row, "later_month",
 			      saved - billing_month(bill, held + line->paying), err);
+	/* what is not saved yet: if these seats stay free */
+	if (r == 0)
+		r = jx_set(row, "later_is_forecast", json_boolean(line->later > 0), err);
 	if (r == 0)
 		r = jx_set(row, "period_ends_ms",
 			   ask_ms(billing_next(bill, config_day(&l->app->config, l->now_ms) *

@@ -55,9 +55,15 @@ int64_t billing_month(const struct billing *b, int64_t seats)
 		return seats * b->price;
 	tier = billing_tier_at(b, seats);
 	if (tier < b->tier_count)
-		return seats > 0 ? b->tiers[tier].price / 12 : 0;
+		return seats > 0 ? b->tiers[tier].price / 12 + b->apps * b->tiers[tier].seats
+				 : 0;
 	last = &b->tiers[b->tier_count - 1];
-	return last->price / 12 * seats / last->seats;
+	return last->price / 12 * seats / last->seats + b->apps * seats;
+}
+
+int64_t billing_seat(const struct billing *b, int64_t seats)
+{
+	return seats > 0 ? billing_month(b, seats) / seats : 0;
 }
 
 bool billing_read(struct str s, int64_t *ret)

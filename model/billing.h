@@ -25,6 +25,8 @@ struct billing {
 	enum billing_term term;
 	int64_t renews_ms; /* a day on which a period begins, as midnight UTC */
 	int64_t price;     /* a seat and month, with all that is billed by the same seats */
+	int64_t apps; /* of it: Marketplace apps. Of a year in tiers they are beside it: apps
+			 are bought by the same tier */
 	const struct billing_tier *tiers; /* ascending; of BILLING_ANNUAL alone. Borrowed */
 	size_t tier_count;
 };
@@ -37,6 +39,8 @@ int64_t billing_next(const struct billing *b, int64_t day_ms);
 size_t billing_tier_at(const struct billing *b, int64_t seats);
 /* What so many seats cost a month. */
 int64_t billing_month(const struct billing *b, int64_t seats);
+/* What one of so many costs: its share of the whole. 0 where there is none. */
+int64_t billing_seat(const struct billing *b, int64_t seats);
 
 /* "7.91": at most six places; false on all else, and on more than nine digits before the point.
  */

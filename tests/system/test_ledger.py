@@ -57,7 +57,9 @@ def test_a_freed_seat_is_counted_and_pays_from_the_next_period(build, tmp_path, 
         assert after["saved_month"] == "0.00" and after["later_month"] == "%.2f" % (8 * jira)
         # others left meanwhile
         assert after["before"] == held and after["held"] == seats() <= held - jira
+        assert after["later_is_forecast"] is True
         told = w.command("ledger", "acme")
+        assert "forecast: " + after["later_month"] in " ".join(told.split()), told
         assert "more from 2026-12-14 on, if these seats stay free" in " ".join(told.split()), told
 
         # somebody gives it back by hand; then the period ends

@@ -13,7 +13,7 @@ from daemon import EMPLOYMENT, CommandFault
 from world import DAY, World, actions
 
 USAGE = 2
-NAMES = ["seats", "paths", "savings", "inactive", "departments", "leavers", "orphans", "doubtful", "deprovisioning",
+NAMES = ["seats", "paths", "savings", "inactive", "departments", "managers", "leavers", "orphans", "doubtful", "deprovisioning",
          "auditor", "exemptions", "reviews", "feeds", "keys", "activity", "trend"]
 BILLING = """\
   - name: acme
@@ -215,7 +215,10 @@ def departments(world):
 
 
 def test_small_groups_keys_feeds_and_exemptions_say_what_they_are(world):
-    departments(world)
+    by = departments(world)
+    managers = {r["manager"]: r for r in report(world, "managers")[0]}
+    assert managers and all(r["people"] >= 5 for r in managers.values()), managers
+    assert sum(r["seats"] for r in managers.values()) == sum(r["seats"] for r in by.values())
     feeds = {f["source"]: f for f in report(world, "feeds")[0]}
     assert {n: f["health"] for n, f in feeds.items()} == {"hr": "good", "corp": "good", "idp": "good"}
     keys, _ = report(world, "keys")

@@ -52,6 +52,7 @@ static void test_a_freed_seat_pays_from_the_next_period(void **state)
 
 static void test_a_year_in_tiers_costs_less_only_below_a_boundary(void **state)
 {
+	/* the 8 of a month are with the 1.10 of its apps; the tiers are without */
 	const struct billing_tier tiers[] = { { 100, money("9120") }, { 200, money("17520") } };
 	struct billing b = { .term = BILLING_ANNUAL,
 			     .price = money("8"),
@@ -65,6 +66,14 @@ static void test_a_year_in_tiers_costs_less_only_below_a_boundary(void **state)
 	assert_true(billing_month(&b, 101) == money("1460"));
 	assert_true(billing_month(&b, 150) == billing_month(&b, 101));
 	assert_true(billing_month(&b, 400) == money("2920"));
+	assert_true(billing_seat(&b, 95) == money("8") && billing_seat(&b, 0) == 0);
+	assert_true(billing_seat(&b, 400) == money("7.3"));
+	/* apps are bought by the same tier: 90 pay for 100, and going below 101 pays for both
+	 */
+	b.apps = money("1.10");
+	assert_true(billing_month(&b, 90) == money("870"));
+	assert_true(billing_month(&b, 110) - billing_month(&b, 90) == money("810"));
+	assert_true(billing_month(&b, 400) == money("3360"));
 	/* by the month each seat counts, and a year without tiers likewise */
 	b.tier_count = 0;
 	assert_true(billing_month(&b, 3) == money("24"));
