@@ -260,8 +260,11 @@ static int target_read(void *ctx, const struct action *action, struct target_sta
 	unsigned with = action_kinds[action->kind].seat ? ATL_WITH_PATHS : 0;
 	int r;
 
-	if (action_kinds[action->kind].provision)
-		return hands_provision_state(&h->provision, action->kind, &ret->provision, err);
+	if (action_kinds[action->kind].provision) {
+		r = hands_provision_state(&h->provision, action->kind, &ret->provision, err);
+		if (r != 0 || action->after.status == ACCOUNT_UNKNOWN)
+			return r;
+	}
 	if (action_kinds[action->kind].group)
 		return hands_asked_group(h->client, action, &ret->provision, err);
 	if (action_kinds[action->kind].managed_only)

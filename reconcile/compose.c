@@ -71,6 +71,8 @@ static int reason_make(struct making *m, const struct compose_order *order, stru
 	int r = 0;
 
 	buf_init(&m->reason, REASON_BYTES);
+	if (!order && c->note) /* what does not come back is said first */
+		buf_add_text(&m->reason, c->note);
 	if (order) {
 		buf_addf(&m->reason, "%s by %s: %s", order->begin, order->by, order->reason);
 		if (c->note)

@@ -118,9 +118,11 @@ static enum truth earlier_truth(const struct world *w, const struct rule *rule,
 
 	for (size_t i = 0; i < rule->order && ret != TRUTH_TRUE; i++) {
 		const struct rule *earlier = &w->p->rules[i];
-		enum truth t = earlier->subject == rule->subject
-				       ? rule_truth(w, earlier, s, &outside)
-				       : TRUTH_FALSE;
+		/* what gives back is not about what is to be taken */
+		enum truth t =
+			earlier->subject == rule->subject && earlier->class != PLAN_RESTORE
+				? rule_truth(w, earlier, s, &outside)
+				: TRUTH_FALSE;
 
 		if (t != TRUTH_FALSE)
 			ret = t;
@@ -202,6 +204,50 @@ enum truth desire_leaves(const struct world *w, const struct subject *s)
 	return ret;
 }
 
+/* What no rule and no undo brings back. */
+static const struct {
+	enum action_kind kind;
+	const char *words;
+} lost_kinds[] = {
+	{ ACTION_REVOKE_TOKENS, "the API tokens that were revoked" },
+	{ ACTION_HAND_OVER, "what was handed over to others" },
+};
+
+int desire_lost(struct round *r, uint32_t account, const char **ret, struct err *err)
+{
+	const struct facts *f = r->w->f;
+	CLEANUP(buf_done) struct buf text;
+	int done;
+
+	*ret = NULL;
+	buf_init(&text, 512);
+	for (size_t k = 0; k < COUNT_OF(lost_kinds); k++) {
+		bool any = false;
+
+		for (size_t i = stage_progress(f, account);
+		     i < f->progress.n && f->progress.v[i].account == account; i++)
+			any = any || f->progress.v[i].kind == lost_kinds[k].kind;
+		if (any)
+			buf_addf(&text, "%s%s",
+				 text.len ? ", " : "not given back: ", lost_kinds[k].words);
+	}
+	if (!text.len)
+		return 0;
+	done = buf_fault(&text, err, "what does not come back");
+	return done < 0 ? done : arena_text(r->arena, buf_str(&text), ret, err);
+}
+
+/* What a step's candidate has besides. */
+static int step_fill(struct round *r, const struct rule_step *step, struct candidate *c,
+		     struct err *err)
+{
+	if (c->class == PLAN_RESTORE)
+		return desire_lost(r, c->s.account, &c->note, err);
+	if (!step->group)
+		return 0;
+	return bulk_rule_group(r, c, stage_group(r->w->f, step, c->s.account), err);
+}
+
 /* The rule is true: each step of the ladder that is due becomes a candidate. */
 static int ladder_desire(struct round *r, const struct rule *rule, const struct subject *s,
 			 int64_t anchor_ms, const struct basis *basis, struct err *err)
@@ -209,6 +255,7 @@ static int ladder_desire(struct round *r, const struct rule *rule, const struct 
 	const struct world *w = r->w;
 	int64_t horizon = w->f->round.now_ms + PLAN_HORIZON_MS;
 	struct stage stages[POLICY_MAX_STEPS];
+	int ret;
 
 	stage_ladder(w, rule, s, anchor_ms, stages);
 	for (size_t i = 0; i < rule->step_count; i++) {
@@ -245,13 +292,9 @@ static int ladder_desire(struct round *r, const struct rule *rule, const struct 
 			r->counts.later++;
 			continue;
 		}
-		if (rule->steps[i].group) {
-			int ret = bulk_rule_group(
-				r, &c, stage_group(w->f, &rule->steps[i], s->account), err);
-
-			if (ret < 0)
-				return ret;
-		}
+		ret = step_fill(r, &rule->steps[i], &c, err);
+		if (ret < 0)
+			return ret;
 		if (vec_candidate_add(&r->candidates, c) < 0)
 			return err_nomem(err);
 	}
@@ -335,6 +378,19 @@ static int give_back_judge(struct round *r, const struct rule *rule, const struc
 		       : 0;
 }
 
+/* An account of theirs is off, as far as it is known: else nothing can come back. */
+static bool may_return(const struct world *w, uint32_t person)
+{
+	for (uint32_t i = w->account_at[person]; i < w->account_at[person + 1]; i++) {
+		unsigned status = w->f->accounts.v[w->account_rows[i]].status;
+
+		if (status == ACCOUNT_SUSPENDED || status == ACCOUNT_DEACTIVATED ||
+		    status == ACCOUNT_UNKNOWN)
+			return true;
+	}
+	return false;
+}
+
 static int person_desire(struct round *r, uint32_t person, const struct rule *rule,
 			 struct unknowns *u, struct err *err)
 {
@@ -343,8 +399,11 @@ static int person_desire(struct round *r, uint32_t person, const struct rule *ru
 	struct moment anchor;
 	struct basis basis;
 	bool yes;
-	int ret = rule_judge(r, rule, &s, u, &yes, &anchor, &basis, err);
+	int ret;
 
+	if (rule->class == PLAN_RESTORE && !may_return(w, person))
+		return 0;
+	ret = rule_judge(r, rule, &s, u, &yes, &anchor, &basis, err);
 	if (ret < 0 || !yes)
 		return ret;
 	for (uint32_t i = w->account_at[person]; i < w->account_at[person + 1]; i++) {

@@ -431,11 +431,22 @@ static const enum step_op kind_ops[ACTION_KIND_COUNT] = {
 	[ACTION_WARN_ACCOUNT] = STEP_NOTIFY,
 };
 
+int diff_directory(struct round *r, uint32_t account, struct action_step *step, struct err *err)
+{
+	uint32_t directory = r->w->f->accounts.v[account].directory;
+
+	return directory < FRAME_FIRST
+		       ? 0
+		       : arena_text(r->arena, pool_str(&r->w->f->pool, directory),
+				    &step->directory, err);
+}
+
 static int account_diff(struct round *r, struct candidate *c, struct err *err)
 {
 	const struct facts *f = r->w->f;
 	const struct row_account *a;
 	struct action_step *step = NULL;
+	bool both;
 	int ret;
 
 	if (c->step_count) /* asked for with its steps */
@@ -450,20 +461,25 @@ static int account_diff(struct round *r, struct candidate *c, struct err *err)
 		c->after.status = action_kinds[c->kind].to;
 		return provision_diff(r, c, err);
 	}
-	ret = arena_alloc(r->arena, sizeof(*step), &step, err);
+	/* what is on again shows the suspension that came before it was off */
+	both = c->kind == ACTION_ENABLE && c->class == PLAN_RESTORE &&
+	       stage_suspended_by_us(r->w, c->s.account);
+	ret = arena_alloc(r->arena, 2 * sizeof(*step), &step, err);
 	if (ret < 0)
 		return ret;
 	step->op = kind_ops[c->kind];
-	if ((c->kind == ACTION_SUSPEND || c->kind == ACTION_RESTORE) &&
-	    a->directory >= FRAME_FIRST)
-		ret = arena_text(r->arena, pool_str(&f->pool, a->directory), &step->directory,
-				 err);
+	if (c->kind == ACTION_SUSPEND || c->kind == ACTION_RESTORE)
+		ret = diff_directory(r, c->s.account, step, err);
+	if (ret == 0 && both) {
+		step[1].op = STEP_RESTORE;
+		ret = diff_directory(r, c->s.account, &step[1], err);
+	}
 	if (action_kinds[c->kind].to != ACCOUNT_UNKNOWN) {
 		c->before.status = (enum account_status)a->status;
 		c->after.status = action_kinds[c->kind].to;
 	}
 	c->steps = step;
-	c->step_count = 1;
+	c->step_count = both ? 2 : 1;
 	return ret;
 }
 

@@ -21,6 +21,10 @@ VEC(vec_seat_path, struct seat_path);
 int diff_hold(struct round *r, struct candidate *c, enum guard_id guard, const char *saw,
 	      struct err *err) MUST_USE;
 
+/* The directory that an account's step is about; none where it is not told. */
+int diff_directory(struct round *r, uint32_t account, struct action_step *step, struct err *err)
+	MUST_USE;
+
 /* All paths of an account to a product, groups by id, then roles by name. Clears *ret first. */
 int diff_paths(const struct facts *f, uint32_t account, uint32_t product,
 	       struct vec_seat_path *ret, struct err *err) MUST_USE;

@@ -676,13 +676,25 @@ static void one_rule(struct binding *b, const struct shipped_rule *shipped,
 	b->wrong = b->wrong || wrong;
 }
 
+/* Who wrote a rule that gives back says himself what comes back, and when. */
+static bool gives_back_itself(const struct policy_conf *conf, const struct shipped_rule *s)
+{
+	const struct policy_rule_conf *v = conf->rules.v;
+
+	for (size_t i = 0; i < conf->rules.n; i++)
+		if (!v[i].off && word_find(class_words, v[i].class) == PLAN_RESTORE &&
+		    v[i].name && strcmp(v[i].name, s->name) != 0)
+			return word_find(class_words, s->class) == PLAN_RESTORE;
+	return false;
+}
+
 static void rules_bind(struct binding *b, const struct policy_conf *conf)
 {
 	const struct policy_rule_conf *v = conf->rules.v;
 
 	b->logins_keep = conf->logins_keep;
 	for (const struct shipped_rule *s = shipped_rules; conf->shipped && s->name; s++)
-		if (!b->lost)
+		if (!b->lost && !gives_back_itself(conf, s))
 			one_rule(b, s, rule_of_file(conf, s->name));
 	for (size_t i = 0; i < conf->rules.n && !b->lost; i++) {
 		const struct shipped_rule *s = shipped_rules;

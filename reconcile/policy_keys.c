@@ -200,6 +200,11 @@ const struct shipped_rule shipped_rules[] = {
 	  .then = { "warn", "free-seat after 14d" } },
 	{ .name = "orphan", .subject = "orphan", .class = "orphan", .anchor = "now",
 	  .then = { "suspend" } },
+	/* who decides of employment says active: what rules of ours took comes back */
+	{ .name = "rehired", .subject = "person", .class = "restore", .anchor = "now",
+	  .when = "hr.status eq \"active\" or (hr.status eq \"absent\" and (directory.status eq \"active\" or "
+		  "(directory.status eq \"absent\" and idp.status eq \"active\")))",
+	  .then = { "restore", "enable" } },
 	{ 0 }
 };
 

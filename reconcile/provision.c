@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "reconcile/bulk.h"
+#include "reconcile/diff.h"
 
 /* --- what the directory should hold of one person -------------------------------------------
  */
@@ -172,6 +173,7 @@ static int wish_add(struct wanting *v, enum provision_rule rule, enum action_kin
 		.due_ms = stage_opens(in->w, kind, PLAN_PROVISION, v->due_ms),
 		.anchor_ms = v->due_ms,
 		.basis = v->basis,
+		.note = wish->lost,
 		.wish = wish,
 	};
 
@@ -320,14 +322,57 @@ static int joiner_want(struct wanting *v, enum value_state email)
 	return r < 0 ? r : wish_add(v, PROVISION_JOINER, ACTION_PROVISION, wish);
 }
 
+/* Rules that give back the account's status: the record does it, and they could not. */
+static void returns_drop(struct round *r, uint32_t account)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->candidates.n; i++) {
+		const struct candidate *c = &r->candidates.v[i];
+
+		if (c->s.account != account || c->class != PLAN_RESTORE || !c->rule ||
+		    (c->kind != ACTION_RESTORE && c->kind != ACTION_ENABLE))
+			r->candidates.v[kept++] = *c;
+	}
+	r->candidates.n = kept;
+}
+
+/* What of the account comes back with its record, and what does not. */
+static int return_words(struct wanting *v, struct provision_wish *wish)
+{
+	struct round *r = v->in->r;
+	const char *with = "";
+	bool suspended;
+	int ret;
+
+	if (v->s.account == FACTS_NONE) {
+		wish->because = "the record is off, and the person is here";
+		return 0;
+	}
+	suspended = v->in->f->accounts.v[v->s.account].status == ACCOUNT_SUSPENDED;
+	wish->restore = stage_suspended_by_us(v->in->w, v->s.account);
+	if (wish->restore)
+		with = "; the account, which a rule of ours suspended, is restored with it";
+	else if (suspended)
+		with = "; the account stays suspended: no rule of ours did that, or somebody "
+		       "ordered it";
+	ret = desire_lost(r, v->s.account, &wish->lost, v->in->err);
+	return ret < 0 ? ret
+		       : arena_textf(r->arena, &wish->because, v->in->err,
+				     "the record is off, and the person is here%s", with);
+}
+
 static int return_want(struct wanting *v)
 {
 	struct provision_wish *wish = NULL;
 	int r = wish_new(v, &wish);
 
+	if (r == 0)
+		r = return_words(v, wish);
 	if (r < 0)
 		return r;
-	wish->because = "the record is off, and the person is here";
+	if (v->s.account != FACTS_NONE)
+		returns_drop(v->in->r, v->s.account);
 	return wish_add(v, PROVISION_RETURN, ACTION_REPROVISION, wish);
 }
 
@@ -899,7 +944,7 @@ int provision_diff(struct round *r, struct candidate *c, struct err *err)
 	struct action_step *steps = NULL;
 	size_t n = 0, groups = c->wish ? c->wish->group_count : 0;
 	bool first = c->kind != ACTION_JOIN_GROUPS && c->kind != ACTION_LEAVE_GROUPS;
-	int ret = arena_alloc(r->arena, (2 * groups + 1) * sizeof(*steps), &steps, err);
+	int ret = arena_alloc(r->arena, (2 * groups + 2) * sizeof(*steps), &steps, err);
 
 	if (ret == 0)
 		ret = arena_text(r->arena, pool_str(&f->pool, f->provision_directory),
@@ -912,6 +957,12 @@ int provision_diff(struct round *r, struct candidate *c, struct err *err)
 		ret = group_steps(r, c, steps, &n, err);
 	for (size_t i = 0; i < n; i++)
 		steps[i].directory = directory;
+	if (ret == 0 && c->wish && c->wish->restore) {
+		steps[n].op = STEP_RESTORE;
+		ret = diff_directory(r, c->s.account, &steps[n++], err);
+		c->before.status = (enum account_status)f->accounts.v[c->s.account].status;
+		c->after.status = ACCOUNT_ACTIVE;
+	}
 	c->steps = steps;
 	c->step_count = n;
 	if (action_kinds[c->kind].provision) {

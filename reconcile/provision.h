@@ -1,7 +1,8 @@
 /*
  * Provisioning: what an organisation's SCIM directory should hold of the people in its scope,
  * against what it was read to hold. Joiners get a record from their first day on, drifted
- * attributes are put right, who came back is active again, groups follow attributes. Who is
+ * attributes are put right, who came back is active again (and an account of theirs that a
+ * rule of ours suspended is restored with its record), groups follow attributes. Who is
  * not wanted in a group any more leaves it when its overlap is over, counted from when a round
  * first saw that: the result's stays say what is to be remembered for the next one.
  *
@@ -29,6 +30,8 @@ struct provision_wish {
 	struct str wanted[PROVISION_ATTR_COUNT];     /* empty: left as it is */
 	const struct provision_group *const *groups; /* to join or to leave */
 	size_t group_count;
+	bool restore;        /* the account, which a rule of ours suspended, besides */
+	const char *lost;    /* what does not come back, or NULL */
 	const char *because; /* a sentence without personal values */
 };
 

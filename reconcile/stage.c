@@ -6,6 +6,18 @@
 	(36 * STAMP_HOUR_MS) /* a state is seen so long after it came, at most                 \
 			      */
 
+/* Who comes back does so on a first day, which may be ahead. */
+static struct moment not_before_start(const struct world *w, uint32_t person, struct moment m)
+{
+	struct moment start = view_start(w, person, 0);
+
+	if (start.state == VALUE_UNKNOWN)
+		return start;
+	if (start.state == VALUE_PRESENT && start.ms > m.ms)
+		return start;
+	return m;
+}
+
 struct moment stage_anchor(const struct world *w, const struct rule *rule,
 			   const struct subject *s)
 {
@@ -14,6 +26,9 @@ struct moment stage_anchor(const struct world *w, const struct rule *rule,
 	if (rule->anchor.name)
 		m = view_moment(w, &rule->anchor, s);
 	m.ms += rule->anchor_ms;
+	if (rule->class == PLAN_RESTORE && rule->subject == SUBJECT_PERSON &&
+	    m.state == VALUE_PRESENT)
+		return not_before_start(w, s->person, m);
 	return m;
 }
 
@@ -60,6 +75,28 @@ static struct stage done(int64_t at_ms)
 	return (struct stage){ STAGE_DONE, at_ms };
 }
 
+/* When something of that kind was last done to the account; 0: never. *ordered: by a person's
+ * order. */
+static int64_t newest_deed(const struct facts *f, uint32_t account, enum action_kind kind,
+			   bool *ordered)
+{
+	int64_t newest = 0;
+
+	*ordered = false;
+	for (size_t i = stage_progress(f, account);
+	     i < f->progress.n && f->progress.v[i].account == account; i++) {
+		const struct row_progress *p = &f->progress.v[i];
+		struct str rule = pool_str(&f->pool, p->rule);
+
+		if (p->kind != kind || p->done_ms <= newest)
+			continue;
+		newest = p->done_ms;
+		*ordered = str_eq(rule, STR(ORDER_BLOCK)) || str_eq(rule, STR(ORDER_UNDO)) ||
+			   str_eq(rule, STR(ORDER_BULK));
+	}
+	return newest;
+}
+
 /*
  * To give back what a rule of ours took: it was the newest to do so, and the state is the one
  * it left. We see states when we read them: one that is newer than the deed by more than a day
@@ -71,28 +108,37 @@ static struct stage return_stage(const struct world *w, enum action_kind kind, u
 	const struct facts *f = w->f;
 	const struct row_account *a = &f->accounts.v[account];
 	enum action_kind took = action_kinds[kind].undo;
-	int64_t newest = 0;
-	bool ordered = false;
+	bool ordered;
+	int64_t newest = newest_deed(f, account, took, &ordered);
 
+	/* of whom nothing was taken, nothing can be given back, whatever the state is */
 	if (a->status == ACCOUNT_UNKNOWN)
-		return (struct stage){ STAGE_UNKNOWN, 0 };
+		return newest ? (struct stage){ STAGE_UNKNOWN, 0 } : done(anchor_ms);
 	if (a->status != action_kinds[took].to)
 		return done(anchor_ms);
-	for (size_t i = stage_progress(f, account);
-	     i < f->progress.n && f->progress.v[i].account == account; i++) {
-		const struct row_progress *p = &f->progress.v[i];
-		struct str rule = pool_str(&f->pool, p->rule);
-
-		if (p->kind != took || p->done_ms <= newest)
-			continue;
-		newest = p->done_ms;
-		ordered = str_eq(rule, STR(ORDER_BLOCK)) || str_eq(rule, STR(ORDER_UNDO)) ||
-			  str_eq(rule, STR(ORDER_BULK));
-	}
 	if (!newest || ordered || a->status_since_ms <= 0 ||
 	    a->status_since_ms > newest + STAGE_SEEN_MS)
 		return (struct stage){ STAGE_NOT_OURS, 0 };
 	return (struct stage){ STAGE_WAITS, 0 };
+}
+
+bool stage_suspended_by_us(const struct world *w, uint32_t account)
+{
+	static const enum action_kind gives[] = { ACTION_RESTORE, ACTION_ENABLE,
+						  ACTION_REPROVISION };
+	enum account_status status = (enum account_status)w->f->accounts.v[account].status;
+	bool ordered, other;
+	int64_t newest;
+
+	if (status == ACCOUNT_SUSPENDED)
+		return return_stage(w, ACTION_RESTORE, account, 0).state == STAGE_WAITS;
+	newest = newest_deed(w->f, account, ACTION_SUSPEND, &ordered);
+	if (status != ACCOUNT_DEACTIVATED || !newest || ordered)
+		return false;
+	for (size_t i = 0; i < COUNT_OF(gives); i++)
+		if (newest_deed(w->f, account, gives[i], &other) > newest)
+			return false;
+	return true;
 }
 
 uint32_t stage_group(const struct facts *f, const struct rule_step *step, uint32_t account)

@@ -25,12 +25,20 @@ struct stage {
 /* The first row of what was done to the account. */
 size_t stage_progress(const struct facts *f, uint32_t account);
 
-/* When the rule's ladder begins for the subject: anchor and offset, not yet settled. */
+/* When the rule's ladder begins for the subject: anchor and offset, not yet settled. A rule of
+ * class restore gives a person nothing back before their first day. */
 struct moment stage_anchor(const struct world *w, const struct rule *rule,
 			   const struct subject *s);
 
 /* The group that a step names, in the account's directory: a row; FACTS_NONE: none, or two. */
 uint32_t stage_group(const struct facts *f, const struct rule_step *step, uint32_t account);
+
+/*
+ * A rule of ours suspended the account, it was the newest to do so, and nothing shows that
+ * somebody else has a hand in it. Told of what is deactivated too: that its suspension comes to
+ * light again once it is on.
+ */
+bool stage_suspended_by_us(const struct world *w, uint32_t account);
 
 /* One stage per step of the rule. account is a row; seat rows only for seat rules. */
 void stage_ladder(const struct world *w, const struct rule *rule, const struct subject *s,

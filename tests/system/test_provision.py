@@ -158,8 +158,17 @@ def test_a_person_joins_drifts_leaves_and_comes_back(world):
     assert "reprovision" in kinds(plan), plan["actions"]
     assert not actions(plan, kind="reprovision")[0]["automatic"]
     assert world.there.user(p["mail"])["active"] is False
-    do(world, plan)
+    back = actions(plan, kind="reprovision")[0]
+    assert [s["op"] for s in back["steps"]] == ["scim-activate", "restore"], back
+    assert (back["before"]["status"], back["after"]["status"]) == ("deactivated", "active")
+    assert "restored with it" in world.command("why", p["mail"])
+    assert not [a for a in actions(plan) if a["kind"] in ("restore", "enable")], plan["actions"]
+    assert world.there.user(p["mail"])["active"] is False
+    assert [a["state"] for a in do(world, plan) if a["kind"] == "reprovision"] == ["done"]
     assert world.there.user(p["mail"])["active"] is True
+    assert world.rehearsal.account(p["mail"])["status"] == "active"
+    look(world)
+    assert not [a for a in actions(world.plan()) if a["email"] == p["mail"]]
     assert world.rehearsal.twice() == {}
 
 

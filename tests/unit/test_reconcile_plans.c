@@ -20,7 +20,7 @@
  *   link ACCOUNT|SOURCE/KEY PERSON RULE             doubt KIND ACCOUNT|SOURCE/KEY
  *   finding KIND [RULE]      supersedes PLAN N      orphans N    pending N   later N
  *
- *   does KIND ACCOUNT OP                            its one step
+ *   does KIND ACCOUNT OP...                         its steps, all of them
  *   anchor KIND ACCOUNT TIME                        what its clock counts from
  *   evidence KIND ACCOUNT PATH VALUE [SOURCE]       what it rests on
  *   present TEXT / absent TEXT                      the plans' bytes hold it, or do not
@@ -307,9 +307,13 @@ static void check_does(struct golden *g, const struct world_line *l)
 {
 	const struct action *a = action_of(g, l->words[1], l->words[2], false);
 
-	if (a->step_count != 1 || strcmp(step_ops[a->steps[0].op].word, l->words[3]) != 0)
-		fail_msg("%s: %s of %s does not do just %s", g->name, l->words[1], l->words[2],
-			 l->words[3]);
+	if (a->step_count != l->n - 3)
+		fail_msg("%s: %s of %s has %zu steps", g->name, l->words[1], l->words[2],
+			 a->step_count);
+	for (size_t i = 0; i < a->step_count; i++)
+		if (strcmp(step_ops[a->steps[i].op].word, l->words[3 + i]) != 0)
+			fail_msg("%s: %s of %s does %s, not %s", g->name, l->words[1],
+				 l->words[2], step_ops[a->steps[i].op].word, l->words[3 + i]);
 }
 
 static void check_step(struct golden *g, const struct world_line *l)

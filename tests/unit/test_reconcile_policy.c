@@ -36,6 +36,7 @@ static void test_what_is_shipped_binds(void **state)
 		{ "invited", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
 		{ "external-idle", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
 		{ "orphan", SUBJECT_ORPHAN, PLAN_ORPHAN, 1, false, false },
+		{ "rehired", SUBJECT_PERSON, PLAN_RESTORE, 2, false, false },
 	};
 	CLEANUP(policy_free_at) struct policy *p = NULL;
 	struct err err;
@@ -268,7 +269,7 @@ static void test_what_is_shipped_is_shown_as_a_file_would_say_it(void **state)
 	buf_add_text(&file, "shipped: false\nrules:\n");
 	buf_add_str(&file, buf_str(&rules));
 	assert_ok(bind_text(file.p, &p, &faults, &err), &err);
-	assert_int_equal(p->rule_count, 13);
+	assert_int_equal(p->rule_count, 14);
 	buf_done(&rules);
 	buf_done(&file);
 	conf_faults_free(&faults);
