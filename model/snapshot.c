@@ -228,6 +228,7 @@ void facts_free(struct facts *f)
 	vec_row_bar_done(&f->bars);
 	vec_u64_done(&f->expected);
 	vec_row_progress_done(&f->progress);
+	vec_row_former_done(&f->former);
 	vec_row_counted_done(&f->counted);
 	vec_row_open_done(&f->open);
 	vec_row_apart_done(&f->apart);
@@ -804,6 +805,17 @@ int facts_add_progress(struct facts *f, const struct facts_progress *in, struct 
 	return r < 0 ? r : PUSH(f, err, vec_row_progress, progress, row);
 }
 
+int facts_add_former(struct facts *f, const struct facts_former *in, struct err *err)
+{
+	struct row_former row = { .taken_ms = in->taken_ms, .account = in->account };
+	int r;
+
+	if (in->account >= f->accounts.n)
+		return row_fault(err, "account", in->account);
+	r = pool_add(&f->pool, in->group, &row.group, err);
+	return r < 0 ? r : PUSH(f, err, vec_row_former, former, row);
+}
+
 int facts_add_counted(struct facts *f, const struct facts_counted *in, struct err *err)
 {
 	struct row_counted row = { .person = in->person,
@@ -970,6 +982,18 @@ static int progress_cmp(const void *pa, const void *pb)
 	const struct row_progress *a = pa, *b = pb;
 
 	return FIRST_OF(LESS(a->account, b->account), LESS(a->product, b->product));
+}
+
+/* By the texts: their numbers are as they came. */
+static int former_cmp(const void *pa, const void *pb, void *ctx)
+{
+	const struct row_former *a = pa, *b = pb;
+	const struct pool *pool = ctx;
+	int c = LESS(a->account, b->account);
+
+	if (!c)
+		c = str_cmp(pool_str(pool, a->group), pool_str(pool, b->group));
+	return c ? c : LESS(b->taken_ms, a->taken_ms);
 }
 
 static int open_cmp(const void *pa, const void *pb)
@@ -1283,6 +1307,8 @@ static int rows_sort(struct facts *f, struct err *err)
 	UNIQUE(scim_ceased, ceased_cmp);
 	SORT(refusals, refusal_cmp);
 	SORT(returns, return_cmp);
+	if (f->former.n)
+		qsort_r(f->former.v, f->former.n, sizeof(*f->former.v), former_cmp, &f->pool);
 	if (f->owned.n)
 		qsort_r(f->owned.v, f->owned.n, sizeof(*f->owned.v), owned_cmp, &f->pool);
 	if (f->sites.n)
@@ -1385,7 +1411,7 @@ size_t facts_bytes(const struct facts *f)
 	ROOM(numbers), ROOM(lists), ROOM(sources), ROOM(records), ROOM(persons);
 	ROOM(addresses), ROOM(accounts), ROOM(products), ROOM(seats), ROOM(groups);
 	ROOM(grants), ROOM(members), ROOM(roles), ROOM(protections), ROOM(bars);
-	ROOM(expected), ROOM(progress), ROOM(counted), ROOM(open), ROOM(apart);
+	ROOM(expected), ROOM(progress), ROOM(former), ROOM(counted), ROOM(open), ROOM(apart);
 	ROOM(sites), ROOM(inventory), ROOM(owned), ROOM(heirs), ROOM(refusals), ROOM(returns);
 	ROOM(scim_users), ROOM(scim_groups), ROOM(scim_members), ROOM(scim_ceased);
 #undef ROOM

@@ -293,6 +293,13 @@ struct facts_progress {
 	uint32_t times; /* how often we did it; 0: it was so already */
 };
 
+/* A group that a rule about leavers took from an account. */
+struct facts_former {
+	uint32_t account;
+	struct str group; /* its id; the group need not be there any more */
+	int64_t taken_ms;
+};
+
 /* A subject that an applied (or approved and running) action counted in a window. */
 struct facts_counted {
 	enum plan_class class;
@@ -463,6 +470,7 @@ int facts_add_expected(struct facts *f, uint64_t person, struct err *err) MUST_U
 
 int facts_add_progress(struct facts *f, const struct facts_progress *row, struct err *err)
 	MUST_USE;
+int facts_add_former(struct facts *f, const struct facts_former *row, struct err *err) MUST_USE;
 int facts_add_counted(struct facts *f, const struct facts_counted *row, struct err *err)
 	MUST_USE;
 int facts_add_apart(struct facts *f, const struct facts_apart *row, struct err *err) MUST_USE;
@@ -580,6 +588,11 @@ struct row_progress {
 	uint8_t kind;
 };
 
+struct row_former {
+	int64_t taken_ms;
+	uint32_t account, group; /* group: a text of the pool */
+};
+
 struct row_counted {
 	uint64_t person, account;
 	int64_t at_ms;
@@ -651,6 +664,7 @@ VEC(vec_row_scim_ceased, struct row_scim_ceased);
 VEC(vec_row_protection, struct row_protection);
 VEC(vec_row_bar, struct row_bar);
 VEC(vec_row_progress, struct row_progress);
+VEC(vec_row_former, struct row_former);
 VEC(vec_row_counted, struct row_counted);
 VEC(vec_row_open, struct row_open);
 VEC(vec_row_address, struct row_address);
@@ -693,6 +707,7 @@ struct facts {
 	struct vec_row_bar bars;               /* sealed: by account, person */
 	struct vec_u64 expected;               /* sealed: sorted */
 	struct vec_row_progress progress;      /* sealed: by account */
+	struct vec_row_former former;          /* sealed: by account, group, the newest first */
 	struct vec_row_counted counted;
 	struct vec_row_open open; /* sealed: by account */
 	struct vec_row_apart apart;

@@ -844,31 +844,33 @@ static int groups_fill(struct bulk *b, const struct found *v, size_t n, struct c
 	return 0;
 }
 
-int bulk_rule_group(struct round *round, struct candidate *c, uint32_t group, struct err *err)
+int bulk_rule_groups(struct round *round, struct candidate *c, const uint32_t *groups, size_t n,
+		     struct err *err)
 {
 	bool add = c->kind == ACTION_ADD_GROUPS;
-	struct action_step *step = NULL;
-	const char **id = NULL;
-	uint32_t *row = NULL;
-	int r = arena_alloc(round->arena, sizeof(*step), &step, err);
+	struct action_step *steps = NULL;
+	const char **ids = NULL;
+	uint32_t *rows = NULL;
+	int r = arena_alloc(round->arena, (n + 1) * sizeof(*steps), &steps, err);
 
 	if (r == 0)
-		r = arena_alloc(round->arena, sizeof(*id), &id, err);
+		r = arena_alloc(round->arena, (n + 1) * sizeof(*ids), &ids, err);
 	if (r == 0)
-		r = arena_alloc(round->arena, sizeof(*row), &row, err);
-	if (r == 0)
-		r = step_of_group(round, group, step, err);
+		r = arena_alloc(round->arena, (n + 1) * sizeof(*rows), &rows, err);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = step_of_group(round, groups[i], &steps[i], err);
+		steps[i].op = add ? STEP_ADD_GROUP : STEP_REMOVE_GROUP;
+		ids[i] = steps[i].group;
+		rows[i] = groups[i];
+	}
 	if (r < 0)
 		return r;
-	step->op = add ? STEP_ADD_GROUP : STEP_REMOVE_GROUP;
-	*id = step->group;
-	*row = group;
-	c->steps = step;
-	c->groups = row;
-	c->step_count = c->group_count = 1;
+	c->steps = steps;
+	c->groups = rows;
+	c->step_count = c->group_count = n;
 	c->before.paths = c->after.paths = true;
 	*(add ? &c->after : &c->before) =
-		(struct action_fields){ .paths = true, .groups = id, .group_count = 1 };
+		(struct action_fields){ .paths = true, .groups = ids, .group_count = n };
 	return 0;
 }
 
@@ -1102,7 +1104,7 @@ static int group_judge(const struct world *w, const struct candidate *c, uint32_
 				 "where the members of group " STR_FMT
 				 " come from, or whether it gives administration, was not read",
 				 STR_ARG(name));
-	if (c->rule && c->kind == ACTION_ADD_GROUPS &&
+	if (c->rule && c->class != PLAN_RESTORE && c->kind == ACTION_ADD_GROUPS &&
 	    (g->admin == TRI_YES || w->f->grant_at[group] != w->f->grant_at[group + 1]))
 		return guard_hit(hits, arena, GUARD_IMPOSSIBLE, err,
 				 "group " STR_FMT

@@ -110,9 +110,10 @@ void bulk_answer(const struct round *round, const struct bulk_request *request);
 int bulk_again(struct round *round, const struct action_step *steps, size_t n,
 	       struct candidate *c, bool *ret, struct err *err) MUST_USE;
 
-/* The candidate of a rule's step about a group (tag, remove-group): its step and fields. */
-int bulk_rule_group(struct round *round, struct candidate *c, uint32_t group, struct err *err)
-	MUST_USE;
+/* The candidate of a rule's step about groups (tag, remove-group, former-groups): its steps and
+ * fields. */
+int bulk_rule_groups(struct round *round, struct candidate *c, const uint32_t *groups, size_t n,
+		     struct err *err) MUST_USE;
 
 /* The group of that id, or FACTS_NONE. */
 uint32_t bulk_group_row(const struct facts *f, const char *id);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "reconcile/bulk.h"
+#include "reconcile/former.h"
 #include "reconcile/handover.h"
 
 int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
@@ -213,14 +214,17 @@ static const struct {
 	{ ACTION_HAND_OVER, "what was handed over to others" },
 };
 
-int desire_lost(struct round *r, uint32_t account, const char **ret, struct err *err)
+#define LOST_BEGIN "not given back: "
+
+int desire_lost(struct round *r, const struct rule *rule, uint32_t account, const char **ret,
+		struct err *err)
 {
 	const struct facts *f = r->w->f;
 	CLEANUP(buf_done) struct buf text;
 	int done;
 
 	*ret = NULL;
-	buf_init(&text, 512);
+	buf_init(&text, 16384);
 	for (size_t k = 0; k < COUNT_OF(lost_kinds); k++) {
 		bool any = false;
 
@@ -228,9 +232,10 @@ int desire_lost(struct round *r, uint32_t account, const char **ret, struct err 
 		     i < f->progress.n && f->progress.v[i].account == account; i++)
 			any = any || f->progress.v[i].kind == lost_kinds[k].kind;
 		if (any)
-			buf_addf(&text, "%s%s",
-				 text.len ? ", " : "not given back: ", lost_kinds[k].words);
+			buf_addf(&text, "%s%s", text.len ? ", " : LOST_BEGIN,
+				 lost_kinds[k].words);
 	}
+	former_left(r->w, rule, account, &text, LOST_BEGIN);
 	if (!text.len)
 		return 0;
 	done = buf_fault(&text, err, "what does not come back");
@@ -241,11 +246,16 @@ int desire_lost(struct round *r, uint32_t account, const char **ret, struct err 
 static int step_fill(struct round *r, const struct rule_step *step, struct candidate *c,
 		     struct err *err)
 {
+	uint32_t group;
+
+	if (c->class == PLAN_RESTORE && c->kind == ACTION_ADD_GROUPS)
+		return former_fill(r, c, err);
 	if (c->class == PLAN_RESTORE)
-		return desire_lost(r, c->s.account, &c->note, err);
+		return desire_lost(r, c->rule, c->s.account, &c->note, err);
 	if (!step->group)
 		return 0;
-	return bulk_rule_group(r, c, stage_group(r->w->f, step, c->s.account), err);
+	group = stage_group(r->w->f, step, c->s.account);
+	return bulk_rule_groups(r, c, &group, 1, err);
 }
 
 /* The rule is true: each step of the ladder that is due becomes a candidate. */
@@ -378,14 +388,15 @@ static int give_back_judge(struct round *r, const struct rule *rule, const struc
 		       : 0;
 }
 
-/* An account of theirs is off, as far as it is known: else nothing can come back. */
-static bool may_return(const struct world *w, uint32_t person)
+/* An account of theirs is off, as far as it is known, or groups were taken from it: else
+ * nothing can come back. */
+static bool may_return(const struct world *w, const struct rule *rule, uint32_t person)
 {
 	for (uint32_t i = w->account_at[person]; i < w->account_at[person + 1]; i++) {
 		unsigned status = w->f->accounts.v[w->account_rows[i]].status;
 
 		if (status == ACCOUNT_SUSPENDED || status == ACCOUNT_DEACTIVATED ||
-		    status == ACCOUNT_UNKNOWN)
+		    status == ACCOUNT_UNKNOWN || former_any(w, rule, w->account_rows[i]))
 			return true;
 	}
 	return false;
@@ -401,7 +412,7 @@ static int person_desire(struct round *r, uint32_t person, const struct rule *ru
 	bool yes;
 	int ret;
 
-	if (rule->class == PLAN_RESTORE && !may_return(w, person))
+	if (rule->class == PLAN_RESTORE && !may_return(w, rule, person))
 		return 0;
 	ret = rule_judge(r, rule, &s, u, &yes, &anchor, &basis, err);
 	if (ret < 0 || !yes)

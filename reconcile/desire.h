@@ -97,9 +97,10 @@ bool desire_is_orphan(const struct round *r, uint32_t account);
 /* Every source is ready, accepted, undoubted, and tells its addresses. */
 bool desire_sources_whole(const struct world *w);
 
-/* What a rule took from the account and nothing gives back, as the beginning of a sentence that
- * says what comes back: "not given back: ...; "; NULL where there is nothing. */
-int desire_lost(struct round *r, uint32_t account, const char **ret, struct err *err) MUST_USE;
+/* What rules took from the account and nothing gives back, as the beginning of the reason for
+ * giving back the rest: "not given back: ..."; NULL where there is nothing. */
+int desire_lost(struct round *r, const struct rule *rule, uint32_t account, const char **ret,
+		struct err *err) MUST_USE;
 
 int finding_add(struct round *r, const char *kind, const char *rule, uint64_t person,
 		uint64_t account, struct err *err, const char *format, ...) PRINTF(7, 8)

@@ -317,12 +317,14 @@ static const struct step_row {
 	{ "delete", ACTION_DELETE, ON_OTHERS, false },
 	{ "restore", ACTION_RESTORE, ON_RETURN, false },
 	{ "enable", ACTION_ENABLE, ON_RETURN, false },
+	{ "former-groups", ACTION_ADD_GROUPS, ON_RETURN, false },
 };
 
 const char *rule_step_word(const struct rule_step *step)
 {
 	for (size_t i = 0; i < COUNT_OF(step_rows); i++)
-		if (step_rows[i].kind == step->kind)
+		if (step_rows[i].kind == step->kind &&
+		    step_rows[i].group == (step->group != NULL))
 			return step_rows[i].word;
 	return action_kinds[step->kind].word;
 }
@@ -383,7 +385,7 @@ static const char *steps_expected(const struct rule *rule)
 	case ON_SEAT:
 		return "warn or free-seat";
 	case ON_RETURN:
-		return "restore or enable";
+		return "restore, enable or former-groups";
 	default:
 		return "suspend, deactivate, revoke-tokens, hand-over, tag NAME, "
 		       "remove-group NAME, warn or delete";

@@ -25,7 +25,7 @@ static const struct conf_key rule_keys[] = {
 	ROW("class", CONF_TEXT, policy_rule_conf, class,
 	    .help = "whose limits it counts on: leaver, absence, inactive, orphan; restore: it gives back"),
 	ROW("then", CONF_LIST, policy_rule_conf, then, WITHIN(0, POLICY_MAX_STEPS),
-	    .help = "steps in order: suspend, deactivate after 7d, warn, free-seat after 14d, revoke-tokens, hand-over, tag NAME, remove-group NAME, delete; restore, enable"),
+	    .help = "steps in order: suspend, deactivate after 7d, warn, free-seat after 14d, revoke-tokens, hand-over, tag NAME, remove-group NAME, delete; restore, enable, former-groups"),
 	ROW("settle", CONF_ENUM, policy_rule_conf, settle, .preset = "as-shipped", .words = stated_words,
 	    .help = "true: wait policy.settle after the anchor, so that a burst is seen first"),
 	ROW("automatic", CONF_ENUM, policy_rule_conf, automatic, .preset = "as-shipped", .words = stated_words,
@@ -204,7 +204,7 @@ const struct shipped_rule shipped_rules[] = {
 	{ .name = "rehired", .subject = "person", .class = "restore", .anchor = "now",
 	  .when = "hr.status eq \"active\" or (hr.status eq \"absent\" and (directory.status eq \"active\" or "
 		  "(directory.status eq \"absent\" and idp.status eq \"active\")))",
-	  .then = { "restore", "enable" } },
+	  .then = { "restore", "enable", "former-groups" } },
 	{ 0 }
 };
 

@@ -356,7 +356,8 @@ static int return_words(struct wanting *v, struct provision_wish *wish)
 	else if (suspended)
 		with = "; the account stays suspended: no rule of ours did that, or somebody "
 		       "ordered it";
-	ret = desire_lost(r, v->s.account, &wish->lost, v->in->err);
+	ret = desire_lost(r, &v->in->p->rules[PROVISION_RETURN], v->s.account, &wish->lost,
+			  v->in->err);
 	return ret < 0 ? ret
 		       : arena_textf(r->arena, &wish->because, v->in->err,
 				     "the record is off, and the person is here%s", with);

@@ -555,6 +555,12 @@ static bool rule_judge(struct judging *j)
 		say(j->ret, JUDGE_NOT_WANTED, "no site is configured any more");
 		return false;
 	}
+	if (j->action->kind == ACTION_ADD_GROUPS && rule->class == PLAN_RESTORE &&
+	    w->f->accounts.v[j->c.s.account].status != ACCOUNT_ACTIVE) {
+		say(j->ret, JUDGE_LATER,
+		    "the account is not active yet: then it gets its groups back");
+		return false;
+	}
 	if (j->action->kind == ACTION_HAND_OVER &&
 	    w->f->accounts.v[j->c.s.account].status == ACCOUNT_ACTIVE) {
 		say(j->ret, JUDGE_LATER,

@@ -1,5 +1,6 @@
 #include "reconcile/stage.h"
 
+#include "reconcile/former.h"
 #include "reconcile/handover.h"
 
 #define STAGE_SEEN_MS                                                                          \
@@ -237,6 +238,8 @@ static struct stage step_stage(const struct world *w, const struct rule *rule,
 	enum action_kind kind = step->kind;
 	int64_t did;
 
+	if (kind == ACTION_ADD_GROUPS && !step->group)
+		return former_stage(w, rule, s->account, anchor_ms);
 	if (step->group)
 		return group_stage(w, rule, step, s->account, anchor_ms);
 	if (!action_kinds[kind].seat)
@@ -252,7 +255,7 @@ static struct stage step_stage(const struct world *w, const struct rule *rule,
 static bool is_gate(const struct rule_step *step)
 {
 	return step->kind != ACTION_REVOKE_TOKENS && step->kind != ACTION_HAND_OVER &&
-	       !step->group;
+	       step->kind != ACTION_ADD_GROUPS && !step->group;
 }
 
 /* The step before that a step waits for: the last one with a shorter wait. SIZE_MAX: none. */

@@ -1424,6 +1424,32 @@ static int step_progress(struct build *b, struct db *db, struct err *err)
 	return r;
 }
 
+static int on_former(void *ctx, const struct former_row *p, struct err *err)
+{
+	struct build *b = ctx;
+	struct facts_former row = { .account = account_of(b, p->account),
+				    .group = p->group,
+				    .taken_ms = p->taken_ms };
+
+	b->rows += p->account != b->last;
+	b->last = p->account;
+	if (row.account == FACTS_NONE || !p->group.len)
+		return 0;
+	return facts_add_former(b->facts, &row, err);
+}
+
+static int step_former(struct build *b, struct db *db, struct err *err)
+{
+	int r = 0;
+
+	if (!b->want->person)
+		return persons_former(db, b->org, b->last, PAGE_ROWS, on_former, b, err);
+	for (size_t i = 0; r == 0 && i < b->accounts.n; i++)
+		r = persons_former_of(db, b->accounts.v[i].id, on_former, b, err);
+	b->rows = 0;
+	return r;
+}
+
 /* --- open actions ---------------------------------------------------------------------------
  */
 
@@ -1771,6 +1797,8 @@ static int build_all(struct build *b, struct err *err)
 		r = in_transaction(b, step_decided, err);
 	if (r == 0)
 		r = all_pages(b, step_progress, err);
+	if (r == 0)
+		r = all_pages(b, step_former, err);
 	if (r == 0)
 		r = in_transaction(b, step_returns, err);
 	if (r == 0)

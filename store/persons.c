@@ -1071,6 +1071,55 @@ int persons_progress_of(struct db *db, int64_t account, progress_fn fn, void *ct
 	return r < 0 ? r : each_progress(q, fn, ctx, err);
 }
 
+/* --- what leavers were taken ---------------------------------------------------------------
+ */
+
+#define FORMER_KINDS "('remove-groups', 'free-seat')"
+#define FORMER_OF(accounts)                                                                    \
+	"SELECT k.account, json_extract(j.args, '$.group'), j.ms FROM (" accounts ") k"        \
+	" LEFT JOIN action a ON a.account = k.account AND a.account > 0"                       \
+	" AND a.kind IN " FORMER_KINDS " AND a.class IN ('leaver', 'absence')"                 \
+	" LEFT JOIN journal j ON j.plan = a.plan AND j.n = a.n AND j.kind = ?1"                \
+	" AND j.op = 'remove-group' AND j.result = 'ok' ORDER BY k.account, j.seq"
+
+static int each_former(struct stmt *q, former_fn fn, void *ctx, struct err *err)
+{
+	int r = 0;
+
+	while (r == 0 && (r = db_step(q, err)) == DB_ROW) {
+		struct former_row row = { .account = db_int(q, 0),
+					  .group = db_text(q, 1),
+					  .taken_ms = db_int(q, 2) };
+
+		r = fn(ctx, &row, err);
+	}
+	return r;
+}
+
+int persons_former(struct db *db, int64_t org, int64_t after_account, size_t most, former_fn fn,
+		   void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err,
+		     FORMER_OF("SELECT DISTINCT g.account FROM progress g JOIN account c"
+			       " ON c.id = g.account AND c.org = ?2 WHERE g.account > ?3"
+			       " AND g.kind IN " FORMER_KINDS " ORDER BY g.account LIMIT ?4"),
+		     DB_I(JOURNAL_OUTCOME), DB_I(org), DB_I(after_account), DB_I(most));
+	return r < 0 ? r : each_former(q, fn, ctx, err);
+}
+
+int persons_former_of(struct db *db, int64_t account, former_fn fn, void *ctx, struct err *err)
+{
+	CLEANUP(stmt_done_at) struct stmt *q = NULL;
+	int r;
+
+	r = db_query(db, &q, err, FORMER_OF("SELECT ?2 AS account"), DB_I(JOURNAL_OUTCOME),
+		     DB_I(account));
+	return r < 0 ? r : each_former(q, fn, ctx, err);
+}
+
 /* --- forgetting -----------------------------------------------------------------------------
  */
 

@@ -218,6 +218,20 @@ int persons_progress(struct db *db, int64_t org, int64_t after_account, size_t m
 int persons_progress_of(struct db *db, int64_t account, progress_fn fn, void *ctx,
 			struct err *err) MUST_USE;
 
+/* A group that a rule of class leaver or absence took from an account, as the journal says. */
+struct former_row {
+	int64_t account;
+	struct str group; /* id; empty: the account is looked at, and nothing was taken */
+	int64_t taken_ms;
+};
+typedef int (*former_fn)(void *ctx, const struct former_row *row, struct err *err);
+/* As persons_progress() and persons_progress_of(); one call at least for each account of whom
+ * anything of the kind is in its progress. */
+int persons_former(struct db *db, int64_t org, int64_t after_account, size_t most, former_fn fn,
+		   void *ctx, struct err *err) MUST_USE;
+int persons_former_of(struct db *db, int64_t account, former_fn fn, void *ctx, struct err *err)
+	MUST_USE;
+
 /*
  * Forgets a person (law 8): documents, addresses, evidence, plan values and audit bodies that
  * name them are emptied, salts too; numbers and digests stay; one audit entry names what was

@@ -8,6 +8,8 @@ from sites import SiteWorld
 from test_approvals import enrol, refused, signed
 from world import POLICY, World, actions
 
+EMPLOYMENT = "urn:ietf:params:scim:schemas:extension:leaverd:2.0:Employment"
+
 LADDERS = POLICY + """\
   rules:
     - name: leaver-hr
@@ -56,6 +58,10 @@ def carried_out(world, answer):
     return done
 
 
+def urgent(answer):
+    return {"plans": [p for p in answer["plans"] if p["urgency"] == "urgent"]}
+
+
 def days(world, n, hours=1):
     world.clock.advance(n * DAY + hours * HOUR)
     world.command("sync")
@@ -88,6 +94,37 @@ def test_a_leaver_is_marked_leaves_a_group_and_gets_both_back(world):
     assert {a["state"] for a in carried_out(world, back)} == {"done"}
     groups = world.rehearsal.account(who)["groups"]
     assert "Gone" not in groups and "Choir" in groups and world.rehearsal.account(who)["status"] == "active"
+
+
+def test_who_is_hired_again_is_on_again_and_in_their_groups(world):
+    p = world.ordinary[4]
+    who = p["mail"]
+    for wait in (1, 8):
+        days(world, wait)
+        carried_out(world, world.plan())
+    account = world.rehearsal.account(who)
+    assert account["status"] == "deactivated" and "Choir" not in account["groups"]
+    # hired again, from the day after tomorrow on, where she lives
+    world.hr.patch("Users/" + world.hr_ids[p["uid"]], [
+        {"op": "remove", "path": EMPLOYMENT + ":lastWorkingDay"},
+        {"op": "replace", "value": {EMPLOYMENT: {"startDate": "2026-12-04", "timeZone": "UTC"}}}])
+    days(world, 0)
+    plan = world.plan()
+    back = {a["kind"]: a for a in actions(plan, rule="rehired") if a["email"] == who}
+    assert set(back) == {"enable", "add-groups"}, plan["actions"]
+    assert not any(a["automatic"] for a in back.values())
+    assert [s["op"] for s in back["enable"]["steps"]] == ["enable", "restore"]
+    assert {a["due"] for a in back.values()} == {"2026-12-04T00:00:00Z"}, back
+    days(world, 2)
+    told = world.command("why", who)
+    assert "rehired" in told, told
+    done = carried_out(world, urgent(world.plan()))
+    assert states(done, who) == {("enable", "done"), ("add-groups", "done")}, done
+    account = world.rehearsal.account(who)
+    assert account["status"] == "active" and "Choir" in account["groups"]
+    collected(world)
+    assert not [a for a in actions(world.plan()) if a["email"] == who], "given back once"
+    assert world.rehearsal.twice() == {}
 
 
 def test_a_deletion_is_planned_after_its_time_held_by_what_is_owned_and_for_two(world):

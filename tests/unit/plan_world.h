@@ -15,6 +15,7 @@
  * reason=... until=... bar leaver-hr person=1 by=... reason=... at=... progress a1
  * inactive-jira warn at=... product=jira@acme counted leaver 101 at=... product=jira@acme open
  * 7 1 urgency=routine kind=suspend rule=orphan account=101 approved=yes started=yes
+ *   former a1 GROUPID at=... (a rule took it)
  *
  *   site acme queue=a9     inventory a1 at=... whole=no     heir person=1 a4
  *   owned a1 issue 10001 site=acme project=OPS lead=a5
@@ -667,6 +668,12 @@ static void world_past(struct world_build *b, const struct world_line *l)
 
 		assert_true(action_kind_of(str_of(l->words[3]), &in.kind));
 		r = facts_add_progress(b->f, &in, &err);
+	} else if (strcmp(l->words[0], "former") == 0) {
+		struct facts_former in = { .account = world_row(b, 'a', l->words[1]),
+					   .group = str_of(l->words[2]),
+					   .taken_ms = world_time(l, "at", "?") };
+
+		r = facts_add_former(b->f, &in, &err);
 	} else if (strcmp(l->words[0], "counted") == 0) {
 		struct facts_counted in = { .person = world_number(l, "person"),
 					    .product = key,
@@ -810,6 +817,7 @@ static UNUSED void world_facts(const struct plan_world *w, const struct policy *
 		{ "address", world_decision },
 		{ "apart", world_decision },
 		{ "progress", world_past },
+		{ "former", world_past },
 		{ "returned", world_past },
 		{ "provisioning", world_provision },
 		{ "scim-user", world_provision },

@@ -36,7 +36,7 @@ static void test_what_is_shipped_binds(void **state)
 		{ "invited", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
 		{ "external-idle", SUBJECT_SEAT, PLAN_INACTIVE, 2, false, false },
 		{ "orphan", SUBJECT_ORPHAN, PLAN_ORPHAN, 1, false, false },
-		{ "rehired", SUBJECT_PERSON, PLAN_RESTORE, 2, false, false },
+		{ "rehired", SUBJECT_PERSON, PLAN_RESTORE, 3, false, false },
 	};
 	CLEANUP(policy_free_at) struct policy *p = NULL;
 	struct err err;
@@ -346,7 +346,7 @@ static void test_what_a_policy_may_not_say_of_these(void **state)
 		  "expected days such as" },
 		{ "rules: [{ name: x, for: person, when: active pr, class: restore, then: "
 		  "suspend }]\n",
-		  "expected restore or enable" },
+		  "expected restore, enable or former-groups" },
 		{ "rules: [{ name: x, for: person, when: active pr, class: leaver, then: "
 		  "restore }]\n",
 		  "expected suspend, deactivate, revoke-tokens, hand-over, tag NAME" },
