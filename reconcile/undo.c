@@ -167,10 +167,12 @@ static int steps_back(struct trail *t, const struct undo_deed *d, struct err *er
 	return r;
 }
 
-/* A person asked for it, and it gave access: taking that again is for bulk, whose guards and
- * limits look at it. */
+/* A person asked for it or approved it, and it gave access: taking that again is for bulk,
+ * whose guards and limits look at it. */
 static bool gave_access(const struct action *a)
 {
+	if (a->kind == ACTION_REPROVISION)
+		return true;
 	return a->class == PLAN_ASKED &&
 	       (a->kind == ACTION_RESTORE || a->kind == ACTION_ENABLE ||
 		a->kind == ACTION_CANCEL_DELETE);

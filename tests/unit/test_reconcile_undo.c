@@ -567,6 +567,20 @@ static void test_a_deletion_that_was_asked_for_is_cancelled(void **state)
 	assert_int_equal(s.plan->actions.v[0].needs, 1);
 }
 
+static void test_a_record_that_was_switched_on_again_stays_on(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	struct deed back;
+	struct undo_deed deed = status_deed(&back, ACTION_REPROVISION, STEP_SCIM_ACTIVATE,
+					    ACCOUNT_DEACTIVATED, ACCOUNT_ACTIVE, 12, 1000);
+
+	(void)state;
+	back.action.class = PLAN_PROVISION;
+	undo(&s, &deed, 1);
+	assert_null(s.plan);
+	assert_true(left_says(&s, "undo takes from nobody"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,6 +592,7 @@ int main(void)
 			test_what_undo_takes_out_of_groups_is_counted_by_the_limit_of_bulk),
 		cmocka_unit_test(test_undo_takes_from_nobody_what_was_asked_for_them),
 		cmocka_unit_test(test_a_deletion_that_was_asked_for_is_cancelled),
+		cmocka_unit_test(test_a_record_that_was_switched_on_again_stays_on),
 		cmocka_unit_test(
 			test_the_status_comes_back_by_one_action_however_many_deeds_led_to_it),
 		cmocka_unit_test(test_a_seat_comes_back_by_what_was_taken_and_no_more),
