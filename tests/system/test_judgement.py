@@ -112,7 +112,7 @@ def test_a_backlog_runs_in_waves_and_a_renewal_says_what_cannot_make_it(narrow):
     parts = ["Who this is", "Where we know it from", "At Atlassian", "What they hold", "What will happen",
              "What the rules say", "What happened, and who decided"]
     assert sorted(parts, key=story.index) == parts
-    assert "(approved): plan %d" % first["plan"] in story.split(parts[-1])[1]
+    assert "(approved: the first of the backlog): plan %d" % first["plan"] in story.split(parts[-1])[1]
     # the day's limit is used up; a day later the other goes
     narrow.command("collect")
     text = narrow.command("plan", "--wave", "9")
