@@ -228,7 +228,7 @@ static const struct cli_option privacy_options[] = {
 };
 static const struct cli_option why_options[] = { OPT_ORG, OPT_TOKEN, OPT_END };
 
-#define BULK_OPS "activate deactivate suspend restore delete cancel-delete revoke-tokens free-seat add-group remove-group change-profile create-group drop-group"
+#define BULK_OPS "activate deactivate suspend restore delete cancel-delete revoke-tokens free-seat add-group remove-group copy-groups change-profile create-group drop-group"
 #define BULK_ENCODINGS "auto utf-8 utf-16le utf-16be windows-1252 iso-8859-1"
 
 static const struct cli_operand bulk_operands[] = { ARG_MAYBE("FILE", "file"), ARG_END };
@@ -239,6 +239,7 @@ static const struct cli_option bulk_options[] = {
 	{ "product", 'p', "PRODUCT", CLI_TEXT, NULL, false, "of a seat, where the row does not say: jira, confluence, ...", NULL },
 	{ "site", 0, "SITE", CLI_TEXT, NULL, false, "of a seat, where several sites have the product", NULL },
 	{ "directory", 0, "ID", CLI_TEXT, NULL, false, "of groups to be made, where there are several", NULL },
+	{ "like", 0, "WHO", CLI_TEXT, NULL, false, "copy-groups: whose, where the row does not say", NULL },
 	{ "unused-groups", 0, NULL, CLI_FLAG, NULL, false, "drop every group without members that gives nothing", NULL },
 	{ "skip-faulty", 0, NULL, CLI_FLAG, NULL, false, "plan the other rows, too, where some are faulty", NULL },
 	{ "dry-run", 0, NULL, CLI_FLAG, NULL, false, "judge the rows, make no plan", NULL },
@@ -707,16 +708,19 @@ const struct command commands[] = {
 	  "Makes a plan out of a CSV file with a header, or of all accounts that --filter names: the same guards, "
 	  "limits, approval, journal and undo as any plan, and nothing is changed before it is applied. Columns: op "
 	  "(or --do), one that says whom (who, account_id, email or person), and group, product, site, new_name, "
-	  "new_email where the operation takes them. Other columns are kept. Every fault is told with line and column, "
+	  "new_email, like where the operation takes them. Other columns are kept. Every fault is told with line and column, "
 	  "and one fault keeps all from being planned, unless --skip-faulty. What is so already makes no action, so a "
 	  "file may be fed again. Deletion takes two people.\n"
 	  "Operations: activate, deactivate, suspend, restore, delete (with 14 days of grace), cancel-delete, "
-	  "revoke-tokens, free-seat, add-group, remove-group, change-profile, create-group, drop-group (one that "
-	  "nobody uses).",
+	  "revoke-tokens, free-seat, add-group, remove-group, copy-groups (those of somebody else, who is "
+	  "named by like: without the groups of administrators and of the identity provider, each of them named in "
+	  "the action's reason), change-profile, create-group, drop-group (one that nobody uses).",
 	  "leaverd bulk leavers.csv --do suspend --reason 'site closed, CHG-901' --result answered.csv\n"
 	  "  a plan of those in the file; answered.csv says what became of each row\n"
 	  "leaverd bulk --filter 'lastActive lt now-180d' --do remove-group --group jira-users --reason 'renewal'\n"
 	  "  all whom the filter names\n"
+	  "leaverd bulk --filter 'email eq \"new@example.com\"' --do copy-groups --like ada@example.com --reason 'joins her team'\n"
+	  "  what a joiner gets as a colleague has it\n"
 	  "leaverd bulk --unused-groups --reason 'spring cleaning' --org acme\n"
 	  "  groups without members that give nothing\n",
 	  .options = bulk_options, .operands = bulk_operands, .verb = "bulk", .prepare = prepare_bulk,

@@ -43,6 +43,7 @@ static const struct {
 	{ "newname", BULK_NAME },
 	{ "newemail", BULK_NEW_EMAIL },
 	{ "directory", BULK_DIRECTORY },
+	{ "like", BULK_LIKE },
 	/* of a result that is fed back */
 	{ "status", COLUMN_OURS },
 	{ "plan", COLUMN_PLAN },
@@ -62,6 +63,7 @@ static const char *const cell_words[BULK_CELL_COUNT] = {
 	[BULK_NAME] = "new_name",
 	[BULK_NEW_EMAIL] = "new_email",
 	[BULK_DIRECTORY] = "directory",
+	[BULK_LIKE] = "like",
 };
 
 static int column_of(struct str name)
@@ -658,6 +660,7 @@ static int given_read(struct bulk *b, struct err *err)
 		{ "product", BULK_PRODUCT },
 		{ "site", BULK_SITE },
 		{ "directory", BULK_DIRECTORY },
+		{ "like", BULK_LIKE },
 	};
 	enum bulk_op op;
 

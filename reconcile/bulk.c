@@ -17,6 +17,7 @@ const struct bulk_op_row bulk_ops[BULK_OP_COUNT] = {
 	[BULK_FREE_SEAT]      = { "free-seat",      ACTION_FREE_SEAT,      false },
 	[BULK_ADD_GROUP]      = { "add-group",      ACTION_ADD_GROUPS,     false },
 	[BULK_REMOVE_GROUP]   = { "remove-group",   ACTION_REMOVE_GROUPS,  false },
+	[BULK_COPY_GROUPS]    = { "copy-groups",    ACTION_ADD_GROUPS,     false },
 	[BULK_CHANGE_PROFILE] = { "change-profile", ACTION_CHANGE_PROFILE, false },
 	[BULK_CREATE_GROUP]   = { "create-group",   ACTION_CREATE_GROUP,   false },
 	[BULK_DROP_GROUP]     = { "drop-group",     ACTION_DROP_GROUP,     false },
@@ -75,13 +76,15 @@ struct found {
 	uint32_t account, product, group;
 };
 
+VEC(vec_found, struct found);
+
 struct bulk {
 	struct round *round;
 	const struct facts *f;
 	const struct bulk_request *request;
 	struct names ids, mails, people, group_names, group_ids;
-	struct found *found; /* of rows that want something; sorted */
-	size_t n;
+	struct vec_found found;  /* of rows that want something; sorted */
+	const char **notes;      /* by row: what of a copy is left out; NULL: nothing */
 	uint8_t *made;           /* by group: a row of the request drops it */
 	struct names new_groups; /* names that rows want to make */
 	uint32_t things;
@@ -492,6 +495,129 @@ static int profile_judge(struct bulk *b, const struct bulk_row *row,
 	return 0;
 }
 
+/* --- groups as somebody else has them ------------------------------------------------------
+ */
+
+/* Why nobody copies that group; NULL: it is copied. */
+static const char *not_copied(const struct row_group *g)
+{
+	if (g->admin == TRI_YES)
+		return "it gives administrators their right";
+	if (g->synced == TRI_YES)
+		return "its members come from the identity provider";
+	if (g->modifiable == TRI_NO)
+		return "Atlassian does not let it be changed";
+	if (g->synced == TRI_UNKNOWN || g->admin == TRI_UNKNOWN)
+		return "where its members come from, or whether it gives administration, was "
+		       "not read";
+	return NULL;
+}
+
+static int like_find(struct bulk *b, const struct bulk_row *row, uint32_t account,
+		     struct bulk_answer *a, uint32_t *ret)
+{
+	struct str who = row->cells[BULK_LIKE];
+	enum bulk_cell as[] = { BULK_ACCOUNT_ID, BULK_EMAIL, BULK_PERSON };
+	int r = 0;
+
+	if (!who.len)
+		return fault(b, a, BULK_LIKE, "copy-groups takes whose: like");
+	for (size_t i = 0; i < COUNT_OF(as) && r == 0 && *ret == FACTS_NONE; i++)
+		if (as[i] != BULK_PERSON || (who.p[0] >= '0' && who.p[0] <= '9') ||
+		    who.p[0] == '#')
+			r = by_cell(b, who, as[i], a, ret);
+	if (r == 0 && a->status == BULK_FAULTY)
+		a->cell = BULK_LIKE;
+	if (r < 0 || a->status == BULK_FAULTY)
+		return r;
+	if (*ret == FACTS_NONE)
+		return not_here(b, BULK_LIKE, a);
+	if (*ret == account)
+		return fault(b, a, BULK_LIKE, "nobody is like themselves");
+	if (!desire_is_subject(b->round->w, *ret))
+		return fault(b, a, BULK_LIKE,
+			     "it is an app's, a customer's or a service's account: what it is "
+			     "in is no example for people");
+	if (b->f->accounts.v[*ret].paths_known != TRI_YES)
+		return fault(b, a, BULK_LIKE, "which groups that account is in was not read");
+	return 0;
+}
+
+/* By name, so that the same is said whatever order they were read in. */
+static int group_name_cmp(const void *pa, const void *pb, void *ctx)
+{
+	const struct facts *f = ctx;
+	const struct row_group *x = &f->groups.v[*(const uint32_t *)pa];
+	const struct row_group *y = &f->groups.v[*(const uint32_t *)pb];
+	int c = str_cmp(pool_str(&f->pool, x->name), pool_str(&f->pool, y->name));
+
+	return c ? c : str_cmp(pool_str(&f->pool, x->id), pool_str(&f->pool, y->id));
+}
+
+/* The groups of the reference account that the row's is not in: one more of .found for each;
+ * what is left out is told. */
+static int copies_add(struct bulk *b, const struct found *found, uint32_t like,
+		      const uint32_t *groups, size_t n, struct bulk_answer *a)
+{
+	CLEANUP(buf_done) struct buf left;
+	size_t wanted = 0;
+	int r = 0;
+
+	buf_init(&left, 65536);
+	buf_addf(&left, "groups as of account %llu",
+		 (unsigned long long)b->f->accounts.v[like].number);
+	for (size_t i = 0, out = 0; i < n && r == 0; i++) {
+		const struct row_group *g = &b->f->groups.v[groups[i]];
+		const char *why = not_copied(g);
+		struct found one = *found;
+
+		if (why)
+			buf_addf(&left, "%s" STR_FMT " (%s)", out++ ? ", " : ", but not ",
+				 STR_ARG(pool_str(&b->f->pool, g->name)), why);
+		if (why || is_member(b->f, found->account, groups[i]))
+			continue;
+		one.group = groups[i];
+		wanted++;
+		r = vec_found_add(&b->found, one) < 0 ? err_nomem(b->err) : 0;
+	}
+	if (r == 0)
+		r = buf_fault(&left, b->err, "what is not copied");
+	if (r == 0)
+		r = arena_text(b->round->arena, buf_str(&left), &b->notes[found->row], b->err);
+	if (r == 0 && wanted == 0) {
+		already(a, "it is in all of these groups that are copied");
+		a->text = n ? b->notes[found->row] : a->text;
+	}
+	return r;
+}
+
+static int copy_judge(struct bulk *b, const struct bulk_row *row, const struct found *found,
+		      struct bulk_answer *a)
+{
+	CLEANUP(free_at) uint32_t *groups = NULL;
+	uint32_t like = FACTS_NONE, from, n;
+	int r = like_find(b, row, found->account, a, &like);
+
+	if (r < 0 || a->status != BULK_PLANNED)
+		return r;
+	from = b->f->member_at[like];
+	n = b->f->member_at[like + 1] - from;
+	groups = calloc((size_t)n + 1, sizeof(*groups));
+	if (!groups)
+		return err_nomem(b->err);
+	for (uint32_t i = 0; i < n; i++)
+		groups[i] = b->f->members.v[from + i].b;
+	{
+		union {
+			const struct facts *in;
+			void *out;
+		} ctx = { .in = b->f };
+
+		qsort_r(groups, n, sizeof(*groups), group_name_cmp, ctx.out);
+	}
+	return copies_add(b, found, like, groups, n, a);
+}
+
 static int account_row_judge(struct bulk *b, const struct bulk_row *row, struct found *found,
 			     struct bulk_answer *a)
 {
@@ -511,6 +637,8 @@ static int account_row_judge(struct bulk *b, const struct bulk_row *row, struct 
 		r = group_wanted(b, row, a, &found->group);
 	if (r < 0 || a->status != BULK_PLANNED)
 		return r;
+	if (row->op == BULK_COPY_GROUPS)
+		return copy_judge(b, row, found, a);
 	if (row->op == BULK_CHANGE_PROFILE)
 		return profile_judge(b, row, account, a);
 	if (bulk_ops[row->op].status)
@@ -708,8 +836,9 @@ static int rows_judge(struct bulk *b)
 			r = group_drop_judge(b, row, has_members, a, &found.group);
 		else
 			r = account_row_judge(b, row, &found, a);
-		if (r == 0 && a->status == BULK_PLANNED)
-			b->found[b->n++] = found;
+		if (r == 0 && a->status == BULK_PLANNED && row->op != BULK_COPY_GROUPS &&
+		    vec_found_add(&b->found, found) < 0)
+			r = err_nomem(b->err);
 	}
 	for (uint32_t g = 0; g < b->f->groups.n && r == 0 && b->request->unused_groups; g++)
 		b->made[g] = b->made[g] ? 1 : group_used(b->f, g, has_members) ? 0 : 2;
@@ -768,7 +897,7 @@ static int opposites_judge(struct bulk *b, const struct found *v, size_t n)
 			profile = profile ? profile : &v[i];
 		}
 		for (size_t k = 0; k < i && row->op == BULK_REMOVE_GROUP && r == 0; k++)
-			if (b->request->rows[v[k].row].op == BULK_ADD_GROUP &&
+			if (bulk_ops[b->request->rows[v[k].row].op].kind == ACTION_ADD_GROUPS &&
 			    v[k].group == v[i].group)
 				r = fault(b, a, BULK_OP,
 					  "another row adds this account to that group");
@@ -781,11 +910,13 @@ static int each_account(struct bulk *b,
 {
 	int r = 0;
 
-	for (size_t i = 0, to; i < b->n && r == 0; i = to) {
-		for (to = i + 1; to < b->n && b->found[to].account == b->found[i].account;)
+	const struct found *v = b->found.v;
+
+	for (size_t i = 0, to; i < b->found.n && r == 0; i = to) {
+		for (to = i + 1; to < b->found.n && v[to].account == v[i].account;)
 			to++;
-		if (b->found[i].account != FACTS_NONE)
-			r = fn(b, b->found + i, to - i);
+		if (v[i].account != FACTS_NONE)
+			r = fn(b, v + i, to - i);
 	}
 	return r;
 }
@@ -917,6 +1048,8 @@ static int candidate_make(struct bulk *b, const struct found *v, size_t n)
 
 	if (kind == ACTION_ADD_GROUPS || kind == ACTION_REMOVE_GROUPS)
 		r = groups_fill(b, v, n, &c);
+	for (size_t i = 0; i < n && !c.note; i++)
+		c.note = b->notes[v[i].row];
 	if (kind == ACTION_CHANGE_PROFILE)
 		r = profile_fill(b, &b->request->rows[v->row], &c);
 	if (r < 0)
@@ -979,24 +1112,24 @@ static void faulty_drop(struct bulk *b)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < b->n; i++)
-		if (asks(b, &b->found[i]))
-			b->found[kept++] = b->found[i];
-	b->n = kept;
+	for (size_t i = 0; i < b->found.n; i++)
+		if (asks(b, &b->found.v[i]))
+			b->found.v[kept++] = b->found.v[i];
+	b->found.n = kept;
 }
 
 static int groups_make(struct bulk *b)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < b->n && r == 0; i++) {
-		const struct bulk_row *row = &b->request->rows[b->found[i].row];
-		struct bulk_answer *a = &b->request->answers[b->found[i].row];
+	for (size_t i = 0; i < b->found.n && r == 0; i++) {
+		const struct bulk_row *row = &b->request->rows[b->found.v[i].row];
+		struct bulk_answer *a = &b->request->answers[b->found.v[i].row];
 
 		if (row->op == BULK_CREATE_GROUP)
 			r = group_make(b, row, a);
 		else if (row->op == BULK_DROP_GROUP)
-			r = group_drop(b, b->found[i].group, a);
+			r = group_drop(b, b->found.v[i].group, a);
 	}
 	for (uint32_t g = 0; g < b->f->groups.n && r == 0; g++)
 		if (b->made[g] == 2)
@@ -1029,7 +1162,8 @@ static int bulk_run(struct bulk *b)
 		r = rows_judge(b);
 	if (r < 0)
 		return r;
-	qsort_r(b->found, b->n, sizeof(*b->found), found_cmp, b);
+	if (b->found.n)
+		qsort_r(b->found.v, b->found.n, sizeof(*b->found.v), found_cmp, b);
 	r = each_account(b, opposites_judge);
 	if (r == 0)
 		r = each_account(b, steps_judge);
@@ -1045,16 +1179,17 @@ int bulk_desire(struct round *round, const struct bulk_request *request, struct 
 	struct bulk b = { .round = round, .f = round->w->f, .request = request, .err = err };
 	int r;
 
-	b.found = calloc(request->n + 1, sizeof(*b.found));
+	b.notes = calloc(request->n + 1, sizeof(*b.notes));
 	b.made = calloc((size_t)b.f->groups.n + 1, 1);
-	r = b.found && b.made ? bulk_run(&b) : err_nomem(err);
+	r = b.notes && b.made ? bulk_run(&b) : err_nomem(err);
 	names_done(&b.ids);
 	names_done(&b.mails);
 	names_done(&b.people);
 	names_done(&b.group_names);
 	names_done(&b.group_ids);
 	names_done(&b.new_groups);
-	free(b.found);
+	vec_found_done(&b.found);
+	free(b.notes);
 	free(b.made);
 	return r;
 }

@@ -26,6 +26,7 @@ enum bulk_op {
 	BULK_FREE_SEAT,
 	BULK_ADD_GROUP,
 	BULK_REMOVE_GROUP,
+	BULK_COPY_GROUPS, /* those of a reference account, without what nobody copies */
 	BULK_CHANGE_PROFILE,
 	BULK_CREATE_GROUP,
 	BULK_DROP_GROUP,
@@ -53,6 +54,7 @@ enum bulk_cell {
 	BULK_NAME, /* wanted */
 	BULK_NEW_EMAIL,
 	BULK_DIRECTORY, /* of a group to be made: its id */
+	BULK_LIKE,      /* copy-groups: whose, named as BULK_WHO is */
 	BULK_CELL_COUNT
 };
 

@@ -596,9 +596,86 @@ static void test_every_fault_of_memory_is_told_and_nothing_is_lost(void **state)
 	assert_int_equal(s.result->plans[PLAN_ROUTINE]->actions.n, 4);
 }
 
+/* --- as somebody else --- */
+
+#define TEAM                                                                                   \
+	HEAD "record hr 1 person=1 userName=ada\nrecord hr 2 person=2 userName=new\n"          \
+	     "account a1 number=101 person=1 email=ada@x.example\n"                            \
+	     "account a2 number=102 person=2 email=new@x.example\n"                            \
+	     "account a3 number=103 email=idle@x.example\n"                                    \
+	     "account a4 number=104 type=app email=robot@x.example\n"                          \
+	     "product jira@acme\n"                                                             \
+	     "group g1 name=Builders\ngroup g2 name=People synced=yes\n"                       \
+	     "group g3 name=Admins admin=yes\ngroup g4 name=Choir\n"                           \
+	     "group g5 name=Both\ngrant g1 jira@acme\n"                                        \
+	     "member a1 g1\nmember a1 g2\nmember a1 g3\nmember a1 g4\nmember a1 g5\n"          \
+	     "member a2 g5\n"
+
+static void test_groups_are_copied_without_those_that_nobody_copies(void **state)
+{
+	CLEANUP(scene_done) struct scene s;
+	const struct action *a;
+
+	(void)state;
+	begin(&s, TEAM);
+	ASK(&s, row_with(BULK_COPY_GROUPS, "new@x.example", BULK_LIKE, "ada@x.example"));
+	assert_int_equal(s.answers[0].status, BULK_PLANNED);
+	a = only(&s);
+	assert_int_equal(a->kind, ACTION_ADD_GROUPS);
+	assert_int_equal(a->account, 102);
+	assert_int_equal(a->verdict, VERDICT_PASS);
+	assert_int_equal(a->step_count, 2);
+	assert_string_equal(a->steps[0].name, "Builders");
+	assert_string_equal(a->steps[1].name, "Choir");
+	assert_string_equal(a->reason,
+			    "asked for by uid:ida: closing; groups as of account 101, but not "
+			    "Admins (it gives administrators their right), People (its members "
+			    "come from the identity provider)");
+	reads_again(&s);
+	/* beside other rows about the same account, one action */
+	ASK(&s, row_with(BULK_COPY_GROUPS, "a2", BULK_LIKE, "ada"),
+	    row_with(BULK_ADD_GROUP, "a2", BULK_GROUP, "Builders"));
+	assert_int_equal(only(&s)->step_count, 2);
+	ASK(&s, row_with(BULK_COPY_GROUPS, "a2", BULK_LIKE, "a1"),
+	    row_with(BULK_REMOVE_GROUP, "a2", BULK_GROUP, "Both"));
+	assert_int_equal(s.plan->actions.n, 2);
+}
+
+static void test_what_is_no_example_is_not_copied(void **state)
+{
+	static const struct {
+		const char *who, *like, *says;
+	} rows[] = {
+		{ "a2", "", "copy-groups takes whose" },
+		{ "a2", "nobody@x.example", "no account of this organisation" },
+		{ "a2", "a2", "nobody is like themselves" },
+		{ "a2", "a4", "no example for people" },
+	};
+	CLEANUP(scene_done) struct scene s;
+
+	(void)state;
+	begin(&s, TEAM);
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		ASK(&s, row_with(BULK_COPY_GROUPS, rows[i].who, BULK_LIKE, rows[i].like));
+		assert_int_equal(s.answers[0].status, BULK_FAULTY);
+		assert_int_equal(s.answers[0].cell, BULK_LIKE);
+		if (!strstr(s.answers[0].text, rows[i].says))
+			fail_msg("%s: %s", rows[i].like, s.answers[0].text);
+		assert_null(s.plan);
+	}
+	/* nothing to copy, and nothing that is not there already */
+	ASK(&s, row_with(BULK_COPY_GROUPS, "a2", BULK_LIKE, "a3"));
+	assert_int_equal(s.answers[0].status, BULK_ALREADY);
+	ASK(&s, row_with(BULK_COPY_GROUPS, "a1", BULK_LIKE, "a2"));
+	assert_int_equal(s.answers[0].status, BULK_ALREADY);
+	assert_null(s.plan);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_groups_are_copied_without_those_that_nobody_copies),
+		cmocka_unit_test(test_what_is_no_example_is_not_copied),
 		cmocka_unit_test(test_whoever_is_named_in_any_way_is_the_same_account),
 		cmocka_unit_test(
 			test_a_row_that_names_nobody_or_two_is_a_fault_that_says_where),
