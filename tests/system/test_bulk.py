@@ -241,6 +241,24 @@ def test_deletion_waits_for_two_people_and_a_hold_stops_it(world):
     world.command("reject", number, "--reason", "only a try", status=(0, 4))
 
 
+def test_a_joiner_gets_the_groups_of_a_colleague_but_not_the_administrators(world):
+    accounts = {a["email"]: a for a in world.rehearsal.state()["accounts"]}
+    like, new = [p["mail"] for p in world.ordinary[12:] if accounts[p["mail"]]["status"] == "active"][:2]
+    admins = "org-admins"
+    world.rehearsal.set(account=like, groups=accounts[like]["groups"] + [TEAM, admins])
+    collected(world)
+    row = world.json("bulk", "--filter", 'email eq "%s"' % new, "--do", "copy-groups", "--like", like, *REASON)
+    action = world.json("show", str(row["plans"][0]["plan"]))["actions"][0]
+    assert action["kind"] == "add-groups" and TEAM in [s["name"] for s in action["steps"]], action
+    assert "but not %s (" % admins in action["reason"], action["reason"]
+    assert [a["state"] for a in carried_out(world, row)] == ["done"]
+    now = set(world.rehearsal.account(new)["groups"])
+    assert TEAM in now and admins not in now
+    collected(world)
+    again = world.json("bulk", "--filter", 'email eq "%s"' % new, "--do", "copy-groups", "--like", like, *REASON)
+    assert not again["plans"] and again["rows"]["already"] == 1, again
+
+
 # What Atlassian answers to each change, without making it.
 HOLLOW = (("POST", "*/suspend", 204), ("POST", "*/restore", 204), ("POST", "*/lifecycle/disable", 204),
           ("POST", "*/lifecycle/enable", 204), ("DELETE", "*/memberships/*", 204), ("POST", "*/memberships", 204),
