@@ -17,7 +17,7 @@ struct provisioning {
 	struct provision_match match;
 	uint32_t *groups; /* per group of the policy: row of facts; FACTS_NONE: is not there */
 	size_t unknown_told, taken_told;
-	uint64_t unknown, outside, foreign, staying;
+	uint64_t unknown, outside, foreign, staying, leaving;
 	int64_t first_end_ms; /* of those who stay in a group for its overlap */
 	struct err *err;
 };
@@ -530,6 +530,26 @@ static int record_want(struct wanting *v)
 	return r < 0 ? r : groups_drift_out(v);
 }
 
+/* Nothing is given to whom a rule takes it from: what the one switches on, the other would
+ * switch off again. Whom nothing is known of yet may join while that is unknown. */
+static int is_leaving(struct wanting *v, bool *ret)
+{
+	struct provisioning *in = v->in;
+	bool joins = v->user == FACTS_NONE;
+	enum truth leaves;
+
+	*ret = false;
+	if (!joins && in->f->scim_users.v[v->user].active != TRI_NO)
+		return 0;
+	leaves = desire_leaves(in->w, &v->s);
+	in->leaving += leaves == TRUTH_TRUE;
+	*ret = leaves == TRUTH_TRUE || (leaves == TRUTH_UNKNOWN && !joins);
+	return leaves == TRUTH_UNKNOWN && !joins
+		       ? unknown_tell(in, v->s.person, in->p->rules[PROVISION_RETURN].name,
+				      "whether a rule says that they leave is not known")
+		       : 0;
+}
+
 static int person_want(struct provisioning *in, uint32_t person)
 {
 	struct wanting v = { .in = in, .user = in->match.person_user[person] };
@@ -553,6 +573,9 @@ static int person_want(struct provisioning *in, uint32_t person)
 	attributes_want(&v, &email);
 	v.external_id = external_id_of(in->w, person);
 	v.s.account = account_of(in, person, v.user);
+	r = is_leaving(&v, &yes);
+	if (r < 0 || yes)
+		return r;
 	if (v.user != FACTS_NONE)
 		return record_want(&v);
 	/* that nobody has the address is what the organisation told */
@@ -604,6 +627,13 @@ static int findings_sum(struct provisioning *in)
 				"%llu active records of the provisioning directory are of "
 				"nobody whom a source knows: they are left as they are",
 				(unsigned long long)in->foreign);
+	if (r == 0 && in->leaving)
+		r = finding_add(
+			in->r, "provision-leaving", NULL, 0, 0, in->err,
+			"%llu people are here by their most trusted source, and a rule "
+			"says that they leave: they are neither told to the provisioning "
+			"directory nor switched on in it",
+			(unsigned long long)in->leaving);
 	if (r == 0 && in->staying) {
 		stamp_text(in->first_end_ms, at);
 		r = finding_add(in->r, "provision-overlap", in->p->rules[PROVISION_GROUPS].name,

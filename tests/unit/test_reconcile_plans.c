@@ -219,12 +219,15 @@ static void check_act(struct golden *g, const struct world_line *l, bool held)
 
 static void check_not(struct golden *g, const struct world_line *l)
 {
-	uint64_t account = number_of(g, l->words[1]);
+	bool person = strncmp(l->words[1], "person:", 7) == 0;
+	uint64_t number =
+		person ? strtoull(l->words[1] + 7, NULL, 10) : number_of(g, l->words[1]);
 
 	for (int u = 0; u < PLAN_URGENCY_COUNT; u++)
 		for (size_t i = 0; g->result->plans[u] && i < g->result->plans[u]->actions.n;
 		     i++)
-			if (g->result->plans[u]->actions.v[i].account == account)
+			if ((person ? g->result->plans[u]->actions.v[i].person
+				    : g->result->plans[u]->actions.v[i].account) == number)
 				fail_msg("%s: %s by %s is about %s", g->name,
 					 action_kinds[g->result->plans[u]->actions.v[i].kind]
 						 .word,
