@@ -9,10 +9,10 @@
  * Nothing is planned unless the directory's newest read was complete. A person is told only
  * where a ready source says active and no more trusted one otherwise, within the scope, with a
  * first day that has come, of whom no rule says that they leave; unknown of any of these is a
- * finding (whom the directory never had may join while rules are unknown). An attribute that is unknown
- * or absent is left as it is. Nobody is ever deleted or switched off here: that is the ladder
- * of leaver rules, whose step deactivate goes through this directory where it has the record
- * (provision_lever).
+ * finding (whom the directory never had may join while rules are unknown). An attribute that is
+ * unknown or absent is left as it is. Nobody is ever deleted or switched off here: that is the
+ * ladder of leaver rules, whose step deactivate goes through this directory where it has the
+ * record (provision_lever).
  *
  * What identifies people stands in the values of the action as "provision":
  *   {"directory":…,"external_id":…,"groups":[…],"held":{…},"record":…,"wanted":{…}}
