@@ -213,6 +213,10 @@ def test_the_configuration_has_the_last_word_on_whose_key_it_is(world):
     world.daemon.stop()
     world.daemon.write_config(config.replace("      key: acme-key\n", "      key: acme-key\n      key_ids: [key-7]\n"))
     world.daemon.start()
+    # whose writes hold every plan is not for a file alone to say
+    world.command("config", "approve", "--reason", "as admin.atlassian.com calls it")
+    world.daemon.stop()
+    world.daemon.start()
     ada, boss = account(world, 2), account(world, 3)
     by_hand(world, "user_suspended", ada, boss, key="key-7")
     collected(world)
